@@ -1,0 +1,52 @@
+// 128-bit XXH3 digests under a store's secret, bound to a position.
+//
+// A digest notices accidents: rot, torn and misdirected writes, bytes of another chunk, bytes of
+// another store. It is not a MAC: whoever can read the secret (the format file, mode 0600) can forge.
+//
+// XXH3 with a seed ignores the seed for inputs over 240 bytes when a secret is given, so the position
+// is bound by a second hash over (hash of the bytes, domain, position, length).
+//
+// Pure functions; safe from any thread.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace blkrewind {
+
+inline constexpr std::size_t kDigestSecretBytes = 192;
+using DigestSecret = std::array<std::byte, kDigestSecretBytes>;
+
+// All zero: the digest of an all-zero chunk or subtree, which is never hashed.
+struct Digest {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  [[nodiscard]] constexpr bool is_zero() const { return low == 0 && high == 0; }
+  friend constexpr auto operator<=>(const Digest&, const Digest&) = default;
+};
+static_assert(sizeof(Digest) == 16);
+
+// What is digested; keeps a chunk's digest from ever being taken for a node's.
+enum class DigestDomain : std::uint32_t { kChunk = 1, kNode = 2, kRoot = 3 };
+
+// `position`: the chunk index, or the node's index in its level; `level`: 0 for chunks.
+[[nodiscard]] Digest digest_of(const DigestSecret& secret, std::span<const std::byte> bytes,
+                               DigestDomain domain, std::uint32_t level, std::uint64_t position);
+
+// XXH3-64 under the secret: the checksum of structures (nodes, journal records).
+[[nodiscard]] std::uint64_t checksum_of(const DigestSecret& secret,
+                                        std::span<const std::byte> bytes);
+// XXH3-64 without a secret: the format file, which carries the secret.
+[[nodiscard]] std::uint64_t plain_checksum_of(std::span<const std::byte> bytes);
+
+[[nodiscard]] bool is_all_zero(std::span<const std::byte> bytes);
+
+// 32 hexadecimal digits, high half first.
+[[nodiscard]] std::string to_hex(const Digest& digest);
+
+}  // namespace blkrewind

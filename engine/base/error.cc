@@ -1,0 +1,82 @@
+#include "blkrewind/error.h"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace blkrewind {
+
+std::string_view to_string(Errc code) {
+  switch (code) {
+    case Errc::kInvalidArgument: return "InvalidArgument";
+    case Errc::kNotFound: return "NotFound";
+    case Errc::kAlreadyExists: return "AlreadyExists";
+    case Errc::kPrecondition: return "Precondition";
+    case Errc::kIo: return "Io";
+    case Errc::kNoSpace: return "NoSpace";
+    case Errc::kIntegrity: return "Integrity";
+    case Errc::kUnsupported: return "Unsupported";
+    case Errc::kBusy: return "Busy";
+    case Errc::kCancelled: return "Cancelled";
+    case Errc::kInternal: return "Internal";
+  }
+  return "Internal";
+}
+
+Error&& Error::while_doing(std::string step) && {
+  context.push_back(std::move(step));
+  return std::move(*this);
+}
+
+Error&& Error::with_hint(std::string text) && {
+  hint = std::move(text);
+  return std::move(*this);
+}
+
+Error&& Error::at(Extent where) && {
+  extent = where;
+  return std::move(*this);
+}
+
+std::string Error::to_string() const {
+  std::string text = message;
+  if (extent) text += " " + blkrewind::to_string(*extent);
+  if (sys_errno != 0) {
+    text += ": " + std::generic_category().message(sys_errno) + " (errno " +
+            std::to_string(sys_errno) + ")";
+  }
+  for (const std::string& step : context) text += ", while " + step;
+  return text;
+}
+
+tl::unexpected<Error> fail(Errc code, std::string message, std::string hint) {
+  Error error;
+  error.code = code;
+  error.message = std::move(message);
+  error.hint = std::move(hint);
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Error system_error(int sys_errno, std::string message) {
+  Error error;
+  error.sys_errno = sys_errno;
+  error.message = std::move(message);
+  switch (sys_errno) {
+    case ENOSPC:
+    case EDQUOT:
+      error.code = Errc::kNoSpace;
+      error.hint = "free some space on that file system and try again";
+      break;
+    case ENOENT: error.code = Errc::kNotFound; break;
+    case EBUSY: error.code = Errc::kBusy; break;
+    case EACCES:
+    case EPERM:
+      error.code = Errc::kIo;
+      error.hint = "run it as root, or as a user that may open the device and the store";
+      break;
+    default: error.code = Errc::kIo; break;
+  }
+  return error;
+}
+
+}  // namespace blkrewind

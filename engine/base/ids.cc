@@ -1,0 +1,150 @@
+#include "base/ids.h"
+
+#include <sys/random.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+namespace blkrewind {
+namespace {
+
+constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
+constexpr std::size_t kRandomCharacters = 18;
+
+// Up to 256 bytes come whole once the kernel's pool is ready (getrandom(2)), and every kernel that
+// runs io_uring has the call. An id that is not random could name two things: stop instead.
+template <std::size_t N>
+void fill_random(std::array<std::uint8_t, N>& bytes) {
+  static_assert(N <= 256);
+  for (;;) {
+    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+    if (got == static_cast<ssize_t>(bytes.size())) return;
+    if (got < 0 && errno != EINTR) {
+      std::perror("blkrewind: getrandom");
+      std::abort();
+    }
+  }
+}
+
+bool is_letter_or_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// The code point at `text[at]` and its length in bytes; length 0 when it is not well-formed UTF-8
+// (Unicode table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
+struct CodePoint {
+  std::uint32_t value = 0;
+  std::size_t length = 0;
+};
+
+CodePoint decode_utf8(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  const std::uint8_t lead = byte(at);
+  if (lead < 0x80) return {lead, 1};
+  std::size_t length = 0;
+  std::uint32_t value = 0;
+  std::uint32_t least = 0;
+  if ((lead & 0xE0) == 0xC0) {
+    length = 2, value = lead & 0x1FU, least = 0x80;
+  } else if ((lead & 0xF0) == 0xE0) {
+    length = 3, value = lead & 0x0FU, least = 0x800;
+  } else if ((lead & 0xF8) == 0xF0) {
+    length = 4, value = lead & 0x07U, least = 0x10000;
+  } else {
+    return {};
+  }
+  if (at + length > text.size()) return {};
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return {};
+    value = (value << 6) | (byte(at + i) & 0x3FU);
+  }
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (value < least || value > 0x10FFFF || surrogate) return {};
+  return {value, length};
+}
+
+// C0, DEL and C1 controls, the line and paragraph separators, and the bidirectional overrides,
+// which would make a listing show something else than what is there.
+bool is_unprintable(std::uint32_t c) {
+  return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 ||
+         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+}  // namespace
+
+std::string new_id(std::string_view prefix) {
+  std::string id(prefix);
+  std::size_t added = 0;
+  while (added < kRandomCharacters) {
+    std::array<std::uint8_t, 32> bytes{};
+    fill_random(bytes);
+    for (const std::uint8_t byte : bytes) {
+      // 252 is the largest multiple of 36 in a byte: bytes above it would favour the first letters.
+      if (added == kRandomCharacters) break;
+      if (byte >= 252) continue;
+      id.push_back(kAlphabet[byte % kAlphabet.size()]);
+      ++added;
+    }
+  }
+  return id;
+}
+
+std::string new_uuid_upper() {
+  std::array<std::uint8_t, 16> bytes{};
+  fill_random(bytes);
+  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | 0x40);  // version 4
+  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3F) | 0x80);  // variant of RFC 4122
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string text;
+  text.reserve(36);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text.push_back('-');
+    text.push_back(kHex[bytes[i] >> 4]);
+    text.push_back(kHex[bytes[i] & 0x0F]);
+  }
+  return text;
+}
+
+bool looks_like_id(std::string_view prefix, std::string_view text) {
+  return text.starts_with(prefix);
+}
+
+bool is_valid_id(std::string_view prefix, std::string_view text) {
+  if (!looks_like_id(prefix, text) || text.size() == prefix.size() || text.size() > kMaxIdBytes) {
+    return false;
+  }
+  for (const char c : text.substr(prefix.size())) {
+    if (!is_letter_or_digit(c)) return false;
+  }
+  return true;
+}
+
+bool is_printable_text(std::string_view text, std::size_t max_bytes) {
+  if (text.empty() || text.size() > max_bytes) return false;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = decode_utf8(text, at);
+    if (point.length == 0 || is_unprintable(point.value)) return false;
+    at += point.length;
+  }
+  return true;
+}
+
+bool is_valid_snapshot_name(std::string_view name) {
+  if (!is_printable_text(name, kMaxNameBytes) || name == "latest") return false;
+  if (name.front() == ' ' || name.back() == ' ') return false;
+  if (name.find('/') != std::string_view::npos) return false;
+  for (const std::string_view prefix : {"s-", "d-", "i-"}) {
+    if (looks_like_id(prefix, name)) return false;
+  }
+  return true;
+}
+
+std::string_view snapshot_name_rule() {
+  return "use 1 to 128 bytes of printable text without '/', not \"latest\", and not starting with "
+         "\"s-\", \"d-\" or \"i-\"";
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,20 @@
+// Log lines to standard error, off until set_log_level() (blkrewind/engine.h).
+//
+// Any thread. A line that is below the level costs one atomic load: ask enabled() before building
+// an expensive text. Never throws; a line that cannot be written is dropped.
+#pragma once
+
+#include <string_view>
+
+#include "blkrewind/engine.h"
+
+namespace blkrewind::log {
+
+[[nodiscard]] bool enabled(LogLevel level) noexcept;
+
+void error(std::string_view text) noexcept;
+void warning(std::string_view text) noexcept;
+void info(std::string_view text) noexcept;
+void debug(std::string_view text) noexcept;
+
+}  // namespace blkrewind::log

@@ -1,0 +1,175 @@
+// blkrewind: snapshots of block devices, and back.
+//
+//   auto engine = blkrewind::Engine::open({.store = "/var/lib/blkrewind", .create = true});
+//   auto before = engine->snapshot("/dev/loop0", {.name = "before"});
+//   ... the device is changed ...
+//   auto done = engine->rollback("/dev/loop0", "before");
+//   auto back = engine->undo("/dev/loop0");
+//
+// Life of an Engine: open -> any number of operations -> destroyed. Opening replays the journal and
+// touches nothing else. Operations are safe from several threads; each takes the lock of the one disk
+// it works on, so two operations on one disk answer kBusy and two disks proceed side by side, in one
+// process or in many.
+//
+// A `target` is a block device, an image file or a disk id ("d-..."). A `snapshot` is an id ("s-..."),
+// a name, or "latest". Names are looked up among the snapshots of the target's disk first.
+//
+// Before each restore (rollback, undo, resume) the preconditions of the cloud API ResetDisk are
+// enforced; a refusal is Errc::kPrecondition with the API's code in `api_code`.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "blkrewind/export.h"
+#include "blkrewind/info.h"
+#include "blkrewind/receipt.h"
+#include "blkrewind/units.h"
+
+namespace blkrewind {
+
+// How far a long operation is; sent about ten times a second from the thread that called it.
+struct Progress {
+  const char* phase = "";  // "scan", "restore", "verify", "export", "reclaim"
+  std::uint64_t done_bytes = 0;
+  std::uint64_t total_bytes = 0;
+};
+
+// Given to every long operation. Both may be empty. `cancel` is polled; when it turns true the
+// operation stops at the next safe place and fails with kCancelled: a snapshot leaves nothing, a
+// rollback that has begun to write can be resumed or undone.
+struct Monitor {
+  std::function<void(const Progress&)> progress;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct OpenOptions {
+  std::string store = "/var/lib/blkrewind";
+  bool create = false;          // make the store when the folder is missing or empty
+  bool allow_io_uring = true;
+  unsigned threads = 0;         // 0: as many as the machine has cores, at most 4
+  bool accept_available_disks = false;  // today's API; the 2016 rule (In_use only) otherwise
+};
+
+struct SnapshotOptions {
+  std::string name;                               // empty: none
+  std::string description;
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;  // counts when the disk is registered
+  bool chunk_bytes_given = false;  // then a registered disk of another chunk size is an error
+};
+
+struct ImportOptions {
+  std::string name;
+  std::string description;
+  std::optional<std::int64_t> created_at;  // else the image file's modification time
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;
+  bool chunk_bytes_given = false;
+};
+
+struct RollbackOptions {
+  bool dry_run = false;  // the plan's totals; touches neither device nor store
+  bool undo = true;      // capture what is about to be lost
+};
+
+struct InstanceChange {
+  std::optional<std::string> name;
+  std::optional<std::int64_t> expires_at;  // 0: never
+  std::optional<bool> in_arrears;
+};
+
+class BLKREWIND_API Engine {
+ public:
+  [[nodiscard]] static Result<Engine> open(const OpenOptions& options);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  // Reads the device; registers it the first time. The device must be free (not mounted, not held).
+  [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
+                                                 const SnapshotOptions& options = {},
+                                                 const Monitor& monitor = {});
+  // A raw image of exactly the disk's size becomes a snapshot of the target.
+  [[nodiscard]] Result<SnapshotReceipt> import_image(const std::string& target,
+                                                     const std::string& file,
+                                                     const ImportOptions& options = {},
+                                                     const Monitor& monitor = {});
+  // Writes a new sparse file, or with "-" every byte to standard output. An existing file is refused.
+  [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
+                                                   const std::string& file,
+                                                   const Monitor& monitor = {});
+
+  // The extents that differ, merged and in order, handed to `visit` as they are found: between the
+  // device now and a snapshot, or between two snapshots of the target.
+  [[nodiscard]] Result<DiffReceipt> diff(const std::string& target, const std::string& snapshot,
+                                         const std::optional<std::string>& other,
+                                         const std::function<void(Extent)>& visit,
+                                         const Monitor& monitor = {});
+
+  [[nodiscard]] Result<RollbackReceipt> rollback(const std::string& target,
+                                                 const std::string& snapshot,
+                                                 const RollbackOptions& options = {},
+                                                 const Monitor& monitor = {});
+  // Takes back the last rollback, or an interrupted one. Itself undoable.
+  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target,
+                                             const Monitor& monitor = {});
+  // Finishes an interrupted rollback.
+  [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target,
+                                               const Monitor& monitor = {});
+
+  // Reads every chunk and node of the snapshots (none named: all) and checks every digest. Damage is
+  // in the receipt and marks the snapshots; it is not an error of the call.
+  [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
+                                             const Monitor& monitor = {});
+  [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
+                                                      const Monitor& monitor = {});
+  // Finishes interrupted deletes, removes what crashed operations left, compacts the journal.
+  [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor = {});
+
+  [[nodiscard]] Result<std::vector<DiskInfo>> disks();
+  [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
+  // Oldest first. Empty `disk_id`: of every disk.
+  [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id = {});
+  [[nodiscard]] Result<StoreInfo> store_info();
+
+  // Disks and instances. A disk that no instance was named for belongs to "i-local".
+  [[nodiscard]] Result<DiskInfo> register_disk(const std::string& target,
+                                               const SnapshotOptions& options = {});
+  [[nodiscard]] Status attach_disk(const std::string& target, const std::string& instance);
+  [[nodiscard]] Status detach_disk(const std::string& target);
+  // The device at `path` is this disk from now on (it moved, or was copied elsewhere).
+  [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
+  // Refused while the disk has snapshots, unless `with_snapshots`.
+  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false);
+
+  [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id, const std::string& name);
+  [[nodiscard]] Status start_instance(const std::string& id);
+  [[nodiscard]] Status stop_instance(const std::string& id);
+  [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
+  [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
+  [[nodiscard]] Status change_instance(const std::string& id, const InstanceChange& change);
+  [[nodiscard]] Status delete_instance(const std::string& id);
+  [[nodiscard]] Result<InstanceInfo> instance(const std::string& id);
+  [[nodiscard]] Result<std::vector<InstanceInfo>> instances();
+
+ private:
+  friend struct EngineAccess;  // opens one on a simulated machine, for tests
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// "0.1.0"
+[[nodiscard]] BLKREWIND_API const char* version();
+
+// Where log lines go and how many. Off until called; to stderr.
+enum class LogLevel : std::uint8_t { kOff, kError, kWarning, kInfo, kDebug };
+BLKREWIND_API void set_log_level(LogLevel level);
+
+}  // namespace blkrewind

@@ -1,0 +1,89 @@
+// What a store knows, as values: disks, snapshots, instances, rollbacks.
+//
+// Times are seconds since the epoch, UTC; 0 means never. Digests are 32 hexadecimal digits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blkrewind/units.h"
+
+namespace blkrewind {
+
+enum class SnapshotKind : std::uint8_t {
+  kUser = 0,    // asked for
+  kUndo = 1,    // what a rollback was about to overwrite
+  kImport = 2,  // read from an image file
+};
+
+// The API's words: progressing, accomplished, failed.
+enum class SnapshotStatus : std::uint8_t { kProgressing, kAccomplished, kFailed };
+
+struct SnapshotInfo {
+  std::string id;  // "s-..."
+  std::string name;
+  std::string description;
+  std::string disk_id;
+  SnapshotKind kind = SnapshotKind::kUser;
+  SnapshotStatus status = SnapshotStatus::kProgressing;
+  bool damaged = false;  // verify, or a rollback, found a digest that does not match
+  std::int64_t created_at = 0;
+  std::uint64_t device_bytes = 0;
+  std::uint32_t chunk_bytes = 0;
+  std::uint64_t stored_bytes = 0;  // chunk bytes that this snapshot added to the store
+  std::uint64_t zero_bytes = 0;    // bytes of chunks that are all zero
+  std::string root_digest;         // empty unless accomplished
+};
+
+// A rollback that has begun to write and has not finished: it runs now, or it was interrupted.
+struct PendingRollback {
+  std::string request_id;
+  std::string snapshot_id;
+  std::optional<std::string> undo_snapshot_id;
+  std::int64_t started_at = 0;
+  bool running = false;  // a process holds the disk right now
+};
+
+struct DiskInfo {
+  std::string id;    // "d-..."
+  std::string path;  // where it was seen last
+  std::uint64_t device_bytes = 0;
+  std::uint32_t chunk_bytes = 0;
+  std::int64_t registered_at = 0;
+  std::string instance_id;  // "i-local", a named one, or empty while Available
+  std::string status;       // In_use, Available, Creating (first snapshot under way), ReIniting
+  std::int64_t attached_at = 0;
+  std::int64_t first_detached_at = 0;
+  std::int64_t detached_at = 0;
+  std::optional<PendingRollback> pending_rollback;
+  std::string last_rollback_snapshot_id;  // what `undo` would take back; or empty
+  std::string undo_snapshot_id;           // what `undo` would restore; or empty
+  std::string anchor_snapshot_id;         // what the device is known to have equalled last; or empty
+};
+
+struct InstanceInfo {
+  std::string id;  // "i-..."
+  std::string name;
+  std::string status;  // Running, Stopped; observed for i-local
+  std::vector<std::string> locks;  // LockReason: security, financial, ...
+  std::int64_t expires_at = 0;     // prepay
+  bool in_arrears = false;         // afterpay
+  std::int64_t created_at = 0;
+  std::vector<std::string> disk_ids;
+};
+
+struct StoreInfo {
+  std::string path;
+  std::string uuid;
+  std::uint32_t format_version = 0;
+  std::uint64_t disks = 0;
+  std::uint64_t snapshots = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t live_bytes = 0;       // of chunks and tree nodes that a snapshot needs
+  std::uint64_t allocated_bytes = 0;  // what the segments take on the file system
+  std::uint64_t journal_bytes = 0;
+};
+
+}  // namespace blkrewind
