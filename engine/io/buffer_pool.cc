@@ -1,0 +1,80 @@
+#include "io/buffer_pool.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+namespace blkrewind::io {
+namespace {
+
+constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kHugePageBytes = 2 * kMiB;
+
+}  // namespace
+
+Result<BufferPool> BufferPool::make(std::uint32_t slots, std::uint32_t slot_bytes) {
+  BufferPool pool;
+  if (slots == 0) return pool;
+  if (slot_bytes == 0 || slot_bytes % kPageBytes != 0) {
+    return fail(Errc::kInvalidArgument, "a buffer slot of " + std::to_string(slot_bytes) +
+                                            " bytes is not a multiple of 4096");
+  }
+  const std::size_t bytes = std::size_t{slots} * slot_bytes;
+  void* mapping =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) {
+    return tl::unexpected(system_error(errno, "cannot map " + format_bytes(bytes) + " of buffers"));
+  }
+  pool.mapping_ = mapping;
+  pool.mapping_bytes_ = bytes;
+  // Huge pages make a 1 MiB request one segment instead of 256. Advice only: no error matters.
+  if (bytes >= kHugePageBytes) ::madvise(mapping, bytes, MADV_HUGEPAGE);
+
+  pool.slots_.reserve(slots);
+  auto* first = static_cast<std::byte*>(mapping);
+  for (std::uint32_t index = 0; index < slots; ++index) {
+    pool.slots_.push_back({index, first + std::size_t{index} * slot_bytes, slot_bytes});
+  }
+  return pool;
+}
+
+BufferPool::BufferPool(BufferPool&& other) noexcept
+    : mapping_(std::exchange(other.mapping_, nullptr)),
+      mapping_bytes_(std::exchange(other.mapping_bytes_, 0)),
+      slots_(std::move(other.slots_)) {}
+
+BufferPool& BufferPool::operator=(BufferPool&& other) noexcept {
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapping_bytes_, other.mapping_bytes_);
+  std::swap(slots_, other.slots_);
+  return *this;
+}
+
+BufferPool::~BufferPool() {
+  if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
+}
+
+std::optional<std::uint32_t> BufferPool::slot_of(const std::byte* data,
+                                                 std::uint64_t length_bytes) const {
+  const auto first = reinterpret_cast<std::uintptr_t>(mapping_);
+  const auto wanted = reinterpret_cast<std::uintptr_t>(data);
+  if (slots_.empty() || wanted < first || wanted - first >= mapping_bytes_) return std::nullopt;
+  const std::size_t slot_bytes = slots_.front().size_bytes;
+  const std::size_t index = (wanted - first) / slot_bytes;
+  if ((wanted - first) % slot_bytes + length_bytes > slot_bytes) return std::nullopt;
+  return static_cast<std::uint32_t>(index);
+}
+
+std::span<const std::byte> zero_bytes() {
+  // Mapped for the life of the process: requests of any queue may point into it.
+  static const std::span<const std::byte> zeroes = [] {
+    void* mapping = ::mmap(nullptr, kMiB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED) return std::span<const std::byte>{};
+    return std::span(static_cast<const std::byte*>(mapping), kMiB);
+  }();
+  return zeroes;
+}
+
+}  // namespace blkrewind::io

@@ -1,0 +1,192 @@
+// Lanes at work: tasks go in in order, results come out in the same order.
+//
+// With one lane everything happens in the calling thread, request by request, the same every time:
+// what simulated tests need. With more, each lane has a thread of its own, on which it is made (a ring
+// belongs to the thread that made it) and destroyed.
+//
+// A Lane has the types Task and Result and wants_task(), add(), idle(), step(), drain() and
+// take_results() as in track/scan_lane.h. It gives one Result for each Task, in any order, and copies
+// the Task's `sequence` into it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "blkrewind/error.h"
+
+namespace blkrewind::io {
+
+template <class Lane>
+class Crew {
+ public:
+  using Task = typename Lane::Task;
+  using Done = typename Lane::Result;
+  using MakeLane = std::function<Result<std::unique_ptr<Lane>>()>;
+
+  // `outstanding_max`: tasks that may be under way at once, all lanes together.
+  Crew(unsigned lanes, std::size_t outstanding_max, MakeLane make)
+      : make_(std::move(make)), outstanding_max_(outstanding_max), lanes_(lanes) {}
+  ~Crew() { stop(); }
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  // Whether push() would be taken without waiting for results to be popped.
+  [[nodiscard]] bool has_room() const { return pushed_ - popped_ < outstanding_max_; }
+  [[nodiscard]] bool empty() const { return pushed_ == popped_; }
+
+  [[nodiscard]] Status push(Task task) {
+    task.sequence = pushed_++;
+    if (lanes_ == 1) return push_inline(std::move(task));
+    if (threads_.empty()) start();
+    const std::lock_guard lock(mutex_);
+    if (error_) return fail(*error_);
+    tasks_.push_back(std::move(task));
+    changed_.notify_one();
+    return {};
+  }
+
+  // The result of the oldest task that has not been popped; waits for it. Not while empty().
+  [[nodiscard]] Result<Done> pop() {
+    if (lanes_ == 1) return pop_inline();
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [&] { return error_ || results_.contains(popped_); });
+    if (error_) return fail(*error_);
+    return take(results_.find(popped_));
+  }
+
+  // The same, but does not wait.
+  [[nodiscard]] Result<std::optional<Done>> try_pop() {
+    std::unique_lock lock(mutex_);
+    if (error_) return fail(*error_);
+    const auto found = results_.find(popped_);
+    if (found == results_.end()) return std::optional<Done>{};
+    return std::optional<Done>(take(found));
+  }
+
+ private:
+  using Results = std::map<std::uint64_t, Done>;
+
+  Done take(typename Results::iterator found) {
+    Done done = std::move(found->second);
+    results_.erase(found);
+    ++popped_;
+    return done;
+  }
+
+  void keep_results(Lane& lane) {
+    for (Done& done : lane.take_results()) {
+      const std::uint64_t sequence = done.sequence;
+      results_.emplace(sequence, std::move(done));
+    }
+  }
+
+  Status push_inline(Task task) {
+    if (error_) return fail(*error_);
+    if (inline_lane_ == nullptr) {
+      BLKREWIND_ASSIGN(inline_lane_, make_());
+    }
+    while (!inline_lane_->wants_task()) BLKREWIND_TRY(step_inline());
+    inline_lane_->add(std::move(task));
+    keep_results(*inline_lane_);
+    return {};
+  }
+
+  Status step_inline() {
+    Status status = inline_lane_->step();
+    if (!status) error_ = status.error();
+    keep_results(*inline_lane_);
+    return status;
+  }
+
+  Result<Done> pop_inline() {
+    while (!results_.contains(popped_)) BLKREWIND_TRY(step_inline());
+    return take(results_.find(popped_));
+  }
+
+  void start() {
+    for (unsigned i = 0; i < lanes_; ++i) threads_.emplace_back([this] { run(); });
+  }
+
+  void run() {
+    auto made = make_();
+    if (!made) {
+      report(made.error());
+      return;
+    }
+    Lane& lane = **made;
+    while (true) {
+      bool added = false;
+      {
+        std::unique_lock lock(mutex_);
+        if (lane.idle()) {
+          changed_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
+        }
+        if (stopping_) break;
+        if (!tasks_.empty() && lane.wants_task()) {
+          lane.add(std::move(tasks_.front()));
+          tasks_.pop_front();
+          added = true;
+        }
+      }
+      // Fill the lane before waiting for it.
+      if (added && lane.wants_task() && !lane.idle() && has_tasks()) continue;
+      if (!lane.idle()) {
+        if (auto status = lane.step(); !status) {
+          report(status.error());
+          break;
+        }
+      }
+      const std::lock_guard lock(mutex_);
+      keep_results(lane);
+      finished_.notify_one();
+    }
+    lane.drain();
+  }
+
+  bool has_tasks() {
+    const std::lock_guard lock(mutex_);
+    return !tasks_.empty();
+  }
+
+  void report(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    finished_.notify_one();
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      changed_.notify_all();
+    }
+    for (std::thread& thread : threads_) thread.join();
+    if (inline_lane_ != nullptr) inline_lane_->drain();
+  }
+
+  const MakeLane make_;
+  const std::size_t outstanding_max_;
+  const unsigned lanes_;
+  std::unique_ptr<Lane> inline_lane_;
+  std::vector<std::thread> threads_;
+  std::uint64_t pushed_ = 0;  // the coordinating thread's alone
+  std::uint64_t popped_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;   // a task has come, or the crew stops
+  std::condition_variable finished_;  // a result has come, or an error
+  std::deque<Task> tasks_;
+  Results results_;
+  std::optional<Error> error_;
+  bool stopping_ = false;
+};
+
+}  // namespace blkrewind::io

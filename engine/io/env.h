@@ -1,0 +1,121 @@
+// What blkrewind asks of the machine below it: files, directories, locks and queues.
+//
+// Everything that changes a byte or a name in a store or on a device goes through this interface,
+// so that a simulated one (tests/support) can record it, lose it, reorder it or fail it.
+// An Env may be used by several threads at once; each File by several queues at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "io/device_info.h"
+#include "io/queue.h"
+
+namespace blkrewind::io {
+
+enum class Access : std::uint8_t { kReadOnly, kReadWrite };
+
+struct OpenOptions {
+  Access access = Access::kReadOnly;
+  bool direct = true;            // O_DIRECT where the file system takes it, else buffered
+  bool create_new = false;       // O_CREAT | O_EXCL, mode 0600
+  bool exclusive_device = false;  // O_EXCL without O_CREAT: a block device nobody else may hold
+};
+
+// An open file or block device; closed by its destructor.
+class File {
+ public:
+  virtual ~File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  [[nodiscard]] virtual const std::string& path() const = 0;
+  // Offsets, lengths and addresses of direct requests are multiples of this; 1 when buffered.
+  [[nodiscard]] virtual std::uint32_t alignment_bytes() const = 0;
+  // The longest request that pays on this file: min(1 MiB, max_sectors_kb).
+  [[nodiscard]] virtual std::uint32_t max_request_bytes() const = 0;
+  // Asks the kernel now.
+  [[nodiscard]] virtual Result<std::uint64_t> size_bytes() = 0;
+  // The first data range at or after `offset` (SEEK_DATA, then SEEK_HOLE): what lies before it reads
+  // as zeroes. Empty extent at end of file. A block device, or a file system without holes, answers
+  // {offset, size - offset}.
+  [[nodiscard]] virtual Result<Extent> next_data(std::uint64_t offset) = 0;
+  // Sets the length of a regular file. Not durable before the next flush.
+  [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
+
+ protected:
+  File() = default;
+};
+
+// A held lock; released by its destructor (or by the end of the process).
+class Lock {
+ public:
+  virtual ~Lock() = default;
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ protected:
+  Lock() = default;
+};
+
+enum class LockMode : std::uint8_t { kShared, kExclusive };
+
+struct QueueOptions {
+  std::uint32_t depth = 64;       // requests in flight at once
+  std::uint32_t slots = 0;        // buffer slots
+  std::uint32_t slot_bytes = 0;   // bytes a slot, a multiple of 4096
+};
+
+class Env {
+ public:
+  virtual ~Env() = default;
+  Env() = default;
+  Env(const Env&) = delete;
+  Env& operator=(const Env&) = delete;
+
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path,
+                                                           const OpenOptions& options) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Queue>> make_queue(const QueueOptions& options) = 0;
+
+  // Names. None is durable before sync_directory() of the directory that holds it.
+  [[nodiscard]] virtual Status make_directory(const std::string& path) = 0;  // 0700
+  [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
+  [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  [[nodiscard]] virtual Status sync_directory(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<std::vector<std::string>> list_directory(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
+  // Device and inode of what the path names now, to tell whether a file was replaced under us.
+  [[nodiscard]] virtual Result<FileId> identify(const std::string& path) = 0;
+  // What the file takes on its file system; holes take nothing.
+  [[nodiscard]] virtual Result<std::uint64_t> allocated_bytes(const std::string& path) = 0;
+  // Seconds since the epoch.
+  [[nodiscard]] virtual Result<std::int64_t> modified_at(const std::string& path) = 0;
+
+  // An advisory lock on one byte of the file (open file description locks: threads exclude each
+  // other as processes do). Does not wait: nullptr when somebody holds a conflicting one.
+  [[nodiscard]] virtual Result<std::unique_ptr<Lock>> try_lock(const std::string& path,
+                                                               std::uint64_t offset,
+                                                               LockMode mode) = 0;
+  // The same, but waits.
+  [[nodiscard]] virtual Result<std::unique_ptr<Lock>> lock(const std::string& path,
+                                                           std::uint64_t offset, LockMode mode) = 0;
+
+  // What the path is: size, sector, identity, and who uses it. Touches nothing.
+  [[nodiscard]] virtual Result<DeviceInfo> probe(const std::string& path) = 0;
+
+  // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
+  [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,
+                                              const DeviceInfo& device) = 0;
+};
+
+// The real machine. `allow_io_uring` false: synchronous queues (also chosen by itself where the
+// kernel refuses io_uring with EPERM or ENOSYS).
+struct LocalEnvOptions {
+  bool allow_io_uring = true;
+};
+[[nodiscard]] std::unique_ptr<Env> make_local_env(const LocalEnvOptions& options = {});
+
+}  // namespace blkrewind::io

@@ -1,0 +1,193 @@
+#include "io/lives_on.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "io/loops.h"
+#include "io/mounts.h"
+#include "io/sysfs.h"
+
+namespace blkrewind::io {
+namespace {
+
+// The mount that an open file is on; -1 when the kernel does not say. By its id, not by the longest
+// matching mount point: those can be stacked, bound and hidden.
+int mount_id_of(const UniqueFd& fd) {
+  constexpr std::string_view kKey = "mnt_id:";
+  const std::string info = read_attribute("/proc/self/fdinfo/" + std::to_string(fd.get()));
+  std::size_t at = info.find(kKey);
+  if (at == std::string::npos) {
+    return -1;
+  }
+  at = info.find_first_not_of(" \t", at + kKey.size());
+  int id = -1;
+  if (at != std::string::npos) {
+    std::from_chars(info.data() + at, info.data() + info.size(), id);
+  }
+  return id;
+}
+
+std::string option_value(const std::string& options, const std::string& key) {
+  const std::string padded = "," + options;
+  const std::size_t at = padded.find("," + key + "=");
+  if (at == std::string::npos) {
+    return {};
+  }
+  const std::size_t begin = at + key.size() + 2;
+  return padded.substr(begin, padded.find(',', begin) - begin);
+}
+
+class Walk {
+ public:
+  Walk(const DeviceInfo& target, std::vector<Mount> mounts)
+      : target_(target), mounts_(std::move(mounts)) {
+    if (target.kind != DeviceKind::kBlock) {
+      return;
+    }
+    // What the target is a window on is rewritten with it.
+    DeviceNumber device = makedev(target.major, target.minor);
+    while (rewritten_.insert(device).second) {
+      const auto loop = loop_device(whole_disk(device));
+      if (!loop || loop->backing_device == 0) {
+        break;
+      }
+      device = loop->backing_device;
+    }
+  }
+
+  // Queues the block devices that carry the file system of `fd`.
+  void enter(const UniqueFd& fd) {
+    struct stat status {};
+    if (::fstat(fd.get(), &status) == 0 && major(status.st_dev) != 0) {
+      queue_.push_back(status.st_dev);
+      return;
+    }
+    const int id = mount_id_of(fd);
+    const auto mount = std::find_if(mounts_.begin(), mounts_.end(),
+                                    [id](const Mount& each) { return each.id == id; });
+    if (mount == mounts_.end() || !entered_.insert(id).second) {
+      return;
+    }
+    for (const DeviceNumber device : devices_under(*mount)) {
+      queue_.push_back(device);
+    }
+    if (mount->type == "overlay") {
+      const std::string upper = option_value(mount->super_options, "upperdir");
+      const UniqueFd below(::open(upper.c_str(), O_PATH | O_CLOEXEC));
+      if (below.valid()) {
+        enter(below);
+      }
+    }
+  }
+
+  [[nodiscard]] bool reaches_target() {
+    while (!queue_.empty()) {
+      const DeviceNumber device = queue_.back();
+      queue_.pop_back();
+      if (visited_.insert(device).second && visit(device)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  // A device that carries the file system: all of its bytes count.
+  bool visit(DeviceNumber device) {
+    const DeviceNumber whole = whole_disk(device);
+    if (rewritten_.contains(device) || rewritten_.contains(whole)) {
+      return true;
+    }
+    const bool is_disk_of_target =
+        std::any_of(rewritten_.begin(), rewritten_.end(),
+                    [device](DeviceNumber rewritten) { return whole_disk(rewritten) == device; });
+    if (is_disk_of_target) {
+      return true;
+    }
+    for (const DeviceNumber slave : slaves_of(whole)) {
+      queue_.push_back(slave);
+    }
+    const auto loop = loop_device(whole);
+    return loop &&
+           visit_backing(*loop, {.offset = loop->range.offset + partition_start_bytes(device),
+                                 .length = device_size_bytes(device)});
+  }
+
+  // `range`: the bytes of the backing file that are in the way.
+  bool visit_backing(const LoopDevice& loop, const Extent& range) {
+    if (loop.backing_device != 0) {
+      queue_.push_back(loop.backing_device);
+      return false;
+    }
+    if (loop.backing.inode != 0 && loop.backing == target_.identity.backing_id) {
+      const Extent rewritten = {target_.identity.backing_offset, target_.size_bytes};
+      if (target_.kind == DeviceKind::kFile || ranges_overlap(rewritten, range)) {
+        return true;
+      }
+    }
+    const UniqueFd file(::open(loop.backing_file.c_str(), O_PATH | O_CLOEXEC));
+    struct stat status {};
+    if (file.valid() && ::fstat(file.get(), &status) == 0 &&
+        FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
+      enter(file);
+    } else if (major(loop.backing.device) != 0) {
+      queue_.push_back(loop.backing.device);  // deleted or renamed: its file system still is there
+    }
+    return false;
+  }
+
+  const DeviceInfo& target_;
+  std::vector<Mount> mounts_;
+  std::set<DeviceNumber> rewritten_;
+  std::vector<DeviceNumber> queue_;
+  std::set<DeviceNumber> visited_;
+  std::set<int> entered_;
+};
+
+std::string parent_of(const std::string& path) {
+  const std::size_t end = path.find_last_not_of('/');
+  const std::size_t slash = end == std::string::npos ? end : path.rfind('/', end);
+  if (slash == std::string::npos) {
+    return path.starts_with('/') ? "/" : ".";
+  }
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<UniqueFd> open_nearest(const std::string& directory) {
+  std::string path = directory.empty() ? "." : directory;
+  while (true) {
+    UniqueFd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (fd.valid()) {
+      return fd;
+    }
+    const int sys_errno = errno;
+    if (sys_errno != ENOENT || path == "/" || path == ".") {
+      return fail(system_error(sys_errno, "cannot look at " + directory));
+    }
+    path = parent_of(path);
+  }
+}
+
+}  // namespace
+
+Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
+  BLKREWIND_ASSIGN(const UniqueFd fd, open_nearest(directory));
+  BLKREWIND_ASSIGN(std::vector<Mount> mounts, read_mounts());
+  Walk walk(device, std::move(mounts));
+  walk.enter(fd);
+  return walk.reaches_target();
+}
+
+}  // namespace blkrewind::io

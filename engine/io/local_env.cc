@@ -1,0 +1,147 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "io/env.h"
+#include "io/file_lock.h"
+#include "io/lives_on.h"
+#include "io/local_file.h"
+#include "io/probe.h"
+#include "io/sync_queue.h"
+#include "io/uring_queue.h"
+
+namespace blkrewind::io {
+namespace {
+
+class LocalEnv final : public Env {
+ public:
+  explicit LocalEnv(const LocalEnvOptions& options) : options_(options) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, const OpenOptions& options) override {
+    return LocalFile::open(path, options);
+  }
+
+  Result<std::unique_ptr<Queue>> make_queue(const QueueOptions& options) override;
+
+  Status make_directory(const std::string& path) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  Status remove(const std::string& path) override;
+  Status sync_directory(const std::string& path) override;
+  Result<std::vector<std::string>> list_directory(const std::string& path) override;
+  Result<bool> exists(const std::string& path) override;
+  Result<FileId> identify(const std::string& path) override;
+  Result<std::uint64_t> allocated_bytes(const std::string& path) override;
+  Result<std::int64_t> modified_at(const std::string& path) override;
+
+  Result<std::unique_ptr<Lock>> try_lock(const std::string& path, std::uint64_t offset,
+                                         LockMode mode) override {
+    return lock_byte(path, offset, mode, false);
+  }
+  Result<std::unique_ptr<Lock>> lock(const std::string& path, std::uint64_t offset,
+                                     LockMode mode) override {
+    return lock_byte(path, offset, mode, true);
+  }
+
+  Result<DeviceInfo> probe(const std::string& path) override { return probe_device(path); }
+  Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
+    return io::lives_on(directory, device);
+  }
+
+ private:
+  const LocalEnvOptions options_;
+};
+
+tl::unexpected<Error> errno_error(std::string message) {
+  return tl::unexpected(system_error(errno, std::move(message)));
+}
+
+Result<std::unique_ptr<Queue>> LocalEnv::make_queue(const QueueOptions& options) {
+  if (!options_.allow_io_uring) return make_sync_queue(options);
+  auto queue = make_uring_queue(options);
+  if (!queue && means_no_uring(queue.error().sys_errno)) return make_sync_queue(options);
+  return queue;
+}
+
+Status LocalEnv::make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return {};
+  Error error = system_error(errno, "cannot make the directory " + path);
+  if (error.sys_errno == EEXIST) error.code = Errc::kAlreadyExists;
+  return tl::unexpected(std::move(error));
+}
+
+Status LocalEnv::rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return {};
+  return errno_error("cannot rename " + from + " to " + to);
+}
+
+Status LocalEnv::remove(const std::string& path) {
+  if (::remove(path.c_str()) == 0) return {};  // a file or an empty directory
+  return errno_error("cannot remove " + path);
+}
+
+Status LocalEnv::sync_directory(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return errno_error("cannot open the directory " + path);
+  // Never asked twice: a failed flush is told once and then forgotten (fsync(2)).
+  if (::fsync(fd.get()) == 0) return {};
+  return errno_error("cannot flush the directory " + path);
+}
+
+Result<std::vector<std::string>> LocalEnv::list_directory(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
+  if (!directory) return errno_error("cannot list the directory " + path);
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;  // readdir(3): only errno tells the end from an error
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return errno_error("cannot list the directory " + path);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<bool> LocalEnv::exists(const std::string& path) {
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) == 0) return true;  // a dangling link takes the name, too
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return errno_error("cannot look for " + path);
+}
+
+Result<FileId> LocalEnv::identify(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  return FileId{status.st_dev, status.st_ino};
+}
+
+Result<std::int64_t> LocalEnv::modified_at(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  return std::int64_t{status.st_mtim.tv_sec};
+}
+
+Result<std::uint64_t> LocalEnv::allocated_bytes(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  // st_blocks counts 512 bytes, whatever the file system's block is (stat(2)).
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+}  // namespace
+
+std::unique_ptr<Env> make_local_env(const LocalEnvOptions& options) {
+  return std::make_unique<LocalEnv>(options);
+}
+
+}  // namespace blkrewind::io

@@ -1,0 +1,215 @@
+#include "io/local_file.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+
+namespace blkrewind::io {
+namespace {
+
+constexpr std::uint32_t kMaxRequestBytes = 1 * kMiB;
+constexpr std::uint32_t kPageBytes = 4096;
+
+std::optional<std::uint64_t> read_number(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[32] = {};
+  if (!fd.valid() || ::read(fd.get(), text, sizeof text - 1) <= 0) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
+}
+
+// The kernel splits what is longer than max_sectors_kb (Documentation/ABI/stable/sysfs-block), so
+// longer requests gain nothing. A file on a file system without a device of its own (btrfs, tmpfs,
+// overlay) has no such limit to read.
+std::uint32_t max_request_bytes_of(dev_t device) {
+  const std::string sysfs =
+      "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
+  auto kib = read_number(sysfs + "/queue/max_sectors_kb");
+  if (!kib) kib = read_number(sysfs + "/../queue/max_sectors_kb");  // a partition
+  if (!kib) return kMaxRequestBytes;
+  const std::uint64_t bytes = align_down(*kib * kKiB, kPageBytes);
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(bytes, kPageBytes, kMaxRequestBytes));
+}
+
+Error open_error(int sys_errno, const std::string& path, const OpenOptions& options) {
+  Error error = system_error(
+      sys_errno, std::string(options.create_new ? "cannot create " : "cannot open ") + path);
+  switch (sys_errno) {
+    case EEXIST:
+      error.code = Errc::kAlreadyExists;
+      break;
+    case EBUSY:
+      error.hint = "unmount " + path + " or stop the program that holds it (see lsblk, fuser)";
+      break;
+    case EROFS:
+      error.hint = "it is read-only; make it writable (blockdev --setrw, mount -o remount,rw)";
+      break;
+    case ENOENT:
+      error.hint = "check the name";
+      break;
+    case EMFILE:
+    case ENFILE:
+      error.hint = "raise the limit of open files (ulimit -n)";
+      break;
+    default:
+      break;
+  }
+  return error;
+}
+
+tl::unexpected<Error> not_a_disk(const std::string& path) {
+  return fail(Errc::kInvalidArgument, path + " is neither a block device nor a regular file",
+              "name a block device or an image file");
+}
+
+bool is_usable(mode_t mode) { return S_ISREG(mode) || S_ISBLK(mode); }
+
+}  // namespace
+
+Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const OpenOptions& options) {
+  const int access = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
+  int flags = access | O_CLOEXEC | O_NOCTTY;
+  if (options.create_new) {
+    flags |= O_CREAT | O_EXCL;  // O_EXCL: nor through a symbolic link
+  } else {
+    // Asked first, since merely opening a FIFO waits and opening a tape rewinds it.
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) {
+      return tl::unexpected(open_error(errno, path, options));
+    }
+    if (!is_usable(status.st_mode)) return not_a_disk(path);
+    // On a regular file O_EXCL without O_CREAT means nothing (open(2)).
+    if (options.exclusive_device && S_ISBLK(status.st_mode)) flags |= O_EXCL;
+  }
+
+  // O_DIRECT comes afterwards, by fcntl: with O_CREAT a file system without direct I/O would make
+  // the file and then refuse to open it.
+  int opened = -1;
+  do {
+    opened = ::open(path.c_str(), flags, 0600);
+  } while (opened < 0 && errno == EINTR);
+  if (opened < 0) return tl::unexpected(open_error(errno, path, options));
+
+  std::unique_ptr<LocalFile> file(new LocalFile(path, UniqueFd(opened)));
+  file->access_flags_ = access;
+  BLKREWIND_TRY(file->learn(options));
+  return file;
+}
+
+Status LocalFile::learn(const OpenOptions& options) {
+  struct stat status = {};
+  if (::fstat(fd_.get(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path_));
+  }
+  if (!is_usable(status.st_mode)) return not_a_disk(path_);
+  is_block_device_ = S_ISBLK(status.st_mode);
+  max_request_bytes_ = max_request_bytes_of(is_block_device_ ? status.st_rdev : status.st_dev);
+  if (is_block_device_) {
+    int sector = 0;
+    if (::ioctl(fd_.get(), BLKSSZGET, &sector) != 0 || sector <= 0) {
+      return tl::unexpected(system_error(errno, "cannot ask for the sector size of " + path_));
+    }
+    sector_bytes_ = static_cast<std::uint32_t>(sector);
+    // The kernel opens a read-only device for writing and refuses the writes (EPERM), which would
+    // be late.
+    int read_only = 0;
+    if (options.access == Access::kReadWrite && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 &&
+        read_only != 0) {
+      return tl::unexpected(open_error(EROFS, path_, options));
+    }
+  }
+  if (options.direct) learn_alignment();
+  return {};
+}
+
+void LocalFile::learn_alignment() {
+  std::uint32_t alignment = is_block_device_ ? sector_bytes_ : kPageBytes;
+  struct statx status = {};
+  if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 &&
+      (status.stx_mask & STATX_DIOALIGN) != 0) {
+    // Zero: this file cannot do direct I/O (statx(2)), e.g. encrypted or with journalled data.
+    if (status.stx_dio_offset_align == 0) return;
+    alignment = std::max(status.stx_dio_offset_align, status.stx_dio_mem_align);
+  }
+  const int flags = ::fcntl(fd_.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd_.get(), F_SETFL, flags | O_DIRECT) != 0) return;  // buffered, then
+  direct_ = true;
+  alignment_bytes_ = alignment;
+}
+
+Result<std::uint64_t> LocalFile::size_bytes() {
+  if (is_block_device_) {
+    std::uint64_t size = 0;
+    if (::ioctl(fd_.get(), BLKGETSIZE64, &size) != 0) {
+      return tl::unexpected(system_error(errno, "cannot ask for the size of " + path_));
+    }
+    return size;
+  }
+  struct stat status = {};
+  if (::fstat(fd_.get(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask for the size of " + path_));
+  }
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<Extent> LocalFile::next_data(std::uint64_t offset) {
+  BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
+  if (offset >= size) return Extent{size, 0};
+  const Extent rest{offset, size - offset};
+  if (is_block_device_) return rest;
+
+  const off_t data = ::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
+  if (data < 0) {
+    if (errno == ENXIO) return Extent{size, 0};  // a hole up to the end
+    if (errno == EINVAL) return rest;            // a file system without holes
+    return tl::unexpected(system_error(errno, "cannot look for data in " + path_).at(rest));
+  }
+  const off_t hole = ::lseek(fd_.get(), data, SEEK_HOLE);
+  if (hole < 0) {
+    return tl::unexpected(system_error(errno, "cannot look for holes in " + path_).at(rest));
+  }
+  return Extent{static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(hole - data)};
+}
+
+Status LocalFile::truncate(std::uint64_t size_bytes) {
+  if (is_block_device_) {
+    return fail(Errc::kInvalidArgument, path_ + " is a block device, its size cannot be set");
+  }
+  while (::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) != 0) {
+    if (errno == EINTR) continue;
+    return tl::unexpected(
+        system_error(errno, "cannot set the size of " + path_ + " to " + format_bytes(size_bytes)));
+  }
+  return {};
+}
+
+bool LocalFile::is_direct(std::uint64_t offset, std::uint64_t length,
+                          const std::byte* address) const {
+  return direct_ &&
+         is_aligned(offset | length | reinterpret_cast<std::uintptr_t>(address), alignment_bytes_);
+}
+
+int LocalFile::buffered_fd() {
+  if (!direct_) return fd_.get();
+  const std::lock_guard guard(buffered_mutex_);
+  if (buffered_.valid()) return buffered_.get();
+  // Through the open descriptor, since the name may mean another file by now. Never O_EXCL: we
+  // hold the device already, and a second claim would find it busy.
+  const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+  buffered_.reset(::open(self.c_str(), access_flags_ | O_CLOEXEC | O_NOCTTY));
+  return buffered_.valid() ? buffered_.get() : -errno;
+}
+
+void LocalFile::refuse_zero_method(ZeroMethod failed) {
+  // Only from `failed` onwards: another thread may have gone further already.
+  zero_method_.compare_exchange_strong(failed, next_zero_method(failed), std::memory_order_relaxed);
+}
+
+}  // namespace blkrewind::io

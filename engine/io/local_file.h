@@ -1,0 +1,71 @@
+// A file or block device of the real machine.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/fd.h"
+#include "io/env.h"
+#include "io/zeroing.h"
+
+namespace blkrewind::io {
+
+// Holds one descriptor, direct where the file system takes O_DIRECT, and opens a second, buffered
+// one when the first unaligned request comes. Both see the same bytes: the kernel writes dirty
+// pages back before, and drops clean ones after, every direct request that touches them. What it
+// does not order is a buffered and a direct write to *one page* at the same time; the owner of the
+// file must not have both in flight.
+//
+// Any thread may call any function.
+class LocalFile final : public File {
+ public:
+  // Errors: kInvalidArgument - neither a regular file nor a block device; kNotFound,
+  // kAlreadyExists, kBusy (held exclusively by somebody else), kIo, kNoSpace.
+  [[nodiscard]] static Result<std::unique_ptr<File>> open(const std::string& path,
+                                                          const OpenOptions& options);
+
+  [[nodiscard]] const std::string& path() const override { return path_; }
+  [[nodiscard]] std::uint32_t alignment_bytes() const override { return alignment_bytes_; }
+  [[nodiscard]] std::uint32_t max_request_bytes() const override { return max_request_bytes_; }
+  [[nodiscard]] Result<std::uint64_t> size_bytes() override;
+  [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
+  [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
+
+  [[nodiscard]] bool is_block_device() const { return is_block_device_; }
+  // The logical sector of a block device; 1 for a regular file. What fallocate asks for.
+  [[nodiscard]] std::uint32_t sector_bytes() const { return sector_bytes_; }
+  // The descriptor the file was opened with: for everything but unaligned transfers.
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] bool is_direct(std::uint64_t offset, std::uint64_t length,
+                               const std::byte* address) const;
+  // A descriptor without O_DIRECT, owned by the file; or a negative errno.
+  [[nodiscard]] int buffered_fd();
+
+  [[nodiscard]] ZeroMethod zero_method() const {
+    return zero_method_.load(std::memory_order_relaxed);
+  }
+  // Remembers that the kernel refused `failed` on this file.
+  void refuse_zero_method(ZeroMethod failed);
+
+ private:
+  LocalFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  [[nodiscard]] Status learn(const OpenOptions& options);
+  void learn_alignment();
+
+  std::string path_;
+  UniqueFd fd_;
+  int access_flags_ = 0;  // O_RDONLY or O_RDWR
+  bool is_block_device_ = false;
+  bool direct_ = false;
+  std::uint32_t sector_bytes_ = 1;
+  std::uint32_t alignment_bytes_ = 1;
+  std::uint32_t max_request_bytes_ = 0;
+  std::atomic<ZeroMethod> zero_method_ = ZeroMethod::kPunch;
+  std::mutex buffered_mutex_;
+  UniqueFd buffered_;  // guarded by buffered_mutex_ until it is valid
+};
+
+}  // namespace blkrewind::io

@@ -1,0 +1,34 @@
+// The loop devices that are attached now, and what each stands on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blkrewind/units.h"
+#include "io/device_info.h"
+#include "io/sysfs.h"
+
+namespace blkrewind::io {
+
+struct LoopDevice {
+  DeviceNumber device = 0;
+  std::string node;                 // "/dev/loop0"
+  std::string backing_file;         // the kernel's path of it, without its " (deleted)" mark
+  FileId backing;                   // of the file; zeroes when unknown
+  DeviceNumber backing_device = 0;  // when the backing file is a block device
+  Extent range;                     // the bytes of the backing file that the device shows
+};
+
+// The loop device of that number; nothing when it is no loop device or not attached.
+// What backs it is asked of the driver (LOOP_GET_STATUS64), which knows the very inode whatever was
+// renamed since; where the node cannot be opened, the path in sysfs is looked up instead.
+[[nodiscard]] std::optional<LoopDevice> loop_device(DeviceNumber device);
+
+// All attached ones.
+[[nodiscard]] std::vector<LoopDevice> loop_devices();
+
+// Do both show bytes of the same file, and some byte twice?
+[[nodiscard]] bool ranges_overlap(const Extent& a, const Extent& b);
+
+}  // namespace blkrewind::io

@@ -1,0 +1,92 @@
+// One I/O queue over many files.
+//
+// A queue belongs to the thread that made it: every call on it comes from that thread. A completion
+// is the whole extent or an error: short transfers, EINTR and EAGAIN are re-issued inside (EAGAIN a
+// bounded number of times). Requests are independent of each other; nothing orders them but waiting.
+//
+// The bytes behind a request's `data` stay valid until its completion has been returned by wait().
+// For direct I/O the fast path needs offset, length and address aligned to the file's
+// `alignment_bytes()`; a request that is not is served through the file's buffered descriptor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "blkrewind/units.h"
+
+namespace blkrewind::io {
+
+class File;
+
+enum class Op : std::uint8_t {
+  kRead,         // reading past the end of a regular file yields zero bytes up to `length`
+  kWrite,        // extends a regular file; past the end of a device: ENOSPC
+  kWriteZeroes,  // the extent reads as zeroes after the next flush; never a discard.
+                 // On a regular file it punches (and never changes the size)
+  kDiscard,      // the store no longer needs the bytes: punches a hole, size kept. Regular files only
+  kFlush,        // everything completed on this file before the submission is durable (fdatasync)
+};
+
+struct Request {
+  Op op = Op::kRead;
+  File* file = nullptr;
+  Extent extent;              // ignored by kFlush
+  std::byte* data = nullptr;  // kRead, kWrite; `extent.length` bytes
+  std::uint64_t user_data = 0;
+};
+
+struct Completion {
+  std::uint64_t user_data = 0;
+  int error = 0;  // 0, or a positive errno
+};
+
+// A slice of the queue's own memory, page-aligned and registered with the kernel where it allows.
+struct Slot {
+  std::uint32_t index = 0;
+  std::byte* data = nullptr;
+  std::size_t size_bytes = 0;
+};
+
+class Queue {
+ public:
+  virtual ~Queue() = default;
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // Takes every request or fails as a whole (kInternal: more than `depth()` in flight).
+  [[nodiscard]] virtual Status submit(std::span<const Request> requests) = 0;
+
+  // Appends finished requests to `out`; blocks until at least `min` are there (0: does not block).
+  // `min` beyond the number in flight is lowered to it. Returns how many were appended.
+  [[nodiscard]] virtual Result<std::size_t> wait(std::size_t min,
+                                                 std::vector<Completion>& out) = 0;
+
+  [[nodiscard]] virtual std::size_t in_flight() const = 0;
+  [[nodiscard]] virtual std::size_t depth() const = 0;
+
+  // The queue's buffer slots, cut from one mapping. Empty when it was made with none. Requests whose
+  // `data` lies inside a slot use the registered buffer by themselves.
+  [[nodiscard]] virtual std::span<const Slot> slots() const = 0;
+
+  // "io_uring (single issuer, defer taskrun, registered buffers)", "synchronous": for logs.
+  [[nodiscard]] virtual std::string describe() const = 0;
+
+ protected:
+  Queue() = default;
+};
+
+// Blocking helpers: one request, waited for. The queue must be idle (nothing in flight). The error
+// names the file, the extent and the errno.
+[[nodiscard]] Status read_now(Queue& queue, File& file, Extent extent, std::byte* data);
+[[nodiscard]] Status write_now(Queue& queue, File& file, Extent extent, const std::byte* data);
+[[nodiscard]] Status flush_now(Queue& queue, File& file);
+[[nodiscard]] Status discard_now(Queue& queue, File& file, Extent extent);
+
+// The Error of a failed request: "cannot read /dev/loop0 [offset .., length ..]: Input/output error".
+[[nodiscard]] Error request_error(Op op, const File& file, Extent extent, int sys_errno);
+
+}  // namespace blkrewind::io

@@ -1,0 +1,20 @@
+// The queue without io_uring: pread, pwrite, fallocate and fdatasync, one after another.
+#pragma once
+
+#include <memory>
+
+#include "io/env.h"
+
+namespace blkrewind::io {
+
+// Requests are carried out inside submit(), in their order; wait() never blocks.
+[[nodiscard]] Result<std::unique_ptr<Queue>> make_sync_queue(const QueueOptions& options);
+
+// kInvalidArgument for options that no queue can serve.
+[[nodiscard]] Status check_queue_options(const QueueOptions& options);
+
+// kInternal unless `requests` fit beside `in_flight` and are all on local files.
+[[nodiscard]] Status check_requests(std::span<const Request> requests, std::size_t in_flight,
+                                    std::size_t depth);
+
+}  // namespace blkrewind::io

@@ -1,0 +1,55 @@
+// What the kernel's sysfs says about block devices: attributes, names and who stands on whom.
+//
+// A device is a device number, as st_rdev and makedev() give it. All functions only read files, any
+// thread may call; what is not there comes back empty, for most attributes exist for some drivers
+// only. Layout: kernel's Documentation/ABI/stable/sysfs-block and testing/sysfs-block.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/device_info.h"
+
+namespace blkrewind::io {
+
+using DeviceNumber = std::uint64_t;
+
+// "/sys/dev/block/7:0"
+[[nodiscard]] std::string sysfs_directory(DeviceNumber device);
+
+[[nodiscard]] std::string join_path(const std::string& directory, std::string_view name);
+
+// The file's text without surrounding blanks, line ends and zero bytes; empty when it cannot be
+// read. At most 4096 bytes, which is the longest a sysfs attribute gets.
+[[nodiscard]] std::string read_attribute(const std::string& path);
+[[nodiscard]] std::optional<std::uint64_t> read_number(const std::string& path);
+
+// The names in a directory, without "." and "..", sorted; empty when it cannot be read.
+[[nodiscard]] std::vector<std::string> list_names(const std::string& directory);
+
+// "/dev/loop0p1", from the device's uevent; "block device 7:0" when sysfs does not know it.
+[[nodiscard]] std::string node_path(DeviceNumber device);
+
+// From the "dev" file in a device's sysfs directory.
+[[nodiscard]] std::optional<DeviceNumber> device_number_of(const std::string& sysfs_path);
+
+// The block device that the node at `path` names, if it is one.
+[[nodiscard]] std::optional<DeviceNumber> block_device_at(const std::string& path);
+
+[[nodiscard]] bool is_partition(DeviceNumber device);
+// The disk that a partition belongs to; the device itself when it is no partition.
+[[nodiscard]] DeviceNumber whole_disk(DeviceNumber device);
+[[nodiscard]] std::vector<DeviceNumber> partitions_of(DeviceNumber whole);
+// Devices that are built on this one (dm, md, bcache), and those that this one is built on.
+[[nodiscard]] std::vector<DeviceNumber> holders_of(DeviceNumber device);
+[[nodiscard]] std::vector<DeviceNumber> slaves_of(DeviceNumber device);
+
+// Where a partition starts on its disk, in bytes (the kernel counts 512-byte units whatever the
+// sector); 0 for a whole disk.
+[[nodiscard]] std::uint64_t partition_start_bytes(DeviceNumber device);
+[[nodiscard]] std::uint64_t device_size_bytes(DeviceNumber device);
+
+}  // namespace blkrewind::io

@@ -1,0 +1,45 @@
+// How an extent is made to read as zeroes.
+//
+// In this order, each until the kernel refuses it on the file (fallocate(2); for block devices
+// block/fops.c, blkdev_fallocate):
+//   kPunch      PUNCH_HOLE | KEEP_SIZE. A device zeroes by its own write-zeroes command, and may
+//               unmap what it zeroes, but only where it promises zeroes afterwards: this is not a
+//               discard. A regular file gives the blocks back.
+//   kZeroRange  ZERO_RANGE | KEEP_SIZE. The same without unmapping; the kernel itself writes zero
+//               pages where the device has no command for it.
+//   kWrite      plain writes of zero bytes.
+// BLKDISCARD is never used: what a discarded range reads as is up to the device.
+#pragma once
+
+#include <cstdint>
+
+#include "blkrewind/units.h"
+
+namespace blkrewind::io {
+
+enum class ZeroMethod : std::uint8_t { kPunch, kZeroRange, kWrite };
+
+// A request is zeroed in pieces of at most this length, so that a cancelled operation waits for one
+// piece rather than for a terabyte.
+inline constexpr std::uint64_t kMaxZeroPieceBytes = 128 * kMiB;
+
+// The first piece of an extent and how to do it.
+struct ZeroPiece {
+  ZeroMethod method = ZeroMethod::kWrite;
+  Extent extent;
+};
+
+// `remaining`: not empty. `sector_bytes`: fallocate wants multiples of it; what sticks out on
+// either side is written plainly. `write_bytes`: the longest plain write.
+[[nodiscard]] ZeroPiece first_zero_piece(Extent remaining, ZeroMethod method,
+                                         std::uint32_t sector_bytes, std::uint64_t write_bytes);
+
+// The mode for fallocate(2); kPunch and kZeroRange only.
+[[nodiscard]] int fallocate_mode(ZeroMethod method);
+
+// True for an errno by which the kernel says "not on this file", rather than "not now".
+[[nodiscard]] bool means_unsupported(int sys_errno);
+
+[[nodiscard]] ZeroMethod next_zero_method(ZeroMethod refused);
+
+}  // namespace blkrewind::io

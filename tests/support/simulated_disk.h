@@ -1,0 +1,118 @@
+// The simulated machine at work: executes operations on a State, records them, breaks them.
+//
+// Every call takes the one mutex; any thread may call. Errors are positive errnos: whoever talks to
+// the engine makes Errors of them. Shared by the Env, its files and its queues, so that each may
+// outlive the others.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <mutex>
+#include <span>
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "support/simulated_ops.h"
+#include "support/simulated_random.h"
+#include "support/simulated_state.h"
+
+namespace blkrewind::sim {
+
+template <class T>
+using Outcome = tl::expected<T, int>;
+
+inline constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+inline constexpr std::uint32_t kDirectAlignmentBytes = 4096;
+
+// A file as it was opened.
+struct Handle {
+  InodeId inode = 0;
+  std::string path;
+  bool writable = false;
+  bool direct = false;
+  bool exclusive = false;
+};
+
+// A request on its way.
+struct InFlight {
+  io::Request request;
+  Handle handle;
+  // kFlush: operations up to this number had completed when it was submitted.
+  std::uint64_t flush_covers = 0;
+};
+
+class SimulatedDisk {
+ public:
+  SimulatedDisk(State state, std::uint64_t seed, std::uint64_t crash_after);
+  SimulatedDisk(const SimulatedDisk&) = delete;
+  SimulatedDisk& operator=(const SimulatedDisk&) = delete;
+
+  [[nodiscard]] Outcome<Handle> open(const std::string& path, bool writable, bool direct,
+                                     bool create_new, bool exclusive);
+  void close(const Handle& handle);
+  // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it.
+  [[nodiscard]] int execute(const InFlight& op);
+  [[nodiscard]] int truncate(const Handle& handle, std::uint64_t size_bytes);
+  [[nodiscard]] Outcome<std::uint64_t> size_bytes(const Handle& handle);
+  [[nodiscard]] Outcome<Extent> next_data(const Handle& handle, std::uint64_t offset);
+
+  [[nodiscard]] int make_directory(const std::string& path);
+  [[nodiscard]] int rename(const std::string& from, const std::string& to);
+  [[nodiscard]] int remove(const std::string& path);
+  [[nodiscard]] int sync_directory(const std::string& path);
+  [[nodiscard]] Outcome<std::vector<std::string>> list_directory(const std::string& path);
+  // The inode that the path names; an operation of that kind for faults.
+  [[nodiscard]] Outcome<InodeId> look(OpKind kind, const std::string& path);
+  [[nodiscard]] Outcome<io::DeviceInfo> probe(const std::string& path);
+
+  // What a flush that is submitted now covers.
+  [[nodiscard]] std::uint64_t operations();
+  void count_unaligned();
+  [[nodiscard]] std::uint64_t next_seed();
+
+  // Runs `body(Inside&)` under the mutex: for the controls of the Env, which tests use.
+  struct Inside {
+    State state;
+    FaultPlan faults;
+    std::vector<LoggedOp> log;
+    std::uint64_t operations = 0;
+    std::uint64_t mutations = 0;
+    std::uint64_t crash_after = kNever;
+    std::uint64_t unaligned_requests = 0;
+    bool power_is_off = false;
+  };
+  template <class Body>
+  auto with(Body&& body) {
+    const std::lock_guard guard(mutex_);
+    return std::forward<Body>(body)(inside_);
+  }
+
+ private:
+  // Counts one operation and asks whether the power or a fault stops it.
+  [[nodiscard]] LoggedOp begin(OpKind kind, const std::string& path, Fault& fault);
+  // Logs it, and returns `error`.
+  int finish(LoggedOp op, int error);
+
+  // The parts of execute().
+  [[nodiscard]] int read(const InFlight& op, Extent extent);
+  [[nodiscard]] int write(const InFlight& op, Extent extent, const LoggedOp& logged);
+  [[nodiscard]] int zero(const InFlight& op, const LoggedOp& logged);
+  [[nodiscard]] int flush(const InFlight& op, const Fault& fault, int error);
+  // Takes effect on what the system sees, and waits for a flush.
+  void make_pending(Inode& inode, DataOp op);
+
+  [[nodiscard]] int create(const std::string& path, InodeType type, const LoggedOp& logged);
+  [[nodiscard]] int do_rename(const std::string& from, const std::string& to,
+                              const LoggedOp& logged);
+  [[nodiscard]] int do_remove(const std::string& path, const LoggedOp& logged);
+  void make_pending(NameOp op);
+
+  std::mutex mutex_;
+  Inside inside_;
+  Random random_;
+};
+
+}  // namespace blkrewind::sim

@@ -1,0 +1,186 @@
+// The Env itself, and power cuts. The controls are in simulated_controls.cc.
+#include "support/simulated_env.h"
+
+#include "support/simulated_file.h"
+
+namespace blkrewind::sim {
+
+SimulatedEnv::SimulatedEnv(const SimulatedOptions& options) : SimulatedEnv(State{}, options) {}
+
+SimulatedEnv::SimulatedEnv(State state, const SimulatedOptions& options)
+    : disk_(std::make_shared<SimulatedDisk>(std::move(state), options.seed, options.crash_after)) {}
+
+Status SimulatedEnv::status(OpKind kind, const std::string& path, int error) const {
+  if (error == 0) {
+    return {};
+  }
+  Error made = op_error(kind, path, error);
+  if (power_is_off()) {
+    made.message += ": the power is off";
+  }
+  return fail(std::move(made));
+}
+
+Result<std::unique_ptr<io::File>> SimulatedEnv::open(const std::string& path,
+                                                     const io::OpenOptions& options) {
+  const bool writable = options.access == io::Access::kReadWrite;
+  auto handle =
+      disk_->open(path, writable, options.direct, options.create_new, options.exclusive_device);
+  if (!handle) {
+    BLKREWIND_TRY(
+        status(options.create_new ? OpKind::kCreate : OpKind::kOpen, path, handle.error()));
+  }
+  return std::make_unique<SimulatedFile>(disk_, *std::move(handle));
+}
+
+Result<std::unique_ptr<io::Queue>> SimulatedEnv::make_queue(const io::QueueOptions& options) {
+  if (options.depth == 0 || !is_aligned(options.slot_bytes, kDirectAlignmentBytes)) {
+    return fail(Errc::kInvalidArgument, "a queue needs a depth and slots of whole 4096 bytes");
+  }
+  return std::make_unique<SimulatedQueue>(disk_, options);
+}
+
+Status SimulatedEnv::make_directory(const std::string& path) {
+  return status(OpKind::kMakeDirectory, path, disk_->make_directory(path));
+}
+
+Status SimulatedEnv::rename(const std::string& from, const std::string& to) {
+  return status(OpKind::kRename, from, disk_->rename(from, to));
+}
+
+Status SimulatedEnv::remove(const std::string& path) {
+  return status(OpKind::kRemove, path, disk_->remove(path));
+}
+
+Status SimulatedEnv::sync_directory(const std::string& path) {
+  return status(OpKind::kSyncDirectory, path, disk_->sync_directory(path));
+}
+
+Result<std::vector<std::string>> SimulatedEnv::list_directory(const std::string& path) {
+  auto names = disk_->list_directory(path);
+  if (!names) {
+    BLKREWIND_TRY(status(OpKind::kLook, path, names.error()));
+  }
+  return *std::move(names);
+}
+
+Result<bool> SimulatedEnv::exists(const std::string& path) {
+  const auto inode = disk_->look(OpKind::kLook, path);
+  if (!inode && inode.error() != ENOENT) {
+    BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
+  }
+  return inode.has_value();
+}
+
+Result<io::FileId> SimulatedEnv::identify(const std::string& path) {
+  const auto inode = disk_->look(OpKind::kLook, path);
+  if (!inode) {
+    BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
+  }
+  return io::FileId{kSimulatedDevice, *inode};
+}
+
+Result<std::uint64_t> SimulatedEnv::allocated_bytes(const std::string& path) {
+  const auto inode = disk_->look(OpKind::kLook, path);
+  if (!inode) {
+    BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
+  }
+  return disk_->with([&](auto& inside) { return inside.state.at(*inode).now.allocated_bytes(); });
+}
+
+Result<std::int64_t> SimulatedEnv::modified_at(const std::string& path) {
+  const auto inode = disk_->look(OpKind::kLook, path);
+  if (!inode) {
+    BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
+  }
+  return disk_->with([&](auto& inside) { return inside.state.at(*inode).modified_at; });
+}
+
+Result<std::unique_ptr<io::Lock>> SimulatedEnv::try_lock(const std::string& path,
+                                                         std::uint64_t offset, io::LockMode mode) {
+  const auto inode = disk_->look(OpKind::kLock, path);
+  if (!inode) {
+    BLKREWIND_TRY(status(OpKind::kLock, path, inode.error()));
+  }
+  return locks_->try_acquire(*inode, offset, mode);
+}
+
+Result<std::unique_ptr<io::Lock>> SimulatedEnv::lock(const std::string& path, std::uint64_t offset,
+                                                     io::LockMode mode) {
+  const auto inode = disk_->look(OpKind::kLock, path);
+  if (!inode) {
+    BLKREWIND_TRY(status(OpKind::kLock, path, inode.error()));
+  }
+  auto held = locks_->acquire(*inode, offset, mode);
+  if (!held) {
+    return fail(Errc::kBusy, "this thread already holds a conflicting lock on " + path);
+  }
+  return held;
+}
+
+Result<io::DeviceInfo> SimulatedEnv::probe(const std::string& path) {
+  auto info = disk_->probe(path);
+  if (!info) {
+    BLKREWIND_TRY(status(OpKind::kLook, path, info.error()));
+  }
+  return *std::move(info);
+}
+
+Result<bool> SimulatedEnv::lives_on(const std::string& directory, const io::DeviceInfo& device) {
+  for (const std::string& path : {directory, device.path}) {
+    if (const auto inode = disk_->look(OpKind::kLook, path); !inode) {
+      // The directory may be about to be made.
+      if (inode.error() != ENOENT || path != directory) {
+        BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
+      }
+    }
+  }
+  return disk_->with([&](auto& inside) {
+    const auto inode = inside.state.find(device.path);
+    return inode && inside.state.at(*inode).holds_store;
+  });
+}
+
+std::unique_ptr<SimulatedEnv> SimulatedEnv::crash(std::uint64_t seed) const {
+  const CrashSpace space(disk_->with([](auto& inside) { return inside.state; }), {});
+  Random random(seed);
+  return std::unique_ptr<SimulatedEnv>(
+      new SimulatedEnv(space.outcome(space.draw(random)), {random.next(), kNever}));
+}
+
+CrashCoverage SimulatedEnv::crash_states(std::uint64_t limit, const CrashVisitor& visit,
+                                         const CrashOptions& options) const {
+  const CrashSpace space(disk_->with([](auto& inside) { return inside.state; }), options);
+  CrashCoverage coverage;
+  const auto visit_one = [&](const std::vector<Fate>& fates) {
+    ++coverage.visited;
+    return visit(std::unique_ptr<SimulatedEnv>(new SimulatedEnv(
+                     space.outcome(fates), {options.seed + coverage.visited, kNever})),
+                 space.describe(fates));
+  };
+  const std::uint64_t combinations = space.combinations();
+  if (combinations <= limit) {
+    for (std::uint64_t i = 0; i < combinations; ++i) {
+      if (!visit_one(space.combination(i))) {
+        return coverage;
+      }
+    }
+    coverage.exhaustive = true;
+    return coverage;
+  }
+  // The systematic ones first, then chance.
+  const std::size_t count = space.operations();
+  Random random(options.seed);
+  while (coverage.visited < limit) {
+    const std::uint64_t turn = coverage.visited;
+    const bool go_on = turn <= count       ? visit_one(space.prefix(turn))
+                       : turn <= 2 * count ? visit_one(space.all_but(turn - count - 1))
+                                           : visit_one(space.draw(random));
+    if (!go_on) {
+      break;
+    }
+  }
+  return coverage;
+}
+
+}  // namespace blkrewind::sim

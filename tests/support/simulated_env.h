@@ -1,0 +1,143 @@
+// A machine in memory: files with a volatile cache, names, locks, queues. The same seed and the
+// same calls give the same run.
+//
+//   SimulatedEnv env({.seed = 7});
+//   ... use it as an io::Env ...
+//   env.crash_states(1000, [&](std::unique_ptr<SimulatedEnv> after, const std::string& what) {
+//     SCOPED_TRACE(what);
+//     ... open the store again in `after` and check the promises ...
+//     return true;
+//   });
+//
+// To crash at every moment of an operation, run it once, ask mutations(), and run it again with
+// crash_after = 0, 1, 2, ...: the operation fails with EIO ("the power is off"), then crash().
+//
+// Durability: bytes and length of a file by kFlush of that file; names (create, make_directory,
+// rename, remove) by sync_directory() of the directory that holds them, for a rename across
+// directories of both. See simulated_crash.h for what happens to the rest.
+//
+// Any thread may call; a run is repeatable only when one thread at a time does.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/env.h"
+#include "support/simulated_crash.h"
+#include "support/simulated_disk.h"
+#include "support/simulated_locks.h"
+
+namespace blkrewind::sim {
+
+class SimulatedEnv;
+
+struct SimulatedOptions {
+  std::uint64_t seed = 1;              // completion order
+  std::uint64_t crash_after = kNever;  // the power goes off at the mutating operation after these
+};
+
+// Gets the machine after one power cut, and the fate of every pending operation. False: stop.
+using CrashVisitor =
+    std::function<bool(std::unique_ptr<SimulatedEnv> after, const std::string& what)>;
+
+struct CrashCoverage {
+  std::uint64_t visited = 0;
+  bool exhaustive = false;  // every combination was visited
+};
+
+class SimulatedEnv final : public io::Env {
+ public:
+  explicit SimulatedEnv(const SimulatedOptions& options = {});
+
+  // --- io::Env ---
+  [[nodiscard]] Result<std::unique_ptr<io::File>> open(const std::string& path,
+                                                       const io::OpenOptions& options) override;
+  [[nodiscard]] Result<std::unique_ptr<io::Queue>> make_queue(
+      const io::QueueOptions& options) override;
+  [[nodiscard]] Status make_directory(const std::string& path) override;
+  [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
+  [[nodiscard]] Status remove(const std::string& path) override;
+  [[nodiscard]] Status sync_directory(const std::string& path) override;
+  [[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path) override;
+  [[nodiscard]] Result<bool> exists(const std::string& path) override;
+  [[nodiscard]] Result<io::FileId> identify(const std::string& path) override;
+  [[nodiscard]] Result<std::uint64_t> allocated_bytes(const std::string& path) override;
+  // The simulated clock starts in 2023 and goes one second at each mutating operation. A time is
+  // durable at once.
+  [[nodiscard]] Result<std::int64_t> modified_at(const std::string& path) override;
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> try_lock(const std::string& path,
+                                                           std::uint64_t offset,
+                                                           io::LockMode mode) override;
+  // kBusy where the calling thread would wait for itself.
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock(const std::string& path,
+                                                       std::uint64_t offset,
+                                                       io::LockMode mode) override;
+  [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
+  // False, unless set_holds_store() said otherwise about the device.
+  [[nodiscard]] Result<bool> lives_on(const std::string& directory,
+                                      const io::DeviceInfo& device) override;
+
+  // --- power cuts ---
+  // One state that a cut at this moment may leave. The new machine has its own log, no injected
+  // faults and no locks; rot, devices and probe settings stay. This one goes on unharmed.
+  [[nodiscard]] std::unique_ptr<SimulatedEnv> crash(std::uint64_t seed) const;
+  // Every such state when there are at most `limit`; else everything lost, every prefix, everything
+  // but one, and random ones up to `limit`.
+  CrashCoverage crash_states(std::uint64_t limit, const CrashVisitor& visit,
+                             const CrashOptions& options = {}) const;
+  // The power goes off after so many mutating operations, counted from the first of this Env.
+  void set_crash_after(std::uint64_t mutations);
+  [[nodiscard]] bool power_is_off() const;
+
+  // --- faults ---
+  void inject(Fault fault);
+  void clear_faults();
+  [[nodiscard]] std::uint64_t fault_hits() const;
+  // Reads of that byte see bit 0 to 7 of it inverted, whatever is written there, until heal(). The
+  // bytes below stay as they are: contents() shows them.
+  void rot_bit(const std::string& path, std::uint64_t offset, unsigned bit);
+  void heal();
+
+  // --- the record ---
+  [[nodiscard]] std::vector<LoggedOp> log() const;
+  void clear_log();
+  [[nodiscard]] std::uint64_t mutations() const;
+  // Reads and writes of direct files whose offset, length or address was not aligned. They were
+  // executed all the same, as the real queue does.
+  [[nodiscard]] std::uint64_t unaligned_requests() const;
+
+  // --- setting the scene: durable at once, not logged. A path that is not there aborts ---
+  // kFile: an image file, which grows as files do; kBlock: a device of fixed size without holes.
+  // Makes the directories above it.
+  void add_device(const std::string& path, std::uint64_t size_bytes,
+                  io::DeviceKind kind = io::DeviceKind::kFile);
+  void add_directory(const std::string& path);
+  void poke(const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
+  void set_size(const std::string& path, std::uint64_t size_bytes);
+  void set_modified_at(const std::string& path, std::int64_t seconds);
+  void set_read_only(const std::string& path, bool read_only);
+  // Such a block device cannot be opened with exclusive_device either.
+  void set_used_by(const std::string& path, std::vector<io::UsedBy> used_by);
+  void set_holds_store(const std::string& path, bool holds_store);
+  // Edits what probe() is about to return; must not call this Env.
+  void set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust);
+
+  // --- looking past the engine: not logged, no faults, no rot ---
+  [[nodiscard]] std::vector<std::byte> contents(const std::string& path) const;
+  [[nodiscard]] std::vector<std::byte> contents(const std::string& path, Extent extent) const;
+  // Of the file that the durable name leads to: everything unflushed lost.
+  [[nodiscard]] std::vector<std::byte> durable_contents(const std::string& path) const;
+  [[nodiscard]] bool durable_exists(const std::string& path) const;
+
+ private:
+  SimulatedEnv(State state, const SimulatedOptions& options);
+  [[nodiscard]] Status status(OpKind kind, const std::string& path, int error) const;
+
+  std::shared_ptr<SimulatedDisk> disk_;
+  std::shared_ptr<LockTable> locks_ = std::make_shared<LockTable>();
+};
+
+}  // namespace blkrewind::sim

@@ -1,0 +1,93 @@
+// The bytes and names of the simulated machine, as one copyable value: what the running system
+// sees, what a power cut would certainly leave, and what lies between.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blkrewind/units.h"
+#include "io/device_info.h"
+#include "support/simulated_ops.h"
+#include "support/sparse_bytes.h"
+
+namespace blkrewind::sim {
+
+using InodeId = std::uint64_t;
+inline constexpr InodeId kRootInode = 1;
+// st_dev of everything that is simulated.
+inline constexpr std::uint64_t kSimulatedDevice = 0x51d;
+
+// A change of a file's bytes or length that no flush has covered yet.
+struct DataOp {
+  LoggedOp logged;
+  std::shared_ptr<const std::vector<std::byte>> bytes;  // kWrite
+};
+
+// A change of names that no sync_directory() has covered yet. Atomic: it is there or it is not.
+struct NameOp {
+  struct Side {
+    InodeId directory = 0;  // 0: no such side
+    std::string name;
+  };
+  LoggedOp logged;
+  InodeId inode = 0;
+  Side removed;  // kRename, kRemove
+  Side added;    // kCreate, kMakeDirectory, kRename
+  // The directories that must still be synced before it is durable.
+  std::vector<InodeId> unsynced_directories;
+};
+
+enum class InodeType : std::uint8_t { kFile, kBlockDevice, kDirectory };
+
+struct Inode {
+  InodeType type = InodeType::kFile;
+  SparseBytes now;
+  SparseBytes durable;
+  std::vector<DataOp> unflushed;                   // in the order in which they were executed
+  std::map<std::string, InodeId> entries_now;      // kDirectory
+  std::map<std::string, InodeId> entries_durable;  // kDirectory
+
+  // Layered over the bytes, and kept through a power cut.
+  std::map<std::uint64_t, std::uint8_t> rotten;  // offset -> bits that reads invert
+  bool read_only = false;
+  std::int64_t modified_at = 0;  // seconds since the epoch
+  std::vector<io::UsedBy> used_by;
+  std::function<void(io::DeviceInfo&)> adjust_probe;
+  bool holds_store = false;             // lives_on() says yes
+  std::uint32_t exclusive_holders = 0;  // open files with exclusive_device
+};
+
+struct State {
+  State();
+
+  std::map<InodeId, Inode> inodes;
+  std::vector<NameOp> unsynced;  // in the order in which they were executed
+  InodeId next_inode = kRootInode + 1;
+  std::uint64_t boot = 1;
+  // The simulated time: seconds since the epoch, one more at each mutating operation.
+  std::int64_t clock = 1'700'000'000;
+
+  // Of an inode that exists: a file's open handle keeps its inode here.
+  [[nodiscard]] Inode& at(InodeId id) { return inodes.at(id); }
+  [[nodiscard]] const Inode& at(InodeId id) const { return inodes.at(id); }
+  [[nodiscard]] std::optional<InodeId> find(const std::string& path, bool durable = false) const;
+  // The directory that holds (or would hold) the path's last name.
+  [[nodiscard]] std::optional<NameOp::Side> find_parent(const std::string& path) const;
+};
+
+// Absolute, without ".", ".." and doubled slashes.
+[[nodiscard]] std::string normalized(const std::string& path);
+
+// Does to `image` what `op` did, within `part` of its extent. kTruncate ignores `part`.
+void apply(SparseBytes& image, const DataOp& op, Extent part);
+
+// Does to the entries that `member` selects what `op` did. A removal takes the name away only when
+// it still names the same inode, so that operations may be missing before it.
+void apply(State& state, const NameOp& op, std::map<std::string, InodeId> Inode::*member);
+
+}  // namespace blkrewind::sim
