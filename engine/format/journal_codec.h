@@ -1,0 +1,76 @@
+// The journal's bytes. docs/FORMAT.md, "Journal".
+//
+// A journal is a header block, a tail block and records. Every record begins on a 4096-byte boundary
+// and fills whole blocks, so that a torn append can never reach into an older record and direct I/O
+// needs no read-modify-write.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/records.h"
+#include "format/store_header.h"
+
+namespace blkrewind::format {
+
+inline constexpr std::size_t kJournalBlockBytes = 4096;
+inline constexpr std::uint64_t kJournalTailOffset = kJournalBlockBytes;         // the tail block
+inline constexpr std::uint64_t kJournalRecordsOffset = 2 * kJournalBlockBytes;  // the first record
+inline constexpr std::size_t kRecordHeaderBytes = 32;
+inline constexpr std::uint32_t kMaxRecordPayloadBytes = 64U << 20;
+
+struct JournalHeader {
+  StoreUuid store{};
+  std::uint64_t generation = 1;      // one more with each checkpoint
+  std::uint64_t first_sequence = 1;  // of the first record
+};
+
+// The last record that is known to have been flushed. Written after that flush and not flushed itself:
+// it may be behind, never ahead. A journal that ends before it has lost an acknowledged record.
+struct JournalTail {
+  std::uint64_t generation = 0;
+  std::uint64_t sequence = 0;
+};
+
+struct RecordHeader {
+  std::uint64_t sequence = 0;
+  std::uint32_t payload_bytes = 0;
+  std::uint32_t entry_count = 0;
+  std::uint64_t checksum = 0;  // of header (this field zero) and payload
+};
+
+using Block = std::span<std::byte, kJournalBlockBytes>;
+using ConstBlock = std::span<const std::byte, kJournalBlockBytes>;
+
+void encode_journal_header(const DigestSecret& secret, const JournalHeader& header, Block out);
+[[nodiscard]] Result<JournalHeader> decode_journal_header(const DigestSecret& secret,
+                                                          const StoreUuid& store,
+                                                          ConstBlock block);
+
+void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Block out);
+// Nothing when it is torn or was never written.
+[[nodiscard]] std::optional<JournalTail> decode_journal_tail(const DigestSecret& secret,
+                                                             ConstBlock block);
+
+// Whole blocks, ready to be written.
+[[nodiscard]] std::vector<std::byte> encode_record(const DigestSecret& secret,
+                                                   std::uint64_t sequence,
+                                                   const Transaction& transaction);
+// Bytes of the record's blocks.
+[[nodiscard]] std::uint64_t record_bytes(const RecordHeader& header);
+
+// The record that begins at `bytes`, if there is one: nothing when the magic, the length or the
+// checksum is off. `bytes` may be longer than the record; when it is shorter, nothing.
+[[nodiscard]] std::optional<RecordHeader> parse_record_header(std::span<const std::byte> bytes);
+[[nodiscard]] bool record_is_intact(const DigestSecret& secret, const RecordHeader& header,
+                                    std::span<const std::byte> bytes);
+// kIntegrity: intact by checksum but not to be understood. kUnsupported: an unknown entry type.
+[[nodiscard]] Result<Transaction> decode_record(const RecordHeader& header,
+                                                std::span<const std::byte> bytes);
+
+}  // namespace blkrewind::format

@@ -1,0 +1,48 @@
+// Tree nodes: the struct, and its 4096 bytes. docs/FORMAT.md, "Node".
+//
+// A node's digest is taken over the digests of its children alone: two snapshots of equal content have
+// equal root digests wherever their bytes lie, and equal subtrees are skipped by a difference. The
+// places of the children are covered by the node's checksum.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/entry.h"
+#include "format/geometry.h"
+
+namespace blkrewind::format {
+
+inline constexpr std::size_t kNodeBytes = 4096;
+
+using Entries = std::array<Entry, kFanout>;
+
+struct Node {
+  std::uint32_t level = 0;
+  std::uint64_t index = 0;  // within its level
+  Entries entries;
+
+  [[nodiscard]] bool is_zero() const;
+};
+
+[[nodiscard]] Digest node_digest(const DigestSecret& secret, const Node& node);
+
+// Binds the geometry to the root node's digest: what a receipt shows, and what `verify` arrives at.
+[[nodiscard]] Digest root_digest(const DigestSecret& secret, const Geometry& geometry,
+                                 const Digest& root_node);
+
+void encode_node(const DigestSecret& secret, const Node& node,
+                 std::span<std::byte, kNodeBytes> out);
+
+// Checks magic, checksum, place (`level`, `index`), the content digest and every entry's bounds.
+// kIntegrity when any of it is off.
+[[nodiscard]] Result<Node> decode_node(const DigestSecret& secret,
+                                       std::span<const std::byte, kNodeBytes> bytes,
+                                       std::uint32_t level, std::uint64_t index,
+                                       const Digest& expected);
+
+}  // namespace blkrewind::format

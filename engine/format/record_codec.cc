@@ -1,0 +1,270 @@
+#include "format/record_codec.h"
+
+#include <string>
+#include <type_traits>
+
+namespace blkrewind::format {
+namespace {
+
+// The numbers on disk; never used again for something else.
+enum class EntryType : std::uint16_t {
+  kDisk = 1,
+  kSnapshot = 2,
+  kIntent = 3,
+  kSegment = 4,
+  kCounters = 5,
+  kDiskRemoved = 6,
+  kSnapshotRemoved = 7,
+  kIntentRemoved = 8,
+  kSegmentRemoved = 9,
+};
+
+// Every record is described once, as a walk over its fields; Put writes them, Get reads them.
+struct Put {
+  ByteWriter& out;
+
+  template <class T>
+    requires std::is_integral_v<T>
+  void operator()(const T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      out.put<std::uint8_t>(value ? 1 : 0);
+    } else {
+      out.put(value);
+    }
+  }
+  template <class T>
+    requires std::is_enum_v<T>
+  void operator()(const T& value, T /*last*/) {
+    out.put(static_cast<std::underlying_type_t<T>>(value));
+  }
+  void operator()(const std::string& text) { out.put_string(text); }
+  void operator()(const std::vector<SnapshotNumber>& numbers) {
+    out.put(static_cast<std::uint32_t>(numbers.size()));
+    for (const SnapshotNumber number : numbers) out.put(number);
+  }
+};
+
+struct Get {
+  ByteReader& in;
+
+  template <class T>
+    requires std::is_integral_v<T>
+  void operator()(T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      const auto byte = in.get<std::uint8_t>();
+      if (byte > 1) in.invalidate();
+      value = byte == 1;
+    } else {
+      value = in.get<T>();
+    }
+  }
+  template <class T>
+    requires std::is_enum_v<T>
+  void operator()(T& value, T last) {
+    const auto number = in.get<std::underlying_type_t<T>>();
+    if (number > static_cast<std::underlying_type_t<T>>(last)) in.invalidate();
+    value = static_cast<T>(number);
+  }
+  void operator()(std::string& text) { text = in.get_string(); }
+  void operator()(std::vector<SnapshotNumber>& numbers) {
+    const auto count = in.get<std::uint32_t>();
+    if (std::uint64_t{count} * sizeof(SnapshotNumber) > in.remaining()) {
+      in.invalidate();
+      return;
+    }
+    numbers.resize(count);
+    for (SnapshotNumber& number : numbers) number = in.get<SnapshotNumber>();
+  }
+};
+
+template <class Walk, class Record>
+void walk_identity(Walk& walk, Record& identity) {
+  walk(identity.serial);
+  walk(identity.wwn);
+  walk(identity.dm_uuid);
+  walk(identity.backing_file);
+  walk(identity.backing_id.device);
+  walk(identity.backing_id.inode);
+  walk(identity.backing_offset);
+  walk(identity.diskseq);
+  walk(identity.boot_id);
+  walk(identity.partition_uuid);
+  walk(identity.table_uuid);
+  walk(identity.filesystem_uuid);
+  walk(identity.filesystem_type);
+}
+
+template <class Walk, class Record>
+void walk_disk(Walk& walk, Record& disk) {
+  walk(disk.number);
+  walk(disk.id);
+  walk(disk.path);
+  walk(disk.kind, io::DeviceKind::kFile);
+  walk(disk.device_bytes);
+  walk(disk.chunk_bytes);
+  walk_identity(walk, disk.identity);
+  walk(disk.registered_at);
+  walk(disk.anchor);
+  walk(disk.last_rollback.request_id);
+  walk(disk.last_rollback.target);
+  walk(disk.last_rollback.undo);
+  walk(disk.last_rollback.changed_nothing);
+  walk(disk.last_rollback.finished_at);
+}
+
+template <class Walk, class Record>
+void walk_snapshot(Walk& walk, Record& snapshot) {
+  walk(snapshot.number);
+  walk(snapshot.disk);
+  walk(snapshot.id);
+  walk(snapshot.name);
+  walk(snapshot.description);
+  walk(snapshot.kind, SnapshotKind::kImport);
+  walk(snapshot.state, SnapshotState::kTombstone);
+  walk(snapshot.damaged);
+  walk(snapshot.created_at);
+  walk(snapshot.device_bytes);
+  walk(snapshot.chunk_bytes);
+  walk(snapshot.root.state, EntryState::kStored);
+  walk(snapshot.root.codec, Codec::kNone);
+  walk(snapshot.root.segment);
+  walk(snapshot.root.block);
+  walk(snapshot.root.length_bytes);
+  walk(snapshot.root.digest.low);
+  walk(snapshot.root.digest.high);
+  walk(snapshot.root_digest.low);
+  walk(snapshot.root_digest.high);
+  walk(snapshot.stored_bytes);
+  walk(snapshot.zero_bytes);
+  walk(snapshot.kin);
+  walk(snapshot.failure);
+}
+
+template <class Walk, class Record>
+void walk_intent(Walk& walk, Record& intent) {
+  walk(intent.disk);
+  walk(intent.request_id);
+  walk(intent.target);
+  walk(intent.undo);
+  walk(intent.started_at);
+}
+
+template <class Walk, class Record>
+void walk_segment(Walk& walk, Record& segment) {
+  walk(segment.id);
+  walk(segment.live_bytes);
+}
+
+template <class Walk, class Record>
+void walk_counters(Walk& walk, Record& counters) {
+  walk(counters.next_disk);
+  walk(counters.next_snapshot);
+  walk(counters.next_segment);
+}
+
+template <class Walk>
+struct WalkEntry {
+  Walk walk;
+
+  EntryType operator()(auto& disk)
+    requires std::is_same_v<std::remove_cvref_t<decltype(disk)>, DiskRecord>
+  {
+    walk_disk(walk, disk);
+    return EntryType::kDisk;
+  }
+  EntryType operator()(auto& snapshot)
+    requires std::is_same_v<std::remove_cvref_t<decltype(snapshot)>, SnapshotRecord>
+  {
+    walk_snapshot(walk, snapshot);
+    return EntryType::kSnapshot;
+  }
+  EntryType operator()(auto& intent)
+    requires std::is_same_v<std::remove_cvref_t<decltype(intent)>, IntentRecord>
+  {
+    walk_intent(walk, intent);
+    return EntryType::kIntent;
+  }
+  EntryType operator()(auto& segment)
+    requires std::is_same_v<std::remove_cvref_t<decltype(segment)>, SegmentRecord>
+  {
+    walk_segment(walk, segment);
+    return EntryType::kSegment;
+  }
+  EntryType operator()(auto& counters)
+    requires std::is_same_v<std::remove_cvref_t<decltype(counters)>, Counters>
+  {
+    walk_counters(walk, counters);
+    return EntryType::kCounters;
+  }
+  EntryType operator()(auto& removed)
+    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, DiskRemoved>
+  {
+    walk(removed.number);
+    return EntryType::kDiskRemoved;
+  }
+  EntryType operator()(auto& removed)
+    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, SnapshotRemoved>
+  {
+    walk(removed.number);
+    return EntryType::kSnapshotRemoved;
+  }
+  EntryType operator()(auto& removed)
+    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, IntentRemoved>
+  {
+    walk(removed.disk);
+    return EntryType::kIntentRemoved;
+  }
+  EntryType operator()(auto& removed)
+    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, SegmentRemoved>
+  {
+    walk(removed.id);
+    return EntryType::kSegmentRemoved;
+  }
+};
+
+template <class Record>
+Result<JournalEntry> get_record(ByteReader& fields) {
+  Record record;
+  WalkEntry<Get>{Get{fields}}(record);
+  if (!fields.ok() || fields.remaining() != 0) {
+    return fail(Errc::kIntegrity, "a journal entry does not have the length of its fields");
+  }
+  return JournalEntry{std::move(record)};
+}
+
+}  // namespace
+
+void encode_entry(const JournalEntry& entry, ByteWriter& writer) {
+  ByteWriter fields;
+  const EntryType type =
+      std::visit([&](const auto& record) { return WalkEntry<Put>{Put{fields}}(record); }, entry);
+  writer.put(static_cast<std::uint16_t>(type));
+  writer.put(std::uint16_t{0});
+  writer.put(static_cast<std::uint32_t>(fields.bytes().size()));
+  writer.put_raw(fields.bytes());
+}
+
+Result<JournalEntry> decode_entry(ByteReader& reader) {
+  const auto type = reader.get<std::uint16_t>();
+  const auto reserved = reader.get<std::uint16_t>();
+  const auto length = reader.get<std::uint32_t>();
+  ByteReader fields(reader.get_bytes(length));
+  if (!reader.ok() || reserved != 0) {
+    return fail(Errc::kIntegrity, "a journal entry is cut short");
+  }
+  switch (static_cast<EntryType>(type)) {
+    case EntryType::kDisk: return get_record<DiskRecord>(fields);
+    case EntryType::kSnapshot: return get_record<SnapshotRecord>(fields);
+    case EntryType::kIntent: return get_record<IntentRecord>(fields);
+    case EntryType::kSegment: return get_record<SegmentRecord>(fields);
+    case EntryType::kCounters: return get_record<Counters>(fields);
+    case EntryType::kDiskRemoved: return get_record<DiskRemoved>(fields);
+    case EntryType::kSnapshotRemoved: return get_record<SnapshotRemoved>(fields);
+    case EntryType::kIntentRemoved: return get_record<IntentRemoved>(fields);
+    case EntryType::kSegmentRemoved: return get_record<SegmentRemoved>(fields);
+  }
+  return fail(Errc::kUnsupported, "the journal has an entry of unknown type " + std::to_string(type),
+              "use a newer blkrewind for this store");
+}
+
+}  // namespace blkrewind::format

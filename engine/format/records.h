@@ -1,0 +1,126 @@
+// What the journal says, as values. Bytes of them: journal_codec.h and docs/FORMAT.md.
+//
+// Every entry is a "put" (the whole record, insert or replace) or a "removed", so that replaying an
+// entry twice changes nothing and a checkpoint is simply every record, put once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/digest.h"
+#include "blkrewind/info.h"
+#include "blkrewind/units.h"
+#include "format/entry.h"
+#include "io/device_info.h"
+
+namespace blkrewind::format {
+
+using DiskNumber = std::uint32_t;      // from 1, never used again
+using SnapshotNumber = std::uint64_t;  // from 1, never used again, ascending in time; 0: none
+using SegmentId = std::uint32_t;       // from 1, never used again
+
+// The last finished rollback of a disk: what `undo` takes back.
+struct LastRollback {
+  std::string request_id;      // empty: there was none
+  SnapshotNumber target = 0;
+  SnapshotNumber undo = 0;     // 0: made without undo, or nothing had changed
+  bool changed_nothing = false;
+  std::int64_t finished_at = 0;
+  friend bool operator==(const LastRollback&, const LastRollback&) = default;
+};
+
+struct DiskRecord {
+  DiskNumber number = 0;
+  std::string id;    // "d-..."
+  std::string path;  // resolved, where it was seen last
+  io::DeviceKind kind = io::DeviceKind::kFile;
+  std::uint64_t device_bytes = 0;
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;
+  io::DeviceIdentity identity;
+  std::int64_t registered_at = 0;
+  SnapshotNumber anchor = 0;  // what the device is known to have equalled last
+  LastRollback last_rollback;
+  friend bool operator==(const DiskRecord&, const DiskRecord&) = default;
+};
+
+enum class SnapshotState : std::uint8_t {
+  kProgressing = 0,
+  kAccomplished = 1,
+  kFailed = 2,
+  kDeleting = 3,   // gone for users; its space is being given back
+  kTombstone = 4,  // gone; remembered because its kin shared extents through it
+};
+
+struct SnapshotRecord {
+  SnapshotNumber number = 0;
+  DiskNumber disk = 0;
+  std::string id;  // "s-..."
+  std::string name;
+  std::string description;
+  SnapshotKind kind = SnapshotKind::kUser;
+  SnapshotState state = SnapshotState::kProgressing;
+  bool damaged = false;
+  std::int64_t created_at = 0;
+  std::uint64_t device_bytes = 0;
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;
+  Entry root;          // zero: the whole device was zero
+  Digest root_digest;  // binds geometry and root
+  std::uint64_t stored_bytes = 0;
+  std::uint64_t zero_bytes = 0;
+  // The snapshots whose extents this one may refer to, and those that were joined to it when a
+  // deleted one between them was dropped. The relation is symmetric; only one side records it.
+  std::vector<SnapshotNumber> kin;
+  std::string failure;  // why it failed
+  friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
+};
+
+// A rollback between its first possible write to the device and its end.
+struct IntentRecord {
+  DiskNumber disk = 0;
+  std::string request_id;
+  SnapshotNumber target = 0;
+  SnapshotNumber undo = 0;  // 0: --no-undo
+  std::int64_t started_at = 0;
+  friend bool operator==(const IntentRecord&, const IntentRecord&) = default;
+};
+
+// Bytes of a segment that some snapshot needs. Reaching 0 retires the segment.
+struct SegmentRecord {
+  SegmentId id = 0;
+  std::uint64_t live_bytes = 0;
+  friend bool operator==(const SegmentRecord&, const SegmentRecord&) = default;
+};
+
+struct Counters {
+  DiskNumber next_disk = 1;
+  SnapshotNumber next_snapshot = 1;
+  SegmentId next_segment = 1;
+  friend bool operator==(const Counters&, const Counters&) = default;
+};
+
+struct DiskRemoved {
+  DiskNumber number = 0;
+  friend bool operator==(const DiskRemoved&, const DiskRemoved&) = default;
+};
+struct SnapshotRemoved {
+  SnapshotNumber number = 0;
+  friend bool operator==(const SnapshotRemoved&, const SnapshotRemoved&) = default;
+};
+struct IntentRemoved {
+  DiskNumber disk = 0;
+  friend bool operator==(const IntentRemoved&, const IntentRemoved&) = default;
+};
+struct SegmentRemoved {
+  SegmentId id = 0;
+  friend bool operator==(const SegmentRemoved&, const SegmentRemoved&) = default;
+};
+
+using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters,
+                                  DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved>;
+
+// Entries that become true together or not at all: one journal record.
+using Transaction = std::vector<JournalEntry>;
+
+}  // namespace blkrewind::format

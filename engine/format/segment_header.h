@@ -1,0 +1,27 @@
+// The first block of a segment: whose it is. 4096 bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/store_header.h"
+
+namespace blkrewind::format {
+
+inline constexpr std::size_t kSegmentHeaderBytes = 4096;
+
+struct SegmentHeader {
+  StoreUuid store{};
+  std::uint32_t id = 0;
+};
+
+void encode_segment_header(const DigestSecret& secret, const SegmentHeader& header,
+                           std::span<std::byte, kSegmentHeaderBytes> out);
+// kIntegrity unless it is the header of segment `id` of this store.
+[[nodiscard]] Status check_segment_header(const DigestSecret& secret, const SegmentHeader& expected,
+                                          std::span<const std::byte, kSegmentHeaderBytes> bytes);
+
+}  // namespace blkrewind::format
