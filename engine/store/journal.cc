@@ -1,0 +1,261 @@
+#include "store/journal.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/aligned_buffer.h"
+#include "store/journal_scan.h"
+
+namespace blkrewind::store {
+namespace {
+
+using format::kJournalBlockBytes;
+using format::kJournalRecordsOffset;
+using format::kJournalTailOffset;
+
+// A checkpoint pays when the journal is this many records longer than the state it describes.
+constexpr std::uint64_t kCheckpointRecords = 512;
+// Entries a record of a checkpoint: keeps each record far below the format's limit.
+constexpr std::size_t kCheckpointEntries = 1024;
+
+format::Block block_of(AlignedBuffer& buffer) {
+  return format::Block(buffer.data(), kJournalBlockBytes);
+}
+
+AlignedBuffer aligned_copy(std::span<const std::byte> a, std::span<const std::byte> b = {}) {
+  AlignedBuffer buffer(a.size() + b.size());
+  if (!a.empty()) std::memcpy(buffer.data(), a.data(), a.size());
+  if (!b.empty()) std::memcpy(buffer.data() + a.size(), b.data(), b.size());
+  return buffer;
+}
+
+}  // namespace
+
+Status Journal::create(io::Env& env, const Layout& layout, const format::StoreHeader& header) {
+  BLKREWIND_ASSIGN(auto file, env.open(layout.journal(),
+                                       {.access = io::Access::kReadWrite, .create_new = true}));
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  AlignedBuffer blocks(kJournalRecordsOffset);
+  std::memset(blocks.data(), 0, blocks.size());
+  format::encode_journal_header(header.secret, {.store = header.uuid}, block_of(blocks));
+  BLKREWIND_TRY(io::write_now(*queue, *file, {0, blocks.size()}, blocks.data()));
+  return io::flush_now(*queue, *file);
+}
+
+Journal::Journal(io::Env& env, Layout layout, const format::StoreHeader& header)
+    : env_(env),
+      layout_(std::move(layout)),
+      uuid_(header.uuid),
+      secret_(header.secret),
+      state_(std::make_shared<const State>()) {}
+
+std::shared_ptr<const State> Journal::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+Result<std::unique_ptr<io::Queue>> Journal::make_queue() { return env_.make_queue({.depth = 4}); }
+
+Status Journal::refresh() {
+  const std::lock_guard lock(mutex_);
+  return refresh_locked(false);
+}
+
+Status Journal::refresh_locked(bool have_lock) {
+  BLKREWIND_ASSIGN(const io::FileId now, env_.identify(layout_.journal()));
+  const bool replaced = file_ == nullptr || now != file_id_;
+  if (!replaced) {
+    BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
+    if (size <= end_) return {};
+  }
+  BLKREWIND_ASSIGN(auto queue, make_queue());
+  if (replaced) return replay_all(*queue, have_lock);
+  JournalScan scan;
+  scan.state = *state_;
+  scan.end = end_;
+  scan.next_sequence = next_sequence_;
+  BLKREWIND_TRY(scan_records(*queue, *file_, secret_, scan));
+  if (scan.records == 0) return {};
+  state_ = std::make_shared<const State>(std::move(scan.state));
+  end_ = scan.end;
+  next_sequence_ = scan.next_sequence;
+  records_ += scan.records;
+  foreign_last_ = std::move(scan.last_record);
+  return {};
+}
+
+Status Journal::replay_all(io::Queue& queue, bool have_lock) {
+  // The name may be given to another file while it is opened: only when it named the same file before
+  // and after is that the one that was opened.
+  std::unique_ptr<io::File> file;
+  BLKREWIND_ASSIGN(io::FileId id, env_.identify(layout_.journal()));
+  for (bool same = false; !same;) {
+    BLKREWIND_ASSIGN(file, env_.open(layout_.journal(), {.access = io::Access::kReadOnly}));
+    BLKREWIND_ASSIGN(const io::FileId after, env_.identify(layout_.journal()));
+    same = after == id;
+    id = after;
+  }
+  AlignedBuffer block(kJournalBlockBytes);
+  BLKREWIND_TRY(io::read_now(queue, *file, {0, kJournalBlockBytes}, block.data()));
+  BLKREWIND_ASSIGN(const auto header,
+                   format::decode_journal_header(secret_, uuid_, block_of(block)));
+  // The tail before the records: it may only be behind what is read after it.
+  BLKREWIND_TRY(
+      io::read_now(queue, *file, {kJournalTailOffset, kJournalBlockBytes}, block.data()));
+  const auto tail = format::decode_journal_tail(secret_, block_of(block));
+
+  JournalScan scan;
+  scan.end = kJournalRecordsOffset;
+  scan.next_sequence = header.first_sequence;
+  BLKREWIND_TRY(scan_records(queue, *file, secret_, scan));
+  Status whole = check_journal_end(queue, *file, secret_, header, tail, scan);
+  if (!whole) {
+    if (have_lock) return whole;
+    // An append that is under way can look like damage; with the lock held nobody appends.
+    BLKREWIND_ASSIGN(const auto lock, env_.lock(layout_.format(), Layout::kJournalLock,
+                                                io::LockMode::kExclusive));
+    return replay_all(queue, true);
+  }
+  file_ = std::move(file);
+  writable_ = false;
+  file_id_ = id;
+  header_ = header;
+  state_ = std::make_shared<const State>(std::move(scan.state));
+  end_ = scan.end;
+  next_sequence_ = scan.next_sequence;
+  records_ = scan.records;
+  foreign_last_ = std::move(scan.last_record);
+  return {};
+}
+
+Status Journal::open_for_writing() {
+  if (writable_) return {};
+  BLKREWIND_ASSIGN(file_, env_.open(layout_.journal(), {.access = io::Access::kReadWrite}));
+  writable_ = true;
+  return {};
+}
+
+Status Journal::update(const Build& build) {
+  const std::lock_guard lock(mutex_);
+  if (broken_) return fail(*broken_);
+  BLKREWIND_ASSIGN(const auto file_lock, env_.lock(layout_.format(), Layout::kJournalLock,
+                                                   io::LockMode::kExclusive));
+  BLKREWIND_TRY(refresh_locked(true));
+  BLKREWIND_ASSIGN(const format::Transaction transaction, build(*state_));
+  if (transaction.empty()) return {};
+  BLKREWIND_ASSIGN(auto queue, make_queue());
+  BLKREWIND_TRY(append(*queue, transaction));
+  if (records_ > kCheckpointRecords + 4 * state_->entry_count()) {
+    // The record is durable. A checkpoint that cannot be made now (a full file system) is made later;
+    // one that left the journal in doubt has set broken_.
+    if (auto done = checkpoint_locked(*queue); !done && broken_) return fail(*broken_);
+  }
+  return {};
+}
+
+Status Journal::append(io::Queue& queue, const format::Transaction& transaction) {
+  BLKREWIND_TRY(open_for_writing());
+  const std::vector<std::byte> record =
+      format::encode_record(secret_, next_sequence_, transaction);
+  if (record.size() > format::kMaxRecordPayloadBytes) {
+    return fail(Errc::kInternal, "a journal record would be longer than its format allows");
+  }
+  const AlignedBuffer bytes = aligned_copy(foreign_last_, record);
+  const std::uint64_t at = end_ - foreign_last_.size();
+  Status written = io::write_now(queue, *file_, {at, bytes.size()}, bytes.data());
+  if (written) written = io::flush_now(queue, *file_);
+  if (!written) {
+    // Whether the record is there can only be told by reading it back later, and not by a process
+    // that would then go on as if it were not. So: no more appends from here.
+    broken_ = std::move(written).error();
+    broken_->context.emplace_back("appending to the journal");
+    broken_->hint = "the store is read-only for this process now; see that its medium has room and "
+                    "works, then run the command again";
+    return fail(*broken_);
+  }
+  foreign_last_.clear();
+  end_ += record.size();
+  ++next_sequence_;
+  ++records_;
+  State next = *state_;
+  next.apply(transaction);
+  state_ = std::make_shared<const State>(std::move(next));
+  write_tail(queue);
+  return {};
+}
+
+void Journal::write_tail(io::Queue& queue) {
+  AlignedBuffer block(kJournalBlockBytes);
+  format::encode_journal_tail(secret_, {header_.generation, next_sequence_ - 1}, block_of(block));
+  // A tail that cannot be written is only behind; the record it would name is safe already.
+  (void)io::write_now(queue, *file_, {kJournalTailOffset, kJournalBlockBytes}, block.data());
+}
+
+Result<bool> Journal::checkpoint(bool force) {
+  const std::lock_guard lock(mutex_);
+  if (broken_) return fail(*broken_);
+  BLKREWIND_ASSIGN(const auto file_lock, env_.lock(layout_.format(), Layout::kJournalLock,
+                                                   io::LockMode::kExclusive));
+  BLKREWIND_TRY(refresh_locked(true));
+  const std::uint64_t needed = state_->entry_count() / kCheckpointEntries + 1;
+  if (records_ <= needed && !(force && records_ > needed)) return false;
+  if (!force && records_ <= kCheckpointRecords + 4 * state_->entry_count()) return false;
+  BLKREWIND_ASSIGN(auto queue, make_queue());
+  BLKREWIND_TRY(checkpoint_locked(*queue));
+  return true;
+}
+
+Status Journal::checkpoint_locked(io::Queue& queue) {
+  const std::string path = Layout::temporary(layout_.journal());
+  BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
+  if (left_over) BLKREWIND_TRY(env_.remove(path));
+  BLKREWIND_ASSIGN(auto file,
+                   env_.open(path, {.access = io::Access::kReadWrite, .create_new = true}));
+  const format::JournalHeader header{uuid_, header_.generation + 1, next_sequence_};
+  std::uint64_t sequence = next_sequence_;
+  std::uint64_t end = kJournalRecordsOffset;
+  std::uint64_t records = 0;
+
+  const format::Transaction puts = state_->as_puts();
+  for (std::size_t i = 0; i < puts.size(); i += kCheckpointEntries) {
+    const auto first = puts.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto count = std::min(kCheckpointEntries, puts.size() - i);
+    const AlignedBuffer record = aligned_copy(format::encode_record(
+        secret_, sequence, {first, first + static_cast<std::ptrdiff_t>(count)}));
+    BLKREWIND_TRY(io::write_now(queue, *file, {end, record.size()}, record.data()));
+    end += record.size();
+    ++sequence;
+    ++records;
+  }
+  AlignedBuffer blocks(kJournalRecordsOffset);
+  format::encode_journal_header(secret_, header, block_of(blocks));
+  format::encode_journal_tail(secret_, {header.generation, sequence - 1},
+                              format::Block(blocks.data() + kJournalTailOffset,
+                                            kJournalBlockBytes));
+  BLKREWIND_TRY(io::write_now(queue, *file, {0, blocks.size()}, blocks.data()));
+  BLKREWIND_TRY(io::flush_now(queue, *file));
+  BLKREWIND_TRY(env_.rename(path, layout_.journal()));
+  if (auto synced = env_.sync_directory(layout_.root()); !synced) {
+    // Either name may survive a power cut, so nothing may be appended to either file.
+    broken_ = std::move(synced).error();
+    return fail(*broken_);
+  }
+  BLKREWIND_ASSIGN(file_id_, env_.identify(layout_.journal()));
+  file_ = std::move(file);
+  writable_ = true;
+  header_ = header;
+  end_ = end;
+  next_sequence_ = sequence;
+  records_ = records;
+  foreign_last_.clear();
+  return {};
+}
+
+Result<std::uint64_t> Journal::size_bytes() {
+  const std::lock_guard lock(mutex_);
+  BLKREWIND_TRY(refresh_locked(false));
+  return file_->size_bytes();
+}
+
+}  // namespace blkrewind::store

@@ -1,0 +1,87 @@
+// The append-only log that is the only mutable truth of a store.
+//
+// Several processes may use one journal. Appending takes the journal's lock, replays what others
+// appended, and only then builds its own transaction on the state that holds now. Reading takes no
+// lock: the file only grows, and a record that is not whole yet is not there yet.
+//
+// When power goes
+//   before the record is whole     -> it is not there; nothing that it names is visible
+//   after it, before the flush     -> it is there or not, never in part (checksum, whole blocks)
+//   after the flush                -> it is there; the tail block notices if it is lost later
+//   during a checkpoint            -> the old journal is there (a new file, flushed, then renamed)
+// An append that fails is never retried: the journal refuses every later one of this process, since it
+// cannot know whether the record is there.
+//
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/journal_codec.h"
+#include "format/store_header.h"
+#include "io/env.h"
+#include "store/layout.h"
+#include "store/state.h"
+
+namespace blkrewind::store {
+
+class Journal {
+ public:
+  // Writes an empty journal under its final name; the caller flushes the directory.
+  [[nodiscard]] static Status create(io::Env& env, const Layout& layout,
+                                     const format::StoreHeader& header);
+
+  Journal(io::Env& env, Layout layout, const format::StoreHeader& header);
+
+  // Replays what was appended since the last call; everything the first time.
+  [[nodiscard]] Status refresh();
+  // As of the last refresh or update; never changes under the holder.
+  [[nodiscard]] std::shared_ptr<const State> state() const;
+
+  // What to append, given the state that holds now; an empty one appends nothing.
+  using Build = std::function<Result<format::Transaction>(const State&)>;
+  // Returns after the record was flushed.
+  [[nodiscard]] Status update(const Build& build);
+
+  // Rewrites the journal as one put of every record, if `force` or if it has grown enough.
+  [[nodiscard]] Result<bool> checkpoint(bool force);
+
+  [[nodiscard]] Result<std::uint64_t> size_bytes();
+
+ private:
+  [[nodiscard]] Status refresh_locked(bool have_lock);
+  [[nodiscard]] Status replay_all(io::Queue& queue, bool have_lock);
+  [[nodiscard]] Status append(io::Queue& queue, const format::Transaction& transaction);
+  void write_tail(io::Queue& queue);
+  [[nodiscard]] Status checkpoint_locked(io::Queue& queue);
+  [[nodiscard]] Status open_for_writing();
+  [[nodiscard]] Result<std::unique_ptr<io::Queue>> make_queue();
+
+  io::Env& env_;
+  const Layout layout_;
+  const format::StoreUuid uuid_;
+  const DigestSecret secret_;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const State> state_;
+  std::unique_ptr<io::File> file_;  // read-only until the first append
+  bool writable_ = false;
+  io::FileId file_id_;
+  format::JournalHeader header_;
+  std::uint64_t end_ = 0;            // where the next record goes
+  std::uint64_t next_sequence_ = 1;
+  std::uint64_t records_ = 0;        // in this file
+  // The last record's blocks when another process wrote it: they are written again with our first
+  // append, so that our flush covers them even if that process's flush failed.
+  std::vector<std::byte> foreign_last_;
+  std::optional<Error> broken_;      // a flush failed: no more appends
+};
+
+}  // namespace blkrewind::store

@@ -1,0 +1,109 @@
+#include "store/journal_scan.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/aligned_buffer.h"
+
+namespace blkrewind::store {
+namespace {
+
+constexpr std::uint64_t kWindowBytes = 256 * kKiB;
+
+// A window over the file that grows to what one record needs.
+class Window {
+ public:
+  Window(io::Queue& queue, io::File& file, std::uint64_t size_bytes)
+      : queue_(queue), file_(file), size_bytes_(size_bytes) {}
+
+  // At least `length` bytes from `offset`, or as many as the file has.
+  Result<std::span<const std::byte>> at(std::uint64_t offset, std::uint64_t length) {
+    const std::uint64_t end = std::min(align_up(size_bytes_, format::kJournalBlockBytes),
+                                       offset + std::max(length, kWindowBytes));
+    if (offset >= end) return std::span<const std::byte>{};
+    if (offset < begin_ || std::min(offset + length, end) > begin_ + buffer_.size()) {
+      buffer_ = AlignedBuffer(end - offset);
+      BLKREWIND_TRY(io::read_now(queue_, file_, {offset, end - offset}, buffer_.data()));
+      begin_ = offset;
+    }
+    return std::as_const(buffer_).span().subspan(offset - begin_);
+  }
+
+ private:
+  io::Queue& queue_;
+  io::File& file_;
+  std::uint64_t size_bytes_;
+  std::uint64_t begin_ = 0;
+  AlignedBuffer buffer_;
+};
+
+// The intact record at `offset`, if there is one.
+Result<std::optional<format::RecordHeader>> record_at(Window& window, const DigestSecret& secret,
+                                                      std::uint64_t offset) {
+  BLKREWIND_ASSIGN(auto bytes, window.at(offset, format::kJournalBlockBytes));
+  const auto header = format::parse_record_header(bytes);
+  if (!header) return std::optional<format::RecordHeader>{};
+  BLKREWIND_ASSIGN(bytes, window.at(offset, format::record_bytes(*header)));
+  if (!format::record_is_intact(secret, *header, bytes)) {
+    return std::optional<format::RecordHeader>{};
+  }
+  return header;
+}
+
+tl::unexpected<Error> lost_record(const io::File& file, std::uint64_t offset,
+                                  const std::string& why) {
+  Error error;
+  error.code = Errc::kIntegrity;
+  error.message = "the journal " + file.path() + " is damaged at offset " +
+                  std::to_string(offset) + ": " + why;
+  error.hint = "nothing was changed; bring STORE/journal back from a backup, or copy the store away "
+               "and ask for help before anything writes to it";
+  return fail(std::move(error));
+}
+
+}  // namespace
+
+Status scan_records(io::Queue& queue, io::File& file, const DigestSecret& secret,
+                    JournalScan& scan) {
+  BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());
+  Window window(queue, file, size);
+  while (true) {
+    BLKREWIND_ASSIGN(const auto header, record_at(window, secret, scan.end));
+    if (!header || header->sequence != scan.next_sequence) return {};
+    const std::uint64_t length = format::record_bytes(*header);
+    BLKREWIND_ASSIGN(const auto bytes, window.at(scan.end, length));
+    BLKREWIND_ASSIGN(const auto transaction, format::decode_record(*header, bytes));
+    scan.state.apply(transaction);
+    scan.last_record.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
+    scan.end += length;
+    ++scan.next_sequence;
+    ++scan.records;
+  }
+}
+
+Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& secret,
+                         const format::JournalHeader& header,
+                         const std::optional<format::JournalTail>& tail,
+                         const JournalScan& scan) {
+  if (tail && tail->generation == header.generation && tail->sequence >= scan.next_sequence) {
+    return lost_record(file, scan.end,
+                       "record " + std::to_string(scan.next_sequence) + " cannot be read, and " +
+                           std::to_string(tail->sequence) + " were written");
+  }
+  BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());
+  Window window(queue, file, size);
+  for (std::uint64_t offset = scan.end; offset < size; offset += format::kJournalBlockBytes) {
+    BLKREWIND_ASSIGN(const auto later, record_at(window, secret, offset));
+    // A record of an older number may stand there: what an earlier generation's torn append left.
+    if (later && later->sequence >= scan.next_sequence) {
+      return lost_record(file, scan.end,
+                         "record " + std::to_string(scan.next_sequence) +
+                             " cannot be read, but record " + std::to_string(later->sequence) +
+                             " after it can");
+    }
+  }
+  return {};
+}
+
+}  // namespace blkrewind::store

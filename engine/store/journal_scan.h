@@ -1,0 +1,38 @@
+// Reading records one after another, and telling a journal's end from damage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/journal_codec.h"
+#include "io/env.h"
+#include "store/state.h"
+
+namespace blkrewind::store {
+
+// Where a replay stands.
+struct JournalScan {
+  State state;
+  std::uint64_t end = 0;            // offset of the next record
+  std::uint64_t next_sequence = 1;  // and the number that it must have
+  std::uint64_t records = 0;        // replayed by this scan
+  std::vector<std::byte> last_record;
+};
+
+// Replays from `scan.end` until no whole record with the next number follows.
+[[nodiscard]] Status scan_records(io::Queue& queue, io::File& file, const DigestSecret& secret,
+                                  JournalScan& scan);
+
+// A torn append leaves nothing readable behind it, since an append begins only after the one before
+// was flushed. So a later record that is intact, or a tail that names one past the end, means that an
+// acknowledged record was lost: kIntegrity.
+[[nodiscard]] Status check_journal_end(io::Queue& queue, io::File& file,
+                                       const DigestSecret& secret,
+                                       const format::JournalHeader& header,
+                                       const std::optional<format::JournalTail>& tail,
+                                       const JournalScan& scan);
+
+}  // namespace blkrewind::store

@@ -1,0 +1,13 @@
+// Taking a snapshot out of the graph of kin without losing who may share with whom.
+#pragma once
+
+#include "format/records.h"
+#include "store/state.h"
+
+namespace blkrewind::store {
+
+// The entries that remove `number` from the state, or leave a tombstone where three or more kin are
+// connected only through it. Tombstones that become needless by that are removed as well.
+[[nodiscard]] format::Transaction remove_from_kin(State state, format::SnapshotNumber number);
+
+}  // namespace blkrewind::store

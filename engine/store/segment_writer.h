@@ -1,0 +1,90 @@
+// The segments that one operation writes: all of them new, none shared with another operation.
+//
+// Chunk bytes go to one segment at a time, tree nodes to another, so that the nodes of a snapshot lie
+// together and are read in few requests. Nothing refers to a segment before the journal record of its
+// operation is durable; until then it is an orphan, removed by abandon() or, after a crash, by
+// remove_orphans(). seal() makes everything durable and must precede that record.
+//
+// reserve() may be called from any thread; everything else belongs to the thread that made it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/node.h"
+#include "format/records.h"
+#include "format/space.h"
+#include "format/store_header.h"
+#include "io/env.h"
+#include "store/layout.h"
+
+namespace blkrewind::store {
+
+class SegmentWriter final : public format::SpaceSource {
+ public:
+  // `writers`: the shared writers lock, held until this object goes. `next`: the first number that
+  // may be free.
+  SegmentWriter(io::Env& env, Layout layout, const format::StoreHeader& header,
+                std::unique_ptr<io::Lock> writers, format::SegmentId next);
+  ~SegmentWriter() override;
+
+  [[nodiscard]] Result<format::Placement> reserve(std::uint64_t length_bytes) override;
+
+  // Where the node will lie; it is written with others, at the latest by seal().
+  [[nodiscard]] Result<format::Entry> append_node(io::Queue& queue, const format::Node& node);
+  // Writes buffered nodes, so that they can be read.
+  [[nodiscard]] Status write_nodes(io::Queue& queue);
+
+  // Headers, lengths, flush of every segment, flush of the directory.
+  [[nodiscard]] Status seal(io::Queue& queue);
+  // The segments and their live bytes, for the journal record; and the counter that goes with them.
+  [[nodiscard]] std::vector<format::SegmentRecord> records() const;
+  [[nodiscard]] format::SegmentId next_segment() const { return next_; }
+
+  // From here on the files are the store's: the journal record that names them is being written.
+  void keep() { kept_ = true; }
+
+  // Opens a segment of this writer for reading; nullptr when it is not one of them.
+  [[nodiscard]] io::File* find(format::SegmentId id);
+
+ private:
+  struct Segment {
+    format::SegmentId id = 0;
+    std::unique_ptr<io::File> file;
+    std::uint64_t length_bytes = 0;    // used
+    std::uint64_t extended_bytes = 0;  // the file's length now
+  };
+  static constexpr std::uint64_t kSegmentBytes = kGiB;
+  static constexpr std::uint64_t kExtendBytes = 64 * kMiB;
+  static constexpr std::size_t kNodeBufferBytes = 256 * kKiB;
+
+  [[nodiscard]] Result<format::Placement> reserve_in(Segment*& current, std::uint64_t length);
+  [[nodiscard]] Result<Segment*> add_segment();
+  void abandon();
+
+  io::Env& env_;
+  const Layout layout_;
+  const format::StoreUuid uuid_;
+  const DigestSecret secret_;
+  std::unique_ptr<io::Lock> writers_;
+
+  mutable std::mutex mutex_;  // guards what reserve() touches
+  format::SegmentId next_;
+  std::vector<std::unique_ptr<Segment>> segments_;
+  Segment* chunks_ = nullptr;
+  Segment* nodes_ = nullptr;
+
+  AlignedBuffer node_buffer_;
+  std::size_t node_bytes_ = 0;  // buffered
+  format::Placement node_run_;  // where the buffered ones go
+  bool kept_ = false;
+};
+
+}  // namespace blkrewind::store

@@ -1,0 +1,42 @@
+// What a replayed journal amounts to.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "format/records.h"
+
+namespace blkrewind::store {
+
+struct State {
+  std::map<format::DiskNumber, format::DiskRecord> disks;
+  std::map<format::SnapshotNumber, format::SnapshotRecord> snapshots;
+  std::map<format::DiskNumber, format::IntentRecord> intents;
+  std::map<format::SegmentId, std::uint64_t> segments;  // live bytes
+  format::Counters counters;
+
+  void apply(const format::JournalEntry& entry);
+  void apply(const format::Transaction& transaction);
+
+  [[nodiscard]] std::size_t entry_count() const {
+    return disks.size() + snapshots.size() + intents.size() + segments.size() + 1;
+  }
+  // Every record, put once: replaying it gives this state.
+  [[nodiscard]] format::Transaction as_puts() const;
+
+  [[nodiscard]] const format::SnapshotRecord* snapshot(format::SnapshotNumber number) const;
+  [[nodiscard]] const format::DiskRecord* disk(format::DiskNumber number) const;
+
+  // The snapshots that may share extents with `number` and still hold them: those that are reached
+  // from it along kinship through tombstones. See reclaim.h.
+  [[nodiscard]] std::vector<format::SnapshotNumber> holders_near(
+      format::SnapshotNumber number) const;
+
+ private:
+  [[nodiscard]] std::vector<format::SnapshotNumber> kin_of(format::SnapshotNumber number) const;
+};
+
+}  // namespace blkrewind::store

@@ -1,0 +1,233 @@
+#include "store/store.h"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+#include <span>
+#include <utility>
+
+#include "base/aligned_buffer.h"
+
+namespace blkrewind::store {
+namespace {
+
+Status fill_random(std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t got = ::getrandom(bytes.data(), bytes.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(system_error(errno, "cannot read random bytes for the digest secret"));
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
+std::span<std::byte, format::kStoreHeaderBytes> header_span(AlignedBuffer& buffer) {
+  return std::span<std::byte, format::kStoreHeaderBytes>(buffer.data(), buffer.size());
+}
+
+// Flushes the names in the folder that holds `path`.
+Status sync_parent(io::Env& env, const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return env.sync_directory(".");
+  return env.sync_directory(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+Error&& name_store(Error&& error, const std::string& path) {
+  return std::move(error).while_doing("opening the store " + path);
+}
+
+}  // namespace
+
+Result<bool> Store::exists(io::Env& env, const std::string& path) {
+  return env.exists(Layout(path).format());
+}
+
+Status Store::create(io::Env& env, const std::string& path) {
+  const Layout layout(path);
+  BLKREWIND_ASSIGN(const bool folder, env.exists(path));
+  if (!folder) {
+    BLKREWIND_TRY(env.make_directory(path));
+    BLKREWIND_TRY(sync_parent(env, path));
+  }
+  BLKREWIND_ASSIGN(const bool store, env.exists(layout.format()));
+  if (store) {
+    return fail(Errc::kAlreadyExists, "there is a store in " + path + " already",
+                "use it, or name another folder with --store");
+  }
+  BLKREWIND_ASSIGN(const auto names, env.list_directory(path));
+  for (const std::string& name : names) {
+    // The left-overs of a create() that was cut off are ours; anything else is somebody's.
+    if (name != "journal" && name != "segments" && name != "format.new") {
+      return fail(Errc::kInvalidArgument, path + " is neither a store nor an empty folder",
+                  "name an empty folder, or one that does not exist yet");
+    }
+  }
+  for (const char* left_over : {"journal", "format.new"}) {
+    BLKREWIND_ASSIGN(const bool there, env.exists(path + "/" + left_over));
+    if (there) BLKREWIND_TRY(env.remove(path + "/" + left_over));
+  }
+  BLKREWIND_ASSIGN(const bool segments, env.exists(layout.segments()));
+  if (!segments) BLKREWIND_TRY(env.make_directory(layout.segments()));
+
+  format::StoreHeader header;
+  header.created_at = std::time(nullptr);
+  BLKREWIND_TRY(fill_random(header.uuid));
+  // RFC 4122, version 4.
+  header.uuid[6] = (header.uuid[6] & std::byte{0x0f}) | std::byte{0x40};
+  header.uuid[8] = (header.uuid[8] & std::byte{0x3f}) | std::byte{0x80};
+  BLKREWIND_TRY(fill_random(header.secret));
+  BLKREWIND_TRY(Journal::create(env, layout, header));
+
+  // The format file makes it a store, so it comes last, whole.
+  const std::string temporary = Layout::temporary(layout.format());
+  {
+    BLKREWIND_ASSIGN(auto file, env.open(temporary, {.access = io::Access::kReadWrite,
+                                                     .create_new = true}));
+    BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+    AlignedBuffer block(format::kStoreHeaderBytes);
+    format::encode_store_header(header, header_span(block));
+    BLKREWIND_TRY(io::write_now(*queue, *file, {0, block.size()}, block.data()));
+    BLKREWIND_TRY(io::flush_now(*queue, *file));
+  }
+  BLKREWIND_TRY(env.sync_directory(path));
+  BLKREWIND_TRY(env.rename(temporary, layout.format()));
+  return env.sync_directory(path);
+}
+
+Result<std::unique_ptr<Store>> Store::open(io::Env& env, const std::string& path) {
+  Layout layout(path);
+  BLKREWIND_ASSIGN(const bool there, env.exists(layout.format()));
+  if (!there) {
+    return fail(Errc::kNotFound, "there is no store in " + path,
+                "make one: blkrewind --store " + path + " store init");
+  }
+  BLKREWIND_ASSIGN(auto file, env.open(layout.format(), {.access = io::Access::kReadOnly}));
+  BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+  if (size != format::kStoreHeaderBytes) {
+    return fail(Errc::kIntegrity,
+                layout.format() + " is not a blkrewind format file: it has " +
+                    std::to_string(size) + " bytes instead of " +
+                    std::to_string(format::kStoreHeaderBytes),
+                "bring the file back from a backup, or name the folder of a store");
+  }
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  AlignedBuffer block(format::kStoreHeaderBytes);
+  BLKREWIND_TRY(io::read_now(*queue, *file, {0, block.size()}, block.data()));
+  auto header = format::decode_store_header(header_span(block));
+  if (!header) return fail(name_store(std::move(header).error(), path));
+  auto store = std::make_unique<Store>(env, std::move(layout), *header);
+  if (auto replayed = store->journal_.refresh(); !replayed) {
+    Error error = std::move(replayed).error();
+    if (error.code == Errc::kNotFound) {
+      error.code = Errc::kIntegrity;
+      error.hint = "bring STORE/journal back from a backup";
+    }
+    return fail(name_store(std::move(error), path));
+  }
+  return store;
+}
+
+Store::Store(io::Env& env, Layout layout, const format::StoreHeader& header)
+    : env_(env),
+      layout_(std::move(layout)),
+      header_(header),
+      journal_(env, layout_, header),
+      files_(env, layout_, header) {}
+
+Status Store::check_writable() const {
+  if ((header_.read_only_compatible & ~format::kKnownReadOnlyCompatible) == 0) return {};
+  return fail(Errc::kUnsupported,
+              "the store " + layout_.root() +
+                  " uses features that this program can read but not write",
+              "use a newer blkrewind for this store");
+}
+
+Result<std::unique_ptr<io::Lock>> Store::lock_disk(format::DiskNumber disk) {
+  BLKREWIND_TRY(check_writable());
+  BLKREWIND_ASSIGN(auto lock, env_.try_lock(layout_.format(), Layout::disk_lock(disk),
+                                            io::LockMode::kExclusive));
+  if (lock == nullptr) {
+    const auto known = state();
+    const auto* record = known->disk(disk);
+    const std::string name = record != nullptr ? record->id + " (" + record->path + ")"
+                                               : std::to_string(disk);
+    return fail(Errc::kBusy, "another operation on disk " + name + " is running",
+                "wait until it has finished, then try again");
+  }
+  return lock;
+}
+
+Result<bool> Store::disk_is_locked(format::DiskNumber disk) {
+  BLKREWIND_ASSIGN(auto lock, env_.try_lock(layout_.format(), Layout::disk_lock(disk),
+                                            io::LockMode::kShared));
+  return lock == nullptr;
+}
+
+Result<std::unique_ptr<SegmentWriter>> Store::make_writer() {
+  BLKREWIND_TRY(check_writable());
+  BLKREWIND_ASSIGN(auto writers, env_.lock(layout_.format(), Layout::kWritersLock,
+                                           io::LockMode::kShared));
+  return std::make_unique<SegmentWriter>(env_, layout_, header_, std::move(writers),
+                                         state()->counters.next_segment);
+}
+
+Result<Store::Orphans> Store::remove_orphans() {
+  BLKREWIND_TRY(check_writable());
+  Orphans orphans;
+  BLKREWIND_ASSIGN(const auto alone, env_.try_lock(layout_.format(), Layout::kWritersLock,
+                                                   io::LockMode::kExclusive));
+  if (alone == nullptr) return orphans;
+  // Nobody makes segments now, so every one that counts is in the journal.
+  BLKREWIND_TRY(journal_.refresh());
+  const auto known = state();
+  BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));
+  for (const std::string& name : names) {
+    format::SegmentId id = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+    const bool is_number = error == std::errc{} && end == name.data() + name.size();
+    if (!is_number || known->segments.contains(id)) continue;
+    {
+      BLKREWIND_ASSIGN(const auto file, env_.open(layout_.segment(id), {}));
+      BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+      orphans.bytes += size;
+    }
+    BLKREWIND_TRY(env_.remove(layout_.segment(id)));
+    ++orphans.files;
+  }
+  return orphans;
+}
+
+Result<StoreInfo> Store::info() {
+  BLKREWIND_TRY(journal_.refresh());
+  const auto known = state();
+  StoreInfo info;
+  info.path = layout_.root();
+  info.uuid = format::to_string(header_.uuid);
+  info.format_version = header_.version;
+  info.disks = known->disks.size();
+  for (const auto& [number, snapshot] : known->snapshots) {
+    if (snapshot.state == format::SnapshotState::kAccomplished) ++info.snapshots;
+  }
+  info.segments = known->segments.size();
+  for (const auto& [id, live_bytes] : known->segments) info.live_bytes += live_bytes;
+  BLKREWIND_ASSIGN(info.journal_bytes, journal_.size_bytes());
+  BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));
+  for (const std::string& name : names) {
+    auto allocated = env_.allocated_bytes(layout_.segments() + "/" + name);
+    // A segment that went in between takes nothing.
+    if (allocated) info.allocated_bytes += *allocated;
+  }
+  return info;
+}
+
+Tree tree_of(const format::SnapshotRecord& snapshot) {
+  return {{snapshot.device_bytes, snapshot.chunk_bytes}, snapshot.root};
+}
+
+format::Geometry geometry_of(const format::DiskRecord& disk) {
+  return {disk.device_bytes, disk.chunk_bytes};
+}
+
+}  // namespace blkrewind::store

@@ -1,0 +1,72 @@
+// A store: its header, journal, segments and locks.
+//
+// Opening reads the format file and replays the journal; it writes nothing. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "blkrewind/error.h"
+#include "blkrewind/info.h"
+#include "format/records.h"
+#include "format/store_header.h"
+#include "io/env.h"
+#include "store/journal.h"
+#include "store/layout.h"
+#include "store/segment_files.h"
+#include "store/segment_writer.h"
+#include "store/state.h"
+#include "store/tree_cursor.h"
+
+namespace blkrewind::store {
+
+class Store {
+ public:
+  // Makes a store in a missing or empty folder. When power goes in between, the folder holds no format
+  // file, and a second create() begins anew.
+  [[nodiscard]] static Status create(io::Env& env, const std::string& path);
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(io::Env& env, const std::string& path);
+  // Whether the folder holds a store.
+  [[nodiscard]] static Result<bool> exists(io::Env& env, const std::string& path);
+
+  Store(io::Env& env, Layout layout, const format::StoreHeader& header);
+
+  [[nodiscard]] io::Env& env() { return env_; }
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] const format::StoreHeader& header() const { return header_; }
+  [[nodiscard]] const DigestSecret& secret() const { return header_.secret; }
+  [[nodiscard]] Journal& journal() { return journal_; }
+  [[nodiscard]] SegmentFiles& files() { return files_; }
+  [[nodiscard]] std::shared_ptr<const State> state() const { return journal_.state(); }
+
+  // The lock of one disk, for the length of one operation; kBusy when another operation has it.
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk(format::DiskNumber disk);
+  [[nodiscard]] Result<bool> disk_is_locked(format::DiskNumber disk);
+
+  // For an operation that adds to the store. kUnsupported when the store may only be read.
+  [[nodiscard]] Result<std::unique_ptr<SegmentWriter>> make_writer();
+
+  // Removes segments that no journal record names: what crashed operations left. Does nothing while
+  // an operation that makes segments runs. Returns how many files went, and their bytes.
+  struct Orphans {
+    std::uint64_t files = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Result<Orphans> remove_orphans();
+
+  [[nodiscard]] Result<StoreInfo> info();
+
+ private:
+  [[nodiscard]] Status check_writable() const;
+
+  io::Env& env_;
+  const Layout layout_;
+  const format::StoreHeader header_;
+  Journal journal_;
+  SegmentFiles files_;
+};
+
+[[nodiscard]] Tree tree_of(const format::SnapshotRecord& snapshot);
+[[nodiscard]] format::Geometry geometry_of(const format::DiskRecord& disk);
+
+}  // namespace blkrewind::store

@@ -1,0 +1,64 @@
+#include "store/tree_reader.h"
+
+#include <algorithm>
+#include <span>
+#include <string>
+
+namespace blkrewind::store {
+
+using format::kNodeBytes;
+
+TreeReader::TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret,
+                       SegmentWriter* writer)
+    : files_(files), queue_(queue), secret_(secret), writer_(writer) {}
+
+Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64_t offset) {
+  ++clock_;
+  Window* oldest = windows_.data();
+  std::uint64_t length = kNodeBytes;
+  for (Window& window : windows_) {
+    if (window.segment == segment && offset >= window.offset &&
+        offset + kNodeBytes <= window.offset + window.length) {
+      window.used_at = clock_;
+      return window.bytes.data() + (offset - window.offset);
+    }
+    // A walk that goes on where a window ended, or a little beyond, will want what follows too.
+    if (window.segment == segment && window.length != 0 && offset >= window.offset &&
+        offset <= window.offset + 2 * window.length) {
+      length = std::max(length, std::min(kWindowMaxBytes, window.length * 8));
+    }
+    if (window.used_at < oldest->used_at) oldest = &window;
+  }
+  io::File* file = writer_ != nullptr ? writer_->find(segment) : nullptr;
+  std::shared_ptr<io::File> held;
+  if (file == nullptr) {
+    BLKREWIND_ASSIGN(held, files_.get(segment, queue_));
+    file = held.get();
+  }
+  Window& window = *oldest;
+  window.length = 0;
+  if (window.bytes.size() < length) window.bytes = AlignedBuffer(length);
+  BLKREWIND_TRY(io::read_now(queue_, *file, {offset, length}, window.bytes.data()));
+  window.segment = segment;
+  window.offset = offset;
+  // Bytes of this operation's own segments may not be written yet; only what was asked for is sure.
+  window.length = writer_ != nullptr && writer_->find(segment) == file ? kNodeBytes : length;
+  window.used_at = clock_;
+  return window.bytes.data();
+}
+
+Result<format::Node> TreeReader::load(const format::Entry& entry, std::uint32_t level,
+                                      std::uint64_t index) {
+  BLKREWIND_ASSIGN(const std::byte* bytes, bytes_at(entry.segment, entry.offset_bytes()));
+  auto node = format::decode_node(secret_, std::span<const std::byte, kNodeBytes>(bytes, kNodeBytes),
+                                  level, index, entry.digest);
+  if (!node) {
+    Error error = std::move(node).error();
+    error.message += " (segment " + std::to_string(entry.segment) + ", offset " +
+                     std::to_string(entry.offset_bytes()) + ")";
+    return fail(std::move(error));
+  }
+  return node;
+}
+
+}  // namespace blkrewind::store

@@ -1,0 +1,53 @@
+// Nodes from segments: read, verified, and a few kept.
+//
+// The nodes of one snapshot lie together in the order in which a walk meets them, so reads are made
+// in windows that grow while they pay. One thread; its queue must be idle when a method is called.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/aligned_buffer.h"
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "format/node.h"
+#include "io/env.h"
+#include "store/segment_files.h"
+#include "store/segment_writer.h"
+
+namespace blkrewind::store {
+
+class TreeReader {
+ public:
+  // `writer`: its nodes can be read too (it has to write_nodes() first); may be null.
+  TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret,
+             SegmentWriter* writer = nullptr);
+
+  // `entry` must be stored. kIntegrity names the node, and the segment and offset where it should be.
+  [[nodiscard]] Result<format::Node> load(const format::Entry& entry, std::uint32_t level,
+                                          std::uint64_t index);
+
+ private:
+  struct Window {
+    std::uint32_t segment = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::uint64_t used_at = 0;
+    AlignedBuffer bytes;
+  };
+  static constexpr std::size_t kWindows = 8;
+  static constexpr std::uint64_t kWindowMaxBytes = 256 * kKiB;
+
+  [[nodiscard]] Result<const std::byte*> bytes_at(std::uint32_t segment, std::uint64_t offset);
+
+  SegmentFiles& files_;
+  io::Queue& queue_;
+  const DigestSecret& secret_;
+  SegmentWriter* writer_;
+  std::array<Window, kWindows> windows_;
+  std::uint64_t clock_ = 0;
+};
+
+}  // namespace blkrewind::store
