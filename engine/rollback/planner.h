@@ -1,0 +1,45 @@
+// From differing chunks to long requests. Pure: no I/O, nothing is written.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "blkrewind/units.h"
+#include "format/entry.h"
+#include "format/geometry.h"
+
+namespace blkrewind::rollback {
+
+struct PlannedChunk {
+  std::uint64_t chunk = 0;
+  format::Entry source;  // stored
+};
+
+// One request to the device: zeroes, or stored chunks that lie side by side on it.
+struct PlanItem {
+  Extent device;
+  bool zero = false;
+  std::vector<PlannedChunk> chunks;  // empty for zeroes
+};
+
+// Takes chunks in ascending order and merges neighbours. Stored ones up to `request_max_bytes` (at
+// least one chunk), zeroes up to kZeroMaxBytes, so that progress and cancellation stay alive.
+class Planner {
+ public:
+  static constexpr std::uint64_t kZeroMaxBytes = 256 * kMiB;
+
+  Planner(const format::Geometry& geometry, std::uint64_t request_max_bytes);
+
+  // The item before it, when this chunk does not belong to it any more.
+  [[nodiscard]] std::optional<PlanItem> add(std::uint64_t chunk, const format::Entry& source);
+  // The last item.
+  [[nodiscard]] std::optional<PlanItem> finish();
+
+ private:
+  const format::Geometry geometry_;
+  const std::uint64_t request_max_bytes_;
+  std::optional<PlanItem> open_;
+};
+
+}  // namespace blkrewind::rollback

@@ -1,0 +1,93 @@
+// Brings plan items to a device: read from the store, verify every digest, write. Or, without a device,
+// only reads and verifies.
+//
+// An item with a chunk that fails is not written, not even in part; its Result names the chunks. A
+// store that cannot be read counts as a chunk that fails. A device that cannot be written is an error
+// of step(). Lanes and threads: as track/scan_lane.h says.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "blkrewind/error.h"
+#include "io/env.h"
+#include "rollback/planner.h"
+
+namespace blkrewind::rollback {
+
+struct RestoreTask {
+  std::uint64_t sequence = 0;
+  PlanItem item;
+  // One for each chunk: the segment that holds it.
+  std::vector<std::shared_ptr<io::File>> files;
+};
+
+struct BadChunk {
+  std::uint64_t chunk = 0;
+  format::Entry source;
+  int sys_errno = 0;  // 0: it was read, and its digest does not match
+};
+
+struct RestoreResult {
+  std::uint64_t sequence = 0;
+  Extent device;
+  bool zero = false;
+  std::uint64_t chunks = 0;
+  std::vector<BadChunk> bad;
+};
+
+struct RestoreSettings {
+  io::File* device = nullptr;  // nullptr: verify only
+  format::Geometry geometry;
+  const DigestSecret* secret = nullptr;
+};
+
+class RestoreLane {
+ public:
+  using Task = RestoreTask;
+  using Result = RestoreResult;
+
+  RestoreLane(std::unique_ptr<io::Queue> queue, const RestoreSettings& settings);
+
+  [[nodiscard]] bool wants_task() const { return !free_slots_.empty(); }
+  void add(Task task);
+  [[nodiscard]] bool idle() const { return free_slots_.size() == transfers_.size(); }
+  [[nodiscard]] Status step();
+  void drain();
+  [[nodiscard]] std::vector<Result> take_results();
+
+ private:
+  struct Read {
+    std::size_t first = 0;  // of the item's chunks
+    std::size_t count = 0;
+    io::File* file = nullptr;
+    Extent extent;
+    std::uint64_t buffer_offset = 0;
+  };
+  struct Transfer {
+    Task task;
+    Result result;
+    std::vector<Read> reads;
+    std::uint32_t outstanding = 0;
+    bool writing = false;
+  };
+
+  [[nodiscard]] Status submit_batch();
+  [[nodiscard]] Status handle(const io::Completion& completion);
+  void plan_reads(Transfer& transfer) const;
+  void read_done(std::uint32_t slot, std::size_t read, int error);
+  void finish(std::uint32_t slot);
+
+  std::unique_ptr<io::Queue> queue_;
+  const RestoreSettings settings_;
+  std::vector<Transfer> transfers_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<io::Request> batch_;
+  std::vector<io::Completion> completions_;
+  std::vector<Result> results_;
+};
+
+}  // namespace blkrewind::rollback
