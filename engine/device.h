@@ -1,0 +1,34 @@
+// A disk's device, checked and opened so that nobody else is on it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "blkrewind/error.h"
+#include "format/records.h"
+#include "io/env.h"
+
+namespace blkrewind {
+
+struct OpenedDevice {
+  std::unique_ptr<io::File> file;
+  io::DeviceInfo info;
+};
+
+enum class DeviceUse : std::uint8_t {
+  kRead,   // snapshot, diff, plan
+  kWrite,  // rollback: also refused when read-only, or when the store lives on it
+};
+
+// kPrecondition, with a hint, when the device cannot be used now: it is in use, or read-only, or
+// another device than the one that was registered, or the store lives on it. Touches nothing.
+[[nodiscard]] Status check_device(io::Env& env, const std::string& store_path,
+                                  const format::DiskRecord& disk, const io::DeviceInfo& info,
+                                  DeviceUse use);
+
+// Probes, checks, opens exclusively, and looks again at the size of what was opened.
+[[nodiscard]] Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
+                                               const format::DiskRecord& disk,
+                                               const std::string& path, DeviceUse use);
+
+}  // namespace blkrewind

@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "operations_parts.h"
+#include "store/reclaim.h"
+
+namespace blkrewind {
+namespace {
+
+using format::SnapshotState;
+
+// What operations that ended without an end left on this disk, which is ours now.
+Status clear_unfinished(store::Store& store, format::DiskNumber disk) {
+  std::vector<format::SnapshotNumber> deleting;
+  bool progressing = false;
+  for (const auto& [number, snapshot] : store.state()->snapshots) {
+    if (snapshot.disk != disk) continue;
+    if (snapshot.state == SnapshotState::kDeleting) deleting.push_back(number);
+    progressing = progressing || snapshot.state == SnapshotState::kProgressing;
+  }
+  for (const format::SnapshotNumber number : deleting) {
+    BLKREWIND_TRY(store::finish_delete(store, number));
+  }
+  if (!progressing) return {};
+  return store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+    format::Transaction transaction;
+    for (const auto& [number, snapshot] : state.snapshots) {
+      if (snapshot.disk != disk || snapshot.state != SnapshotState::kProgressing) continue;
+      format::SnapshotRecord failed = snapshot;
+      failed.state = SnapshotState::kFailed;
+      failed.failure = "the process that made it ended before it was complete";
+      transaction.emplace_back(std::move(failed));
+    }
+    return transaction;
+  });
+}
+
+}  // namespace
+
+Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pending pending) {
+  LockedDisk locked;
+  BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
+  BLKREWIND_TRY(store.journal().refresh());
+  BLKREWIND_TRY(clear_unfinished(store, number));
+  BLKREWIND_TRY(store.remove_orphans());
+  locked.state = store.state();
+  const auto* disk = locked.state->disk(number);
+  if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
+  locked.disk = *disk;
+  const auto intent = locked.state->intents.find(number);
+  if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
+    return reset_in_progress(*disk, intent->second);
+  }
+  return locked;
+}
+
+tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
+                                        const format::IntentRecord& intent) {
+  Error error;
+  error.code = Errc::kPrecondition;
+  error.api_code = "InvalidOperation.DiskResetInProgress";
+  error.http_status = 403;
+  error.message =
+      "The operation cannot be performed because the disk has an ongoing reset task, please try "
+      "again later.";
+  error.hint = "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " +
+               disk.path;
+  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + disk.path;
+  return fail(std::move(error));
+}
+
+Result<format::SnapshotRecord> find_accomplished(const store::State& state,
+                                                 format::SnapshotNumber number) {
+  const auto* record = state.snapshot(number);
+  if (record == nullptr || record->state != SnapshotState::kAccomplished) {
+    return fail(Errc::kNotFound, "the snapshot does not exist any more",
+                "see which there are: blkrewind list");
+  }
+  return *record;
+}
+
+std::optional<format::SnapshotRecord> parent_of(const store::State& state,
+                                                const format::DiskRecord& disk,
+                                                const format::Geometry& geometry) {
+  const auto fits = [&](const format::SnapshotRecord& snapshot) {
+    return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
+           store::tree_of(snapshot).geometry == geometry;
+  };
+  if (const auto* anchor = state.snapshot(disk.anchor); anchor != nullptr && fits(*anchor)) {
+    return *anchor;
+  }
+  for (auto at = state.snapshots.rbegin(); at != state.snapshots.rend(); ++at) {
+    if (fits(at->second)) return at->second;
+  }
+  return {};
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,176 @@
+#include "operations.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "io/identity.h"
+#include "operations_parts.h"
+#include "store/reclaim.h"
+
+namespace blkrewind {
+
+using format::SnapshotState;
+
+Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
+                                                     const OperationsOptions& options) {
+  BLKREWIND_ASSIGN(const bool there, store::Store::exists(env, options.store));
+  if (!there && options.create) BLKREWIND_TRY(store::Store::create(env, options.store));
+  BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
+  return std::unique_ptr<Operations>(new Operations(
+      std::make_unique<Parts>(Parts{env, std::move(store), options.threads})));
+}
+
+Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Operations::~Operations() = default;
+
+const std::string& Operations::store_path() const { return parts_->store->layout().root(); }
+
+Status Operations::refresh() { return parts_->store->journal().refresh(); }
+
+Result<StoreInfo> Operations::store_info() { return parts_->store->info(); }
+
+std::optional<DiskView> Operations::disk(format::DiskNumber number) {
+  const auto state = parts_->store->state();
+  const auto* record = state->disk(number);
+  if (record == nullptr) return {};
+  DiskView view;
+  view.disk = *record;
+  for (const auto& [snapshot_number, snapshot] : state->snapshots) {
+    if (snapshot.disk == number && snapshot.state != SnapshotState::kDeleting &&
+        snapshot.state != SnapshotState::kTombstone) {
+      view.snapshots.push_back(snapshot);
+    }
+  }
+  if (const auto intent = state->intents.find(number); intent != state->intents.end()) {
+    view.intent = intent->second;
+  }
+  // A lock that cannot be looked at says nothing; the operation that needs it will say why.
+  if (auto locked = parts_->store->disk_is_locked(number)) view.locked = *locked;
+  return view;
+}
+
+std::vector<DiskView> Operations::disks() {
+  std::vector<DiskView> views;
+  const auto state = parts_->store->state();
+  for (const auto& [number, record] : state->disks) {
+    if (auto view = disk(number)) views.push_back(std::move(*view));
+  }
+  return views;
+}
+
+Result<std::optional<DiskView>> Operations::find_disk(const std::string& target) {
+  const auto state = parts_->store->state();
+  for (const auto& [number, record] : state->disks) {
+    if (record.id == target) return disk(number);
+  }
+  if (is_valid_id("d-", target)) return std::optional<DiskView>{};
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(target));
+  const format::DiskRecord* same_path = nullptr;
+  std::string difference;
+  std::string hint;
+  for (const auto& [number, record] : state->disks) {
+    if (record.path != info.real_path) continue;
+    const io::IdentityCheck check = io::compare_identity(info, record.kind, record.identity);
+    if (check.same) return disk(number);
+    same_path = &record;
+    difference = check.difference;
+    hint = check.hint;
+  }
+  // The device may have got another name.
+  for (const auto& [number, record] : state->disks) {
+    if (record.path != info.real_path && io::same_known_device(info, record.kind, record.identity)) {
+      return disk(number);
+    }
+  }
+  if (same_path != nullptr) {
+    return fail(Errc::kPrecondition,
+                target + " is not the device that was registered as " + same_path->id + ": " +
+                    difference,
+                "if this is the same disk, run: blkrewind disk adopt " + same_path->id + " " +
+                    target + "; if it is another one, forget the old one first: blkrewind disk "
+                             "forget " + same_path->id);
+  }
+  return std::optional<DiskView>{};
+}
+
+Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes) {
+  if (!is_valid_chunk_bytes(chunk_bytes)) {
+    return fail(Errc::kInvalidArgument,
+                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
+                "give a power of two from 4KiB to 1MiB");
+  }
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  if (info.size_bytes == 0) {
+    return fail(Errc::kInvalidArgument, path + " is empty",
+                "name a device or an image file that holds something");
+  }
+  if (info.size_bytes > kMaxDeviceBytes) {
+    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind can address");
+  }
+  format::DiskRecord record;
+  BLKREWIND_TRY(parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        record.number = state.counters.next_disk;
+        record.id = new_id("d-");
+        record.path = info.real_path;
+        record.kind = info.kind;
+        record.device_bytes = info.size_bytes;
+        record.chunk_bytes = chunk_bytes;
+        record.identity = info.identity;
+        record.registered_at = now_seconds();
+        format::Counters counters = state.counters;
+        ++counters.next_disk;
+        return format::Transaction{record, counters};
+      }));
+  return *disk(record.number);
+}
+
+Status Operations::adopt_disk(format::DiskNumber number, const std::string& path) {
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  return parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        for (const auto& [other, record] : state.disks) {
+          if (other != number && record.path == info.real_path &&
+              io::compare_identity(info, record.kind, record.identity).same) {
+            return fail(Errc::kPrecondition, path + " is disk " + record.id + " already",
+                        "forget that one first: blkrewind disk forget " + record.id);
+          }
+        }
+        format::DiskRecord record = *state.disk(number);
+        record.path = info.real_path;
+        record.kind = info.kind;
+        record.identity = info.identity;
+        // Nothing is known of what this device holds.
+        record.anchor = 0;
+        return format::Transaction{record};
+      });
+}
+
+Status Operations::forget_disk(format::DiskNumber number) {
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kRefuse));
+  return parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        format::Transaction transaction = {format::DiskRemoved{number}};
+        for (const auto& [snapshot_number, snapshot] : state.snapshots) {
+          if (snapshot.disk != number) continue;
+          if (snapshot.state == SnapshotState::kAccomplished) {
+            return fail(Errc::kPrecondition, "disk " + locked.disk.id + " has snapshots",
+                        "delete them first, or say: blkrewind disk forget --with-snapshots " +
+                            locked.disk.id);
+          }
+          transaction.emplace_back(format::SnapshotRemoved{snapshot_number});
+        }
+        return transaction;
+      });
+}
+
+Status Operations::check_device(const format::DiskRecord& disk, const std::string& path,
+                                bool for_writing) {
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  return blkrewind::check_device(parts_->env, store_path(), disk, info,
+                                 for_writing ? DeviceUse::kWrite : DeviceUse::kRead);
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,111 @@
+// The mechanism: snapshots, plans, rollbacks and space, on a store and a device.
+//
+// Composes store/, track/ and rollback/. It keeps the promises about devices and stores (exclusive
+// open, identity, intent, undo, durability) but knows no rule of the ResetDisk API: those are
+// decided in control/, which stands above and is the only caller besides tests.
+//
+// Thread safety: as blkrewind/engine.h says; each long operation opens its own queues and holds the
+// lock of its disk.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blkrewind/engine.h"
+#include "blkrewind/error.h"
+#include "blkrewind/receipt.h"
+#include "format/records.h"
+#include "io/env.h"
+
+namespace blkrewind {
+
+struct OperationsOptions {
+  std::string store;
+  bool create = false;
+  unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
+};
+
+// The state of a disk as the journal says, with what the locks say about now.
+struct DiskView {
+  format::DiskRecord disk;
+  std::vector<format::SnapshotRecord> snapshots;  // oldest first; without deleting ones, tombstones
+  std::optional<format::IntentRecord> intent;
+  bool locked = false;  // an operation runs on it right now, in some process
+};
+
+struct RollbackRequest {
+  format::DiskNumber disk = 0;
+  format::SnapshotNumber target = 0;
+  std::string path;  // of the device
+  std::string request_id;
+  bool undo = true;
+  bool dry_run = false;
+};
+
+class Operations {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Operations>> open(io::Env& env,
+                                                                const OperationsOptions& options);
+  ~Operations();
+  Operations(const Operations&) = delete;
+  Operations& operator=(const Operations&) = delete;
+
+  // Re-reads what other processes appended to the journal.
+  [[nodiscard]] Status refresh();
+  [[nodiscard]] std::vector<DiskView> disks();
+  [[nodiscard]] std::optional<DiskView> disk(format::DiskNumber number);
+  [[nodiscard]] Result<StoreInfo> store_info();
+
+  // `target`: a disk id, or a path. A path is matched by identity first (the device moved: same
+  // serial, backing file, ...), then by path. nullopt: not registered.
+  // kPrecondition with a hint when the path is a registered one but another device is there now.
+  [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
+  [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes);
+  [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
+  [[nodiscard]] Status forget_disk(format::DiskNumber disk);
+
+  // kPrecondition (nothing touched) when the device cannot be written now: in use, read-only, another
+  // size, another identity, or the store lives on it. `for_writing` false: reading is enough.
+  [[nodiscard]] Status check_device(const format::DiskRecord& disk, const std::string& path,
+                                    bool for_writing);
+
+  [[nodiscard]] Result<SnapshotReceipt> snapshot(format::DiskNumber disk, const std::string& path,
+                                                 const SnapshotOptions& options,
+                                                 const Monitor& monitor);
+  [[nodiscard]] Result<SnapshotReceipt> import_image(format::DiskNumber disk,
+                                                     const std::string& file,
+                                                     const ImportOptions& options,
+                                                     const Monitor& monitor);
+  [[nodiscard]] Result<ExportReceipt> export_image(format::SnapshotNumber snapshot,
+                                                   const std::string& file,
+                                                   const Monitor& monitor);
+  [[nodiscard]] Result<DiffReceipt> diff_device(format::DiskNumber disk, const std::string& path,
+                                                format::SnapshotNumber snapshot,
+                                                const std::function<void(Extent)>& visit,
+                                                const Monitor& monitor);
+  [[nodiscard]] Result<DiffReceipt> diff_snapshots(format::SnapshotNumber from,
+                                                   format::SnapshotNumber to,
+                                                   const std::function<void(Extent)>& visit,
+                                                   const Monitor& monitor);
+  [[nodiscard]] Result<RollbackReceipt> rollback(const RollbackRequest& request,
+                                                 const Monitor& monitor);
+  // An interrupted rollback: forward to its target, or (`backwards`) to the state before it.
+  [[nodiscard]] Result<RollbackReceipt> resume(format::DiskNumber disk, const std::string& path,
+                                               bool backwards, const Monitor& monitor);
+
+  [[nodiscard]] Result<VerifyReceipt> verify(const std::vector<format::SnapshotNumber>& snapshots,
+                                             const Monitor& monitor);
+  [[nodiscard]] Result<DeleteReceipt> remove_snapshot(format::SnapshotNumber snapshot,
+                                                      const Monitor& monitor);
+  [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor);
+
+  [[nodiscard]] const std::string& store_path() const;
+
+ private:
+  struct Parts;
+  explicit Operations(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace blkrewind

@@ -1,0 +1,51 @@
+// What the files that implement Operations share.
+#pragma once
+
+#include <ctime>
+#include <memory>
+#include <string>
+
+#include "device.h"
+#include "meter.h"
+#include "operations.h"
+#include "store/store.h"
+
+namespace blkrewind {
+
+struct Operations::Parts {
+  io::Env& env;
+  std::unique_ptr<store::Store> store;
+  unsigned threads = 0;
+};
+
+// The disk, locked for one operation, and the state of the store once it was.
+struct LockedDisk {
+  std::unique_ptr<io::Lock> lock;
+  std::shared_ptr<const store::State> state;
+  format::DiskRecord disk;
+};
+
+enum class Pending : std::uint8_t { kRefuse, kAllow };
+
+// Locks, replays the journal, clears what earlier operations on this disk left unfinished (snapshots
+// that were being made become failed, deletes are finished, orphans go), and refuses a disk with a
+// rollback pending unless told otherwise.
+[[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
+                                           Pending pending);
+
+// kPrecondition: InvalidOperation.DiskResetInProgress, with what to do.
+[[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
+                                                      const format::IntentRecord& intent);
+
+[[nodiscard]] Result<format::SnapshotRecord> find_accomplished(const store::State& state,
+                                                               format::SnapshotNumber number);
+
+// The tree to compare with and share from: the anchor's, else the newest one's of this geometry.
+[[nodiscard]] std::optional<format::SnapshotRecord> parent_of(const store::State& state,
+                                                              const format::DiskRecord& disk,
+                                                              const format::Geometry& geometry);
+
+// A record under construction, with number and id given by the state.
+[[nodiscard]] inline std::int64_t now_seconds() { return std::time(nullptr); }
+
+}  // namespace blkrewind

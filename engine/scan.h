@@ -1,0 +1,47 @@
+// One pass over what may have changed on a device: compared with trees, and made into a tree.
+//
+// device -> change source -> lanes (read, digest, compare, capture) -> results in order -> tree
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "blkrewind/engine.h"
+#include "blkrewind/error.h"
+#include "io/env.h"
+#include "store/store.h"
+#include "track/change_source.h"
+#include "track/scan_lane.h"
+
+namespace blkrewind {
+
+struct ScanRequest {
+  io::File* device = nullptr;
+  format::Geometry geometry;
+  track::ChangeSource* source = nullptr;
+  // The trees to compare with, all of this geometry. The first is what "changed" means and what the
+  // new tree shares nodes with; none: everything is compared with zero.
+  std::vector<store::Tree> references;
+  // Where the new tree's nodes go; nullptr: no tree is made.
+  store::SegmentWriter* writer = nullptr;
+  // Chunks that no reference holds are stored (needs `writer`).
+  bool capture = false;
+  unsigned threads = 0;
+  std::uint64_t work_bytes = 0;  // an estimate of what will be read
+  // Sees every leaf that was looked at, in order. May be empty.
+  std::function<Status(const track::ScanResult&)> visit;
+};
+
+struct ScanOutcome {
+  format::Entry root;  // of the new tree
+  std::uint64_t scanned_bytes = 0;
+  std::uint64_t changed_bytes = 0;
+  std::uint64_t stored_bytes = 0;
+  std::uint64_t zero_bytes = 0;  // of the leaves that were looked at
+};
+
+[[nodiscard]] Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
+                                              const Monitor& monitor);
+
+}  // namespace blkrewind

@@ -1,0 +1,225 @@
+// Taking a snapshot, from the device or from an image file.
+//
+//   1. journal: the snapshot is progressing
+//   2. read, digest, compare; new chunks and nodes go to segments of their own
+//   3. flush the segments
+//   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
+//
+// When power goes before 4, the journal knows a progressing snapshot that nobody makes (the next
+// operation on the disk calls it failed), and the segments are orphans.
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "operations_parts.h"
+#include "scan.h"
+#include "store/reclaim.h"
+#include "track/full_scan.h"
+
+namespace blkrewind {
+namespace {
+
+using format::SnapshotState;
+
+struct SnapshotPlan {
+  SnapshotKind kind = SnapshotKind::kUser;
+  std::string name;
+  std::string description;
+  std::int64_t created_at = 0;
+  io::File* device = nullptr;
+  format::Geometry geometry;
+  bool moves_anchor = true;  // the device equals the snapshot now
+};
+
+Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
+  if (name.empty()) return {};
+  if (!is_valid_snapshot_name(name)) {
+    return fail(Errc::kInvalidArgument, "'" + name + "' cannot be a snapshot's name",
+                std::string(snapshot_name_rule()));
+  }
+  for (const auto& [number, snapshot] : state.snapshots) {
+    if (snapshot.disk == disk && snapshot.name == name &&
+        (snapshot.state == SnapshotState::kAccomplished ||
+         snapshot.state == SnapshotState::kProgressing)) {
+      return fail(Errc::kAlreadyExists,
+                  "the disk has a snapshot named '" + name + "' already (" + snapshot.id + ")",
+                  "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+    }
+  }
+  return {};
+}
+
+class SnapshotMaker {
+ public:
+  SnapshotMaker(store::Store& store, const LockedDisk& locked, unsigned threads)
+      : store_(store), locked_(locked), threads_(threads) {}
+
+  Result<SnapshotReceipt> make(const SnapshotPlan& plan, const Monitor& monitor) {
+    const Stopwatch watch;
+    BLKREWIND_TRY(announce(plan));
+    auto outcome = scan_and_commit(plan, monitor);
+    if (!outcome) {
+      give_up(outcome.error());
+      return fail(std::move(outcome).error().while_doing("taking snapshot " + record_.id));
+    }
+    SnapshotReceipt receipt;
+    receipt.snapshot_id = record_.id;
+    receipt.name = record_.name;
+    receipt.disk_id = locked_.disk.id;
+    receipt.device_bytes = plan.geometry.device_bytes;
+    receipt.scanned_bytes = outcome->scanned_bytes;
+    receipt.changed_bytes = outcome->changed_bytes;
+    receipt.stored_bytes = outcome->stored_bytes;
+    receipt.zero_bytes = outcome->zero_bytes;
+    receipt.root_digest = to_hex(record_.root_digest);
+    receipt.elapsed_seconds = watch.seconds();
+    return receipt;
+  }
+
+ private:
+  Status announce(const SnapshotPlan& plan) {
+    return store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+      BLKREWIND_TRY(check_name(state, locked_.disk.number, plan.name));
+      record_ = {};
+      record_.number = state.counters.next_snapshot;
+      record_.disk = locked_.disk.number;
+      record_.id = new_id("s-");
+      record_.name = plan.name;
+      record_.description = plan.description;
+      record_.kind = plan.kind;
+      record_.created_at = plan.created_at;
+      record_.device_bytes = plan.geometry.device_bytes;
+      record_.chunk_bytes = plan.geometry.chunk_bytes;
+      format::Counters counters = state.counters;
+      ++counters.next_snapshot;
+      return format::Transaction{record_, counters};
+    });
+  }
+
+  Result<ScanOutcome> scan_and_commit(const SnapshotPlan& plan, const Monitor& monitor) {
+    const auto parent = parent_of(*locked_.state, locked_.disk, plan.geometry);
+    BLKREWIND_ASSIGN(auto writer, store_.make_writer());
+    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
+    track::FullScan source(*plan.device, plan.geometry);
+    ScanRequest request;
+    request.device = plan.device;
+    request.geometry = plan.geometry;
+    request.source = &source;
+    if (parent) request.references.push_back(store::tree_of(*parent));
+    request.writer = writer.get();
+    request.capture = true;
+    request.threads = threads_;
+    request.work_bytes = plan.geometry.device_bytes;
+    BLKREWIND_ASSIGN(ScanOutcome outcome, scan_device(store_, request, monitor));
+    BLKREWIND_TRY(writer->seal(*queue));
+
+    record_.state = SnapshotState::kAccomplished;
+    record_.root = outcome.root;
+    record_.root_digest =
+        format::root_digest(store_.secret(), plan.geometry, outcome.root.digest);
+    record_.stored_bytes = outcome.stored_bytes;
+    record_.zero_bytes = outcome.zero_bytes;
+    if (parent) record_.kin.push_back(parent->number);
+    writer->keep();
+    BLKREWIND_TRY(store_.journal().update(
+        [&](const store::State& state) -> Result<format::Transaction> {
+          format::Transaction transaction = {record_};
+          format::Counters counters = state.counters;
+          counters.next_segment = std::max(counters.next_segment, writer->next_segment());
+          transaction.emplace_back(counters);
+          for (const auto& segment : writer->records()) transaction.emplace_back(segment);
+          if (plan.moves_anchor) {
+            format::DiskRecord disk = *state.disk(locked_.disk.number);
+            disk.anchor = record_.number;
+            disk.device_bytes = plan.geometry.device_bytes;
+            transaction.emplace_back(std::move(disk));
+          }
+          return transaction;
+        }));
+    return outcome;
+  }
+
+  // Asked to stop: nothing stays. Failed: it stays as a failed one until it is deleted, so that whoever
+  // asked can see why. What cannot be written now is found by the next operation on the disk.
+  void give_up(const Error& error) {
+    if (error.code == Errc::kCancelled) {
+      (void)store::forget_unfinished(store_, record_.number);
+      return;
+    }
+    (void)store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+      const auto* found = state.snapshot(record_.number);
+      if (found == nullptr || found->state != SnapshotState::kProgressing) {
+        return format::Transaction{};
+      }
+      format::SnapshotRecord failed = *found;
+      failed.state = SnapshotState::kFailed;
+      failed.failure = error.to_string();
+      return format::Transaction{failed};
+    });
+  }
+
+  store::Store& store_;
+  const LockedDisk& locked_;
+  const unsigned threads_;
+  format::SnapshotRecord record_;
+};
+
+Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32_t chunk_bytes) {
+  if (!given || chunk_bytes == disk.chunk_bytes) return {};
+  return fail(Errc::kInvalidArgument,
+              "disk " + disk.id + " was registered with chunks of " +
+                  format_bytes(disk.chunk_bytes) + ", not " + format_bytes(chunk_bytes),
+              "leave --chunk-size out, or forget the disk and register it anew");
+}
+
+}  // namespace
+
+Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
+                                             const SnapshotOptions& options,
+                                             const Monitor& monitor) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
+  BLKREWIND_ASSIGN(const OpenedDevice device, open_device(parts_->env, store_path(), locked.disk,
+                                                          path, DeviceUse::kRead));
+  SnapshotPlan plan;
+  plan.name = options.name;
+  plan.description = options.description;
+  plan.created_at = now_seconds();
+  plan.device = device.file.get();
+  plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
+  SnapshotMaker maker(store, locked, parts_->threads);
+  return maker.make(plan, monitor);
+}
+
+Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, const std::string& file,
+                                                 const ImportOptions& options,
+                                                 const Monitor& monitor) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
+  BLKREWIND_ASSIGN(const auto image, parts_->env.open(file, {.access = io::Access::kReadOnly}));
+  BLKREWIND_ASSIGN(const std::uint64_t size, image->size_bytes());
+  if (size != locked.disk.device_bytes) {
+    return fail(Errc::kInvalidArgument,
+                file + " has " + std::to_string(size) + " bytes, but disk " + locked.disk.id +
+                    " has " + std::to_string(locked.disk.device_bytes),
+                "import a raw image of exactly the disk's size");
+  }
+  SnapshotPlan plan;
+  plan.kind = SnapshotKind::kImport;
+  plan.name = options.name;
+  plan.description = options.description;
+  if (options.created_at) {
+    plan.created_at = *options.created_at;
+  } else {
+    BLKREWIND_ASSIGN(plan.created_at, parts_->env.modified_at(file));
+  }
+  plan.device = image.get();
+  plan.geometry = {size, locked.disk.chunk_bytes};
+  plan.moves_anchor = false;
+  SnapshotMaker maker(store, locked, parts_->threads);
+  return maker.make(plan, monitor);
+}
+
+}  // namespace blkrewind

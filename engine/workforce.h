@@ -1,0 +1,47 @@
+// How many lanes work on a device, and with how much memory. Pure.
+//
+// All buffers of an operation together take at most kBufferBytes, so that the process stays below
+// 64 MiB whatever the size of the device.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+
+#include "blkrewind/units.h"
+#include "io/env.h"
+
+namespace blkrewind {
+
+struct Workforce {
+  unsigned lanes = 1;
+  std::uint32_t slots = 1;        // a lane
+  std::uint32_t slot_bytes = 0;
+
+  static constexpr std::uint64_t kBufferBytes = 32 * kMiB;
+  static constexpr std::uint32_t kSlotBytes = 1 * kMiB;
+  static constexpr unsigned kLanesMax = 4;
+  // Below this a second thread costs more than it brings.
+  static constexpr std::uint64_t kBytesPerLane = 32 * kMiB;
+
+  // `threads`: 0 for as many as there are cores. `work_bytes`: what has to be read.
+  [[nodiscard]] static Workforce plan(unsigned threads, std::uint64_t work_bytes) {
+    Workforce force;
+    const unsigned wanted =
+        threads != 0 ? threads : std::min(kLanesMax, std::max(1U, std::thread::hardware_concurrency()));
+    const std::uint64_t useful = std::max<std::uint64_t>(1, work_bytes / kBytesPerLane);
+    force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
+    force.slot_bytes = kSlotBytes;
+    const std::uint64_t slots = kBufferBytes / kSlotBytes / force.lanes;
+    const std::uint64_t needed = std::max<std::uint64_t>(1, (work_bytes + kSlotBytes - 1) / kSlotBytes);
+    force.slots = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(slots, needed)));
+    return force;
+  }
+
+  [[nodiscard]] io::QueueOptions queue_options() const {
+    // A slot may take several requests at once: the pieces that it is gathered from.
+    return {.depth = std::max(32U, 2 * slots), .slots = slots, .slot_bytes = slot_bytes};
+  }
+};
+
+}  // namespace blkrewind
