@@ -21,7 +21,8 @@ enum class DeviceUse : std::uint8_t {
 };
 
 // kPrecondition, with a hint, when the device cannot be used now: it is in use, or read-only, or
-// another device than the one that was registered, or the store lives on it. Touches nothing.
+// another device than the one that was registered, a file of the store itself, or the store lives
+// on it. Touches nothing.
 [[nodiscard]] Status check_device(io::Env& env, const std::string& store_path,
                                   const format::DiskRecord& disk, const io::DeviceInfo& info,
                                   DeviceUse use);

@@ -49,8 +49,8 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kAllow));
   BLKREWIND_ASSIGN(const auto record, find_accomplished(*locked.state, snapshot));
-  BLKREWIND_ASSIGN(const OpenedDevice device, open_device(parts_->env, store_path(), locked.disk,
-                                                          path, DeviceUse::kRead));
+  BLKREWIND_ASSIGN(const OpenedDevice device,
+                   open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
   const store::Tree tree = store::tree_of(record);
   if (device.info.size_bytes != tree.geometry.device_bytes) {
     return fail(Errc::kPrecondition,

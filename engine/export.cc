@@ -50,10 +50,14 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
   std::uint64_t at = 0;
   while (true) {
     BLKREWIND_ASSIGN(const auto chunk, diff.next());
-    const Extent extent = chunk ? tree.geometry.chunk_extent(chunk->chunk)
-                                : Extent{tree.geometry.device_bytes, 0};
+    const Extent extent =
+        chunk ? tree.geometry.chunk_extent(chunk->chunk) : Extent{tree.geometry.device_bytes, 0};
     BLKREWIND_TRY(write_zeroes_out(extent.offset - at));
     if (!chunk) break;
+    if (chunk->to.length_bytes != extent.length) {
+      // Never read: it might be longer than the buffer.
+      return fail(bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
+    }
     BLKREWIND_ASSIGN(const auto file, store.files().get(chunk->to.segment, *queue));
     const Extent stored{chunk->to.offset_bytes(),
                         align_up(chunk->to.length_bytes, format::kBlockBytes)};

@@ -42,7 +42,7 @@ Status clear_unfinished(store::Store& store, format::DiskNumber disk) {
 Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pending pending) {
   LockedDisk locked;
   BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
-  BLKREWIND_TRY(store.journal().refresh());
+  BLKREWIND_TRY(store.journal().settle());
   BLKREWIND_TRY(clear_unfinished(store, number));
   BLKREWIND_TRY(store.remove_orphans());
   locked.state = store.state();
@@ -65,8 +65,8 @@ tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
   error.message =
       "The operation cannot be performed because the disk has an ongoing reset task, please try "
       "again later.";
-  error.hint = "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " +
-               disk.path;
+  error.hint =
+      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + disk.path;
   if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + disk.path;
   return fail(std::move(error));
 }
@@ -84,9 +84,10 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
 std::optional<format::SnapshotRecord> parent_of(const store::State& state,
                                                 const format::DiskRecord& disk,
                                                 const format::Geometry& geometry) {
+  // Nothing is shared with a damaged one: the device may hold the chunk that the store has lost.
   const auto fits = [&](const format::SnapshotRecord& snapshot) {
     return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
-           store::tree_of(snapshot).geometry == geometry;
+           !snapshot.damaged && store::tree_of(snapshot).geometry == geometry;
   };
   if (const auto* anchor = state.snapshot(disk.anchor); anchor != nullptr && fits(*anchor)) {
     return *anchor;

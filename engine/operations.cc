@@ -17,8 +17,8 @@ Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
   BLKREWIND_ASSIGN(const bool there, store::Store::exists(env, options.store));
   if (!there && options.create) BLKREWIND_TRY(store::Store::create(env, options.store));
   BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
-  return std::unique_ptr<Operations>(new Operations(
-      std::make_unique<Parts>(Parts{env, std::move(store), options.threads})));
+  return std::unique_ptr<Operations>(
+      new Operations(std::make_unique<Parts>(Parts{env, std::move(store), options.threads})));
 }
 
 Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -79,17 +79,19 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
   }
   // The device may have got another name.
   for (const auto& [number, record] : state->disks) {
-    if (record.path != info.real_path && io::same_known_device(info, record.kind, record.identity)) {
+    if (record.path != info.real_path &&
+        io::same_known_device(info, record.kind, record.identity)) {
       return disk(number);
     }
   }
   if (same_path != nullptr) {
-    return fail(Errc::kPrecondition,
-                target + " is not the device that was registered as " + same_path->id + ": " +
-                    difference,
-                "if this is the same disk, run: blkrewind disk adopt " + same_path->id + " " +
-                    target + "; if it is another one, forget the old one first: blkrewind disk "
-                             "forget " + same_path->id);
+    return fail(
+        Errc::kPrecondition,
+        target + " is not the device that was registered as " + same_path->id + ": " + difference,
+        "if this is the same disk, run: blkrewind disk adopt " + same_path->id + " " + target +
+            "; if it is another one, forget the old one first: blkrewind disk "
+            "forget " +
+            same_path->id);
   }
   return std::optional<DiskView>{};
 }
@@ -108,9 +110,18 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
   if (info.size_bytes > kMaxDeviceBytes) {
     return fail(Errc::kInvalidArgument, path + " is larger than blkrewind can address");
   }
+  BLKREWIND_TRY(parts_->store->check_writable());
   format::DiskRecord record;
   BLKREWIND_TRY(parts_->store->journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
+        // Another process may have registered it since the caller looked.
+        for (const auto& [number, known] : state.disks) {
+          if (known.path == info.real_path &&
+              io::compare_identity(info, known.kind, known.identity).same) {
+            record = known;
+            return format::Transaction{};
+          }
+        }
         record.number = state.counters.next_disk;
         record.id = new_id("d-");
         record.path = info.real_path;

@@ -65,8 +65,9 @@ class Operations {
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
 
-  // kPrecondition (nothing touched) when the device cannot be written now: in use, read-only, another
-  // size, another identity, or the store lives on it. `for_writing` false: reading is enough.
+  // kPrecondition (nothing touched) when the device cannot be written now: in use, read-only,
+  // another identity, or the store lives on it. `for_writing` false: reading is enough. The size is
+  // a matter between the device and one snapshot: rollback() and resume() look at it.
   [[nodiscard]] Status check_device(const format::DiskRecord& disk, const std::string& path,
                                     bool for_writing);
 
@@ -78,8 +79,7 @@ class Operations {
                                                      const ImportOptions& options,
                                                      const Monitor& monitor);
   [[nodiscard]] Result<ExportReceipt> export_image(format::SnapshotNumber snapshot,
-                                                   const std::string& file,
-                                                   const Monitor& monitor);
+                                                   const std::string& file, const Monitor& monitor);
   [[nodiscard]] Result<DiffReceipt> diff_device(format::DiskNumber disk, const std::string& path,
                                                 format::SnapshotNumber snapshot,
                                                 const std::function<void(Extent)>& visit,

@@ -27,9 +27,9 @@ struct LockedDisk {
 
 enum class Pending : std::uint8_t { kRefuse, kAllow };
 
-// Locks, replays the journal, clears what earlier operations on this disk left unfinished (snapshots
-// that were being made become failed, deletes are finished, orphans go), and refuses a disk with a
-// rollback pending unless told otherwise.
+// Locks, replays the journal, clears what earlier operations on this disk left unfinished
+// (snapshots that were being made become failed, deletes are finished, orphans go), and refuses a
+// disk with a rollback pending unless told otherwise.
 [[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
                                            Pending pending);
 

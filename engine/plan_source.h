@@ -1,4 +1,5 @@
-// The change source of a resume: only what the interrupted rollback had planned to write can differ.
+// The change source of a resume: only what the interrupted rollback had planned to write can
+// differ.
 #pragma once
 
 #include <optional>

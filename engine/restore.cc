@@ -61,8 +61,8 @@ Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geo
   error.extent = geometry.chunk_extent(bad.chunk);
   error.message = "chunk " + std::to_string(bad.chunk) + " is corrupt in the store (segment " +
                   std::to_string(bad.source.segment) + ", offset " +
-                  std::to_string(bad.source.offset_bytes()) + "): " +
-                  (bad.sys_errno != 0 ? "it cannot be read" : "its digest does not match");
+                  std::to_string(bad.source.offset_bytes()) +
+                  "): " + (bad.sys_errno != 0 ? "it cannot be read" : "its digest does not match");
   return error;
 }
 

@@ -42,8 +42,8 @@ struct RestoreOutcome {
   std::vector<rollback::BadChunk> bad;
 };
 
-// Errors are those of the device, of tree nodes, or kCancelled; bad chunks are in the outcome. Does not
-// flush.
+// Errors are those of the device, of tree nodes, or kCancelled; bad chunks are in the outcome. Does
+// not flush.
 [[nodiscard]] Result<RestoreOutcome> restore_chunks(store::Store& store,
                                                     const RestoreRequest& request,
                                                     const Monitor& monitor);

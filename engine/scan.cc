@@ -21,8 +21,8 @@ using track::ScanLane;
 using track::ScanResult;
 using track::ScanTask;
 
-// How many leaves may be under way: enough that every lane's slots are full while it has the next ones
-// waiting.
+// How many leaves may be under way: enough that every lane's slots are full while it has the next
+// ones waiting.
 std::size_t leaves_under_way(const Workforce& force, const format::Geometry& geometry) {
   const std::uint64_t lane_bytes = std::uint64_t{force.slots} * force.slot_bytes;
   const std::uint64_t leaves = std::max<std::uint64_t>(1, lane_bytes / geometry.leaf_bytes());
@@ -68,8 +68,8 @@ class Scan {
     outcome_.stored_bytes += result.stored_bytes;
     const Extent leaf = request_.geometry.leaf_extent(result.leaf);
     const std::uint64_t first = result.leaf * kFanout;
-    const std::uint64_t count = std::min<std::uint64_t>(
-        kFanout, request_.geometry.chunk_count() - first);
+    const std::uint64_t count =
+        std::min<std::uint64_t>(kFanout, request_.geometry.chunk_count() - first);
     bool changed = false;
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t length = request_.geometry.chunk_extent(first + i).length;

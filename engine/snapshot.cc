@@ -115,14 +115,13 @@ class SnapshotMaker {
 
     record_.state = SnapshotState::kAccomplished;
     record_.root = outcome.root;
-    record_.root_digest =
-        format::root_digest(store_.secret(), plan.geometry, outcome.root.digest);
+    record_.root_digest = format::root_digest(store_.secret(), plan.geometry, outcome.root.digest);
     record_.stored_bytes = outcome.stored_bytes;
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
     writer->keep();
-    BLKREWIND_TRY(store_.journal().update(
-        [&](const store::State& state) -> Result<format::Transaction> {
+    BLKREWIND_TRY(
+        store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction = {record_};
           format::Counters counters = state.counters;
           counters.next_segment = std::max(counters.next_segment, writer->next_segment());
@@ -139,8 +138,9 @@ class SnapshotMaker {
     return outcome;
   }
 
-  // Asked to stop: nothing stays. Failed: it stays as a failed one until it is deleted, so that whoever
-  // asked can see why. What cannot be written now is found by the next operation on the disk.
+  // Asked to stop: nothing stays. Failed: it stays as a failed one until it is deleted, so that
+  // whoever asked can see why. What cannot be written now is found by the next operation on the
+  // disk.
   void give_up(const Error& error) {
     if (error.code == Errc::kCancelled) {
       (void)store::forget_unfinished(store_, record_.number);
@@ -180,8 +180,8 @@ Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const st
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(const OpenedDevice device, open_device(parts_->env, store_path(), locked.disk,
-                                                          path, DeviceUse::kRead));
+  BLKREWIND_ASSIGN(const OpenedDevice device,
+                   open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
   SnapshotPlan plan;
   plan.name = options.name;
   plan.description = options.description;

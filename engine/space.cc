@@ -48,6 +48,9 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
 Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
   const Stopwatch watch;
   store::Store& store = *parts_->store;
+  BLKREWIND_TRY(store.check_writable());
+  // Before the disks are locked one by one, which clears orphans away without counting them.
+  BLKREWIND_ASSIGN(const auto crashed, store.remove_orphans());
   BLKREWIND_TRY(store.journal().refresh());
   CollectReceipt receipt;
   const auto state = store.state();
@@ -64,8 +67,8 @@ Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
   }
   BLKREWIND_TRY(store::remove_empty_segments(store));
   BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
-  receipt.removed_files = orphans.files;
-  receipt.reclaimed_bytes = orphans.bytes;
+  receipt.removed_files = crashed.files + orphans.files;
+  receipt.reclaimed_bytes = crashed.bytes + orphans.bytes;
   BLKREWIND_ASSIGN(receipt.checkpointed, store.journal().checkpoint(true));
   receipt.elapsed_seconds = watch.seconds();
   return receipt;

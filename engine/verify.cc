@@ -1,8 +1,8 @@
 // Reading the store again and checking every digest.
 //
-// Each stored chunk is read once, however many snapshots share it: a snapshot is walked beside its kin
-// that were verified before, and only what is its own is read. What is found bad is then looked for
-// in every other snapshot of the disk.
+// Each stored chunk is read once, however many snapshots share it: a snapshot is walked beside its
+// kin that were verified before, and only what is its own is read. What is found bad is then looked
+// for in every other snapshot of the disk.
 #include <algorithm>
 #include <set>
 #include <string>
@@ -172,18 +172,21 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
     return (is_damaged && !entry.second.damaged) ||
            (!is_damaged && entry.second.damaged && verified.contains(entry.first));
   });
-  if (changes) {
-    BLKREWIND_TRY(store.journal().update([&](const store::State& now) -> Result<format::Transaction> {
-      format::Transaction transaction;
-      for (const auto& [number, record] : now.snapshots) {
-        const bool is_damaged = damaged.contains(number);
-        if (is_damaged == record.damaged || (!is_damaged && !verified.contains(number))) continue;
-        format::SnapshotRecord marked = record;
-        marked.damaged = is_damaged;
-        transaction.emplace_back(std::move(marked));
-      }
-      return transaction;
-    }));
+  // A store that may only be read is told about, not marked.
+  if (changes && store.check_writable()) {
+    BLKREWIND_TRY(
+        store.journal().update([&](const store::State& now) -> Result<format::Transaction> {
+          format::Transaction transaction;
+          for (const auto& [number, record] : now.snapshots) {
+            const bool is_damaged = damaged.contains(number);
+            if (is_damaged == record.damaged || (!is_damaged && !verified.contains(number)))
+              continue;
+            format::SnapshotRecord marked = record;
+            marked.damaged = is_damaged;
+            transaction.emplace_back(std::move(marked));
+          }
+          return transaction;
+        }));
   }
   VerifyReceipt receipt = verifier.finish();
   receipt.elapsed_seconds = watch.seconds();

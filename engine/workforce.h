@@ -15,7 +15,7 @@ namespace blkrewind {
 
 struct Workforce {
   unsigned lanes = 1;
-  std::uint32_t slots = 1;        // a lane
+  std::uint32_t slots = 1;  // a lane
   std::uint32_t slot_bytes = 0;
 
   static constexpr std::uint64_t kBufferBytes = 32 * kMiB;
@@ -28,12 +28,14 @@ struct Workforce {
   [[nodiscard]] static Workforce plan(unsigned threads, std::uint64_t work_bytes) {
     Workforce force;
     const unsigned wanted =
-        threads != 0 ? threads : std::min(kLanesMax, std::max(1U, std::thread::hardware_concurrency()));
+        threads != 0 ? threads
+                     : std::min(kLanesMax, std::max(1U, std::thread::hardware_concurrency()));
     const std::uint64_t useful = std::max<std::uint64_t>(1, work_bytes / kBytesPerLane);
     force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
     force.slot_bytes = kSlotBytes;
     const std::uint64_t slots = kBufferBytes / kSlotBytes / force.lanes;
-    const std::uint64_t needed = std::max<std::uint64_t>(1, (work_bytes + kSlotBytes - 1) / kSlotBytes);
+    const std::uint64_t needed =
+        std::max<std::uint64_t>(1, (work_bytes + kSlotBytes - 1) / kSlotBytes);
     force.slots = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(slots, needed)));
     return force;
   }

@@ -18,7 +18,7 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size_bytes)
       : data_(static_cast<std::byte*>(
-            ::operator new(align_up(size_bytes, kAlignment), std::align_val_t{kAlignment}))),
+            ::operator new (align_up(size_bytes, kAlignment), std::align_val_t{kAlignment}))),
         size_bytes_(size_bytes) {}
 
   [[nodiscard]] std::byte* data() { return data_.get(); }
@@ -30,7 +30,7 @@ class AlignedBuffer {
  private:
   struct Free {
     void operator()(std::byte* data) const {
-      ::operator delete(data, std::align_val_t{kAlignment});
+      ::operator delete (data, std::align_val_t{kAlignment});
     }
   };
   std::unique_ptr<std::byte, Free> data_;

@@ -7,9 +7,9 @@ namespace blkrewind {
 
 }  // namespace blkrewind
 
-#define BLKREWIND_CHECK(expression)                                              \
-  do {                                                                           \
-    if (!(expression)) [[unlikely]] {                                            \
-      ::blkrewind::check_failed(#expression, __FILE__, __LINE__);                \
-    }                                                                            \
+#define BLKREWIND_CHECK(expression)                               \
+  do {                                                            \
+    if (!(expression)) [[unlikely]] {                             \
+      ::blkrewind::check_failed(#expression, __FILE__, __LINE__); \
+    }                                                             \
   } while (false)

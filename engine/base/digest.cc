@@ -37,8 +37,9 @@ static_assert(sizeof(Binding) == 40 && std::has_unique_object_representations_v<
 Digest digest_of(const DigestSecret& secret, std::span<const std::byte> bytes, DigestDomain domain,
                  std::uint32_t level, std::uint64_t position) {
   const XXH128_hash_t content = hash128(secret, bytes.data(), bytes.size());
-  const Binding binding{content.low64, content.high64, position, bytes.size(),
-                        static_cast<std::uint32_t>(domain), level};
+  const Binding binding{
+      content.low64, content.high64, position, bytes.size(), static_cast<std::uint32_t>(domain),
+      level};
   const XXH128_hash_t bound = hash128(secret, &binding, sizeof binding);
   Digest digest{bound.low64, bound.high64};
   // Zero means "all zero" everywhere else; one value in 2^128 gives way.
@@ -55,8 +56,8 @@ std::uint64_t plain_checksum_of(std::span<const std::byte> bytes) {
 }
 
 bool is_all_zero(std::span<const std::byte> bytes) {
-  // Comparing a buffer with itself shifted by one word lets memcmp do the work, and most data that is
-  // not zero ends it in the first word.
+  // Comparing a buffer with itself shifted by one word lets memcmp do the work, and most data that
+  // is not zero ends it in the first word.
   constexpr std::size_t kHead = 16;
   const std::size_t head = bytes.size() < kHead ? bytes.size() : kHead;
   for (std::size_t i = 0; i < head; ++i) {

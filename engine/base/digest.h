@@ -1,10 +1,11 @@
 // 128-bit XXH3 digests under a store's secret, bound to a position.
 //
 // A digest notices accidents: rot, torn and misdirected writes, bytes of another chunk, bytes of
-// another store. It is not a MAC: whoever can read the secret (the format file, mode 0600) can forge.
+// another store. It is not a MAC: whoever can read the secret (the format file, mode 0600) can
+// forge.
 //
-// XXH3 with a seed ignores the seed for inputs over 240 bytes when a secret is given, so the position
-// is bound by a second hash over (hash of the bytes, domain, position, length).
+// XXH3 with a seed ignores the seed for inputs over 240 bytes when a secret is given, so the
+// position is bound by a second hash over (hash of the bytes, domain, position, length).
 //
 // Pure functions; safe from any thread.
 #pragma once

@@ -8,17 +8,28 @@ namespace blkrewind {
 
 std::string_view to_string(Errc code) {
   switch (code) {
-    case Errc::kInvalidArgument: return "InvalidArgument";
-    case Errc::kNotFound: return "NotFound";
-    case Errc::kAlreadyExists: return "AlreadyExists";
-    case Errc::kPrecondition: return "Precondition";
-    case Errc::kIo: return "Io";
-    case Errc::kNoSpace: return "NoSpace";
-    case Errc::kIntegrity: return "Integrity";
-    case Errc::kUnsupported: return "Unsupported";
-    case Errc::kBusy: return "Busy";
-    case Errc::kCancelled: return "Cancelled";
-    case Errc::kInternal: return "Internal";
+    case Errc::kInvalidArgument:
+      return "InvalidArgument";
+    case Errc::kNotFound:
+      return "NotFound";
+    case Errc::kAlreadyExists:
+      return "AlreadyExists";
+    case Errc::kPrecondition:
+      return "Precondition";
+    case Errc::kIo:
+      return "Io";
+    case Errc::kNoSpace:
+      return "NoSpace";
+    case Errc::kIntegrity:
+      return "Integrity";
+    case Errc::kUnsupported:
+      return "Unsupported";
+    case Errc::kBusy:
+      return "Busy";
+    case Errc::kCancelled:
+      return "Cancelled";
+    case Errc::kInternal:
+      return "Internal";
   }
   return "Internal";
 }
@@ -67,14 +78,20 @@ Error system_error(int sys_errno, std::string message) {
       error.code = Errc::kNoSpace;
       error.hint = "free some space on that file system and try again";
       break;
-    case ENOENT: error.code = Errc::kNotFound; break;
-    case EBUSY: error.code = Errc::kBusy; break;
+    case ENOENT:
+      error.code = Errc::kNotFound;
+      break;
+    case EBUSY:
+      error.code = Errc::kBusy;
+      break;
     case EACCES:
     case EPERM:
       error.code = Errc::kIo;
       error.hint = "run it as root, or as a user that may open the device and the store";
       break;
-    default: error.code = Errc::kIo; break;
+    default:
+      error.code = Errc::kIo;
+      break;
   }
   return error;
 }

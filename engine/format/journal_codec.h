@@ -1,8 +1,8 @@
 // The journal's bytes. docs/FORMAT.md, "Journal".
 //
-// A journal is a header block, a tail block and records. Every record begins on a 4096-byte boundary
-// and fills whole blocks, so that a torn append can never reach into an older record and direct I/O
-// needs no read-modify-write.
+// A journal is a header block, a tail block and records. Every record begins on a 4096-byte
+// boundary and fills whole blocks, so that a torn append can never reach into an older record and
+// direct I/O needs no read-modify-write.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +30,9 @@ struct JournalHeader {
   std::uint64_t first_sequence = 1;  // of the first record
 };
 
-// The last record that is known to have been flushed. Written after that flush and not flushed itself:
-// it may be behind, never ahead. A journal that ends before it has lost an acknowledged record.
+// The last record that is known to have been flushed. Written after that flush and not flushed
+// itself: it may be behind, never ahead. A journal that ends before it has lost an acknowledged
+// record.
 struct JournalTail {
   std::uint64_t generation = 0;
   std::uint64_t sequence = 0;
@@ -49,8 +50,7 @@ using ConstBlock = std::span<const std::byte, kJournalBlockBytes>;
 
 void encode_journal_header(const DigestSecret& secret, const JournalHeader& header, Block out);
 [[nodiscard]] Result<JournalHeader> decode_journal_header(const DigestSecret& secret,
-                                                          const StoreUuid& store,
-                                                          ConstBlock block);
+                                                          const StoreUuid& store, ConstBlock block);
 
 void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Block out);
 // Nothing when it is torn or was never written.

@@ -42,11 +42,13 @@ tl::unexpected<Error> damaged(std::uint32_t level, std::uint64_t index, const ch
                                     std::to_string(index) + ") is damaged: " + what);
 }
 
-// Entries that a snapshot may hold: zero ones have nothing, stored ones have a place and a length.
-bool is_sound(const Entry& entry, std::uint32_t level) {
+}  // namespace
+
+bool is_sound_entry(const Entry& entry, std::uint32_t level) {
   const std::uint32_t length_max = level == 0 ? kMaxChunkBytes : kNodeBytes;
   switch (entry.state) {
-    case EntryState::kZero: return entry == Entry{};
+    case EntryState::kZero:
+      return entry == Entry{};
     case EntryState::kStored:
       return entry.codec == Codec::kNone && entry.segment != 0 && entry.block != 0 &&
              entry.length_bytes != 0 && entry.length_bytes <= length_max &&
@@ -54,12 +56,11 @@ bool is_sound(const Entry& entry, std::uint32_t level) {
     case EntryState::kAbsent:
       return entry.codec == Codec::kNone && entry.segment == 0 && entry.block == 0 &&
              entry.length_bytes == 0 && !entry.digest.is_zero();
-    case EntryState::kOnDevice: return false;
+    case EntryState::kOnDevice:
+      return false;
   }
   return false;
 }
-
-}  // namespace
 
 bool Node::is_zero() const {
   return std::ranges::all_of(entries, [](const Entry& entry) { return entry.is_zero(); });
@@ -126,7 +127,7 @@ Result<Node> decode_node(const DigestSecret& secret, std::span<const std::byte, 
     entry.block = place.block;
     entry.length_bytes = place.length_and_state & 0xffffff;
     entry.digest = packed.digests[i];
-    if (!is_sound(entry, level)) return damaged(level, index, "an entry makes no sense");
+    if (!is_sound_entry(entry, level)) return damaged(level, index, "an entry makes no sense");
   }
   if (node_digest(secret, node) != expected) {
     return damaged(level, index, "its digest is not the one its parent names");

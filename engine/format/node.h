@@ -1,8 +1,8 @@
 // Tree nodes: the struct, and its 4096 bytes. docs/FORMAT.md, "Node".
 //
-// A node's digest is taken over the digests of its children alone: two snapshots of equal content have
-// equal root digests wherever their bytes lie, and equal subtrees are skipped by a difference. The
-// places of the children are covered by the node's checksum.
+// A node's digest is taken over the digests of its children alone: two snapshots of equal content
+// have equal root digests wherever their bytes lie, and equal subtrees are skipped by a difference.
+// The places of the children are covered by the node's checksum.
 #pragma once
 
 #include <array>
@@ -28,6 +28,10 @@ struct Node {
 
   [[nodiscard]] bool is_zero() const;
 };
+
+// Whether a node of this level may hold the entry: zero ones have nothing, stored ones have a place and
+// a length, and below an inner node there are whole nodes.
+[[nodiscard]] bool is_sound_entry(const Entry& entry, std::uint32_t level);
 
 [[nodiscard]] Digest node_digest(const DigestSecret& secret, const Node& node);
 

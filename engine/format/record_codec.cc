@@ -1,7 +1,11 @@
 #include "format/record_codec.h"
 
+#include <iterator>
 #include <string>
 #include <type_traits>
+
+#include "format/node.h"
+#include <variant>
 
 namespace blkrewind::format {
 namespace {
@@ -19,12 +23,29 @@ enum class EntryType : std::uint16_t {
   kSegmentRemoved = 9,
 };
 
+// By the alternative of JournalEntry.
+constexpr EntryType kTypes[] = {
+    EntryType::kDisk,
+    EntryType::kSnapshot,
+    EntryType::kIntent,
+    EntryType::kSegment,
+    EntryType::kCounters,
+    EntryType::kDiskRemoved,
+    EntryType::kSnapshotRemoved,
+    EntryType::kIntentRemoved,
+    EntryType::kSegmentRemoved,
+};
+static_assert(std::size(kTypes) == std::variant_size_v<JournalEntry>);
+
+template <class Record, class Wanted>
+concept Is = std::is_same_v<std::remove_const_t<Record>, Wanted>;
+
 // Every record is described once, as a walk over its fields; Put writes them, Get reads them.
 struct Put {
   ByteWriter& out;
 
   template <class T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   void operator()(const T& value) {
     if constexpr (std::is_same_v<T, bool>) {
       out.put<std::uint8_t>(value ? 1 : 0);
@@ -33,7 +54,7 @@ struct Put {
     }
   }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void operator()(const T& value, T /*last*/) {
     out.put(static_cast<std::underlying_type_t<T>>(value));
   }
@@ -48,7 +69,7 @@ struct Get {
   ByteReader& in;
 
   template <class T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   void operator()(T& value) {
     if constexpr (std::is_same_v<T, bool>) {
       const auto byte = in.get<std::uint8_t>();
@@ -59,7 +80,7 @@ struct Get {
     }
   }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void operator()(T& value, T last) {
     const auto number = in.get<std::underlying_type_t<T>>();
     if (number > static_cast<std::underlying_type_t<T>>(last)) in.invalidate();
@@ -77,8 +98,8 @@ struct Get {
   }
 };
 
-template <class Walk, class Record>
-void walk_identity(Walk& walk, Record& identity) {
+template <class Walk, Is<io::DeviceIdentity> Record>
+void walk_fields(Walk& walk, Record& identity) {
   walk(identity.serial);
   walk(identity.wwn);
   walk(identity.dm_uuid);
@@ -94,15 +115,15 @@ void walk_identity(Walk& walk, Record& identity) {
   walk(identity.filesystem_type);
 }
 
-template <class Walk, class Record>
-void walk_disk(Walk& walk, Record& disk) {
+template <class Walk, Is<DiskRecord> Record>
+void walk_fields(Walk& walk, Record& disk) {
   walk(disk.number);
   walk(disk.id);
   walk(disk.path);
   walk(disk.kind, io::DeviceKind::kFile);
   walk(disk.device_bytes);
   walk(disk.chunk_bytes);
-  walk_identity(walk, disk.identity);
+  walk_fields(walk, disk.identity);
   walk(disk.registered_at);
   walk(disk.anchor);
   walk(disk.last_rollback.request_id);
@@ -112,8 +133,8 @@ void walk_disk(Walk& walk, Record& disk) {
   walk(disk.last_rollback.finished_at);
 }
 
-template <class Walk, class Record>
-void walk_snapshot(Walk& walk, Record& snapshot) {
+template <class Walk, Is<SnapshotRecord> Record>
+void walk_fields(Walk& walk, Record& snapshot) {
   walk(snapshot.number);
   walk(snapshot.disk);
   walk(snapshot.id);
@@ -140,8 +161,8 @@ void walk_snapshot(Walk& walk, Record& snapshot) {
   walk(snapshot.failure);
 }
 
-template <class Walk, class Record>
-void walk_intent(Walk& walk, Record& intent) {
+template <class Walk, Is<IntentRecord> Record>
+void walk_fields(Walk& walk, Record& intent) {
   walk(intent.disk);
   walk(intent.request_id);
   walk(intent.target);
@@ -149,85 +170,60 @@ void walk_intent(Walk& walk, Record& intent) {
   walk(intent.started_at);
 }
 
-template <class Walk, class Record>
-void walk_segment(Walk& walk, Record& segment) {
+template <class Walk, Is<SegmentRecord> Record>
+void walk_fields(Walk& walk, Record& segment) {
   walk(segment.id);
   walk(segment.live_bytes);
 }
 
-template <class Walk, class Record>
-void walk_counters(Walk& walk, Record& counters) {
+template <class Walk, Is<Counters> Record>
+void walk_fields(Walk& walk, Record& counters) {
   walk(counters.next_disk);
   walk(counters.next_snapshot);
   walk(counters.next_segment);
 }
 
-template <class Walk>
-struct WalkEntry {
-  Walk walk;
+template <class Walk, Is<DiskRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.number);
+}
 
-  EntryType operator()(auto& disk)
-    requires std::is_same_v<std::remove_cvref_t<decltype(disk)>, DiskRecord>
-  {
-    walk_disk(walk, disk);
-    return EntryType::kDisk;
-  }
-  EntryType operator()(auto& snapshot)
-    requires std::is_same_v<std::remove_cvref_t<decltype(snapshot)>, SnapshotRecord>
-  {
-    walk_snapshot(walk, snapshot);
-    return EntryType::kSnapshot;
-  }
-  EntryType operator()(auto& intent)
-    requires std::is_same_v<std::remove_cvref_t<decltype(intent)>, IntentRecord>
-  {
-    walk_intent(walk, intent);
-    return EntryType::kIntent;
-  }
-  EntryType operator()(auto& segment)
-    requires std::is_same_v<std::remove_cvref_t<decltype(segment)>, SegmentRecord>
-  {
-    walk_segment(walk, segment);
-    return EntryType::kSegment;
-  }
-  EntryType operator()(auto& counters)
-    requires std::is_same_v<std::remove_cvref_t<decltype(counters)>, Counters>
-  {
-    walk_counters(walk, counters);
-    return EntryType::kCounters;
-  }
-  EntryType operator()(auto& removed)
-    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, DiskRemoved>
-  {
-    walk(removed.number);
-    return EntryType::kDiskRemoved;
-  }
-  EntryType operator()(auto& removed)
-    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, SnapshotRemoved>
-  {
-    walk(removed.number);
-    return EntryType::kSnapshotRemoved;
-  }
-  EntryType operator()(auto& removed)
-    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, IntentRemoved>
-  {
-    walk(removed.disk);
-    return EntryType::kIntentRemoved;
-  }
-  EntryType operator()(auto& removed)
-    requires std::is_same_v<std::remove_cvref_t<decltype(removed)>, SegmentRemoved>
-  {
-    walk(removed.id);
-    return EntryType::kSegmentRemoved;
-  }
-};
+template <class Walk, Is<SnapshotRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.number);
+}
+
+template <class Walk, Is<IntentRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.disk);
+}
+
+template <class Walk, Is<SegmentRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.id);
+}
+
+// Whether arithmetic on what the record says is safe: a geometry within the format's limits, and a
+// root that is a node.
+bool is_sound(const DiskRecord& disk) {
+  return is_valid_chunk_bytes(disk.chunk_bytes) && disk.device_bytes <= kMaxDeviceBytes;
+}
+bool is_sound(const SnapshotRecord& snapshot) {
+  return is_valid_chunk_bytes(snapshot.chunk_bytes) && snapshot.device_bytes <= kMaxDeviceBytes &&
+         is_sound_entry(snapshot.root, 1);
+}
+bool is_sound(const auto& /*record*/) { return true; }
 
 template <class Record>
 Result<JournalEntry> get_record(ByteReader& fields) {
   Record record;
-  WalkEntry<Get>{Get{fields}}(record);
+  Get walk{fields};
+  walk_fields(walk, record);
   if (!fields.ok() || fields.remaining() != 0) {
     return fail(Errc::kIntegrity, "a journal entry does not have the length of its fields");
+  }
+  if (!is_sound(record)) {
+    return fail(Errc::kIntegrity, "a journal entry names a device or a tree that cannot be");
   }
   return JournalEntry{std::move(record)};
 }
@@ -236,9 +232,9 @@ Result<JournalEntry> get_record(ByteReader& fields) {
 
 void encode_entry(const JournalEntry& entry, ByteWriter& writer) {
   ByteWriter fields;
-  const EntryType type =
-      std::visit([&](const auto& record) { return WalkEntry<Put>{Put{fields}}(record); }, entry);
-  writer.put(static_cast<std::uint16_t>(type));
+  Put walk{fields};
+  std::visit([&](const auto& record) { walk_fields(walk, record); }, entry);
+  writer.put(static_cast<std::uint16_t>(kTypes[entry.index()]));
   writer.put(std::uint16_t{0});
   writer.put(static_cast<std::uint32_t>(fields.bytes().size()));
   writer.put_raw(fields.bytes());
@@ -253,17 +249,27 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
     return fail(Errc::kIntegrity, "a journal entry is cut short");
   }
   switch (static_cast<EntryType>(type)) {
-    case EntryType::kDisk: return get_record<DiskRecord>(fields);
-    case EntryType::kSnapshot: return get_record<SnapshotRecord>(fields);
-    case EntryType::kIntent: return get_record<IntentRecord>(fields);
-    case EntryType::kSegment: return get_record<SegmentRecord>(fields);
-    case EntryType::kCounters: return get_record<Counters>(fields);
-    case EntryType::kDiskRemoved: return get_record<DiskRemoved>(fields);
-    case EntryType::kSnapshotRemoved: return get_record<SnapshotRemoved>(fields);
-    case EntryType::kIntentRemoved: return get_record<IntentRemoved>(fields);
-    case EntryType::kSegmentRemoved: return get_record<SegmentRemoved>(fields);
+    case EntryType::kDisk:
+      return get_record<DiskRecord>(fields);
+    case EntryType::kSnapshot:
+      return get_record<SnapshotRecord>(fields);
+    case EntryType::kIntent:
+      return get_record<IntentRecord>(fields);
+    case EntryType::kSegment:
+      return get_record<SegmentRecord>(fields);
+    case EntryType::kCounters:
+      return get_record<Counters>(fields);
+    case EntryType::kDiskRemoved:
+      return get_record<DiskRemoved>(fields);
+    case EntryType::kSnapshotRemoved:
+      return get_record<SnapshotRemoved>(fields);
+    case EntryType::kIntentRemoved:
+      return get_record<IntentRemoved>(fields);
+    case EntryType::kSegmentRemoved:
+      return get_record<SegmentRemoved>(fields);
   }
-  return fail(Errc::kUnsupported, "the journal has an entry of unknown type " + std::to_string(type),
+  return fail(Errc::kUnsupported,
+              "the journal has an entry of unknown type " + std::to_string(type),
               "use a newer blkrewind for this store");
 }
 

@@ -17,7 +17,8 @@ struct PackedHeader {
   std::uint64_t compatible;
   std::uint64_t read_only_compatible;
   std::uint64_t incompatible;
-  std::uint64_t checksum;  // of the whole block with this field zero; at the same place in every version
+  std::uint64_t
+      checksum;  // of the whole block with this field zero; at the same place in every version
   StoreUuid uuid;
   std::int64_t created_at;
   std::uint64_t reserved1;

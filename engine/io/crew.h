@@ -1,12 +1,12 @@
 // Lanes at work: tasks go in in order, results come out in the same order.
 //
 // With one lane everything happens in the calling thread, request by request, the same every time:
-// what simulated tests need. With more, each lane has a thread of its own, on which it is made (a ring
-// belongs to the thread that made it) and destroyed.
+// what simulated tests need. With more, each lane has a thread of its own, on which it is made (a
+// ring belongs to the thread that made it) and destroyed.
 //
 // A Lane has the types Task and Result and wants_task(), add(), idle(), step(), drain() and
-// take_results() as in track/scan_lane.h. It gives one Result for each Task, in any order, and copies
-// the Task's `sequence` into it.
+// take_results() as in track/scan_lane.h. It gives one Result for each Task, in any order, and
+// copies the Task's `sequence` into it.
 #pragma once
 
 #include <condition_variable>

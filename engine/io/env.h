@@ -20,8 +20,8 @@ enum class Access : std::uint8_t { kReadOnly, kReadWrite };
 
 struct OpenOptions {
   Access access = Access::kReadOnly;
-  bool direct = true;            // O_DIRECT where the file system takes it, else buffered
-  bool create_new = false;       // O_CREAT | O_EXCL, mode 0600
+  bool direct = true;             // O_DIRECT where the file system takes it, else buffered
+  bool create_new = false;        // O_CREAT | O_EXCL, mode 0600
   bool exclusive_device = false;  // O_EXCL without O_CREAT: a block device nobody else may hold
 };
 
@@ -39,9 +39,9 @@ class File {
   [[nodiscard]] virtual std::uint32_t max_request_bytes() const = 0;
   // Asks the kernel now.
   [[nodiscard]] virtual Result<std::uint64_t> size_bytes() = 0;
-  // The first data range at or after `offset` (SEEK_DATA, then SEEK_HOLE): what lies before it reads
-  // as zeroes. Empty extent at end of file. A block device, or a file system without holes, answers
-  // {offset, size - offset}.
+  // The first data range at or after `offset` (SEEK_DATA, then SEEK_HOLE): what lies before it
+  // reads as zeroes. Empty extent at end of file. A block device, or a file system without holes,
+  // answers {offset, size - offset}.
   [[nodiscard]] virtual Result<Extent> next_data(std::uint64_t offset) = 0;
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
@@ -64,9 +64,9 @@ class Lock {
 enum class LockMode : std::uint8_t { kShared, kExclusive };
 
 struct QueueOptions {
-  std::uint32_t depth = 64;       // requests in flight at once
-  std::uint32_t slots = 0;        // buffer slots
-  std::uint32_t slot_bytes = 0;   // bytes a slot, a multiple of 4096
+  std::uint32_t depth = 64;      // requests in flight at once
+  std::uint32_t slots = 0;       // buffer slots
+  std::uint32_t slot_bytes = 0;  // bytes a slot, a multiple of 4096
 };
 
 class Env {
@@ -85,7 +85,8 @@ class Env {
   [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   [[nodiscard]] virtual Status sync_directory(const std::string& path) = 0;
-  [[nodiscard]] virtual Result<std::vector<std::string>> list_directory(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<std::vector<std::string>> list_directory(
+      const std::string& path) = 0;
   [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
   // Device and inode of what the path names now, to tell whether a file was replaced under us.
   [[nodiscard]] virtual Result<FileId> identify(const std::string& path) = 0;

@@ -41,8 +41,8 @@ struct IdentityCheck {
 [[nodiscard]] IdentityCheck compare_identity(const DeviceInfo& now, DeviceKind then_kind,
                                              const DeviceIdentity& then);
 
-// Whether a device met under another path is the one that was registered: it is, and not only for want
-// of anything that says otherwise.
+// Whether a device met under another path is the one that was registered: it is, and not only for
+// want of anything that says otherwise.
 [[nodiscard]] bool same_known_device(const DeviceInfo& now, DeviceKind then_kind,
                                      const DeviceIdentity& then);
 

@@ -2,7 +2,8 @@
 //
 // A queue belongs to the thread that made it: every call on it comes from that thread. A completion
 // is the whole extent or an error: short transfers, EINTR and EAGAIN are re-issued inside (EAGAIN a
-// bounded number of times). Requests are independent of each other; nothing orders them but waiting.
+// bounded number of times). Requests are independent of each other; nothing orders them but
+// waiting.
 //
 // The bytes behind a request's `data` stay valid until its completion has been returned by wait().
 // For direct I/O the fast path needs offset, length and address aligned to the file's
@@ -27,8 +28,8 @@ enum class Op : std::uint8_t {
   kWrite,        // extends a regular file; past the end of a device: ENOSPC
   kWriteZeroes,  // the extent reads as zeroes after the next flush; never a discard.
                  // On a regular file it punches (and never changes the size)
-  kDiscard,      // the store no longer needs the bytes: punches a hole, size kept. Regular files only
-  kFlush,        // everything completed on this file before the submission is durable (fdatasync)
+  kDiscard,  // the store no longer needs the bytes: punches a hole, size kept. Regular files only
+  kFlush,    // everything completed on this file before the submission is durable (fdatasync)
 };
 
 struct Request {
@@ -62,14 +63,13 @@ class Queue {
 
   // Appends finished requests to `out`; blocks until at least `min` are there (0: does not block).
   // `min` beyond the number in flight is lowered to it. Returns how many were appended.
-  [[nodiscard]] virtual Result<std::size_t> wait(std::size_t min,
-                                                 std::vector<Completion>& out) = 0;
+  [[nodiscard]] virtual Result<std::size_t> wait(std::size_t min, std::vector<Completion>& out) = 0;
 
   [[nodiscard]] virtual std::size_t in_flight() const = 0;
   [[nodiscard]] virtual std::size_t depth() const = 0;
 
-  // The queue's buffer slots, cut from one mapping. Empty when it was made with none. Requests whose
-  // `data` lies inside a slot use the registered buffer by themselves.
+  // The queue's buffer slots, cut from one mapping. Empty when it was made with none. Requests
+  // whose `data` lies inside a slot use the registered buffer by themselves.
   [[nodiscard]] virtual std::span<const Slot> slots() const = 0;
 
   // "io_uring (single issuer, defer taskrun, registered buffers)", "synchronous": for logs.
@@ -86,7 +86,8 @@ class Queue {
 [[nodiscard]] Status flush_now(Queue& queue, File& file);
 [[nodiscard]] Status discard_now(Queue& queue, File& file, Extent extent);
 
-// The Error of a failed request: "cannot read /dev/loop0 [offset .., length ..]: Input/output error".
+// The Error of a failed request: "cannot read /dev/loop0 [offset .., length ..]: Input/output
+// error".
 [[nodiscard]] Error request_error(Op op, const File& file, Extent extent, int sys_errno);
 
 }  // namespace blkrewind::io

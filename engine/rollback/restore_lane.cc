@@ -41,18 +41,22 @@ void RestoreLane::add(Task task) {
     }
     transfer.writing = true;
     transfer.outstanding = 1;
-    batch_.push_back({io::Op::kWriteZeroes, settings_.device, item.device, nullptr,
-                      tag_of(slot, 0)});
+    batch_.push_back(
+        {io::Op::kWriteZeroes, settings_.device, item.device, nullptr, tag_of(slot, 0)});
     return;
   }
   const io::Slot& memory = queue_->slots()[slot];
   BLKREWIND_CHECK(align_up(item.device.length, format::kBlockBytes) <= memory.size_bytes);
   plan_reads(transfer);
   transfer.outstanding = static_cast<std::uint32_t>(transfer.reads.size());
+  if (transfer.reads.empty()) {
+    finish(slot);
+    return;
+  }
   for (std::size_t i = 0; i < transfer.reads.size(); ++i) {
     const Read& read = transfer.reads[i];
-    batch_.push_back({io::Op::kRead, read.file, read.extent, memory.data + read.buffer_offset,
-                      tag_of(slot, i)});
+    batch_.push_back(
+        {io::Op::kRead, read.file, read.extent, memory.data + read.buffer_offset, tag_of(slot, i)});
   }
 }
 
@@ -60,12 +64,18 @@ void RestoreLane::plan_reads(Transfer& transfer) const {
   const PlanItem& item = transfer.task.item;
   for (std::size_t i = 0; i < item.chunks.size(); ++i) {
     const PlannedChunk& chunk = item.chunks[i];
+    if (chunk.source.length_bytes != settings_.geometry.chunk_extent(chunk.chunk).length) {
+      // Never read: it might be longer than the room for it.
+      transfer.result.bad.push_back({chunk.chunk, chunk.source, 0});
+      continue;
+    }
     io::File* file = transfer.task.files[i].get();
     const Extent stored{chunk.source.offset_bytes(),
                         align_up(chunk.source.length_bytes, format::kBlockBytes)};
     if (!transfer.reads.empty()) {
       Read& last = transfer.reads.back();
-      if (last.file == file && last.extent.end() == stored.offset) {
+      if (last.first + last.count == i && last.file == file &&
+          last.extent.end() == stored.offset) {
         last.extent.length += stored.length;
         ++last.count;
         continue;
@@ -99,9 +109,9 @@ Status RestoreLane::handle(const io::Completion& completion) {
   Transfer& transfer = transfers_[slot];
   if (transfer.writing) {
     if (completion.error != 0) {
-      return fail(io::request_error(
-          transfer.task.item.zero ? io::Op::kWriteZeroes : io::Op::kWrite, *settings_.device,
-          transfer.task.item.device, completion.error));
+      return fail(io::request_error(transfer.task.item.zero ? io::Op::kWriteZeroes : io::Op::kWrite,
+                                    *settings_.device, transfer.task.item.device,
+                                    completion.error));
     }
     finish(slot);
     return {};
@@ -129,8 +139,7 @@ void RestoreLane::read_done(std::uint32_t slot, std::size_t part, int error) {
     data += align_up(planned.source.length_bytes, format::kBlockBytes);
     const bool right =
         error == 0 &&
-        planned.source.length_bytes ==
-            settings_.geometry.chunk_extent(planned.chunk).length &&
+        planned.source.length_bytes == settings_.geometry.chunk_extent(planned.chunk).length &&
         digest_of(*settings_.secret, bytes, DigestDomain::kChunk, 0, planned.chunk) ==
             planned.source.digest;
     if (!right) transfer.result.bad.push_back({planned.chunk, planned.source, error});

@@ -1,9 +1,9 @@
-// Brings plan items to a device: read from the store, verify every digest, write. Or, without a device,
-// only reads and verifies.
+// Brings plan items to a device: read from the store, verify every digest, write. Or, without a
+// device, only reads and verifies.
 //
 // An item with a chunk that fails is not written, not even in part; its Result names the chunks. A
-// store that cannot be read counts as a chunk that fails. A device that cannot be written is an error
-// of step(). Lanes and threads: as track/scan_lane.h says.
+// store that cannot be read counts as a chunk that fails. A device that cannot be written is an
+// error of step(). Lanes and threads: as track/scan_lane.h says.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "base/aligned_buffer.h"
@@ -23,10 +24,9 @@ format::Block block_of(AlignedBuffer& buffer) {
   return format::Block(buffer.data(), kJournalBlockBytes);
 }
 
-AlignedBuffer aligned_copy(std::span<const std::byte> a, std::span<const std::byte> b = {}) {
-  AlignedBuffer buffer(a.size() + b.size());
-  if (!a.empty()) std::memcpy(buffer.data(), a.data(), a.size());
-  if (!b.empty()) std::memcpy(buffer.data() + a.size(), b.data(), b.size());
+AlignedBuffer aligned_copy(std::span<const std::byte> bytes) {
+  AlignedBuffer buffer(bytes.size());
+  std::memcpy(buffer.data(), bytes.data(), bytes.size());
   return buffer;
 }
 
@@ -86,8 +86,8 @@ Status Journal::refresh_locked(bool have_lock) {
 }
 
 Status Journal::replay_all(io::Queue& queue, bool have_lock) {
-  // The name may be given to another file while it is opened: only when it named the same file before
-  // and after is that the one that was opened.
+  // The name may be given to another file while it is opened: only when it named the same file
+  // before and after is that the one that was opened.
   std::unique_ptr<io::File> file;
   BLKREWIND_ASSIGN(io::FileId id, env_.identify(layout_.journal()));
   for (bool same = false; !same;) {
@@ -96,13 +96,20 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
     same = after == id;
     id = after;
   }
+  // Every journal was made this long before it got its name.
+  BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+  if (size < kJournalRecordsOffset) {
+    return fail(Errc::kIntegrity,
+                "the journal " + layout_.journal() + " is cut short: it has " +
+                    std::to_string(size) + " bytes",
+                "bring STORE/journal back from a backup");
+  }
   AlignedBuffer block(kJournalBlockBytes);
   BLKREWIND_TRY(io::read_now(queue, *file, {0, kJournalBlockBytes}, block.data()));
   BLKREWIND_ASSIGN(const auto header,
                    format::decode_journal_header(secret_, uuid_, block_of(block)));
   // The tail before the records: it may only be behind what is read after it.
-  BLKREWIND_TRY(
-      io::read_now(queue, *file, {kJournalTailOffset, kJournalBlockBytes}, block.data()));
+  BLKREWIND_TRY(io::read_now(queue, *file, {kJournalTailOffset, kJournalBlockBytes}, block.data()));
   const auto tail = format::decode_journal_tail(secret_, block_of(block));
 
   JournalScan scan;
@@ -113,8 +120,8 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   if (!whole) {
     if (have_lock) return whole;
     // An append that is under way can look like damage; with the lock held nobody appends.
-    BLKREWIND_ASSIGN(const auto lock, env_.lock(layout_.format(), Layout::kJournalLock,
-                                                io::LockMode::kExclusive));
+    BLKREWIND_ASSIGN(const auto lock,
+                     env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
     return replay_all(queue, true);
   }
   file_ = std::move(file);
@@ -139,42 +146,79 @@ Status Journal::open_for_writing() {
 Status Journal::update(const Build& build) {
   const std::lock_guard lock(mutex_);
   if (broken_) return fail(*broken_);
-  BLKREWIND_ASSIGN(const auto file_lock, env_.lock(layout_.format(), Layout::kJournalLock,
-                                                   io::LockMode::kExclusive));
+  BLKREWIND_ASSIGN(const auto file_lock,
+                   env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
   BLKREWIND_TRY(refresh_locked(true));
   BLKREWIND_ASSIGN(const format::Transaction transaction, build(*state_));
   if (transaction.empty()) return {};
   BLKREWIND_ASSIGN(auto queue, make_queue());
   BLKREWIND_TRY(append(*queue, transaction));
   if (records_ > kCheckpointRecords + 4 * state_->entry_count()) {
-    // The record is durable. A checkpoint that cannot be made now (a full file system) is made later;
-    // one that left the journal in doubt has set broken_.
+    // The record is durable. A checkpoint that cannot be made now (a full file system) is made
+    // later; one that left the journal in doubt has set broken_.
     if (auto done = checkpoint_locked(*queue); !done && broken_) return fail(*broken_);
   }
   return {};
 }
 
-Status Journal::append(io::Queue& queue, const format::Transaction& transaction) {
+Status Journal::settle() {
+  const std::lock_guard lock(mutex_);
+  BLKREWIND_TRY(refresh_locked(false));
+  if (foreign_last_.empty()) return {};
+  if (broken_) return fail(*broken_);
+  BLKREWIND_ASSIGN(const auto file_lock,
+                   env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
+  BLKREWIND_TRY(refresh_locked(true));
+  BLKREWIND_ASSIGN(auto queue, make_queue());
+  return settle_locked(*queue);
+}
+
+Status Journal::settle_locked(io::Queue& queue) {
+  if (foreign_last_.empty()) return {};
+  AlignedBuffer block(kJournalBlockBytes);
+  BLKREWIND_TRY(
+      io::read_now(queue, *file_, {kJournalTailOffset, kJournalBlockBytes}, block.data()));
+  const auto tail = format::decode_journal_tail(secret_, block_of(block));
+  if (tail && tail->generation == header_.generation && tail->sequence >= next_sequence_ - 1) {
+    foreign_last_.clear();
+    return {};
+  }
   BLKREWIND_TRY(open_for_writing());
-  const std::vector<std::byte> record =
-      format::encode_record(secret_, next_sequence_, transaction);
+  // Its flush may have failed: only bytes that are written again are sure to be covered by ours. On
+  // its own, since a cut that kept a record behind it and lost this one would look like damage.
+  const AlignedBuffer bytes = aligned_copy(foreign_last_);
+  Status durable = io::write_now(queue, *file_, {end_ - bytes.size(), bytes.size()}, bytes.data());
+  if (durable) durable = io::flush_now(queue, *file_);
+  // Nor is it sure that who checkpointed lived to make the file's name durable.
+  if (durable) durable = env_.sync_directory(layout_.root());
+  if (!durable) return break_off(std::move(durable).error());
+  foreign_last_.clear();
+  write_tail(queue);
+  return {};
+}
+
+tl::unexpected<Error> Journal::break_off(Error error) {
+  broken_ = std::move(error);
+  broken_->context.emplace_back("appending to the journal");
+  broken_->hint =
+      "the store is read-only for this process now; see that its medium has room and "
+      "works, then run the command again";
+  return fail(*broken_);
+}
+
+Status Journal::append(io::Queue& queue, const format::Transaction& transaction) {
+  BLKREWIND_TRY(settle_locked(queue));
+  BLKREWIND_TRY(open_for_writing());
+  const std::vector<std::byte> record = format::encode_record(secret_, next_sequence_, transaction);
   if (record.size() > format::kMaxRecordPayloadBytes) {
     return fail(Errc::kInternal, "a journal record would be longer than its format allows");
   }
-  const AlignedBuffer bytes = aligned_copy(foreign_last_, record);
-  const std::uint64_t at = end_ - foreign_last_.size();
-  Status written = io::write_now(queue, *file_, {at, bytes.size()}, bytes.data());
+  const AlignedBuffer bytes = aligned_copy(record);
+  Status written = io::write_now(queue, *file_, {end_, bytes.size()}, bytes.data());
   if (written) written = io::flush_now(queue, *file_);
-  if (!written) {
-    // Whether the record is there can only be told by reading it back later, and not by a process
-    // that would then go on as if it were not. So: no more appends from here.
-    broken_ = std::move(written).error();
-    broken_->context.emplace_back("appending to the journal");
-    broken_->hint = "the store is read-only for this process now; see that its medium has room and "
-                    "works, then run the command again";
-    return fail(*broken_);
-  }
-  foreign_last_.clear();
+  // Whether the record is there can only be told by reading it back later, and not by a process
+  // that would then go on as if it were not. So: no more appends from here.
+  if (!written) return break_off(std::move(written).error());
   end_ += record.size();
   ++next_sequence_;
   ++records_;
@@ -195,8 +239,8 @@ void Journal::write_tail(io::Queue& queue) {
 Result<bool> Journal::checkpoint(bool force) {
   const std::lock_guard lock(mutex_);
   if (broken_) return fail(*broken_);
-  BLKREWIND_ASSIGN(const auto file_lock, env_.lock(layout_.format(), Layout::kJournalLock,
-                                                   io::LockMode::kExclusive));
+  BLKREWIND_ASSIGN(const auto file_lock,
+                   env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
   BLKREWIND_TRY(refresh_locked(true));
   const std::uint64_t needed = state_->entry_count() / kCheckpointEntries + 1;
   if (records_ <= needed && !(force && records_ > needed)) return false;
@@ -228,11 +272,10 @@ Status Journal::checkpoint_locked(io::Queue& queue) {
     ++sequence;
     ++records;
   }
+  // Without a tail, which would say that the name is durable too.
   AlignedBuffer blocks(kJournalRecordsOffset);
+  std::memset(blocks.data(), 0, blocks.size());
   format::encode_journal_header(secret_, header, block_of(blocks));
-  format::encode_journal_tail(secret_, {header.generation, sequence - 1},
-                              format::Block(blocks.data() + kJournalTailOffset,
-                                            kJournalBlockBytes));
   BLKREWIND_TRY(io::write_now(queue, *file, {0, blocks.size()}, blocks.data()));
   BLKREWIND_TRY(io::flush_now(queue, *file));
   BLKREWIND_TRY(env_.rename(path, layout_.journal()));
@@ -249,6 +292,7 @@ Status Journal::checkpoint_locked(io::Queue& queue) {
   next_sequence_ = sequence;
   records_ = records;
   foreign_last_.clear();
+  write_tail(queue);
   return {};
 }
 

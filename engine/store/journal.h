@@ -9,8 +9,10 @@
 //   after it, before the flush     -> it is there or not, never in part (checksum, whole blocks)
 //   after the flush                -> it is there; the tail block notices if it is lost later
 //   during a checkpoint            -> the old journal is there (a new file, flushed, then renamed)
-// An append that fails is never retried: the journal refuses every later one of this process, since it
-// cannot know whether the record is there.
+// When only the process ends before the flush, the next one reads a record that a power cut can
+// still take away: settle() makes it durable before anything is built on it, and every append does
+// so first. An append that fails is never retried: the journal refuses every later one of this
+// process, since it cannot know whether the record is there.
 //
 // Thread-safe.
 #pragma once
@@ -50,6 +52,11 @@ class Journal {
   // Returns after the record was flushed.
   [[nodiscard]] Status update(const Build& build);
 
+  // For whoever is about to do what cannot be taken back because of what the journal says (write to
+  // a device, punch, remove a file): replays, and makes sure that the last record will still be
+  // there after a power cut, although the process that wrote it may have died before its flush.
+  [[nodiscard]] Status settle();
+
   // Rewrites the journal as one put of every record, if `force` or if it has grown enough.
   [[nodiscard]] Result<bool> checkpoint(bool force);
 
@@ -59,6 +66,8 @@ class Journal {
   [[nodiscard]] Status refresh_locked(bool have_lock);
   [[nodiscard]] Status replay_all(io::Queue& queue, bool have_lock);
   [[nodiscard]] Status append(io::Queue& queue, const format::Transaction& transaction);
+  [[nodiscard]] Status settle_locked(io::Queue& queue);
+  [[nodiscard]] tl::unexpected<Error> break_off(Error error);
   void write_tail(io::Queue& queue);
   [[nodiscard]] Status checkpoint_locked(io::Queue& queue);
   [[nodiscard]] Status open_for_writing();
@@ -75,13 +84,13 @@ class Journal {
   bool writable_ = false;
   io::FileId file_id_;
   format::JournalHeader header_;
-  std::uint64_t end_ = 0;            // where the next record goes
+  std::uint64_t end_ = 0;  // where the next record goes
   std::uint64_t next_sequence_ = 1;
-  std::uint64_t records_ = 0;        // in this file
-  // The last record's blocks when another process wrote it: they are written again with our first
-  // append, so that our flush covers them even if that process's flush failed.
+  std::uint64_t records_ = 0;  // in this file
+  // The last record's blocks when another process wrote it, until it is known to be durable: either
+  // the tail says so, or they are written again and flushed.
   std::vector<std::byte> foreign_last_;
-  std::optional<Error> broken_;      // a flush failed: no more appends
+  std::optional<Error> broken_;  // a flush failed: no more appends
 };
 
 }  // namespace blkrewind::store

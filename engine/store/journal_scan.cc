@@ -55,10 +55,11 @@ tl::unexpected<Error> lost_record(const io::File& file, std::uint64_t offset,
                                   const std::string& why) {
   Error error;
   error.code = Errc::kIntegrity;
-  error.message = "the journal " + file.path() + " is damaged at offset " +
-                  std::to_string(offset) + ": " + why;
-  error.hint = "nothing was changed; bring STORE/journal back from a backup, or copy the store away "
-               "and ask for help before anything writes to it";
+  error.message =
+      "the journal " + file.path() + " is damaged at offset " + std::to_string(offset) + ": " + why;
+  error.hint =
+      "nothing was changed; bring STORE/journal back from a backup, or copy the store away "
+      "and ask for help before anything writes to it";
   return fail(std::move(error));
 }
 
@@ -84,8 +85,7 @@ Status scan_records(io::Queue& queue, io::File& file, const DigestSecret& secret
 
 Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& secret,
                          const format::JournalHeader& header,
-                         const std::optional<format::JournalTail>& tail,
-                         const JournalScan& scan) {
+                         const std::optional<format::JournalTail>& tail, const JournalScan& scan) {
   if (tail && tail->generation == header.generation && tail->sequence >= scan.next_sequence) {
     return lost_record(file, scan.end,
                        "record " + std::to_string(scan.next_sequence) + " cannot be read, and " +

@@ -27,10 +27,9 @@ struct JournalScan {
                                   JournalScan& scan);
 
 // A torn append leaves nothing readable behind it, since an append begins only after the one before
-// was flushed. So a later record that is intact, or a tail that names one past the end, means that an
-// acknowledged record was lost: kIntegrity.
-[[nodiscard]] Status check_journal_end(io::Queue& queue, io::File& file,
-                                       const DigestSecret& secret,
+// was flushed. So a later record that is intact, or a tail that names one past the end, means that
+// an acknowledged record was lost: kIntegrity.
+[[nodiscard]] Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& secret,
                                        const format::JournalHeader& header,
                                        const std::optional<format::JournalTail>& tail,
                                        const JournalScan& scan);

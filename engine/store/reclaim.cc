@@ -135,9 +135,9 @@ Status finish_delete(Store& store, SnapshotNumber number) {
   for (int level = UniqueFilter::kChunks; level < height; ++level) {
     TreeReader reader(store.files(), *queue, store.secret());
     Puncher puncher(store, *state, *punch_queue);
-    BLKREWIND_TRY(for_each_unique(
-        reader, tree, kin, {.what = level, .pass_over_damage = true},
-        [&](const UniqueExtent& extent) { return puncher.add(extent.entry); }));
+    BLKREWIND_TRY(
+        for_each_unique(reader, tree, kin, {.what = level, .pass_over_damage = true},
+                        [&](const UniqueExtent& extent) { return puncher.add(extent.entry); }));
     BLKREWIND_TRY(puncher.flush());
   }
 
@@ -173,8 +173,8 @@ Status remove_empty_segments(Store& store) {
 Status forget_unfinished(Store& store, SnapshotNumber number) {
   return store.journal().update([&](const State& now) -> Result<format::Transaction> {
     const auto* record = now.snapshot(number);
-    if (record == nullptr || (record->state != SnapshotState::kProgressing &&
-                              record->state != SnapshotState::kFailed)) {
+    if (record == nullptr ||
+        (record->state != SnapshotState::kProgressing && record->state != SnapshotState::kFailed)) {
       return format::Transaction{};
     }
     return remove_from_kin(now, number);

@@ -1,14 +1,15 @@
 // Giving back what only one snapshot used.
 //
 //   1. count   walk what is unique; nothing is changed
-//   2. mark    journal: the snapshot is deleting, the segments' live bytes are lower   <- it is gone
+//   2. mark    journal: the snapshot is deleting, the segments' live bytes are lower   <- it is
+//   gone
 //   3. punch   chunks, flush; then nodes level by level from the leaves up, flush after each
 //   4. finish  journal: out of the graph of kin, empty segments out of the table; then their files
 //
 // When power goes before 2, nothing happened. After 2, finish_delete() repeats 3 and 4: punching is
-// idempotent, and since a node is punched only after all below it was (and that was flushed), a node
-// that cannot be read any more has nothing left below it. After 4, files that were not removed yet
-// are orphans.
+// idempotent, and since a node is punched only after all below it was (and that was flushed), a
+// node that cannot be read any more has nothing left below it. After 4, files that were not removed
+// yet are orphans.
 //
 // The caller holds the lock of the snapshot's disk.
 #pragma once
@@ -29,8 +30,8 @@ namespace blkrewind::store {
 [[nodiscard]] Status finish_delete(Store& store, format::SnapshotNumber number);
 // For a snapshot that never came to be (progressing, failed): its record goes.
 [[nodiscard]] Status forget_unfinished(Store& store, format::SnapshotNumber number);
-// Segments of which nothing is needed any more: out of the table, then their files. Does nothing while
-// a snapshot is deleting, which may still need their nodes to find its way.
+// Segments of which nothing is needed any more: out of the table, then their files. Does nothing
+// while a snapshot is deleting, which may still need their nodes to find its way.
 [[nodiscard]] Status remove_empty_segments(Store& store);
 
 }  // namespace blkrewind::store

@@ -25,8 +25,9 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
       error.code = Errc::kIntegrity;
       error.message = "segment " + std::to_string(id) + " is missing from the store (" +
                       layout_.segment(id) + ")";
-      error.hint = "bring the file back from a backup of the store; blkrewind verify tells which "
-                   "snapshots need it";
+      error.hint =
+          "bring the file back from a backup of the store; blkrewind verify tells which "
+          "snapshots need it";
     }
     return fail(std::move(error));
   }

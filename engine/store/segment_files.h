@@ -19,9 +19,9 @@ class SegmentFiles {
  public:
   SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header);
 
-  // The segment, its header checked when it is opened (with one read on `queue`, which must be idle).
-  // The file stays open as long as somebody holds the pointer. Segment numbers are never used again,
-  // so a cached file is never another one's.
+  // The segment, its header checked when it is opened (with one read on `queue`, which must be
+  // idle). The file stays open as long as somebody holds the pointer. Segment numbers are never
+  // used again, so a cached file is never another one's.
   [[nodiscard]] Result<std::shared_ptr<io::File>> get(format::SegmentId id, io::Queue& queue);
   // Makes the segment's holes: a file opened for writing, not cached.
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_for_punching(format::SegmentId id);

@@ -57,8 +57,9 @@ Result<format::Placement> SegmentWriter::reserve_in(Segment*& current, std::uint
   if (current == nullptr || current->length_bytes + length > kSegmentBytes) {
     BLKREWIND_ASSIGN(current, add_segment());
   }
-  const format::Placement placement{current->file.get(), current->id,
-                                    static_cast<std::uint32_t>(current->length_bytes / kBlockBytes)};
+  const format::Placement placement{
+      current->file.get(), current->id,
+      static_cast<std::uint32_t>(current->length_bytes / kBlockBytes)};
   current->length_bytes += length;
   if (current->length_bytes > current->extended_bytes) {
     // Writes inside the file's length need not take the inode's lock to extend it.
@@ -81,9 +82,8 @@ Result<format::Entry> SegmentWriter::append_node(io::Queue& queue, const format:
     const std::lock_guard lock(mutex_);
     BLKREWIND_ASSIGN(placement, reserve_in(nodes_, kNodeBytes));
   }
-  const bool continues =
-      node_bytes_ != 0 && placement.segment == node_run_.segment &&
-      placement.block == node_run_.block + node_bytes_ / kBlockBytes;
+  const bool continues = node_bytes_ != 0 && placement.segment == node_run_.segment &&
+                         placement.block == node_run_.block + node_bytes_ / kBlockBytes;
   if (!continues) {
     BLKREWIND_TRY(write_nodes(queue));
     node_run_ = placement;
@@ -104,8 +104,8 @@ Result<format::Entry> SegmentWriter::append_node(io::Queue& queue, const format:
 
 Status SegmentWriter::write_nodes(io::Queue& queue) {
   if (node_bytes_ == 0) return {};
-  BLKREWIND_TRY(io::write_now(queue, *node_run_.file,
-                              {node_run_.block * kBlockBytes, node_bytes_}, node_buffer_.data()));
+  BLKREWIND_TRY(io::write_now(queue, *node_run_.file, {node_run_.block * kBlockBytes, node_bytes_},
+                              node_buffer_.data()));
   node_bytes_ = 0;
   return {};
 }

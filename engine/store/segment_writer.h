@@ -1,9 +1,9 @@
 // The segments that one operation writes: all of them new, none shared with another operation.
 //
-// Chunk bytes go to one segment at a time, tree nodes to another, so that the nodes of a snapshot lie
-// together and are read in few requests. Nothing refers to a segment before the journal record of its
-// operation is durable; until then it is an orphan, removed by abandon() or, after a crash, by
-// remove_orphans(). seal() makes everything durable and must precede that record.
+// Chunk bytes go to one segment at a time, tree nodes to another, so that the nodes of a snapshot
+// lie together and are read in few requests. Nothing refers to a segment before the journal record
+// of its operation is durable; until then it is an orphan, removed by abandon() or, after a crash,
+// by remove_orphans(). seal() makes everything durable and must precede that record.
 //
 // reserve() may be called from any thread; everything else belongs to the thread that made it.
 #pragma once
@@ -61,7 +61,9 @@ class SegmentWriter final : public format::SpaceSource {
     std::uint64_t length_bytes = 0;    // used
     std::uint64_t extended_bytes = 0;  // the file's length now
   };
-  static constexpr std::uint64_t kSegmentBytes = kGiB;
+  // Large, so that an operation never has more than a few hundred files open: 16 TiB are 256
+  // segments. Space inside a segment is given back by punching, so nothing is gained by small ones.
+  static constexpr std::uint64_t kSegmentBytes = 64 * kGiB;
   static constexpr std::uint64_t kExtendBytes = 64 * kMiB;
   static constexpr std::size_t kNodeBufferBytes = 256 * kKiB;
 

@@ -24,9 +24,7 @@ struct Apply {
     state.counters.next_segment = std::max(state.counters.next_segment, counters.next_segment);
   }
   void operator()(const format::DiskRemoved& removed) { state.disks.erase(removed.number); }
-  void operator()(const format::SnapshotRemoved& removed) {
-    state.snapshots.erase(removed.number);
-  }
+  void operator()(const format::SnapshotRemoved& removed) { state.snapshots.erase(removed.number); }
   void operator()(const format::IntentRemoved& removed) { state.intents.erase(removed.disk); }
   void operator()(const format::SegmentRemoved& removed) { state.segments.erase(removed.id); }
 };

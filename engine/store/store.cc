@@ -83,8 +83,8 @@ Status Store::create(io::Env& env, const std::string& path) {
   // The format file makes it a store, so it comes last, whole.
   const std::string temporary = Layout::temporary(layout.format());
   {
-    BLKREWIND_ASSIGN(auto file, env.open(temporary, {.access = io::Access::kReadWrite,
-                                                     .create_new = true}));
+    BLKREWIND_ASSIGN(auto file,
+                     env.open(temporary, {.access = io::Access::kReadWrite, .create_new = true}));
     BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
     AlignedBuffer block(format::kStoreHeaderBytes);
     format::encode_store_header(header, header_span(block));
@@ -138,10 +138,10 @@ Store::Store(io::Env& env, Layout layout, const format::StoreHeader& header)
 
 Status Store::check_writable() const {
   if ((header_.read_only_compatible & ~format::kKnownReadOnlyCompatible) == 0) return {};
-  return fail(Errc::kUnsupported,
-              "the store " + layout_.root() +
-                  " uses features that this program can read but not write",
-              "use a newer blkrewind for this store");
+  return fail(
+      Errc::kUnsupported,
+      "the store " + layout_.root() + " uses features that this program can read but not write",
+      "use a newer blkrewind for this store");
 }
 
 Result<std::unique_ptr<io::Lock>> Store::lock_disk(format::DiskNumber disk) {
@@ -151,8 +151,8 @@ Result<std::unique_ptr<io::Lock>> Store::lock_disk(format::DiskNumber disk) {
   if (lock == nullptr) {
     const auto known = state();
     const auto* record = known->disk(disk);
-    const std::string name = record != nullptr ? record->id + " (" + record->path + ")"
-                                               : std::to_string(disk);
+    const std::string name =
+        record != nullptr ? record->id + " (" + record->path + ")" : std::to_string(disk);
     return fail(Errc::kBusy, "another operation on disk " + name + " is running",
                 "wait until it has finished, then try again");
   }
@@ -160,15 +160,15 @@ Result<std::unique_ptr<io::Lock>> Store::lock_disk(format::DiskNumber disk) {
 }
 
 Result<bool> Store::disk_is_locked(format::DiskNumber disk) {
-  BLKREWIND_ASSIGN(auto lock, env_.try_lock(layout_.format(), Layout::disk_lock(disk),
-                                            io::LockMode::kShared));
+  BLKREWIND_ASSIGN(auto lock,
+                   env_.try_lock(layout_.format(), Layout::disk_lock(disk), io::LockMode::kShared));
   return lock == nullptr;
 }
 
 Result<std::unique_ptr<SegmentWriter>> Store::make_writer() {
   BLKREWIND_TRY(check_writable());
-  BLKREWIND_ASSIGN(auto writers, env_.lock(layout_.format(), Layout::kWritersLock,
-                                           io::LockMode::kShared));
+  BLKREWIND_ASSIGN(auto writers,
+                   env_.lock(layout_.format(), Layout::kWritersLock, io::LockMode::kShared));
   return std::make_unique<SegmentWriter>(env_, layout_, header_, std::move(writers),
                                          state()->counters.next_segment);
 }
@@ -176,11 +176,11 @@ Result<std::unique_ptr<SegmentWriter>> Store::make_writer() {
 Result<Store::Orphans> Store::remove_orphans() {
   BLKREWIND_TRY(check_writable());
   Orphans orphans;
-  BLKREWIND_ASSIGN(const auto alone, env_.try_lock(layout_.format(), Layout::kWritersLock,
-                                                   io::LockMode::kExclusive));
+  BLKREWIND_ASSIGN(const auto alone,
+                   env_.try_lock(layout_.format(), Layout::kWritersLock, io::LockMode::kExclusive));
   if (alone == nullptr) return orphans;
   // Nobody makes segments now, so every one that counts is in the journal.
-  BLKREWIND_TRY(journal_.refresh());
+  BLKREWIND_TRY(journal_.settle());
   const auto known = state();
   BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));
   for (const std::string& name : names) {

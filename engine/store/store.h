@@ -22,8 +22,8 @@ namespace blkrewind::store {
 
 class Store {
  public:
-  // Makes a store in a missing or empty folder. When power goes in between, the folder holds no format
-  // file, and a second create() begins anew.
+  // Makes a store in a missing or empty folder. When power goes in between, the folder holds no
+  // format file, and a second create() begins anew.
   [[nodiscard]] static Status create(io::Env& env, const std::string& path);
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(io::Env& env, const std::string& path);
   // Whether the folder holds a store.
@@ -38,6 +38,11 @@ class Store {
   [[nodiscard]] Journal& journal() { return journal_; }
   [[nodiscard]] SegmentFiles& files() { return files_; }
   [[nodiscard]] std::shared_ptr<const State> state() const { return journal_.state(); }
+
+  // kUnsupported when a feature of the store forbids this program to write to it. Everything that
+  // appends to the journal asks first; lock_disk(), make_writer() and remove_orphans() do it
+  // themselves.
+  [[nodiscard]] Status check_writable() const;
 
   // The lock of one disk, for the length of one operation; kBusy when another operation has it.
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk(format::DiskNumber disk);
@@ -57,8 +62,6 @@ class Store {
   [[nodiscard]] Result<StoreInfo> info();
 
  private:
-  [[nodiscard]] Status check_writable() const;
-
   io::Env& env_;
   const Layout layout_;
   const format::StoreHeader header_;

@@ -1,6 +1,6 @@
-// A new tree from an old one, copy-on-write: leaves that are put replace the base's; everything else is
-// shared with it. Only nodes that differ from the base's are written, so a tree that ends up equal to
-// its base writes nothing and has its root.
+// A new tree from an old one, copy-on-write: leaves that are put replace the base's; everything
+// else is shared with it. Only nodes that differ from the base's are written, so a tree that ends
+// up equal to its base writes nothing and has its root.
 //
 // Memory: one node a level. One thread.
 #pragma once

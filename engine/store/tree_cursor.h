@@ -1,5 +1,5 @@
-// A place in a chunk tree, with the nodes on the way to it in memory: 5 KiB a level, whatever the size
-// of the tree. Moving forward loads each node once.
+// A place in a chunk tree, with the nodes on the way to it in memory: 5 KiB a level, whatever the
+// size of the tree. Moving forward loads each node once.
 #pragma once
 
 #include <array>

@@ -50,8 +50,9 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
 Result<format::Node> TreeReader::load(const format::Entry& entry, std::uint32_t level,
                                       std::uint64_t index) {
   BLKREWIND_ASSIGN(const std::byte* bytes, bytes_at(entry.segment, entry.offset_bytes()));
-  auto node = format::decode_node(secret_, std::span<const std::byte, kNodeBytes>(bytes, kNodeBytes),
-                                  level, index, entry.digest);
+  auto node =
+      format::decode_node(secret_, std::span<const std::byte, kNodeBytes>(bytes, kNodeBytes), level,
+                          index, entry.digest);
   if (!node) {
     Error error = std::move(node).error();
     error.message += " (segment " + std::to_string(entry.segment) + ", offset " +

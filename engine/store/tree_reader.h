@@ -25,7 +25,8 @@ class TreeReader {
   TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret,
              SegmentWriter* writer = nullptr);
 
-  // `entry` must be stored. kIntegrity names the node, and the segment and offset where it should be.
+  // `entry` must be stored. kIntegrity names the node, and the segment and offset where it should
+  // be.
   [[nodiscard]] Result<format::Node> load(const format::Entry& entry, std::uint32_t level,
                                           std::uint64_t index);
 

@@ -1,9 +1,9 @@
 // What a snapshot refers to and none of its kin does: exactly what deleting it gives back.
 //
-// An extent is shared only between snapshots that were made from one another, and always at the same
-// place of both trees (State::holders_near names the candidates). So one walk down the snapshot's tree,
-// with the kin's trees at its side, that turns back wherever the same node or chunk is met, visits
-// just what is unique: the cost follows what is given back.
+// An extent is shared only between snapshots that were made from one another, and always at the
+// same place of both trees (State::holders_near names the candidates). So one walk down the
+// snapshot's tree, with the kin's trees at its side, that turns back wherever the same node or
+// chunk is met, visits just what is unique: the cost follows what is given back.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ struct UniqueFilter {
   static constexpr int kEverything = -2;
   int what = kEverything;
   // A node of the tree that cannot be read is passed over, with all below it. For repeating a walk
-  // whose work was done in part: below a node that was given back, everything was given back before.
+  // whose work was done in part: below a node that was given back, everything was given back
+  // before.
   bool pass_over_damage = false;
   // The same, and tells; a damaged node of the kin is then taken for one that shares nothing.
   std::function<void(int level, std::uint64_t index, const format::Entry& entry,

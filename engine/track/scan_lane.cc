@@ -83,8 +83,8 @@ bool ScanLane::issue_read(Job& job) {
       settings_.geometry.chunk_extent(base + first + count - 1).end() - transfer.extent.offset;
   free_slots_.pop_back();
   ++job.outstanding;
-  batch_.push_back({io::Op::kRead, settings_.device, transfer.extent, memory.data,
-                    tag_of(slot, 0)});
+  batch_.push_back(
+      {io::Op::kRead, settings_.device, transfer.extent, memory.data, tag_of(slot, 0)});
   return true;
 }
 
@@ -113,8 +113,8 @@ Status ScanLane::handle(const io::Completion& completion) {
   Transfer& transfer = transfers_[slot];
   if (write == 0) {
     if (completion.error != 0) {
-      return fail(io::request_error(io::Op::kRead, *settings_.device, transfer.extent,
-                                    completion.error));
+      return fail(
+          io::request_error(io::Op::kRead, *settings_.device, transfer.extent, completion.error));
     }
     transfer.job->result.scanned_bytes += transfer.extent.length;
     return digest_chunks(slot);
@@ -145,8 +145,8 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
       continue;
     }
     const Digest digest = digest_of(*settings_.secret, bytes, DigestDomain::kChunk, 0, chunk);
-    const auto same = std::ranges::find_if(
-        job.task.references, [&](const format::Entries& reference) {
+    const auto same =
+        std::ranges::find_if(job.task.references, [&](const format::Entries& reference) {
           return reference[in_leaf].digest == digest &&
                  reference[in_leaf].state == EntryState::kStored;
         });

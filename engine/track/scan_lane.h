@@ -1,5 +1,5 @@
-// Reads the candidates of a device, digests them and compares them with what trees say; captures what
-// none of them holds.
+// Reads the candidates of a device, digests them and compares them with what trees say; captures
+// what none of them holds.
 //
 // A lane belongs to one thread and has a queue of its own. Several lanes share a scan: tasks and
 // results are values that pass between them and the coordinating thread (io/crew.h).
@@ -31,8 +31,8 @@ struct ScanTask {
 struct ScanResult {
   std::uint64_t sequence = 0;
   std::uint64_t leaf = 0;
-  format::Entries entries{};      // of the device now
-  format::Entries reference{};    // the first reference
+  format::Entries entries{};    // of the device now
+  format::Entries reference{};  // the first reference
   std::uint64_t scanned_bytes = 0;
   std::uint64_t stored_bytes = 0;
 };
@@ -77,7 +77,7 @@ class ScanLane {
     Job* job = nullptr;
     std::uint64_t first = 0;  // chunk within the leaf
     std::uint64_t count = 0;
-    Extent extent;            // of the device
+    Extent extent;             // of the device
     std::uint32_t writes = 0;  // outstanding
     struct Write {
       io::File* file = nullptr;
@@ -98,7 +98,7 @@ class ScanLane {
   std::unique_ptr<io::Queue> queue_;
   const ScanSettings settings_;
   std::deque<std::unique_ptr<Job>> jobs_;
-  std::vector<Transfer> transfers_;      // by slot
+  std::vector<Transfer> transfers_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   std::vector<io::Request> batch_;
   std::vector<io::Completion> completions_;

@@ -7,12 +7,13 @@
 //   auto back = engine->undo("/dev/loop0");
 //
 // Life of an Engine: open -> any number of operations -> destroyed. Opening replays the journal and
-// touches nothing else. Operations are safe from several threads; each takes the lock of the one disk
-// it works on, so two operations on one disk answer kBusy and two disks proceed side by side, in one
-// process or in many.
+// touches nothing else. Operations are safe from several threads; each takes the lock of the one
+// disk it works on, so two operations on one disk answer kBusy and two disks proceed side by side,
+// in one process or in many.
 //
-// A `target` is a block device, an image file or a disk id ("d-..."). A `snapshot` is an id ("s-..."),
-// a name, or "latest". Names are looked up among the snapshots of the target's disk first.
+// A `target` is a block device, an image file or a disk id ("d-..."). A `snapshot` is an id
+// ("s-..."), a name, or "latest". Names are looked up among the snapshots of the target's disk
+// first.
 //
 // Before each restore (rollback, undo, resume) the preconditions of the cloud API ResetDisk are
 // enforced; a refusal is Errc::kPrecondition with the API's code in `api_code`.
@@ -52,14 +53,14 @@ struct Monitor {
 
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
-  bool create = false;          // make the store when the folder is missing or empty
+  bool create = false;  // make the store when the folder is missing or empty
   bool allow_io_uring = true;
-  unsigned threads = 0;         // 0: as many as the machine has cores, at most 4
+  unsigned threads = 0;                 // 0: as many as the machine has cores, at most 4
   bool accept_available_disks = false;  // today's API; the 2016 rule (In_use only) otherwise
 };
 
 struct SnapshotOptions {
-  std::string name;                               // empty: none
+  std::string name;  // empty: none
   std::string description;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;  // counts when the disk is registered
   bool chunk_bytes_given = false;  // then a registered disk of another chunk size is an error
@@ -100,7 +101,8 @@ class BLKREWIND_API Engine {
                                                      const std::string& file,
                                                      const ImportOptions& options = {},
                                                      const Monitor& monitor = {});
-  // Writes a new sparse file, or with "-" every byte to standard output. An existing file is refused.
+  // Writes a new sparse file, or with "-" every byte to standard output. An existing file is
+  // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
                                                    const std::string& file,
                                                    const Monitor& monitor = {});
@@ -123,8 +125,8 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target,
                                                const Monitor& monitor = {});
 
-  // Reads every chunk and node of the snapshots (none named: all) and checks every digest. Damage is
-  // in the receipt and marks the snapshots; it is not an error of the call.
+  // Reads every chunk and node of the snapshots (none named: all) and checks every digest. Damage
+  // is in the receipt and marks the snapshots; it is not an error of the call.
   [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
                                              const Monitor& monitor = {});
   [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
@@ -148,7 +150,8 @@ class BLKREWIND_API Engine {
   // Refused while the disk has snapshots, unless `with_snapshots`.
   [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false);
 
-  [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id, const std::string& name);
+  [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
+                                                     const std::string& name);
   [[nodiscard]] Status start_instance(const std::string& id);
   [[nodiscard]] Status stop_instance(const std::string& id);
   [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);

@@ -60,13 +60,13 @@ struct DiskInfo {
   std::optional<PendingRollback> pending_rollback;
   std::string last_rollback_snapshot_id;  // what `undo` would take back; or empty
   std::string undo_snapshot_id;           // what `undo` would restore; or empty
-  std::string anchor_snapshot_id;         // what the device is known to have equalled last; or empty
+  std::string anchor_snapshot_id;  // what the device is known to have equalled last; or empty
 };
 
 struct InstanceInfo {
   std::string id;  // "i-..."
   std::string name;
-  std::string status;  // Running, Stopped; observed for i-local
+  std::string status;              // Running, Stopped; observed for i-local
   std::vector<std::string> locks;  // LockReason: security, financial, ...
   std::int64_t expires_at = 0;     // prepay
   bool in_arrears = false;         // afterpay

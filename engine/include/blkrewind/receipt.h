@@ -14,7 +14,7 @@ struct SnapshotReceipt {
   std::string snapshot_id;
   std::string name;
   std::string disk_id;
-  bool disk_registered = false;     // this call registered it
+  bool disk_registered = false;  // this call registered it
   std::uint64_t device_bytes = 0;
   std::uint64_t scanned_bytes = 0;  // read from the device; known holes are not read
   std::uint64_t changed_bytes = 0;  // of chunks that differ from the parent snapshot
@@ -29,15 +29,15 @@ struct RollbackReceipt {
   std::string disk_id;
   std::string snapshot_id;
   std::optional<std::string> undo_snapshot_id;
-  std::string change_source;         // "scan"; "plan" when a resume re-read only what was planned
+  std::string change_source;  // "scan"; "plan" when a resume re-read only what was planned
   bool dry_run = false;
   std::uint64_t device_bytes = 0;
-  std::uint64_t scanned_bytes = 0;   // read from the device to find out what differs
-  std::uint64_t changed_bytes = 0;   // of chunks that differ from the target
-  std::uint64_t restored_bytes = 0;  // streamed from the store to the device
-  std::uint64_t zeroed_bytes = 0;    // punched or written as zeroes
+  std::uint64_t scanned_bytes = 0;      // read from the device to find out what differs
+  std::uint64_t changed_bytes = 0;      // of chunks that differ from the target
+  std::uint64_t restored_bytes = 0;     // streamed from the store to the device
+  std::uint64_t zeroed_bytes = 0;       // punched or written as zeroes
   std::uint64_t undo_stored_bytes = 0;  // chunk bytes that the undo capture wrote to the store
-  std::uint64_t extents = 0;         // merged requests of the plan
+  std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
   std::string root_digest;  // of the device's content after it, verified
 };
@@ -54,9 +54,9 @@ struct DiffReceipt {
 
 struct VerifyReceipt {
   std::uint64_t snapshots = 0;
-  std::uint64_t chunks = 0;         // distinct stored chunks read
+  std::uint64_t chunks = 0;  // distinct stored chunks read
   std::uint64_t verified_bytes = 0;
-  std::vector<std::string> damaged;  // ids of damaged snapshots
+  std::vector<std::string> damaged;   // ids of damaged snapshots
   std::vector<std::string> findings;  // one line each, at most 100
   double elapsed_seconds = 0;
 };

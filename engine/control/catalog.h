@@ -1,0 +1,118 @@
+// Instances, their locks, and which disk is attached to which: STORE/catalog.db, by SQLite.
+//
+// The catalog is the control layer's memory and nothing else's: no snapshot depends on it. A store
+// without one is a store whose disks all belong to "i-local". It is made at the first change, so
+// opening and reading a store writes nothing.
+//
+// "i-local" is the machine itself: always there, its status observed and never recorded (row status
+// is empty). A disk without a row is attached to it since it was registered.
+//
+// Threads: any; one connection behind a mutex. Processes: every change is one immediate
+// transaction, and the write-ahead log lets readers go on meanwhile; a writer waits up to
+// kBusyTimeoutMs.
+//
+// Errors: kIntegrity - damaged, or no catalog; kUnsupported - of a newer blkrewind; kBusy - another
+// process kept it locked; kIo, kNoSpace - the file system. Rules that a change breaks are
+// kPrecondition, kNotFound or kAlreadyExists with the API's code.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blkrewind/engine.h"
+#include "blkrewind/error.h"
+
+namespace SQLite {
+class Database;
+}
+
+namespace blkrewind::control {
+
+inline constexpr std::string_view kLocalInstance = "i-local";
+inline constexpr std::string_view kRunning = "Running";
+inline constexpr std::string_view kStopped = "Stopped";
+inline constexpr std::string_view kSecurityLock = "security";
+inline constexpr int kCatalogVersion = 1;  // PRAGMA user_version
+inline constexpr int kBusyTimeoutMs = 10'000;
+
+struct InstanceRow {
+  std::string id;
+  std::string name;
+  std::string status;              // kRunning, kStopped; empty for i-local
+  std::vector<std::string> locks;  // reasons, sorted
+  std::int64_t expires_at = 0;     // 0: never
+  bool in_arrears = false;
+  std::int64_t created_at = 0;
+
+  [[nodiscard]] bool is_local() const { return id == kLocalInstance; }
+  [[nodiscard]] bool has_lock(std::string_view reason) const;
+};
+
+struct Attachment {
+  std::string disk_id;
+  std::string instance_id;  // empty: Available
+  std::int64_t attached_at = 0;
+  std::int64_t first_detached_at = 0;
+  std::int64_t detached_at = 0;  // last time
+};
+
+class Catalog {
+ public:
+  // Reads the file's version if it is there. `path` ":memory:": a catalog of this object's own.
+  [[nodiscard]] static Result<std::unique_ptr<Catalog>> open(std::string path);
+  ~Catalog();
+  Catalog(const Catalog&) = delete;
+  Catalog& operator=(const Catalog&) = delete;
+
+  // i-local first, then by creation; of one instance nullopt when there is none.
+  [[nodiscard]] Result<std::vector<InstanceRow>> instances();
+  [[nodiscard]] Result<std::optional<InstanceRow>> instance(const std::string& id);
+  // nullopt: no row, so attached to i-local since its registration.
+  [[nodiscard]] Result<std::optional<Attachment>> attachment(const std::string& disk_id);
+  [[nodiscard]] Result<std::vector<Attachment>> attachments();
+
+  [[nodiscard]] Status create_instance(const std::string& id, const std::string& name,
+                                       std::int64_t now);
+  // kRunning or kStopped; refused when it is already so or the instance is locked for security.
+  [[nodiscard]] Status set_status(const std::string& id, std::string_view status);
+  // Locking twice for one reason is one lock.
+  [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
+  [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
+  [[nodiscard]] Status change_instance(const std::string& id, const InstanceChange& change);
+  // Refused while it is Running, locked for security, or one of `known_disks` is attached to it.
+  [[nodiscard]] Status delete_instance(const std::string& id,
+                                       std::span<const std::string> known_disks);
+
+  [[nodiscard]] Status attach(const std::string& disk_id, const std::string& instance_id,
+                              std::int64_t now);
+  [[nodiscard]] Status detach(const std::string& disk_id, std::int64_t registered_at,
+                              std::int64_t now);
+  [[nodiscard]] Status forget_disk(const std::string& disk_id);
+
+ private:
+  explicit Catalog(std::string path);
+
+  [[nodiscard]] Status open_if_there();
+  [[nodiscard]] Status open_or_make();
+  [[nodiscard]] Status check_version();
+  // Runs `body` and turns what SQLite throws into errors. `read` skips the body when there is no
+  // file; `change` makes the file and wraps the body in a transaction, taken back on any error.
+  [[nodiscard]] Status read(const std::function<void(SQLite::Database&)>& body);
+  [[nodiscard]] Status change(const std::function<Status(SQLite::Database&)>& body);
+
+  const std::string path_;
+  std::mutex mutex_;
+  std::unique_ptr<SQLite::Database> database_;  // null: no file yet
+};
+
+// "The specified InstanceId does not exist."
+[[nodiscard]] Error no_such_instance(const std::string& id);
+
+}  // namespace blkrewind::control

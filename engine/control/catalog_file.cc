@@ -1,0 +1,256 @@
+// The catalog as a file: made, opened, checked, and every exception of SQLite stopped here.
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "control/catalog.h"
+
+namespace blkrewind::control {
+namespace {
+
+constexpr int kApplicationId = 0x626C6B72;  // "blkr"; PRAGMA application_id, as file(1) shows it
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE instances(
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  status TEXT NOT NULL CHECK(status IN ('', 'Running', 'Stopped')),
+  expires_at INTEGER NOT NULL,
+  in_arrears INTEGER NOT NULL CHECK(in_arrears IN (0, 1)),
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE instance_locks(
+  instance_id TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY(instance_id, reason)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE disks(
+  disk_id TEXT PRIMARY KEY NOT NULL,
+  instance_id TEXT NOT NULL,
+  attached_at INTEGER NOT NULL,
+  first_detached_at INTEGER NOT NULL,
+  detached_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO instances VALUES('i-local', '', '', 0, 0, 0);
+)sql";
+
+Error damaged(const std::string& path, const std::string& why) {
+  Error error;
+  error.code = Errc::kIntegrity;
+  error.message = "the catalog " + path + " is damaged: " + why;
+  error.hint =
+      "restore it from a backup, or move it away: snapshots do not depend on it, and every "
+      "disk then belongs to i-local again";
+  return error;
+}
+
+// https://www.sqlite.org/rescode.html; the low byte is the primary code.
+Error from_sqlite(const SQLite::Exception& exception, const std::string& path, int sys_errno) {
+  const std::string what = exception.what();
+  switch (exception.getErrorCode() & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_MISMATCH:
+    case SQLITE_CONSTRAINT:
+      return damaged(path, what);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: {
+      Error error;
+      error.code = Errc::kBusy;
+      error.message = "the catalog " + path + " is in use by another process";
+      error.hint = "try again when it has ended";
+      return error;
+    }
+    case SQLITE_FULL: {
+      Error error = system_error(ENOSPC, "cannot write the catalog " + path);
+      return error;
+    }
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY: {
+      Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
+      if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
+      if (error.hint.empty()) error.hint = "check the permissions and the file system of the store";
+      return error;
+    }
+    default: {
+      Error error;
+      error.code = Errc::kInternal;
+      error.message = "the catalog " + path + " failed: " + what;
+      return error;
+    }
+  }
+}
+
+// Calls `body` and lets nothing out. Every use of SQLiteCpp stands inside one of these.
+template <class Body>
+Status guarded(const std::string& path, const std::unique_ptr<SQLite::Database>& database,
+               const Body& body) {
+  try {
+    return body();
+  } catch (const SQLite::Exception& exception) {
+    const int sys_errno = database ? sqlite3_system_errno(database->getHandle()) : 0;
+    return fail(from_sqlite(exception, path, sys_errno));
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::kInternal, "out of memory while using the catalog " + path);
+  } catch (const std::exception& exception) {
+    return fail(Errc::kInternal, "the catalog " + path + " failed: " + exception.what());
+  }
+}
+
+Result<bool> file_is_there(const std::string& path) {
+  if (path == ":memory:") return false;
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return fail(system_error(errno, "cannot look for the catalog " + path));
+}
+
+Status sync_parent(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string parent =
+      slash == std::string::npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+  const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || fsync(directory.get()) != 0) {
+    return fail(system_error(errno, "cannot flush the directory " + parent));
+  }
+  return {};
+}
+
+// An empty file of mode 0600 (SQLite's own would follow the umask), under its name at once: SQLite
+// locks by fcntl(2), and closing any descriptor of a file drops those locks for the whole process,
+// so the descriptor that made it must be closed before anybody can open it.
+Status make_file(const std::string& path) {
+  const std::string temporary = path + "." + new_id("new-");
+  {
+    const UniqueFd file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (file.get() < 0) return fail(system_error(errno, "cannot make the catalog " + path));
+  }
+  const int linked = link(temporary.c_str(), path.c_str());
+  const int link_errno = errno;
+  unlink(temporary.c_str());
+  if (linked != 0 && link_errno != EEXIST) {
+    return fail(system_error(link_errno, "cannot make the catalog " + path));
+  }
+  return sync_parent(path);
+}
+
+std::unique_ptr<SQLite::Database> connect(const std::string& path) {
+  const int flags = SQLite::OPEN_READWRITE | (path == ":memory:" ? SQLite::OPEN_CREATE : 0);
+  auto database = std::make_unique<SQLite::Database>(path, flags, kBusyTimeoutMs);
+  sqlite3_extended_result_codes(database->getHandle(), 1);
+  database->exec("PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;");
+  return database;
+}
+
+int pragma(SQLite::Database& database, const char* text) {
+  return database.execAndGet(text).getInt();
+}
+
+void make_schema(SQLite::Database& database, const std::string& path) {
+  // Not possible inside a transaction, and not serious when another process is in the way: the
+  // catalog works with a rollback journal as well.
+  if (database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
+    log::warning("the catalog " + path + " keeps a rollback journal");
+  }
+  SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+  if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
+    database.exec(kSchema);
+    database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
+    database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
+  }
+  transaction.commit();
+}
+
+}  // namespace
+
+Catalog::Catalog(std::string path) : path_(std::move(path)) {}
+Catalog::~Catalog() = default;
+
+Result<std::unique_ptr<Catalog>> Catalog::open(std::string path) {
+  std::unique_ptr<Catalog> catalog(new Catalog(std::move(path)));
+  BLKREWIND_TRY(catalog->open_if_there());
+  return catalog;
+}
+
+Status Catalog::check_version() {
+  SQLite::Database& database = *database_;
+  const int version = pragma(database, "PRAGMA user_version");
+  if (version > kCatalogVersion) {
+    return fail(Errc::kUnsupported,
+                "the catalog " + path_ + " is of version " + std::to_string(version) +
+                    "; this blkrewind knows version " + std::to_string(kCatalogVersion),
+                "use a newer blkrewind");
+  }
+  const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
+  if (version == 0 && empty) return {};  // made, and the schema did not get into it: as if absent
+  if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
+    return fail(damaged(path_, "it is the database of another program"));
+  }
+  const std::string check = database.execAndGet("PRAGMA quick_check(1)").getString();
+  if (check != "ok") return fail(damaged(path_, check));
+  return {};
+}
+
+Status Catalog::open_if_there() {
+  if (database_) return {};
+  BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
+  if (!there) return {};
+  Status opened = guarded(path_, database_, [this]() -> Status {
+    database_ = connect(path_);
+    return check_version();
+  });
+  if (!opened) database_.reset();
+  return opened;
+}
+
+Status Catalog::open_or_make() {
+  if (!database_ && path_ != ":memory:") {
+    BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
+    if (!there) BLKREWIND_TRY(make_file(path_));
+  }
+  BLKREWIND_TRY(open_if_there());
+  return guarded(path_, database_, [this]() -> Status {
+    if (!database_) database_ = connect(path_);
+    if (pragma(*database_, "PRAGMA user_version") == 0) make_schema(*database_, path_);
+    return check_version();
+  });
+}
+
+Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  BLKREWIND_TRY(open_if_there());
+  if (!database_) return {};
+  return guarded(path_, database_, [&]() -> Status {
+    // One view for all statements of the body. Rolled back at its end: nothing was changed.
+    SQLite::Transaction transaction(*database_);
+    if (pragma(*database_, "PRAGMA user_version") != 0) body(*database_);
+    return {};
+  });
+}
+
+Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  BLKREWIND_TRY(open_or_make());
+  return guarded(path_, database_, [&]() -> Status {
+    SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
+    BLKREWIND_TRY(body(*database_));
+    transaction.commit();
+    return {};
+  });
+}
+
+}  // namespace blkrewind::control

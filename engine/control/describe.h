@@ -1,0 +1,24 @@
+// The journal's records as the values of blkrewind/info.h. Pure; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "blkrewind/info.h"
+#include "control/catalog.h"
+#include "operations.h"
+
+namespace blkrewind::control {
+
+[[nodiscard]] SnapshotInfo describe_snapshot(const DiskView& view,
+                                             const format::SnapshotRecord& snapshot);
+
+// `attachment`: the catalog's row of the disk, if it has one.
+[[nodiscard]] DiskInfo describe_disk(const DiskView& view,
+                                     const std::optional<Attachment>& attachment);
+
+// Of the disk's snapshots; null when there is none of that number (0, or deleted meanwhile).
+[[nodiscard]] const format::SnapshotRecord* snapshot_of(const DiskView& view,
+                                                        format::SnapshotNumber number);
+
+}  // namespace blkrewind::control

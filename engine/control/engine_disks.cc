@@ -1,0 +1,188 @@
+// Disks: finding, registering, describing, attaching.
+#include <utility>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "control/describe.h"
+#include "control/engine_impl.h"
+
+namespace blkrewind {
+
+using control::refused;
+using control::refused_as;
+using control::ResetRule;
+
+Result<std::optional<Engine::Impl::Found>> Engine::Impl::find(const std::string& target) {
+  BLKREWIND_TRY(operations_->refresh());
+  if (target.empty()) return std::nullopt;
+  auto view = operations_->find_disk(target);
+  if (!view && view.error().code == Errc::kNotFound) return std::nullopt;
+  if (!view) return fail(std::move(view).error());
+  if (!*view) return std::nullopt;
+  const bool by_id = (*view)->disk.id == target;
+  std::string path = by_id ? (*view)->disk.path : target;
+  return Found{std::move(**view), std::move(path)};
+}
+
+Result<Engine::Impl::Found> Engine::Impl::need(const std::string& target, Errc code) {
+  if (target.empty()) {
+    return fail(refused_as(Errc::kInvalidArgument, ResetRule::kMissingDiskId,
+                           "name a block device, an image file or a disk id"));
+  }
+  BLKREWIND_ASSIGN(auto found, find(target));
+  if (!found) {
+    return fail(refused_as(code, ResetRule::kDiskNotFound,
+                           target + " is not registered; see what is: blkrewind list"));
+  }
+  return std::move(*found);
+}
+
+Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::string& target,
+                                                                std::uint32_t chunk_bytes,
+                                                                bool chunk_bytes_given) {
+  if (!is_valid_chunk_bytes(chunk_bytes)) {
+    return fail(Errc::kInvalidArgument,
+                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
+                "use a power of two from 4 KiB to 1 MiB");
+  }
+  if (target.empty()) return fail(need(target).error());
+  BLKREWIND_ASSIGN(auto found, find(target));
+  if (found) {
+    if (chunk_bytes_given && found->view.disk.chunk_bytes != chunk_bytes) {
+      return fail(Errc::kInvalidArgument,
+                  found->path + " was registered with chunks of " +
+                      format_bytes(found->view.disk.chunk_bytes),
+                  "leave the chunk size out, or begin anew: blkrewind disk forget " + target +
+                      " --with-snapshots");
+    }
+    return Registered{std::move(*found), false};
+  }
+  if (is_valid_id("d-", target)) return fail(need(target).error());
+  BLKREWIND_ASSIGN(DiskView view, operations_->register_disk(target, chunk_bytes));
+  return Registered{Found{std::move(view), target}, true};
+}
+
+// A first snapshot that failed leaves no disk behind. Best effort: a disk without snapshots harms
+// nobody, and another process may have taken it up meanwhile.
+void Engine::Impl::forget_if_empty(const Registered& registered) {
+  if (!registered.now) return;
+  const format::DiskNumber number = registered.found.view.disk.number;
+  if (!operations_->refresh()) return;
+  const std::optional<DiskView> view = operations_->disk(number);
+  if (!view || view->locked || view->intent || !view->snapshots.empty()) return;
+  if (Status forgotten = operations_->forget_disk(number); !forgotten) {
+    log::warning("the disk " + view->disk.id +
+                 " stays registered: " + forgotten.error().to_string());
+  }
+}
+
+Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
+  BLKREWIND_ASSIGN(const auto attachment, catalog_->attachment(view.disk.id));
+  return control::describe_disk(view, attachment);
+}
+
+Result<std::vector<DiskInfo>> Engine::Impl::disks() {
+  BLKREWIND_TRY(operations_->refresh());
+  std::vector<DiskInfo> infos;
+  for (const DiskView& view : operations_->disks()) {
+    BLKREWIND_ASSIGN(DiskInfo info, describe(view));
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+Result<DiskInfo> Engine::Impl::disk(const std::string& target) {
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  return describe(found.view);
+}
+
+Result<StoreInfo> Engine::Impl::store_info() {
+  BLKREWIND_TRY(operations_->refresh());
+  return operations_->store_info();
+}
+
+Result<DiskInfo> Engine::Impl::register_disk(const std::string& target,
+                                             const SnapshotOptions& options) {
+  BLKREWIND_ASSIGN(const Registered registered,
+                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  return describe(registered.found.view);
+}
+
+Status Engine::Impl::attach_disk(const std::string& target, const std::string& instance) {
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
+  if (found.view.intent) {
+    return fail(refused(ResetRule::kDiskStatus,
+                        "a rollback of it has not finished: blkrewind resume " + target));
+  }
+  return catalog_->attach(info.id, instance, now());
+}
+
+Status Engine::Impl::detach_disk(const std::string& target) {
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
+  if (found.view.intent) {
+    return fail(refused(ResetRule::kDiskStatus,
+                        "a rollback of it has not finished: blkrewind resume " + target));
+  }
+  if (info.status == "Creating") {
+    return fail(refused(ResetRule::kDiskStatus, "its first snapshot is being taken: wait for it"));
+  }
+  const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
+  if (!device.used_by.empty()) {
+    const io::UsedBy& use = device.used_by.front();
+    return fail(refused(
+        ResetRule::kInstanceStatus,
+        found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
+  }
+  return catalog_->detach(info.id, info.registered_at, now());
+}
+
+Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& path) {
+  if (path.empty()) {
+    return fail(Errc::kInvalidArgument, "no device was named",
+                "name the device that is the disk from now on");
+  }
+  BLKREWIND_TRY(operations_->refresh());
+  // By id only: a path would be looked up by the very identity that is to be replaced.
+  for (const DiskView& view : operations_->disks()) {
+    if (view.disk.id != disk_id) continue;
+    if (view.intent && view.locked) {
+      return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
+                  "wait until it has ended");
+    }
+    return operations_->adopt_disk(view.disk.number, path);
+  }
+  return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
+                         "give the disk's id (d-...); see the disks: blkrewind list"));
+}
+
+Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots) {
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  const std::string& id = found.view.disk.id;
+  if (found.view.intent) {
+    return fail(refused(ResetRule::kResetInProgress,
+                        "a rollback of it has not finished: blkrewind resume " + target +
+                            " or blkrewind undo " + target));
+  }
+  if (found.view.locked) {
+    return fail(Errc::kBusy, "another operation works on " + id + " right now",
+                "try again when it has ended");
+  }
+  if (!found.view.snapshots.empty() && !with_snapshots) {
+    return fail(
+        Errc::kPrecondition,
+        id + " has " + std::to_string(found.view.snapshots.size()) + " snapshots",
+        "delete them first, or all at once: blkrewind disk forget " + target + " --with-snapshots");
+  }
+  for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
+    auto removed = operations_->remove_snapshot(snapshot.number, {});
+    if (!removed) {
+      return fail(std::move(removed).error().while_doing("forgetting " + id));
+    }
+  }
+  BLKREWIND_TRY(operations_->forget_disk(found.view.disk.number));
+  return catalog_->forget_disk(id);
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,142 @@
+// The Engine's inside: names -> facts -> rules -> Operations. Nothing here reads or writes a
+// device.
+//
+// Threads: as the Engine. Exceptions may leave these methods (allocation, a caller's callback);
+// public_engine.cc stops them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blkrewind/engine.h"
+#include "control/catalog.h"
+#include "control/facts.h"
+#include "control/resolve.h"
+#include "io/env.h"
+#include "operations.h"
+
+namespace blkrewind {
+
+class Engine::Impl {
+ public:
+  // `owned` may be null: then `env` belongs to somebody else.
+  [[nodiscard]] static Result<std::unique_ptr<Impl>> open(std::unique_ptr<io::Env> owned,
+                                                          io::Env& env, const OpenOptions& options,
+                                                          const std::string& catalog_path);
+
+  // engine_snapshots.cc
+  [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
+                                                 const SnapshotOptions& options,
+                                                 const Monitor& monitor);
+  [[nodiscard]] Result<SnapshotReceipt> import_image(const std::string& target,
+                                                     const std::string& file,
+                                                     const ImportOptions& options,
+                                                     const Monitor& monitor);
+  [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
+                                                   const std::string& file, const Monitor& monitor);
+  [[nodiscard]] Result<DiffReceipt> diff(const std::string& target, const std::string& snapshot,
+                                         const std::optional<std::string>& other,
+                                         const std::function<void(Extent)>& visit,
+                                         const Monitor& monitor);
+  [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
+                                             const Monitor& monitor);
+  [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
+                                                      const Monitor& monitor);
+  [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor);
+  [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id);
+
+  // engine_restore.cc
+  [[nodiscard]] Result<RollbackReceipt> rollback(const std::string& target,
+                                                 const std::string& snapshot,
+                                                 const RollbackOptions& options,
+                                                 const Monitor& monitor);
+  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor);
+  [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target, const Monitor& monitor);
+
+  // engine_disks.cc
+  [[nodiscard]] Result<std::vector<DiskInfo>> disks();
+  [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
+  [[nodiscard]] Result<StoreInfo> store_info();
+  [[nodiscard]] Result<DiskInfo> register_disk(const std::string& target,
+                                               const SnapshotOptions& options);
+  [[nodiscard]] Status attach_disk(const std::string& target, const std::string& instance);
+  [[nodiscard]] Status detach_disk(const std::string& target);
+  [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
+  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots);
+
+  // engine_instances.cc
+  [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
+                                                     const std::string& name);
+  [[nodiscard]] Status start_instance(const std::string& id);
+  [[nodiscard]] Status stop_instance(const std::string& id);
+  [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
+  [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
+  [[nodiscard]] Status change_instance(const std::string& id, const InstanceChange& change);
+  [[nodiscard]] Status delete_instance(const std::string& id);
+  [[nodiscard]] Result<InstanceInfo> instance(const std::string& id);
+  [[nodiscard]] Result<std::vector<InstanceInfo>> instances();
+
+ private:
+  friend struct EngineAccess;
+
+  // A registered disk and where its device is.
+  struct Found {
+    DiskView view;
+    std::string path;
+  };
+  struct Registered {
+    Found found;
+    bool now = false;  // by this call
+  };
+  // A restore that names have been resolved for.
+  struct Restore {
+    control::ResetRequest request;
+    control::ResetFound found;
+  };
+
+  Impl() = default;
+
+  [[nodiscard]] std::int64_t now() const { return clock_(); }
+
+  // engine_disks.cc. find: nullopt when no disk is registered under the target. need: the same as
+  // an error InvalidDiskId.NotFound of class `code`.
+  [[nodiscard]] Result<std::optional<Found>> find(const std::string& target);
+  [[nodiscard]] Result<Found> need(const std::string& target, Errc code = Errc::kNotFound);
+  [[nodiscard]] Result<Registered> find_or_register(const std::string& target,
+                                                    std::uint32_t chunk_bytes,
+                                                    bool chunk_bytes_given);
+  void forget_if_empty(const Registered& registered);
+  [[nodiscard]] Result<DiskInfo> describe(const DiskView& view);
+
+  // engine_snapshots.cc: may this disk get a snapshot of this name now?
+  [[nodiscard]] static Status check_new_snapshot(const Found& found, const std::string& target,
+                                                 const std::string& name,
+                                                 const std::string& description);
+
+  // engine_restore.cc
+  [[nodiscard]] Status allow(const Restore& restore);
+  [[nodiscard]] Result<RollbackReceipt> restore_to(const Restore& restore,
+                                                   const RollbackOptions& options,
+                                                   const Monitor& monitor);
+  [[nodiscard]] Result<RollbackReceipt> continue_pending(const Found& found,
+                                                         const std::string& target, bool backwards,
+                                                         const Monitor& monitor);
+
+  // engine_instances.cc
+  [[nodiscard]] Result<InstanceInfo> describe_instance(const control::InstanceRow& row,
+                                                       const std::vector<DiskView>& views);
+  [[nodiscard]] std::vector<io::UsedBy> uses_of(const DiskView& view);
+
+  std::unique_ptr<io::Env> owned_env_;
+  io::Env* env_ = nullptr;
+  std::unique_ptr<Operations> operations_;
+  std::unique_ptr<control::Catalog> catalog_;
+  bool accept_available_ = false;
+  std::function<std::int64_t()> clock_;
+};
+
+}  // namespace blkrewind

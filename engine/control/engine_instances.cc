@@ -1,0 +1,156 @@
+// Instances: the catalog's, and i-local as the machine shows it.
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "control/describe.h"
+#include "control/engine_impl.h"
+
+namespace blkrewind {
+
+using control::Attachment;
+using control::InstanceRow;
+using control::kLocalInstance;
+using control::no_such_instance;
+using control::refused;
+using control::ResetRule;
+
+namespace {
+
+const std::string& instance_of(const DiskView& view, const std::vector<Attachment>& attachments,
+                               const std::string& local) {
+  for (const Attachment& attachment : attachments) {
+    if (attachment.disk_id == view.disk.id) return attachment.instance_id;
+  }
+  return local;
+}
+
+// LockReason of the API: security, financial, recycling, dedicatedhostfinancial, ...
+Status check_reason(const std::string& reason) {
+  const bool plain = std::all_of(reason.begin(), reason.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (plain && !reason.empty() && reason.size() <= 64) return {};
+  return fail(Errc::kInvalidArgument, "\"" + reason + "\" is no reason for a lock",
+              "use small letters: security, financial, ...");
+}
+
+Status check_instance_name(const std::string& name) {
+  if (name.empty() || is_printable_text(name, kMaxNameBytes)) return {};
+  return fail(Errc::kInvalidArgument, "this name is not possible",
+              "use at most 128 bytes of printable text");
+}
+
+}  // namespace
+
+std::vector<io::UsedBy> Engine::Impl::uses_of(const DiskView& view) {
+  return control::observe_device(*env_, view.disk, view.disk.path).used_by;
+}
+
+Result<InstanceInfo> Engine::Impl::describe_instance(const InstanceRow& row,
+                                                     const std::vector<DiskView>& views) {
+  InstanceInfo info;
+  info.id = row.id;
+  info.name = row.name;
+  info.status = row.is_local() ? std::string(control::kStopped) : row.status;
+  info.locks = row.locks;
+  info.expires_at = row.expires_at;
+  info.in_arrears = row.in_arrears;
+  info.created_at = row.created_at;
+  BLKREWIND_ASSIGN(const auto attachments, catalog_->attachments());
+  const std::string local(kLocalInstance);
+  for (const DiskView& view : views) {
+    if (instance_of(view, attachments, local) != row.id) continue;
+    info.disk_ids.push_back(view.disk.id);
+    if (row.is_local() && !uses_of(view).empty()) info.status = control::kRunning;
+  }
+  return info;
+}
+
+Result<InstanceInfo> Engine::Impl::instance(const std::string& id) {
+  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_ASSIGN(const auto row, catalog_->instance(id));
+  if (!row) return fail(no_such_instance(id));
+  return describe_instance(*row, operations_->disks());
+}
+
+Result<std::vector<InstanceInfo>> Engine::Impl::instances() {
+  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_ASSIGN(const auto rows, catalog_->instances());
+  const std::vector<DiskView> views = operations_->disks();
+  std::vector<InstanceInfo> infos;
+  for (const InstanceRow& row : rows) {
+    BLKREWIND_ASSIGN(InstanceInfo info, describe_instance(row, views));
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+Result<InstanceInfo> Engine::Impl::create_instance(const std::string& id, const std::string& name) {
+  const std::string wanted = id.empty() ? new_id("i-") : id;
+  if (wanted == kLocalInstance) {
+    return fail(Errc::kAlreadyExists, "i-local is this machine and always there",
+                "choose another id");
+  }
+  if (!is_valid_id("i-", wanted)) {
+    return fail(Errc::kInvalidArgument, "\"" + wanted + "\" is no instance id",
+                "use \"i-\" and letters or digits, at most 30 characters in all");
+  }
+  BLKREWIND_TRY(check_instance_name(name));
+  BLKREWIND_TRY(catalog_->create_instance(wanted, name, now()));
+  return instance(wanted);
+}
+
+Status Engine::Impl::start_instance(const std::string& id) {
+  if (id == kLocalInstance) {
+    return fail(refused(ResetRule::kInstanceStatus,
+                        "i-local is observed and cannot be started: it is Running while one of its "
+                        "devices is in use, for instance mounted"));
+  }
+  return catalog_->set_status(id, control::kRunning);
+}
+
+Status Engine::Impl::stop_instance(const std::string& id) {
+  if (id != kLocalInstance) return catalog_->set_status(id, control::kStopped);
+  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_ASSIGN(const auto attachments, catalog_->attachments());
+  const std::string local(kLocalInstance);
+  std::string hint =
+      "i-local is observed and cannot be stopped: it is Stopped while none of its "
+      "devices is in use";
+  for (const DiskView& view : operations_->disks()) {
+    if (instance_of(view, attachments, local) != local) continue;
+    for (const io::UsedBy& use : uses_of(view)) {
+      if (!use.hint.empty()) hint += "; " + view.disk.path + ": " + use.hint;
+    }
+  }
+  return fail(refused(ResetRule::kInstanceStatus, std::move(hint)));
+}
+
+Status Engine::Impl::lock_instance(const std::string& id, const std::string& reason) {
+  BLKREWIND_TRY(check_reason(reason));
+  return catalog_->lock_instance(id, reason);
+}
+
+Status Engine::Impl::unlock_instance(const std::string& id, const std::string& reason) {
+  BLKREWIND_TRY(check_reason(reason));
+  return catalog_->unlock_instance(id, reason);
+}
+
+Status Engine::Impl::change_instance(const std::string& id, const InstanceChange& change) {
+  if (change.name) BLKREWIND_TRY(check_instance_name(*change.name));
+  if (change.expires_at && *change.expires_at < 0) {
+    return fail(Errc::kInvalidArgument, "a time before 1970 is not possible",
+                "use 0 for an instance that never expires");
+  }
+  return catalog_->change_instance(id, change);
+}
+
+Status Engine::Impl::delete_instance(const std::string& id) {
+  BLKREWIND_TRY(operations_->refresh());
+  std::vector<std::string> known_disks;
+  for (const DiskView& view : operations_->disks()) known_disks.push_back(view.disk.id);
+  return catalog_->delete_instance(id, known_disks);
+}
+
+}  // namespace blkrewind

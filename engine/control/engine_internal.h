@@ -1,0 +1,26 @@
+// An Engine on another machine than the real one, for tests.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "blkrewind/engine.h"
+#include "control/catalog.h"
+#include "io/env.h"
+#include "operations.h"
+
+namespace blkrewind {
+
+struct EngineAccess {
+  // `env` outlives the Engine. `catalog_path`: SQLite's files are real ones whatever the Env, so a
+  // simulated store keeps its catalog in ":memory:" or in a directory of the test's.
+  [[nodiscard]] static Result<Engine> open(io::Env& env, const OpenOptions& options,
+                                           const std::string& catalog_path);
+  // Replaces the clock (seconds since the epoch).
+  static void set_clock(Engine& engine, std::function<std::int64_t()> clock);
+  [[nodiscard]] static Operations& operations(Engine& engine);
+  [[nodiscard]] static control::Catalog& catalog(Engine& engine);
+};
+
+}  // namespace blkrewind

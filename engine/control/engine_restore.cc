@@ -1,0 +1,155 @@
+// Rollback, undo and resume: each passes the rules of ResetDisk before the mechanism is asked.
+#include <utility>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "control/describe.h"
+#include "control/engine_impl.h"
+
+namespace blkrewind {
+
+using control::refused;
+using control::ResetRule;
+
+namespace {
+
+// Refusals that the API has no code for.
+Error refused_plainly(const std::string& why, std::string hint) {
+  Error error;
+  error.code = Errc::kPrecondition;
+  error.message = why;
+  error.hint = std::move(hint);
+  return error;
+}
+
+}  // namespace
+
+// The rules, then what is outside of the API's table (identity, read-only, the store's own device).
+Status Engine::Impl::allow(const Restore& restore) {
+  control::FactSources sources;
+  sources.env = env_;
+  sources.catalog = catalog_.get();
+  sources.accept_available = accept_available_;
+  sources.now = now();
+  BLKREWIND_ASSIGN(const control::ResetFacts facts,
+                   control::gather_facts(sources, restore.request, restore.found));
+  if (const auto refusal = control::decide_reset(facts)) {
+    // An operation of ours holds the device open: that is not the instance's fault.
+    const auto& disk = facts.disk;
+    if (refusal->rule == ResetRule::kInstanceStatus && restore.found.disk->locked &&
+        (disk->instance.local || disk->instance.id.empty() || disk->instance.stopped)) {
+      return fail(Errc::kBusy, "another operation works on " + restore.found.path + " right now",
+                  "try again when it has ended");
+    }
+    log::info("refused: " + std::string(refusal->api_code) + ": " + refusal->hint);
+    return fail(control::to_error(*refusal));
+  }
+  return operations_->check_device(restore.found.disk->disk, restore.found.path, true);
+}
+
+Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
+                                                 const RollbackOptions& options,
+                                                 const Monitor& monitor) {
+  BLKREWIND_TRY(allow(restore));
+  RollbackRequest request;
+  request.disk = restore.found.disk->disk.number;
+  request.target = restore.found.snapshot->number;
+  request.path = restore.found.path;
+  request.request_id = new_uuid_upper();
+  request.undo = options.undo;
+  request.dry_run = options.dry_run;
+  return operations_->rollback(request, monitor);
+}
+
+Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
+                                               const std::string& snapshot,
+                                               const RollbackOptions& options,
+                                               const Monitor& monitor) {
+  Restore restore;
+  restore.request.target = target;
+  restore.request.snapshot_text = snapshot;
+  BLKREWIND_ASSIGN(auto found, find(target));
+  if (found) {
+    const std::vector<DiskView> views = operations_->disks();
+    if (const auto match = control::find_snapshot(views, found->view.disk.number, snapshot)) {
+      restore.found.snapshot = *match->snapshot;
+    }
+    restore.found.path = std::move(found->path);
+    restore.found.disk = std::move(found->view);
+  }
+  return restore_to(restore, options, monitor);
+}
+
+Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Monitor& monitor) {
+  BLKREWIND_ASSIGN(Found found, need(target, Errc::kPrecondition));
+  if (found.view.intent) return continue_pending(found, target, true, monitor);
+
+  const format::LastRollback& last = found.view.disk.last_rollback;
+  if (last.request_id.empty()) {
+    return fail(
+        refused_plainly("there is nothing to undo: " + found.path + " has never been rolled back",
+                        "see its snapshots: blkrewind list " + target));
+  }
+  if (last.changed_nothing) {
+    return fail(refused_plainly(
+        "there is nothing to undo: the last rollback of " + found.path + " found nothing to change",
+        "see its snapshots: blkrewind list " + target));
+  }
+  if (last.undo == 0) {
+    return fail(refused_plainly(
+        "the last rollback of " + found.path + " was made with --no-undo",
+        "what it overwrote was not kept; roll back to another snapshot: blkrewind list " + target));
+  }
+  const format::SnapshotRecord* snapshot = control::snapshot_of(found.view, last.undo);
+  if (snapshot == nullptr) {
+    return fail(refused(ResetRule::kSnapshotNotFound,
+                        "the undo snapshot of the last rollback was deleted; roll back to another "
+                        "one: blkrewind list " +
+                            target));
+  }
+  Restore restore;
+  restore.request.target = target;
+  restore.request.snapshot_text = snapshot->id;
+  restore.found.snapshot = *snapshot;
+  restore.found.path = std::move(found.path);
+  restore.found.disk = std::move(found.view);
+  return restore_to(restore, {}, monitor);
+}
+
+Result<RollbackReceipt> Engine::Impl::resume(const std::string& target, const Monitor& monitor) {
+  BLKREWIND_ASSIGN(Found found, need(target, Errc::kPrecondition));
+  if (!found.view.intent) {
+    return fail(refused_plainly(
+        "there is nothing to resume: no rollback of " + found.path + " was interrupted",
+        "see its state: blkrewind list " + target));
+  }
+  return continue_pending(found, target, false, monitor);
+}
+
+Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
+                                                       const std::string& target, bool backwards,
+                                                       const Monitor& monitor) {
+  const format::IntentRecord& intent = *found.view.intent;
+  if (found.view.locked) {
+    return fail(Errc::kBusy, "a rollback of " + found.path + " is running right now",
+                "wait until it has ended");
+  }
+  if (backwards && intent.undo == 0) {
+    return fail(
+        refused_plainly("the interrupted rollback of " + found.path + " was begun with --no-undo",
+                        "finish it: blkrewind resume " + target));
+  }
+  const format::SnapshotRecord* snapshot =
+      control::snapshot_of(found.view, backwards ? intent.undo : intent.target);
+  Restore restore;
+  restore.request.target = target;
+  restore.request.snapshot_text = snapshot == nullptr ? "the rollback's" : snapshot->id;
+  restore.request.continues_pending = true;
+  if (snapshot != nullptr) restore.found.snapshot = *snapshot;
+  restore.found.path = found.path;
+  restore.found.disk = found.view;
+  BLKREWIND_TRY(allow(restore));
+  return operations_->resume(found.view.disk.number, found.path, backwards, monitor);
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,226 @@
+// Snapshots: taking, importing, exporting, comparing, checking, deleting.
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "control/describe.h"
+#include "control/engine_impl.h"
+
+namespace blkrewind {
+
+using control::find_snapshot;
+using control::find_snapshot_anywhere;
+using control::FoundSnapshot;
+using control::refused;
+using control::refused_as;
+using control::ResetRule;
+using control::status_now;
+
+namespace {
+
+constexpr std::size_t kMaxDescriptionBytes = 1024;
+
+Status need_accomplished(const FoundSnapshot& found) {
+  switch (status_now(*found.snapshot, found.disk->locked)) {
+    case SnapshotStatus::kAccomplished:
+      return {};
+    case SnapshotStatus::kProgressing:
+      return fail(refused(ResetRule::kNotReady, "wait until it has been taken"));
+    case SnapshotStatus::kFailed:
+      break;
+  }
+  return fail(refused(ResetRule::kNotReady,
+                      "it failed: delete it and take a new one: blkrewind "
+                      "delete " +
+                          found.snapshot->id));
+}
+
+// A snapshot of this disk that is there and can be read.
+Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, format::DiskNumber disk,
+                                       const std::string& target, const std::string& text) {
+  const auto found = find_snapshot(views, disk, text);
+  if (!found) {
+    return fail(refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound,
+                           "see its snapshots: blkrewind list " + target));
+  }
+  if (found->snapshot->disk != disk) {
+    return fail(
+        refused(ResetRule::kMismatch, "see the snapshots of this disk: blkrewind list " + target));
+  }
+  BLKREWIND_TRY(need_accomplished(*found));
+  return *found;
+}
+
+}  // namespace
+
+Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
+                                        const std::string& name, const std::string& description) {
+  if (!name.empty() && !is_valid_snapshot_name(name)) {
+    return fail(Errc::kInvalidArgument, "this name is not possible for a snapshot",
+                std::string(snapshot_name_rule()));
+  }
+  if (!description.empty() && !is_printable_text(description, kMaxDescriptionBytes)) {
+    return fail(Errc::kInvalidArgument, "this description is not possible",
+                "use at most 1024 bytes of printable text in one line");
+  }
+  if (found.view.intent) {
+    return fail(refused(ResetRule::kResetInProgress,
+                        found.view.locked
+                            ? "a rollback of it is running: wait until it has ended"
+                            : "a rollback of it was interrupted: finish it with blkrewind resume " +
+                                  target + " or take it back with blkrewind undo " + target));
+  }
+  for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
+    if (name.empty() || snapshot.name != name ||
+        status_now(snapshot, found.view.locked) == SnapshotStatus::kFailed) {
+      continue;
+    }
+    return fail(Errc::kAlreadyExists,
+                found.path + " has a snapshot named \"" + name + "\" already: " + snapshot.id,
+                "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+  }
+  return {};
+}
+
+Result<SnapshotReceipt> Engine::Impl::snapshot(const std::string& target,
+                                               const SnapshotOptions& options,
+                                               const Monitor& monitor) {
+  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
+  BLKREWIND_ASSIGN(const Registered disk,
+                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
+  auto receipt =
+      operations_->snapshot(disk.found.view.disk.number, disk.found.path, options, monitor);
+  if (receipt) {
+    receipt->disk_registered = disk.now;
+  } else {
+    forget_if_empty(disk);
+  }
+  return receipt;
+}
+
+Result<SnapshotReceipt> Engine::Impl::import_image(const std::string& target,
+                                                   const std::string& file,
+                                                   const ImportOptions& options,
+                                                   const Monitor& monitor) {
+  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
+  if (file.empty()) {
+    return fail(Errc::kInvalidArgument, "no image file was named", "name a raw image file");
+  }
+  BLKREWIND_ASSIGN(const Registered disk,
+                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
+  auto receipt = operations_->import_image(disk.found.view.disk.number, file, options, monitor);
+  if (receipt) {
+    receipt->disk_registered = disk.now;
+  } else {
+    forget_if_empty(disk);
+  }
+  return receipt;
+}
+
+Result<ExportReceipt> Engine::Impl::export_image(const std::string& snapshot,
+                                                 const std::string& file, const Monitor& monitor) {
+  if (file.empty()) {
+    return fail(Errc::kInvalidArgument, "no file was named",
+                "name a new file, or - for standard output");
+  }
+  BLKREWIND_TRY(operations_->refresh());
+  const std::vector<DiskView> views = operations_->disks();
+  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
+  BLKREWIND_TRY(need_accomplished(found));
+  return operations_->export_image(found.snapshot->number, file, monitor);
+}
+
+Result<DiffReceipt> Engine::Impl::diff(const std::string& target, const std::string& snapshot,
+                                       const std::optional<std::string>& other,
+                                       const std::function<void(Extent)>& visit,
+                                       const Monitor& monitor) {
+  BLKREWIND_ASSIGN(const Found disk, need(target));
+  const std::vector<DiskView> views = operations_->disks();
+  const format::DiskNumber number = disk.view.disk.number;
+  BLKREWIND_ASSIGN(const FoundSnapshot from, need_snapshot_of(views, number, target, snapshot));
+  if (!other) {
+    return operations_->diff_device(number, disk.path, from.snapshot->number, visit, monitor);
+  }
+  BLKREWIND_ASSIGN(const FoundSnapshot to, need_snapshot_of(views, number, target, *other));
+  return operations_->diff_snapshots(from.snapshot->number, to.snapshot->number, visit, monitor);
+}
+
+Result<VerifyReceipt> Engine::Impl::verify(std::span<const std::string> snapshots,
+                                           const Monitor& monitor) {
+  BLKREWIND_TRY(operations_->refresh());
+  const std::vector<DiskView> views = operations_->disks();
+  std::vector<format::SnapshotNumber> numbers;
+  for (const std::string& text : snapshots) {
+    BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, text));
+    BLKREWIND_TRY(need_accomplished(found));
+    numbers.push_back(found.snapshot->number);
+  }
+  if (snapshots.empty()) {
+    for (const DiskView& view : views) {
+      for (const format::SnapshotRecord& snapshot : view.snapshots) {
+        if (snapshot.state == format::SnapshotState::kAccomplished) {
+          numbers.push_back(snapshot.number);
+        }
+      }
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  return operations_->verify(numbers, monitor);
+}
+
+Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
+                                                    const Monitor& monitor) {
+  BLKREWIND_TRY(operations_->refresh());
+  const std::vector<DiskView> views = operations_->disks();
+  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
+  const auto& intent = found.disk->intent;
+  const format::SnapshotNumber number = found.snapshot->number;
+  if (intent && (intent->target == number || intent->undo == number)) {
+    const std::string& path = found.disk->disk.path;
+    return fail(refused(ResetRule::kResetInProgress,
+                        "an unfinished rollback needs it: finish that with blkrewind resume " +
+                            path + " or take it back with blkrewind undo " + path));
+  }
+  if (status_now(*found.snapshot, found.disk->locked) == SnapshotStatus::kProgressing) {
+    return fail(Errc::kBusy, "the snapshot " + found.snapshot->id + " is being taken right now",
+                "wait until it has ended, or interrupt it");
+  }
+  return operations_->remove_snapshot(number, monitor);
+}
+
+Result<CollectReceipt> Engine::Impl::collect(const Monitor& monitor) {
+  BLKREWIND_TRY(operations_->refresh());
+  return operations_->collect(monitor);
+}
+
+Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& disk_id) {
+  BLKREWIND_TRY(operations_->refresh());
+  const std::vector<DiskView> views = operations_->disks();
+  std::vector<FoundSnapshot> found;
+  bool known = disk_id.empty();
+  for (const DiskView& view : views) {
+    if (!disk_id.empty() && view.disk.id != disk_id) continue;
+    known = true;
+    for (const format::SnapshotRecord& snapshot : view.snapshots) {
+      found.push_back({&view, &snapshot});
+    }
+  }
+  if (!known) {
+    return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
+                           "see what is registered: blkrewind list"));
+  }
+  std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
+    return control::is_older(*a.snapshot, *b.snapshot);
+  });
+  std::vector<SnapshotInfo> infos;
+  infos.reserve(found.size());
+  for (const FoundSnapshot& one : found) {
+    infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
+  }
+  return infos;
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,58 @@
+// Finishing an interrupted rollback: forwards to its target, or backwards to the state before it.
+#include <utility>
+
+#include "rollback_steps.h"
+
+namespace blkrewind {
+
+Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std::string& path,
+                                           bool backwards, const Monitor& monitor) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kAllow));
+  const auto found = locked.state->intents.find(number);
+  if (found == locked.state->intents.end()) {
+    return fail(Errc::kPrecondition, "no rollback of " + locked.disk.path + " was interrupted",
+                "see: blkrewind list");
+  }
+  const format::IntentRecord intent = found->second;
+  if (backwards && intent.undo == 0) {
+    return fail(Errc::kPrecondition,
+                "the interrupted rollback was started with --no-undo: the state before it is gone",
+                "finish it: blkrewind resume " + locked.disk.path);
+  }
+  BLKREWIND_ASSIGN(const auto forward, find_accomplished(*locked.state, intent.target));
+  std::optional<format::SnapshotRecord> undo;
+  if (intent.undo != 0) {
+    BLKREWIND_ASSIGN(undo, find_accomplished(*locked.state, intent.undo));
+  }
+  BLKREWIND_ASSIGN(const OpenedDevice device,
+                   open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kWrite));
+  BLKREWIND_TRY(check_size(device, forward));
+  const Rollback rollback{store,
+                          locked,
+                          device,
+                          monitor,
+                          parts_->threads,
+                          store::tree_of(forward).geometry,
+                          intent.request_id,
+                          backwards ? *undo : forward,
+                          undo};
+  auto done = drive_to_target(rollback, backwards ? std::optional(forward) : undo);
+  if (!done) {
+    Error error = std::move(done).error();
+    if (error.code == Errc::kIntegrity && undo && !backwards) {
+      return fail(put_back(rollback, std::move(error)));
+    }
+    return fail(std::move(error).with_hint(resume_hint(rollback)));
+  }
+  // Taken back, the interrupted rollback never was: what could be undone before still can be.
+  const format::LastRollback last = backwards
+                                        ? locked.disk.last_rollback
+                                        : format::LastRollback{intent.request_id, intent.target,
+                                                               intent.undo, false, now_seconds()};
+  BLKREWIND_TRY(finish(rollback, last));
+  if (backwards) done->undo_snapshot_id.reset();
+  return done;
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,152 @@
+#include "rollback_steps.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "plan_source.h"
+#include "scan.h"
+#include "store/tree_reader.h"
+#include "track/full_scan.h"
+
+namespace blkrewind {
+
+std::string resume_hint(const Rollback& rollback) {
+  const std::string& path = rollback.locked.disk.path;
+  std::string hint = "the rollback is not finished; go on with it: blkrewind resume " + path;
+  if (rollback.undo) hint += ", or take it back: blkrewind undo " + path;
+  return hint;
+}
+
+Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
+                              store::SegmentWriter* writer, std::uint64_t work_bytes,
+                              bool verify_only) {
+  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
+  store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret(), writer);
+  RestoreRequest request;
+  request.device = verify_only ? nullptr : rollback.device.file.get();
+  request.geometry = rollback.geometry;
+  request.chunks = difference_stream(reader, now, store::tree_of(rollback.target));
+  request.phase = verify_only ? "verify" : "restore";
+  request.work_bytes = work_bytes;
+  request.threads = rollback.threads;
+  return restore_chunks(rollback.store, request, rollback.monitor);
+}
+
+Status flush_device(const Rollback& rollback) {
+  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 4}));
+  return io::flush_now(*queue, *rollback.device.file);
+}
+
+// Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
+// a journal that cannot take it is only logged.
+void mark_damaged(store::Store& store, format::SnapshotNumber number) {
+  auto marked =
+      store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+        const auto* found = state.snapshot(number);
+        if (found == nullptr || found->damaged) return format::Transaction{};
+        format::SnapshotRecord record = *found;
+        record.damaged = true;
+        return format::Transaction{record};
+      });
+  if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
+}
+
+void fill(RollbackReceipt& receipt, const Rollback& rollback) {
+  receipt.request_id = rollback.request_id;
+  receipt.disk_id = rollback.locked.disk.id;
+  receipt.snapshot_id = rollback.target.id;
+  if (rollback.undo) receipt.undo_snapshot_id = rollback.undo->id;
+  receipt.device_bytes = rollback.geometry.device_bytes;
+  receipt.root_digest = to_hex(rollback.target.root_digest);
+}
+
+void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
+  receipt.restored_bytes = outcome.restored_bytes;
+  receipt.zeroed_bytes = outcome.zeroed_bytes;
+  receipt.extents = outcome.extents;
+}
+
+Status finish(const Rollback& rollback, const format::LastRollback& last) {
+  return rollback.store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        format::Transaction transaction;
+        if (state.intents.contains(rollback.locked.disk.number)) {
+          transaction.emplace_back(format::IntentRemoved{rollback.locked.disk.number});
+        }
+        format::DiskRecord disk = *state.disk(rollback.locked.disk.number);
+        disk.anchor = rollback.target.number;
+        disk.last_rollback = last;
+        if (disk != *state.disk(disk.number)) transaction.emplace_back(std::move(disk));
+        return transaction;
+      });
+}
+
+Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
+                                        const std::optional<format::SnapshotRecord>& other) {
+  const Stopwatch watch;
+  RollbackReceipt receipt;
+  fill(receipt, rollback);
+  BLKREWIND_ASSIGN(auto writer, rollback.store.make_writer());
+  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
+  store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret());
+  ScanRequest scan;
+  scan.device = rollback.device.file.get();
+  scan.geometry = rollback.geometry;
+  scan.references = {store::tree_of(rollback.target)};
+  scan.writer = writer.get();
+  scan.threads = rollback.threads;
+  track::FullScan everything(*rollback.device.file, rollback.geometry);
+  std::optional<PlanSource> planned;
+  scan.source = &everything;
+  scan.work_bytes = rollback.geometry.device_bytes;
+  if (other) {
+    planned.emplace(reader, store::tree_of(*other), store::tree_of(rollback.target));
+    scan.source = &*planned;
+  }
+  receipt.change_source = scan.source->name();
+  BLKREWIND_ASSIGN(const ScanOutcome now, scan_device(rollback.store, scan, rollback.monitor));
+  BLKREWIND_TRY(writer->write_nodes(*queue));
+  BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback, {rollback.geometry, now.root},
+                                                        writer.get(), now.changed_bytes, false));
+  if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), rollback.geometry));
+  BLKREWIND_TRY(flush_device(rollback));
+  receipt.scanned_bytes = now.scanned_bytes;
+  receipt.changed_bytes = now.changed_bytes;
+  add(receipt, outcome);
+  receipt.elapsed_seconds = watch.seconds();
+  return receipt;
+}
+
+Error put_back(const Rollback& rollback, Error error) {
+  mark_damaged(rollback.store, rollback.target.number);
+  const Monitor deaf;  // no cancelling half-way back
+  Rollback back{rollback.store,   rollback.locked,   rollback.device,     deaf,
+                rollback.threads, rollback.geometry, rollback.request_id, *rollback.undo,
+                rollback.undo};
+  auto done = drive_to_target(back, rollback.target);
+  Status finished;
+  if (done) {
+    finished = finish(back, rollback.locked.disk.last_rollback);
+  } else {
+    finished = fail(std::move(done).error());
+  }
+  if (finished) {
+    error.message += "; the device has been put back as it was";
+    error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
+  } else {
+    error.message += "; putting the device back failed as well: " + finished.error().to_string();
+    error.hint = resume_hint(rollback);
+  }
+  return error;
+}
+
+Status check_size(const OpenedDevice& device, const format::SnapshotRecord& target) {
+  if (device.info.size_bytes == target.device_bytes) return {};
+  return fail(Errc::kPrecondition,
+              device.info.path + " has " + std::to_string(device.info.size_bytes) +
+                  " bytes, but had " + std::to_string(target.device_bytes) +
+                  " when the snapshot was taken",
+              "give it its former size, or export the snapshot to an image");
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,56 @@
+// The steps that a rollback, a resume and a putting-back share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operations_parts.h"
+#include "restore.h"
+#include "store/store.h"
+
+namespace blkrewind {
+
+// What is true of a rollback from its beginning to its end.
+struct Rollback {
+  store::Store& store;
+  LockedDisk& locked;
+  const OpenedDevice& device;
+  const Monitor& monitor;
+  unsigned threads = 0;
+  format::Geometry geometry;
+  std::string request_id;
+  format::SnapshotRecord target;
+  std::optional<format::SnapshotRecord> undo;
+};
+
+[[nodiscard]] std::string resume_hint(const Rollback& rollback);
+
+// Turns `now` into the target: read, verify, write; or only read and verify. Does not flush.
+[[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
+                                            store::SegmentWriter* writer, std::uint64_t work_bytes,
+                                            bool verify_only);
+[[nodiscard]] Status flush_device(const Rollback& rollback);
+
+// Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
+// a journal that cannot take it is only logged.
+void mark_damaged(store::Store& store, format::SnapshotNumber number);
+
+void fill(RollbackReceipt& receipt, const Rollback& rollback);
+void add(RollbackReceipt& receipt, const RestoreOutcome& outcome);
+
+// The last record: no intent, and the device equals the target.
+[[nodiscard]] Status finish(const Rollback& rollback, const format::LastRollback& last);
+
+// Re-reads what the interrupted rollback may have touched (the chunks in which `other` and the
+// target differ; everything, when it had no undo) and restores what does not equal the target. The
+// intent stands already.
+[[nodiscard]] Result<RollbackReceipt> drive_to_target(
+    const Rollback& rollback, const std::optional<format::SnapshotRecord>& other);
+
+// The target cannot be had: the device goes back to the undo snapshot, chunk by chunk where it
+// differs. Returns the error for the user, which says how that ended.
+[[nodiscard]] Error put_back(const Rollback& rollback, Error error);
+
+[[nodiscard]] Status check_size(const OpenedDevice& device, const format::SnapshotRecord& target);
+
+}  // namespace blkrewind
