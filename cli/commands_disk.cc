@@ -1,0 +1,127 @@
+// disk register|attach|detach|show|forget|adopt
+#include "cli/commands.h"
+#include "cli/receipts.h"
+#include "cli/sizes.h"
+
+namespace blkrewind::cli {
+namespace {
+
+Advice advice_for(const Session& session, const DiskInfo& disk) {
+  return {.resume = session.command_line("resume", disk.id),
+          .undo = session.command_line("undo", disk.id)};
+}
+
+// The disk as it is after a change.
+Status report(Session& session, Engine& engine, const std::string& target) {
+  BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(target));
+  return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
+}
+
+struct DiskArguments {
+  std::string target;
+  std::string instance;
+  std::string path;
+  std::string chunk_size;
+  bool with_snapshots = false;
+};
+
+Status run_register(Session& session, const DiskArguments& arguments) {
+  SnapshotOptions options;
+  if (!arguments.chunk_size.empty()) {
+    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
+    options.chunk_bytes_given = true;
+  }
+  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  BLKREWIND_ASSIGN(const DiskInfo disk, engine.register_disk(arguments.target, options));
+  return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
+}
+
+Status run_attach(Session& session, const DiskArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_TRY(engine.attach_disk(arguments.target, arguments.instance));
+  return report(session, engine, arguments.target);
+}
+
+Status run_detach(Session& session, const DiskArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_TRY(engine.detach_disk(arguments.target));
+  return report(session, engine, arguments.target);
+}
+
+Status run_show(Session& session, const DiskArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(arguments.target));
+  return session.answer(json_of(disk), text_of(disk, advice_for(session, disk)));
+}
+
+Status run_adopt(Session& session, const DiskArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_TRY(engine.adopt_disk(arguments.target, arguments.path));
+  return report(session, engine, arguments.target);
+}
+
+Status run_forget(Session& session, const DiskArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(arguments.target));
+  BLKREWIND_TRY(engine.forget_disk(disk.id, arguments.with_snapshots));
+  Json json;
+  json["disk_id"] = disk.id;
+  json["path"] = disk.path;
+  json["forgotten"] = true;
+  return session.receipt(json, "forgot " + disk.id + " (" + printable(disk.path) + ")\n");
+}
+
+void add_target(CLI::App* command, DiskArguments* arguments) {
+  command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+      ->required();
+}
+
+}  // namespace
+
+void add_disk_commands(CLI::App& app, Command& chosen) {
+  CLI::App* const disk = app.add_subcommand("disk", "Register, attach, show or forget a disk");
+  disk->footer("Example:\n  blkrewind disk show /dev/loop0");
+  disk->require_subcommand(1);
+  {
+    auto [command, arguments] = add_command<DiskArguments>(
+        *disk, chosen, "register", "Register a device without taking a snapshot",
+        "disk register /dev/loop0 --chunk-size 16KiB", run_register);
+    add_target(command, arguments);
+    command->add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
+  }
+  {
+    auto [command, arguments] = add_command<DiskArguments>(
+        *disk, chosen, "attach", "Say that a disk belongs to an instance",
+        "disk attach /dev/loop0 --instance i-web1", run_attach);
+    add_target(command, arguments);
+    command->add_option("--instance", arguments->instance, "Instance id")->required();
+  }
+  {
+    auto [command, arguments] = add_command<DiskArguments>(
+        *disk, chosen, "detach", "Say that a disk belongs to no instance: it is Available then",
+        "disk detach /dev/loop0", run_detach);
+    add_target(command, arguments);
+  }
+  {
+    auto [command, arguments] = add_command<DiskArguments>(*disk, chosen, "show", "Show one disk",
+                                                           "disk show /dev/loop0", run_show);
+    add_target(command, arguments);
+  }
+  {
+    auto [command, arguments] =
+        add_command<DiskArguments>(*disk, chosen, "forget", "Drop a disk from the store",
+                                   "disk forget d-0123456789abcdef --with-snapshots", run_forget);
+    add_target(command, arguments);
+    command->add_flag("--with-snapshots", arguments->with_snapshots,
+                      "Delete its snapshots too; refused while it has any otherwise");
+  }
+  {
+    auto [command, arguments] = add_command<DiskArguments>(
+        *disk, chosen, "adopt", "Say that the device at PATH is this disk from now on",
+        "disk adopt d-0123456789abcdef /dev/loop1", run_adopt);
+    command->add_option("DISK", arguments->target, "Disk id")->required();
+    command->add_option("PATH", arguments->path, "Block device or image file")->required();
+  }
+}
+
+}  // namespace blkrewind::cli

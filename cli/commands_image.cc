@@ -1,0 +1,89 @@
+// export, import
+#include "cli/commands.h"
+#include "cli/receipts.h"
+#include "cli/sizes.h"
+
+namespace blkrewind::cli {
+namespace {
+
+struct ExportArguments {
+  std::string snapshot;
+  std::string file;
+};
+
+Status run_export(Session& session, const ExportArguments& arguments) {
+  const bool to_stdout = arguments.file == "-";
+  if (to_stdout && session.out().is_terminal()) {
+    return fail(Errc::kInvalidArgument, "standard output is a terminal, and the image is not text",
+                "send it to a file or a program: blkrewind export SNAPSHOT - | ...");
+  }
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const ExportReceipt receipt,
+                   engine.export_image(arguments.snapshot, arguments.file, session.monitor()));
+  Json json = json_of(receipt);
+  json["file"] = arguments.file;
+  if (!to_stdout) return session.receipt(json, text_of(receipt, arguments.file));
+  // Standard output is the image: the receipt goes to the other stream.
+  session.erase_progress();
+  if (session.json()) return session.err().write(dump(json) + "\n");
+  if (session.options().quiet) return {};
+  return session.err().write(text_of(receipt, arguments.file));
+}
+
+struct ImportArguments {
+  std::string target;
+  std::string file;
+  std::string name;
+  std::string description;
+  std::string created_at;
+  std::string chunk_size;
+};
+
+Status run_import(Session& session, const ImportArguments& arguments) {
+  ImportOptions options;
+  options.name = arguments.name;
+  options.description = arguments.description;
+  if (!arguments.created_at.empty()) {
+    BLKREWIND_ASSIGN(options.created_at, parse_time(arguments.created_at));
+  }
+  if (!arguments.chunk_size.empty()) {
+    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
+    options.chunk_bytes_given = true;
+  }
+  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  BLKREWIND_ASSIGN(
+      const SnapshotReceipt receipt,
+      engine.import_image(arguments.target, arguments.file, options, session.monitor()));
+  return session.receipt(json_of(receipt), text_of(receipt, arguments.target, arguments.file));
+}
+
+}  // namespace
+
+void add_image_commands(CLI::App& app, Command& chosen) {
+  {
+    auto [command, arguments] = add_command<ExportArguments>(
+        app, chosen, "export", "Write a snapshot as a raw, sparse image; - for standard output",
+        "export before-upgrade /backup/disk.img", run_export);
+    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
+        ->required();
+    command->add_option("FILE", arguments->file, "A new file, or -")->required();
+  }
+  {
+    auto [command, arguments] = add_command<ImportArguments>(
+        app, chosen, "import",
+        "Take a raw image (golden image, old backup) as a snapshot of TARGET",
+        "import /dev/loop0 /backup/disk.img --name golden", run_import);
+    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        ->required();
+    command->add_option("FILE", arguments->file, "A raw image of exactly the size of TARGET")
+        ->required();
+    command->add_option("--name", arguments->name, "A name to find it by later");
+    command->add_option("--description", arguments->description, "A note");
+    command->add_option("--created-at", arguments->created_at,
+                        "When the content was taken (the modification time of FILE)");
+    command->add_option("--chunk-size", arguments->chunk_size,
+                        "4KiB to 1MiB, when TARGET is registered (64KiB)");
+  }
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,77 @@
+// rollback, undo, resume
+#include "cli/commands.h"
+#include "cli/receipts.h"
+
+namespace blkrewind::cli {
+namespace {
+
+Status report(Session& session, const RollbackReceipt& receipt, RollbackVerb verb,
+              const std::string& target, const std::string& snapshot = {}) {
+  return session.receipt(json_of(receipt), text_of(receipt, verb, target, snapshot,
+                                                   session.command_line("undo", target)));
+}
+
+struct RollbackArguments {
+  std::string target;
+  std::string snapshot;
+  bool dry_run = false;
+  bool no_undo = false;
+};
+
+Status run_rollback(Session& session, const RollbackArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const RollbackReceipt receipt,
+                   engine.rollback(arguments.target, arguments.snapshot,
+                                   {.dry_run = arguments.dry_run, .undo = !arguments.no_undo},
+                                   session.monitor()));
+  return report(session, receipt, RollbackVerb::kRollback, arguments.target, arguments.snapshot);
+}
+
+struct TargetArguments {
+  std::string target;
+};
+
+Status run_undo(Session& session, const TargetArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const RollbackReceipt receipt, engine.undo(arguments.target, session.monitor()));
+  return report(session, receipt, RollbackVerb::kUndo, arguments.target);
+}
+
+Status run_resume(Session& session, const TargetArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const RollbackReceipt receipt,
+                   engine.resume(arguments.target, session.monitor()));
+  return report(session, receipt, RollbackVerb::kResume, arguments.target);
+}
+
+}  // namespace
+
+void add_rollback_commands(CLI::App& app, Command& chosen) {
+  {
+    auto [command, arguments] = add_command<RollbackArguments>(
+        app, chosen, "rollback", "Bring a device back to a snapshot, moving only what changed",
+        "rollback /dev/loop0 before-upgrade", run_rollback);
+    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        ->required();
+    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
+        ->required();
+    command->add_flag("--dry-run", arguments->dry_run, "Only say what would be done");
+    command->add_flag("--no-undo", arguments->no_undo,
+                      "Do not keep what is overwritten: it cannot be taken back");
+  }
+  {
+    auto [command, arguments] = add_command<TargetArguments>(
+        app, chosen, "undo", "Take back the last rollback, or an interrupted one",
+        "undo /dev/loop0", run_undo);
+    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        ->required();
+  }
+  {
+    auto [command, arguments] = add_command<TargetArguments>(
+        app, chosen, "resume", "Finish an interrupted rollback", "resume /dev/loop0", run_resume);
+    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        ->required();
+  }
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,194 @@
+// snapshot, list, diff, delete
+#include "cli/commands.h"
+#include "cli/receipts.h"
+#include "cli/signals.h"
+#include "cli/sizes.h"
+
+namespace blkrewind::cli {
+namespace {
+
+struct SnapshotArguments {
+  std::string target;
+  std::string name;
+  std::string description;
+  std::string chunk_size;
+};
+
+Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
+  SnapshotOptions options;
+  options.name = arguments.name;
+  options.description = arguments.description;
+  if (!arguments.chunk_size.empty()) {
+    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
+    options.chunk_bytes_given = true;
+  }
+  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  BLKREWIND_ASSIGN(const SnapshotReceipt receipt,
+                   engine.snapshot(arguments.target, options, session.monitor()));
+  return session.receipt(json_of(receipt), text_of(receipt, arguments.target));
+}
+
+struct ListArguments {
+  std::string target;
+};
+
+Status run_list(Session& session, const ListArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  std::vector<DiskInfo> disks;
+  std::string only;
+  if (arguments.target.empty()) {
+    BLKREWIND_ASSIGN(disks, engine.disks());
+  } else {
+    BLKREWIND_ASSIGN(DiskInfo disk, engine.disk(arguments.target));
+    only = disk.id;
+    disks.push_back(std::move(disk));
+  }
+  BLKREWIND_ASSIGN(const std::vector<SnapshotInfo> snapshots, engine.snapshots(only));
+  if (session.json()) return session.answer(json_of_list(disks, snapshots), {});
+  std::string text;
+  for (const DiskInfo& disk : disks) {
+    if (!text.empty()) text += "\n";
+    text += text_of_list(disk, snapshots,
+                         {.resume = session.command_line("resume", disk.id),
+                          .undo = session.command_line("undo", disk.id)});
+  }
+  if (disks.empty()) text = "no disks in " + printable(session.store()) + "\n";
+  return session.answer({}, text);
+}
+
+struct DiffArguments {
+  std::string target;
+  std::string snapshot;
+  std::string other;
+};
+
+// Writes extents as they are found: a device may differ in more places than fit into memory.
+class DiffPrinter {
+ public:
+  explicit DiffPrinter(Session& session) : session_(session) {}
+
+  // A failed write asks the operation to stop; the failure is the result of finish().
+  void add(Extent extent) {
+    if (!written_) return;
+    session_.erase_progress();
+    written_ = begin(false);
+    if (written_) written_ = session_.out().write(line_of(extent));
+    if (!written_) request_cancel();
+  }
+
+  Status finish(const Result<DiffReceipt>& receipt) {
+    session_.erase_progress();
+    BLKREWIND_TRY(written_);
+    if (!receipt) {
+      // What was begun ends as valid JSON that says it is not all there is.
+      if (begun_ && session_.json()) {
+        BLKREWIND_TRY(session_.out().write("],\"complete\":false}\n"));
+      }
+      BLKREWIND_TRY(session_.out().flush());
+      return fail(receipt.error());
+    }
+    BLKREWIND_TRY(begin(true));
+    if (session_.json()) {
+      Json rest = json_of(*receipt);
+      rest["complete"] = true;
+      // Without its opening brace: the object is open already.
+      BLKREWIND_TRY(session_.out().write("]," + dump(rest).substr(1) + "\n"));
+    } else if (!session_.options().quiet) {
+      BLKREWIND_TRY(session_.out().write(text_of(*receipt)));
+    }
+    return session_.out().flush();
+  }
+
+ private:
+  // `empty`: no extent follows.
+  Status begin(bool empty) {
+    if (begun_) return {};
+    begun_ = true;
+    if (session_.json()) return session_.out().write("{\"extents\":[");
+    if (empty || session_.options().quiet) return {};
+    return session_.out().write("              offset               length\n");
+  }
+
+  std::string line_of(Extent extent) {
+    if (session_.json()) {
+      const std::string comma = first_ ? "" : ",";
+      first_ = false;
+      return comma + dump(json_of(extent));
+    }
+    return right(extent.offset) + " " + right(extent.length) + "\n";
+  }
+
+  static std::string right(std::uint64_t value) {
+    std::string text = std::to_string(value);
+    text.insert(0, 20 - text.size(), ' ');  // 64 bits have at most 20 digits
+    return text;
+  }
+
+  Session& session_;
+  Status written_;
+  bool begun_ = false;
+  bool first_ = true;
+};
+
+Status run_diff(Session& session, const DiffArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  std::optional<std::string> other;
+  if (!arguments.other.empty()) other = arguments.other;
+  DiffPrinter printer(session);
+  const auto receipt = engine.diff(
+      arguments.target, arguments.snapshot, other, [&](Extent extent) { printer.add(extent); },
+      session.monitor());
+  return printer.finish(receipt);
+}
+
+struct DeleteArguments {
+  std::string snapshot;
+};
+
+Status run_delete(Session& session, const DeleteArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const DeleteReceipt receipt,
+                   engine.remove_snapshot(arguments.snapshot, session.monitor()));
+  return session.receipt(json_of(receipt), text_of(receipt));
+}
+
+}  // namespace
+
+void add_snapshot_commands(CLI::App& app, Command& chosen) {
+  {
+    auto [command, arguments] = add_command<SnapshotArguments>(
+        app, chosen, "snapshot", "Take a snapshot of a device; registers it the first time",
+        "snapshot /dev/loop0 --name before-upgrade", run_snapshot);
+    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        ->required();
+    command->add_option("--name", arguments->name, "A name to find it by later");
+    command->add_option("--description", arguments->description, "A note");
+    command->add_option("--chunk-size", arguments->chunk_size,
+                        "4KiB to 1MiB, when TARGET is registered (64KiB)");
+  }
+  {
+    auto [command, arguments] = add_command<ListArguments>(
+        app, chosen, "list", "Show disks and their snapshots", "list /dev/loop0", run_list);
+    command->add_option("TARGET", arguments->target, "Only this disk");
+  }
+  {
+    auto [command, arguments] = add_command<DiffArguments>(
+        app, chosen, "diff", "Show what differs, as extents: device and snapshot, or two snapshots",
+        "diff /dev/loop0 before-upgrade", run_diff);
+    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        ->required();
+    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
+        ->required();
+    command->add_option("OTHER", arguments->other,
+                        "Compare with this snapshot instead of the device as it is now");
+  }
+  {
+    auto [command, arguments] = add_command<DeleteArguments>(
+        app, chosen, "delete", "Delete a snapshot, and give back what only it used",
+        "delete before-upgrade", run_delete);
+    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
+        ->required();
+  }
+}
+
+}  // namespace blkrewind::cli

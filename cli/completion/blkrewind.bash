@@ -1,0 +1,104 @@
+# Completion of blkrewind for bash. Names of snapshots come from the store, when it can be read.
+
+_blkrewind_snapshots() {
+  blkrewind "${store[@]}" --json list 2>/dev/null |
+    grep -o '"snapshot_id":"s-[^"]*","name":\("[^"]*"\|null\)' |
+    sed -e 's/"snapshot_id":"\([^"]*\)","name":/\1 /' -e 's/null$//' -e 's/"//g' |
+    tr ' ' '\n'
+  echo latest
+}
+
+_blkrewind_instances() {
+  blkrewind "${store[@]}" --json instance show 2>/dev/null |
+    grep -o '"instance_id":"[^"]*"' | sed -e 's/.*:"//' -e 's/"$//'
+}
+
+_blkrewind_devices() {
+  lsblk -dnpo NAME 2>/dev/null
+}
+
+_blkrewind() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local commands="snapshot list diff delete rollback undo resume export import verify store disk instance"
+  local words="" command="" sub="" position=0 i
+  local -a store=()
+
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --store) store=(--store "${COMP_WORDS[++i]}") ;;
+      --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
+        --arrears) ((i++)) ;;
+      -*) ;;
+      *)
+        if [[ -z $command ]]; then
+          command=${COMP_WORDS[i]}
+        elif [[ -z $sub && $command =~ ^(store|disk|instance)$ ]]; then
+          sub=${COMP_WORDS[i]}
+        else
+          ((position++))
+        fi
+        ;;
+    esac
+  done
+
+  case $previous in
+    --store)
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
+    --chunk-size) words="4KiB 8KiB 16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB" ;;
+    --instance) words=$(_blkrewind_instances) ;;
+    --reason) words="security financial" ;;
+    --arrears) words="yes no" ;;
+    --expires-at) words="never" ;;
+    --name | --description | --created-at) return ;;
+  esac
+  if [[ -n $words ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    return
+  fi
+
+  if [[ $current == -* ]]; then
+    words="--store --json --quiet --verbose --help"
+    case "$command $sub" in
+      " ") words+=" --version" ;;
+      "snapshot ") words+=" --name --description --chunk-size" ;;
+      "import ") words+=" --name --description --created-at --chunk-size" ;;
+      "rollback ") words+=" --dry-run --no-undo" ;;
+      "disk register") words+=" --chunk-size" ;;
+      "disk attach") words+=" --instance" ;;
+      "disk forget") words+=" --with-snapshots" ;;
+      "instance create") words+=" --name" ;;
+      "instance lock" | "instance unlock") words+=" --reason" ;;
+      "instance set") words+=" --name --expires-at --arrears" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    return
+  fi
+
+  case "$command $sub" in
+    " ") words=$commands ;;
+    "store ") words="init info gc" ;;
+    "disk ") words="register attach detach show forget adopt" ;;
+    "instance ") words="create start stop lock unlock set show delete" ;;
+    "verify " | "delete ") words=$(_blkrewind_snapshots) ;;
+    "instance create") ;;
+    "instance "*) words=$(_blkrewind_instances) ;;
+    "export ") if ((position == 0)); then words=$(_blkrewind_snapshots); fi ;;
+    "diff " | "rollback ")
+      if ((position == 0)); then words=$(_blkrewind_devices); else words=$(_blkrewind_snapshots); fi
+      ;;
+    *) words=$(_blkrewind_devices) ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  # Devices and image files: names of files as well.
+  case "$command" in
+    snapshot | list | diff | rollback | undo | resume | disk | export | import)
+      local -a files
+      mapfile -t files < <(compgen -f -- "$current")
+      COMPREPLY+=("${files[@]}")
+      ;;
+  esac
+}
+
+complete -F _blkrewind blkrewind

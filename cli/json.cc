@@ -1,0 +1,228 @@
+#include "cli/json.h"
+
+namespace blkrewind::cli {
+namespace {
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json time_or_null(std::int64_t seconds) { return seconds == 0 ? Json(nullptr) : Json(seconds); }
+
+Json json_of(const PendingRollback& pending) {
+  Json json;
+  json["request_id"] = pending.request_id;
+  json["snapshot_id"] = pending.snapshot_id;
+  json["undo_snapshot_id"] =
+      pending.undo_snapshot_id ? Json(*pending.undo_snapshot_id) : Json(nullptr);
+  json["started_at"] = time_or_null(pending.started_at);
+  json["running"] = pending.running;
+  return json;
+}
+
+}  // namespace
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+const char* name_of(SnapshotKind kind) {
+  switch (kind) {
+    case SnapshotKind::kUser:
+      return "user";
+    case SnapshotKind::kUndo:
+      return "undo";
+    case SnapshotKind::kImport:
+      return "import";
+  }
+  return "unknown";
+}
+
+const char* name_of(SnapshotStatus status) {
+  switch (status) {
+    case SnapshotStatus::kProgressing:
+      return "progressing";
+    case SnapshotStatus::kAccomplished:
+      return "accomplished";
+    case SnapshotStatus::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+Json json_of(const Extent& extent) {
+  Json json;
+  json["offset"] = extent.offset;
+  json["length"] = extent.length;
+  return json;
+}
+
+Json json_of(const SnapshotReceipt& receipt) {
+  Json json;
+  json["snapshot_id"] = receipt.snapshot_id;
+  json["name"] = text_or_null(receipt.name);
+  json["disk_id"] = receipt.disk_id;
+  json["disk_registered"] = receipt.disk_registered;
+  json["device_bytes"] = receipt.device_bytes;
+  json["scanned_bytes"] = receipt.scanned_bytes;
+  json["changed_bytes"] = receipt.changed_bytes;
+  json["stored_bytes"] = receipt.stored_bytes;
+  json["zero_bytes"] = receipt.zero_bytes;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["root_digest"] = receipt.root_digest;
+  return json;
+}
+
+Json json_of(const RollbackReceipt& receipt) {
+  Json json;
+  json["request_id"] = receipt.request_id;
+  json["disk_id"] = receipt.disk_id;
+  json["snapshot_id"] = receipt.snapshot_id;
+  json["undo_snapshot_id"] =
+      receipt.undo_snapshot_id ? Json(*receipt.undo_snapshot_id) : Json(nullptr);
+  json["dry_run"] = receipt.dry_run;
+  json["change_source"] = receipt.change_source;
+  json["device_bytes"] = receipt.device_bytes;
+  json["scanned_bytes"] = receipt.scanned_bytes;
+  json["changed_bytes"] = receipt.changed_bytes;
+  json["restored_bytes"] = receipt.restored_bytes;
+  json["zeroed_bytes"] = receipt.zeroed_bytes;
+  json["undo_stored_bytes"] = receipt.undo_stored_bytes;
+  json["extent_count"] = receipt.extents;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["root_digest"] = receipt.root_digest;
+  return json;
+}
+
+Json json_of(const VerifyReceipt& receipt) {
+  Json json;
+  json["snapshot_count"] = receipt.snapshots;
+  json["chunk_count"] = receipt.chunks;
+  json["verified_bytes"] = receipt.verified_bytes;
+  json["damaged"] = receipt.damaged;
+  json["findings"] = receipt.findings;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  return json;
+}
+
+Json json_of(const ExportReceipt& receipt) {
+  Json json;
+  json["snapshot_id"] = receipt.snapshot_id;
+  json["device_bytes"] = receipt.device_bytes;
+  json["written_bytes"] = receipt.written_bytes;
+  json["zero_bytes"] = receipt.zero_bytes;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["root_digest"] = receipt.root_digest;
+  return json;
+}
+
+Json json_of(const DeleteReceipt& receipt) {
+  Json json;
+  json["snapshot_id"] = receipt.snapshot_id;
+  json["reclaimed_bytes"] = receipt.reclaimed_bytes;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  return json;
+}
+
+Json json_of(const CollectReceipt& receipt) {
+  Json json;
+  json["reclaimed_bytes"] = receipt.reclaimed_bytes;
+  json["removed_files"] = receipt.removed_files;
+  json["finished_deletes"] = receipt.finished_deletes;
+  json["checkpointed"] = receipt.checkpointed;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  return json;
+}
+
+Json json_of(const DiffReceipt& receipt) {
+  Json json;
+  json["from"] = text_or_null(receipt.from);
+  json["to"] = text_or_null(receipt.to);
+  json["device_bytes"] = receipt.device_bytes;
+  json["scanned_bytes"] = receipt.scanned_bytes;
+  json["changed_bytes"] = receipt.changed_bytes;
+  json["extent_count"] = receipt.extents;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  return json;
+}
+
+Json json_of(const SnapshotInfo& snapshot) {
+  Json json;
+  json["snapshot_id"] = snapshot.id;
+  json["name"] = text_or_null(snapshot.name);
+  json["description"] = text_or_null(snapshot.description);
+  json["disk_id"] = snapshot.disk_id;
+  json["kind"] = name_of(snapshot.kind);
+  json["status"] = name_of(snapshot.status);
+  json["damaged"] = snapshot.damaged;
+  json["created_at"] = time_or_null(snapshot.created_at);
+  json["device_bytes"] = snapshot.device_bytes;
+  json["chunk_bytes"] = snapshot.chunk_bytes;
+  json["stored_bytes"] = snapshot.stored_bytes;
+  json["zero_bytes"] = snapshot.zero_bytes;
+  json["root_digest"] = text_or_null(snapshot.root_digest);
+  return json;
+}
+
+Json json_of(const DiskInfo& disk) {
+  Json json;
+  json["disk_id"] = disk.id;
+  json["path"] = disk.path;
+  json["device_bytes"] = disk.device_bytes;
+  json["chunk_bytes"] = disk.chunk_bytes;
+  json["status"] = disk.status;
+  json["instance_id"] = text_or_null(disk.instance_id);
+  json["registered_at"] = time_or_null(disk.registered_at);
+  json["attached_at"] = time_or_null(disk.attached_at);
+  json["first_detached_at"] = time_or_null(disk.first_detached_at);
+  json["detached_at"] = time_or_null(disk.detached_at);
+  json["pending_rollback"] =
+      disk.pending_rollback ? json_of(*disk.pending_rollback) : Json(nullptr);
+  json["last_rollback_snapshot_id"] = text_or_null(disk.last_rollback_snapshot_id);
+  json["undo_snapshot_id"] = text_or_null(disk.undo_snapshot_id);
+  json["anchor_snapshot_id"] = text_or_null(disk.anchor_snapshot_id);
+  return json;
+}
+
+Json json_of(const InstanceInfo& instance) {
+  Json json;
+  json["instance_id"] = instance.id;
+  json["name"] = text_or_null(instance.name);
+  json["status"] = instance.status;
+  json["locks"] = instance.locks;
+  json["expires_at"] = time_or_null(instance.expires_at);
+  json["in_arrears"] = instance.in_arrears;
+  json["created_at"] = time_or_null(instance.created_at);
+  json["disk_ids"] = instance.disk_ids;
+  return json;
+}
+
+Json json_of(const StoreInfo& store) {
+  Json json;
+  json["path"] = store.path;
+  json["uuid"] = store.uuid;
+  json["format_version"] = store.format_version;
+  json["disk_count"] = store.disks;
+  json["snapshot_count"] = store.snapshots;
+  json["segment_count"] = store.segments;
+  json["live_bytes"] = store.live_bytes;
+  json["allocated_bytes"] = store.allocated_bytes;
+  json["journal_bytes"] = store.journal_bytes;
+  return json;
+}
+
+Json json_of_list(const std::vector<DiskInfo>& disks, const std::vector<SnapshotInfo>& snapshots) {
+  Json list = Json::array();
+  for (const DiskInfo& disk : disks) {
+    Json entry = json_of(disk);
+    Json own = Json::array();
+    for (const SnapshotInfo& snapshot : snapshots) {
+      if (snapshot.disk_id == disk.id) own.push_back(json_of(snapshot));
+    }
+    entry["snapshots"] = std::move(own);
+    list.push_back(std::move(entry));
+  }
+  Json json;
+  json["disks"] = std::move(list);
+  return json;
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,44 @@
+// The JSON shape of every result: snake_case keys, bytes and seconds as numbers, null for "none".
+//
+// Times are seconds since the epoch, null for never. Keys are only ever added, never renamed:
+// scripts read them. The manual page lists them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "blkrewind/info.h"
+#include "blkrewind/receipt.h"
+
+namespace blkrewind::cli {
+
+using Json = nlohmann::ordered_json;
+
+// One line without its end. Bytes that are not UTF-8 (a path may hold any) become U+FFFD.
+[[nodiscard]] std::string dump(const Json& json);
+
+[[nodiscard]] Json json_of(const Extent& extent);
+[[nodiscard]] Json json_of(const SnapshotReceipt& receipt);
+[[nodiscard]] Json json_of(const RollbackReceipt& receipt);
+[[nodiscard]] Json json_of(const VerifyReceipt& receipt);
+[[nodiscard]] Json json_of(const ExportReceipt& receipt);
+[[nodiscard]] Json json_of(const DeleteReceipt& receipt);
+[[nodiscard]] Json json_of(const CollectReceipt& receipt);
+// Without the extents, which are streamed.
+[[nodiscard]] Json json_of(const DiffReceipt& receipt);
+[[nodiscard]] Json json_of(const SnapshotInfo& snapshot);
+[[nodiscard]] Json json_of(const DiskInfo& disk);
+[[nodiscard]] Json json_of(const InstanceInfo& instance);
+[[nodiscard]] Json json_of(const StoreInfo& store);
+
+// {"disks": [{..., "snapshots": [...]}]}; the snapshots of other disks are left out.
+[[nodiscard]] Json json_of_list(const std::vector<DiskInfo>& disks,
+                                const std::vector<SnapshotInfo>& snapshots);
+
+// "user", "undo", "import" and "progressing", "accomplished", "failed".
+[[nodiscard]] const char* name_of(SnapshotKind kind);
+[[nodiscard]] const char* name_of(SnapshotStatus status);
+
+}  // namespace blkrewind::cli

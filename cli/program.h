@@ -1,0 +1,14 @@
+// The whole program but for main().
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace blkrewind::cli {
+
+// Parses, runs one command, reports; returns the exit status. `arguments` without the program's
+// name. Does not own the streams. No exception comes out.
+[[nodiscard]] int run_program(std::vector<std::string> arguments, std::FILE* out, std::FILE* err);
+
+}  // namespace blkrewind::cli

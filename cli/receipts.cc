@@ -1,0 +1,218 @@
+#include "cli/receipts.h"
+
+#include <algorithm>
+
+#include "blkrewind/units.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "cli/sizes.h"
+
+namespace blkrewind::cli {
+namespace {
+
+// "1 GiB in 0.52 s (1.92 GiB/s)"
+std::string bytes_in(std::uint64_t bytes, double seconds) {
+  std::string text = format_bytes(bytes) + " in " + format_elapsed(seconds);
+  if (const std::string rate = format_rate(bytes, seconds); !rate.empty())
+    text += " (" + rate + ")";
+  return text;
+}
+
+std::string id_and_name(const std::string& id, const std::string& name) {
+  return name.empty() || name == id ? id : id + " (" + printable(name) + ")";
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+}  // namespace
+
+std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
+                    const std::string& source_file) {
+  std::string text =
+      "snapshot " + id_and_name(receipt.snapshot_id, receipt.name) + " of " + printable(target);
+  if (!source_file.empty()) text += " from " + printable(source_file);
+  text += "\n";
+  return text + Facts()
+                    .add("disk", receipt.disk_id + (receipt.disk_registered ? ", new" : "") + ", " +
+                                     format_bytes(receipt.device_bytes))
+                    .add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds))
+                    .add("changed", format_bytes(receipt.changed_bytes))
+                    .add("stored", format_bytes(receipt.stored_bytes))
+                    .add("zero", format_bytes(receipt.zero_bytes))
+                    .add("digest", receipt.root_digest)
+                    .text();
+}
+
+std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std::string& target,
+                    const std::string& snapshot, const std::string& undo_command) {
+  std::string text;
+  const std::string to = id_and_name(receipt.snapshot_id, snapshot);
+  if (receipt.dry_run) {
+    text = "would roll back " + printable(target) + " to " + to + "; nothing was written\n";
+  } else if (verb == RollbackVerb::kUndo) {
+    text = "took back the last rollback of " + printable(target) + ": it equals " + to + " again\n";
+  } else if (verb == RollbackVerb::kResume) {
+    text = "finished the rollback of " + printable(target) + " to " + to + "\n";
+  } else {
+    text = "rolled back " + printable(target) + " to " + to + "\n";
+  }
+  Facts facts;
+  facts.add("changed",
+            format_bytes(receipt.changed_bytes) + " in " + counted(receipt.extents, "extent"));
+  facts.add("restored", format_bytes(receipt.restored_bytes));
+  facts.add("zeroed", format_bytes(receipt.zeroed_bytes));
+  facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds));
+  if (!receipt.dry_run) {
+    facts.add("digest", receipt.root_digest);
+    facts.add("request", receipt.request_id);
+    if (receipt.undo_snapshot_id) {
+      facts.add("kept",
+                format_bytes(receipt.undo_stored_bytes) + " as " + *receipt.undo_snapshot_id);
+      facts.add("undo with", undo_command);
+    }
+  }
+  return text + facts.text();
+}
+
+std::string text_of(const DiffReceipt& receipt) {
+  std::string text = format_bytes(receipt.changed_bytes) + " of " +
+                     format_bytes(receipt.device_bytes) + " differ, in " +
+                     counted(receipt.extents, "extent");
+  if (receipt.scanned_bytes != 0) {
+    text += "; scanned " + bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds);
+  }
+  return text + "\n";
+}
+
+std::string text_of(const VerifyReceipt& receipt) {
+  std::string text =
+      "verified " + counted(receipt.snapshots, "snapshot") + ", " +
+      counted(receipt.chunks, "chunk") + ": " +
+      bytes_in(receipt.verified_bytes, receipt.elapsed_seconds) + "; " +
+      (receipt.damaged.empty() ? "no damage" : "DAMAGED: " + printable(joined(receipt.damaged))) +
+      "\n";
+  for (const std::string& finding : receipt.findings) text += "  " + printable(finding) + "\n";
+  return text;
+}
+
+std::string text_of(const ExportReceipt& receipt, const std::string& file) {
+  const std::string where = file == "-" ? "standard output" : printable(file);
+  return "exported " + receipt.snapshot_id + " to " + where + "\n" +
+         Facts()
+             .add("size", format_bytes(receipt.device_bytes))
+             .add("written", bytes_in(receipt.written_bytes, receipt.elapsed_seconds))
+             .add("zero", format_bytes(receipt.zero_bytes))
+             .add("digest", receipt.root_digest)
+             .text();
+}
+
+std::string text_of(const DeleteReceipt& receipt) {
+  return "deleted " + receipt.snapshot_id + ", which gave back " +
+         format_bytes(receipt.reclaimed_bytes) + "\n";
+}
+
+std::string text_of(const CollectReceipt& receipt) {
+  return "the store is tidy\n" +
+         Facts()
+             .add("given back", format_bytes(receipt.reclaimed_bytes))
+             .add("deletes finished", std::to_string(receipt.finished_deletes))
+             .add("files removed", std::to_string(receipt.removed_files))
+             .add("journal", receipt.checkpointed ? "compacted" : "as it was")
+             .text();
+}
+
+std::string text_of(const StoreInfo& store) {
+  return "store " + printable(store.path) + "\n" +
+         Facts()
+             .add("uuid", store.uuid)
+             .add("format", "version " + std::to_string(store.format_version))
+             .add("disks", std::to_string(store.disks))
+             .add("snapshots", std::to_string(store.snapshots))
+             .add("needed", format_bytes(store.live_bytes))
+             .add("allocated",
+                  format_bytes(store.allocated_bytes) + " in " + counted(store.segments, "segment"))
+             .add("journal", format_bytes(store.journal_bytes))
+             .text();
+}
+
+std::string text_of(const InstanceInfo& instance) {
+  return "instance " + id_and_name(instance.id, instance.name) + "\n" +
+         Facts()
+             .add("status", instance.status)
+             .add("locks", joined(instance.locks))
+             .add("expires", instance.expires_at != 0 ? format_time(instance.expires_at) : "")
+             .add("in arrears", instance.in_arrears ? "yes" : "")
+             .add("created", instance.created_at != 0 ? format_time(instance.created_at) : "")
+             .add("disks", joined(instance.disk_ids))
+             .text();
+}
+
+std::string text_of(const std::vector<InstanceInfo>& instances) {
+  Table table({{"ID"}, {"NAME"}, {"STATUS"}, {"LOCKS"}, {"EXPIRES"}, {"ARREARS"}, {"DISKS"}});
+  for (const InstanceInfo& instance : instances) {
+    table.add({instance.id, instance.name, instance.status, joined(instance.locks),
+               format_time(instance.expires_at), instance.in_arrears ? "yes" : "no",
+               joined(instance.disk_ids)});
+  }
+  return table.text();
+}
+
+std::string text_of(const DiskInfo& disk, const Advice& advice) {
+  std::string text =
+      disk.id + "  " + printable(disk.path) + "\n" +
+      Facts()
+          .add("size",
+               format_bytes(disk.device_bytes) + ", in chunks of " + format_bytes(disk.chunk_bytes))
+          .add("status", disk.status)
+          .add("instance", disk.instance_id)
+          .add("registered", format_time(disk.registered_at))
+          .add("detached", disk.detached_at != 0 ? format_time(disk.detached_at) : "")
+          .add("equals", disk.anchor_snapshot_id.empty()
+                             ? ""
+                             : disk.anchor_snapshot_id + ", when last looked at")
+          .add("undo brings", disk.undo_snapshot_id)
+          .text();
+  if (disk.pending_rollback) {
+    const PendingRollback& pending = *disk.pending_rollback;
+    if (pending.running) {
+      text += "  a rollback to " + pending.snapshot_id + " is running, since " +
+              format_time(pending.started_at) + "\n";
+    } else {
+      text += "  INTERRUPTED ROLLBACK to " + pending.snapshot_id + ", begun " +
+              format_time(pending.started_at) + ": the device is partly old and partly new\n" +
+              "    finish it:     " + advice.resume + "\n";
+      if (pending.undo_snapshot_id) text += "    take it back:  " + advice.undo + "\n";
+    }
+  }
+  return text;
+}
+
+std::string text_of_list(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots,
+                         const Advice& advice) {
+  std::string text = text_of(disk, advice);
+  Table table({{"ID"},
+               {"NAME"},
+               {"KIND"},
+               {"STATUS"},
+               {"SIZE", Table::Align::kRight},
+               {"STORED", Table::Align::kRight},
+               {"ZERO", Table::Align::kRight},
+               {"CREATED"}});
+  bool any = false;
+  for (const SnapshotInfo& snapshot : snapshots) {
+    if (snapshot.disk_id != disk.id) continue;
+    any = true;
+    std::string status = name_of(snapshot.status);
+    if (snapshot.damaged) status += ", DAMAGED";
+    table.add({snapshot.id, snapshot.name, name_of(snapshot.kind), status,
+               format_bytes(snapshot.device_bytes), format_bytes(snapshot.stored_bytes),
+               format_bytes(snapshot.zero_bytes), format_time(snapshot.created_at)});
+  }
+  return text + (any ? "\n" + table.text("  ") : "  no snapshots\n");
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,101 @@
+#include "cli/session.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
+#include "cli/signals.h"
+#include "cli/sizes.h"
+
+namespace blkrewind::cli {
+namespace {
+
+constexpr unsigned kMaxThreads = 64;
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string store_of(const GlobalOptions& options) {
+  if (!options.store.empty()) return options.store;
+  const std::string store = environment("BLKREWIND_STORE");
+  return store.empty() ? kDefaultStore : store;
+}
+
+bool wants_bar(const GlobalOptions& options, const Writer& err) {
+  // Log lines and a bar on one terminal garble each other.
+  return !options.quiet && !options.json && options.verbosity == 0 && err.is_terminal() &&
+         environment("TERM") != "dumb";
+}
+
+Result<bool> switch_in_environment(const char* name) {
+  const std::string value = environment(name);
+  if (value.empty()) return false;
+  auto on = parse_yes_no(value);
+  if (!on) return fail(std::move(on).error().while_doing(std::string("reading $") + name));
+  return *on;
+}
+
+Result<unsigned> threads_in_environment() {
+  const std::string value = environment("BLKREWIND_THREADS");
+  if (value.empty()) return 0U;
+  unsigned threads = 0;
+  const char* const end = value.data() + value.size();
+  const auto [last, error] = std::from_chars(value.data(), end, threads);
+  if (error != std::errc{} || last != end || threads > kMaxThreads) {
+    return fail(Errc::kInvalidArgument,
+                "$BLKREWIND_THREADS is \"" + value + "\", which is no number of threads",
+                "unset it, or set it to a number up to " + std::to_string(kMaxThreads));
+  }
+  return threads;
+}
+
+}  // namespace
+
+Session::Session(const GlobalOptions& options, std::FILE* out, std::FILE* err)
+    : options_(options),
+      store_(store_of(options)),
+      out_(out, "standard output"),
+      err_(err, "standard error"),
+      progress_(err, wants_bar(options, err_)) {}
+
+Result<Engine> Session::open(bool create) const {
+  OpenOptions open;
+  open.store = store_;
+  open.create = create;
+  BLKREWIND_ASSIGN(open.threads, threads_in_environment());
+  BLKREWIND_ASSIGN(const bool no_io_uring, switch_in_environment("BLKREWIND_NO_IO_URING"));
+  open.allow_io_uring = !no_io_uring;
+  BLKREWIND_ASSIGN(open.accept_available_disks,
+                   switch_in_environment("BLKREWIND_ACCEPT_AVAILABLE"));
+  return Engine::open(open);
+}
+
+Monitor Session::monitor() {
+  Monitor monitor;
+  monitor.cancel = &cancel_flag();
+  if (progress_.enabled()) {
+    monitor.progress = [this](const Progress& progress) { progress_.update(progress); };
+  }
+  return monitor;
+}
+
+Status Session::receipt(const Json& json, const std::string& text) {
+  if (options_.quiet && !options_.json) return {};
+  return answer(json, text);
+}
+
+Status Session::answer(const Json& json, const std::string& text) {
+  erase_progress();
+  BLKREWIND_TRY(out_.write(options_.json ? dump(json) + "\n" : text));
+  return out_.flush();
+}
+
+std::string Session::command_line(const std::string& command, const std::string& argument) const {
+  std::string line = "blkrewind ";
+  if (!options_.store.empty()) line += "--store " + shell_quoted(options_.store) + " ";
+  return line + command + " " + shell_quoted(argument);
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,56 @@
+// One run of the program: where output goes, and how commands reach the store.
+#pragma once
+
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "blkrewind/engine.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+
+namespace blkrewind::cli {
+
+// Not thread-safe; one thread runs one command. Does not own the streams.
+class Session {
+ public:
+  Session(const GlobalOptions& options, std::FILE* out, std::FILE* err);
+
+  [[nodiscard]] const GlobalOptions& options() const { return options_; }
+  [[nodiscard]] bool json() const { return options_.json; }
+  [[nodiscard]] const std::string& store() const { return store_; }
+
+  // `create`: make the store when there is none. kInvalidArgument for an environment variable that
+  // makes no sense, else what Engine::open says.
+  [[nodiscard]] Result<Engine> open(bool create = false) const;
+
+  // The cancel flag of the signals, and the progress bar on a terminal.
+  [[nodiscard]] Monitor monitor();
+  void erase_progress() { progress_.erase(); }
+
+  // The result of a command that did something: JSON, or text that -q leaves out.
+  [[nodiscard]] Status receipt(const Json& json, const std::string& text);
+  // The result of a command that was asked for information: JSON, or text, always.
+  [[nodiscard]] Status answer(const Json& json, const std::string& text);
+
+  [[nodiscard]] Writer& out() { return out_; }
+  [[nodiscard]] Writer& err() { return err_; }
+
+  // "blkrewind undo /dev/loop0", with the --store that this run was given.
+  [[nodiscard]] std::string command_line(const std::string& command,
+                                         const std::string& argument) const;
+
+ private:
+  GlobalOptions options_;
+  std::string store_;
+  Writer out_;
+  Writer err_;
+  ProgressBar progress_;
+};
+
+// A command that was chosen on the command line, with its arguments.
+using Command = std::function<Status(Session&)>;
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,46 @@
+#include "cli/signals.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace blkrewind::cli {
+namespace {
+
+std::atomic<bool> g_cancel{false};
+std::atomic<int> g_signal{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+              "the handler may only touch what is async-signal-safe");
+
+void on_signal(int number) {
+  int none = 0;
+  const bool first = g_signal.compare_exchange_strong(none, number);
+  g_cancel.store(true);
+  if (!first && number == SIGINT) _exit(128 + SIGINT);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    if (sigaction(number, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;
+    struct sigaction action = {};
+    action.sa_handler = on_signal;
+    // Operations poll the flag; no system call has to be interrupted for it.
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, nullptr);
+  }
+  struct sigaction ignore = {};
+  ignore.sa_handler = SIG_IGN;
+  sigemptyset(&ignore.sa_mask);
+  sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+const std::atomic<bool>& cancel_flag() { return g_cancel; }
+
+void request_cancel() { g_cancel.store(true); }
+
+int caught_signal() { return g_signal.load(); }
+
+}  // namespace blkrewind::cli

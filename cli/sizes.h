@@ -1,0 +1,40 @@
+// Sizes, times and durations: what users type, and what they read.
+//
+// Pure functions, safe from any thread. Parsers answer kInvalidArgument with a hint.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "blkrewind/error.h"
+
+namespace blkrewind::cli {
+
+// "65536", "64KiB", "64k", "1MiB", "1M", "1 MiB": powers of 1024, whatever the letter case. "kB"
+// and "MB" are refused, because some programs mean 1000 by them and some 1024.
+[[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
+
+// parse_size() of a power of two from 4 KiB to 1 MiB.
+[[nodiscard]] Result<std::uint32_t> parse_chunk_size(std::string_view text);
+
+// "2013-07-15T00:00:00Z", with an offset ("+08:00") instead of Z, "2013-07-15" (its start, UTC), or
+// "@1373846400". Seconds since the epoch.
+[[nodiscard]] Result<std::int64_t> parse_time(std::string_view text);
+
+// "yes" or "no" (also true, false, on, off, 1, 0).
+[[nodiscard]] Result<bool> parse_yes_no(std::string_view text);
+
+// "2013-07-15T00:00:00Z", or "never" for 0.
+[[nodiscard]] std::string format_time(std::int64_t epoch_seconds);
+
+// "0:07", "12:34", "1:02:03".
+[[nodiscard]] std::string format_clock(double seconds);
+
+// "0.004 s", "1.23 s", "12.3 s", "12:34".
+[[nodiscard]] std::string format_elapsed(double seconds);
+
+// "1.26 GiB/s"; empty when there is nothing to divide.
+[[nodiscard]] std::string format_rate(std::uint64_t bytes, double seconds);
+
+}  // namespace blkrewind::cli
