@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The golden store is what docs/FORMAT.md says: its own reader finds every checksum and digest right, and the
+# document shows what that reader prints.
+#
+#   tests/golden/check-document.sh [--fix]        --fix: puts the example into the document
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+store=tests/golden/v1/store
+document=docs/FORMAT.md
+python3 -c 'import ctypes; ctypes.CDLL("libxxhash.so.0")' 2>/dev/null ||
+  { echo "skipped: needs Python 3 and libxxhash"; exit 77; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tests/golden/read_store.py check "$store"
+tests/golden/read_store.py example "$store" >"$work/example"
+awk -v example="$work/example" '
+  /^<!-- end of example -->$/ { inside = 0 }
+  !inside
+  /^<!-- example -->$/ {
+    inside = 1
+    print "```"
+    while ((getline line < example) > 0) print line
+    print "```"
+  }' "$document" >"$work/document"
+if [ "${1:-}" = --fix ]; then
+  cp "$work/document" "$document"
+fi
+diff -u "$document" "$work/document" ||
+  { echo "$document shows another example; tests/golden/check-document.sh --fix puts it right"; exit 1; }
+
+# A reader that cannot fail proves nothing: one wrong bit must be found.
+cp -r "$store" "$work/store"
+printf '\001' | dd of="$work/store/segments/10" bs=1 seek=5000 conv=notrunc status=none
+if tests/golden/read_store.py check "$work/store" >/dev/null 2>&1; then
+  echo "a chunk with a wrong byte went unnoticed"
+  exit 1
+fi

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Makes the golden store of a format version: what a store of that version looks like, for ever.
+# golden_store_test opens a copy of it with the program of today.
+#
+#   tests/golden/make-golden.sh PROGRAM FOLDER
+#
+# FOLDER (tests/golden/v1) must not exist. Ids, times and the digest secret are random, so it is made
+# once for a version, with the first program that writes it, and is not made again: a store that
+# cannot be opened any more is what the test is there to find.
+#
+# The store holds every entry type of the journal, written since a checkpoint (generation 2); trees of
+# 2 and 3 levels; a short last chunk; snapshots of all kinds; a tombstone and punched segments; a
+# catalog; and a rollback that was cut off in the middle. `expected` says what every snapshot holds: the
+# checksums are of the images when the snapshots were taken, not of what the store says.
+#
+# Needs sha256sum, xxhsum and jq.
+set -euo pipefail
+[ $# = 2 ] || { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 2; }
+program=$(realpath "$1")
+folder=$2
+[ ! -e "$folder" ] || { echo "$folder exists" >&2; exit 1; }
+
+# The paths are kept in the store, so they are the same wherever this runs.
+work=/tmp/blkrewind-golden
+mkdir "$work"
+trap 'rm -rf "$work"' EXIT
+a=$work/a.img
+b=$work/b.img
+export BLKREWIND_STORE=$work/store
+run() { "$program" --quiet "$@"; }
+
+# put IMAGE OFFSET BYTES WORD: text that says where it stands, over what was there. (head may end seq.)
+put() {
+  { seq -f "$4 at $2 line %08.0f" 1 "$3" || true; } 2>"$work/ignored" | head -c "$3" |
+    dd of="$1" bs=512 seek=$(($2 / 512)) conv=notrunc status=none
+}
+
+# expect NAME IMAGE: remembers what the snapshot NAME, or the undo snapshot when it has none, holds.
+declare -A xxh3 sha256
+expect() {
+  xxh3[$1]=$(xxhsum -H3 <"$2" | grep -oE '[0-9a-f]{16}')
+  sha256[$1]=$(sha256sum <"$2" | cut -d ' ' -f 1)
+}
+
+# Disk a: 257 chunks of 4 KiB, the last one of 512 bytes.
+truncate -s $((1024 * 1024 + 512)) "$a"
+put "$a" 0 4096 first
+put "$a" $((1024 * 1024)) 512 first
+expect first "$a"
+run snapshot "$a" --name first --chunk-size 4KiB
+put "$a" 0 4096 second
+expect second "$a"
+run snapshot "$a" --name second --description "one chunk differs from the first"
+run store gc
+
+# What the rollback overwrites is held by the second snapshot already; the undo snapshot shares it.
+expect undo-a "$a"
+run rollback "$a" first
+[ "$(sha256sum <"$a" | cut -d ' ' -f 1)" = "${sha256[first]}" ]
+cp "$a" "$work/old.img"
+put "$work/old.img" 0 512 old
+expect old "$work/old.img"
+run import "$a" "$work/old.img" --name old --created-at 2013-07-01
+# Its segments go with it.
+put "$a" $((900 * 1024)) 4096 scrap
+scrap_id=$("$program" --json snapshot "$a" --name scrap | jq -r .snapshot_id)
+run delete "$scrap_id"
+# Three snapshots share with it: a tombstone stays, and segments with holes in them.
+first_id=$("$program" --json list "$a" | jq -r '.disks[0].snapshots[] | select(.name == "first").snapshot_id')
+run delete "$first_id"
+
+# A disk that came and went.
+truncate -s 65536 "$work/c.img"
+run disk register "$work/c.img"
+run disk forget "$work/c.img"
+
+# Disk b: 129 leaves, so trees of three levels; of an instance. Its rollback is cut off at the only chunk
+# that it has to write, since no file may grow beyond 64 MiB here (writes there fail with EFBIG).
+truncate -s $((64 * 1024 * 1024 + 65536)) "$b"
+put "$b" $((64 * 1024 * 1024 + 4096)) 4096 base
+expect base "$b"
+run snapshot "$b" --name base --chunk-size 4KiB
+run instance create i-web --name web
+run disk detach "$b"
+run disk attach "$b" --instance i-web
+put "$b" $((64 * 1024 * 1024 + 4096)) 4096 damaged
+expect undo-b "$b"
+if (trap '' XFSZ; ulimit -f 65536; run rollback "$b" base) 2>"$work/refused"; then
+  echo "the rollback should have been cut off" >&2
+  exit 1
+fi
+grep -q 'blkrewind resume' "$work/refused" || { cat "$work/refused" >&2; exit 1; }
+
+run verify
+mkdir "$folder"
+{
+  echo "# What the snapshots of this store hold: disk, snapshot, name, kind, bytes, and of these bytes the"
+  echo "# XXH3-64 (xxhsum -H3) and the SHA-256; the root digest that the store names."
+  "$program" --json list |
+    jq -r '.disks[] | (.path | split("/")[-1] | split(".")[0]) as $disk | .snapshots[] |
+      [.disk_id, .snapshot_id, (.name // "undo-" + $disk), .kind, .device_bytes, .root_digest] | @tsv' |
+    while IFS=$'\t' read -r disk_id id key kind bytes root; do
+      printf '%s %s %s %s %s %s %s %s\n' \
+        "$disk_id" "$id" "$key" "$kind" "$bytes" "${xxh3[$key]}" "${sha256[$key]}" "$root"
+      run export "$id" "$work/export"
+      [ "$(sha256sum <"$work/export" | cut -d ' ' -f 1)" = "${sha256[$key]}" ]
+      rm "$work/export"
+    done
+} >"$folder/expected"
+mkdir "$folder/store"
+cp -r --sparse=never "$BLKREWIND_STORE"/. "$folder/store"
+chmod -R u+rwX,go+rX "$folder"
+du -sb "$folder"
