@@ -18,6 +18,7 @@ struct OpenedDevice {
 enum class DeviceUse : std::uint8_t {
   kRead,   // snapshot, diff, plan
   kWrite,  // rollback: also refused when read-only, or when the store lives on it
+  kPlan,   // a rollback's dry run: refused like kWrite, opened like kRead
 };
 
 // kPrecondition, with a hint, when the device cannot be used now: it is in use, or read-only, or

@@ -66,13 +66,18 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
   }
   if (is_valid_id("d-", target)) return std::optional<DiskView>{};
   BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(target));
+  const auto seen_at = [this](format::DiskNumber number, const io::DeviceInfo& device) {
+    auto view = disk(number);
+    if (view) view->device = device;
+    return view;
+  };
   const format::DiskRecord* same_path = nullptr;
   std::string difference;
   std::string hint;
   for (const auto& [number, record] : state->disks) {
     if (record.path != info.real_path) continue;
     const io::IdentityCheck check = io::compare_identity(info, record.kind, record.identity);
-    if (check.same) return disk(number);
+    if (check.same) return seen_at(number, info);
     same_path = &record;
     difference = check.difference;
     hint = check.hint;
@@ -81,7 +86,7 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
   for (const auto& [number, record] : state->disks) {
     if (record.path != info.real_path &&
         io::same_known_device(info, record.kind, record.identity)) {
-      return disk(number);
+      return seen_at(number, info);
     }
   }
   if (same_path != nullptr) {
@@ -181,7 +186,7 @@ Status Operations::check_device(const format::DiskRecord& disk, const std::strin
                                 bool for_writing) {
   BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
   return blkrewind::check_device(parts_->env, store_path(), disk, info,
-                                 for_writing ? DeviceUse::kWrite : DeviceUse::kRead);
+                                 for_writing ? DeviceUse::kPlan : DeviceUse::kRead);
 }
 
 }  // namespace blkrewind

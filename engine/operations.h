@@ -32,6 +32,8 @@ struct DiskView {
   std::vector<format::SnapshotRecord> snapshots;  // oldest first; without deleting ones, tombstones
   std::optional<format::IntentRecord> intent;
   bool locked = false;  // an operation runs on it right now, in some process
+  // What find_disk() saw when it was given a path: probing a device is not cheap.
+  std::optional<io::DeviceInfo> device;
 };
 
 struct RollbackRequest {

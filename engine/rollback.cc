@@ -205,7 +205,7 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request,
   }
   BLKREWIND_ASSIGN(const OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, request.path,
-                               request.dry_run ? DeviceUse::kRead : DeviceUse::kWrite));
+                               request.dry_run ? DeviceUse::kPlan : DeviceUse::kWrite));
   BLKREWIND_TRY(check_size(device, target));
   RollbackRun run({store, locked, device, monitor, parts_->threads, store::tree_of(target).geometry,
                    request.request_id, target, std::nullopt});

@@ -24,7 +24,8 @@ Error refused_plainly(const std::string& why, std::string hint) {
 
 }  // namespace
 
-// The rules, then what is outside of the API's table (identity, read-only, the store's own device).
+// The rules of the API. What is outside of its table (identity, read-only, the store's own device) is
+// refused by Operations when it opens the device, before it touches anything.
 Status Engine::Impl::allow(const Restore& restore) {
   control::FactSources sources;
   sources.env = env_;
@@ -44,7 +45,7 @@ Status Engine::Impl::allow(const Restore& restore) {
     log::info("refused: " + std::string(refusal->api_code) + ": " + refusal->hint);
     return fail(control::to_error(*refusal));
   }
-  return operations_->check_device(restore.found.disk->disk, restore.found.path, true);
+  return {};
 }
 
 Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,

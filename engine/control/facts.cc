@@ -42,7 +42,8 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
     }
   }
   BLKREWIND_ASSIGN(facts.instance, instance_facts(sources, view.disk.id));
-  DeviceNow device = observe_device(*sources.env, view.disk, found.path);
+  DeviceNow device = view.device ? DeviceNow{view.device->size_bytes, view.device->used_by}
+                                 : observe_device(*sources.env, view.disk, found.path);
   facts.device_bytes = device.size_bytes;
   facts.used_by = std::move(device.used_by);
   return facts;

@@ -31,24 +31,37 @@ Graph graph_of(const State& state) {
 
 format::Transaction remove_from_kin(State state, SnapshotNumber number) {
   Graph graph = graph_of(state);
+  // The dead that are connected with it become one with it: they lead to the same kin.
+  std::set<SnapshotNumber> gone = {number};
+  std::set<SnapshotNumber> near;
   std::vector<SnapshotNumber> open = {number};
-  std::set<SnapshotNumber> gone;
   while (!open.empty()) {
     const SnapshotNumber at = open.back();
     open.pop_back();
-    const std::set<SnapshotNumber> near = graph[at];
-    if (near.size() > 2) continue;  // a junction stays
-    for (const SnapshotNumber kin : near) {
-      graph[kin].erase(at);
+    for (const SnapshotNumber kin : graph[at]) {
+      if (gone.contains(kin)) continue;
+      if (state.snapshots[kin].state == SnapshotState::kTombstone) {
+        gone.insert(kin);
+        open.push_back(kin);
+      } else {
+        near.insert(kin);
+      }
+    }
+  }
+  const bool junction = near.size() > 2;
+  for (const SnapshotNumber kin : near) {
+    std::erase_if(graph[kin], [&](SnapshotNumber other) { return gone.contains(other); });
+    if (junction) {
+      graph[kin].insert(number);
+    } else {
       for (const SnapshotNumber other : near) {
         if (other != kin) graph[kin].insert(other);
       }
-      if (state.snapshots[kin].state == SnapshotState::kTombstone) open.push_back(kin);
     }
-    graph.erase(at);
-    gone.insert(at);
-    state.snapshots.erase(at);
   }
+  graph[number] = near;
+  if (junction) gone.erase(number);
+  for (const SnapshotNumber removed : gone) state.snapshots.erase(removed);
 
   format::Transaction transaction;
   for (const SnapshotNumber removed : gone) {

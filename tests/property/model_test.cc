@@ -1,0 +1,264 @@
+// The promise in one sentence: whatever is done to a device and in which order, snapshots and
+// rollbacks give the bytes that a list of copies would give.
+//
+// RapidCheck prints the seed and the shrunken sequence of a failure; run it again with
+// RC_PARAMS="reproduce=..." as printed.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "format/segment_header.h"
+#include "support/operations_bench.h"
+
+namespace blkrewind::test {
+namespace {
+
+enum class Kind : std::uint8_t {
+  kWrite,
+  kZero,
+  kSnapshot,
+  kRollback,
+  kRollbackWithoutUndo,
+  kUndo,
+  kInterrupt,  // a rollback that the power cuts off, then resumed or taken back
+  kDelete,
+  kReopen,
+  kPowerCut,
+  kCollect,
+};
+constexpr std::array<const char*, 11> kNames = {
+    "write",  "zero",   "snapshot",  "rollback", "rollback without undo", "undo", "interrupt",
+    "delete", "reopen", "power cut", "collect"};
+
+// Numbers that mean something only with the state they meet: taken modulo what there is.
+struct Step {
+  Kind kind = Kind::kWrite;
+  std::uint16_t a = 0;
+  std::uint16_t b = 0;
+  std::uint8_t c = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, const Step& step) {
+  return out << kNames[static_cast<std::size_t>(step.kind)] << " " << step.a << " " << step.b << " "
+             << int{step.c};
+}
+
+}  // namespace
+}  // namespace blkrewind::test
+
+namespace rc {
+template <>
+struct Arbitrary<blkrewind::test::Step> {
+  static Gen<blkrewind::test::Step> arbitrary() {
+    using blkrewind::test::Kind;
+    using blkrewind::test::Step;
+    return gen::build<Step>(
+        gen::set(&Step::kind, gen::weightedElement<Kind>({{6, Kind::kWrite},
+                                                          {2, Kind::kZero},
+                                                          {5, Kind::kSnapshot},
+                                                          {4, Kind::kRollback},
+                                                          {2, Kind::kRollbackWithoutUndo},
+                                                          {2, Kind::kUndo},
+                                                          {2, Kind::kInterrupt},
+                                                          {4, Kind::kDelete},
+                                                          {1, Kind::kReopen},
+                                                          {1, Kind::kPowerCut},
+                                                          {1, Kind::kCollect}})),
+        gen::set(&Step::a), gen::set(&Step::b), gen::set(&Step::c));
+  }
+};
+}  // namespace rc
+
+namespace blkrewind::test {
+namespace {
+
+constexpr std::uint32_t kChunk = 4096;
+// Three leaves, the last chunk short.
+constexpr std::uint64_t kDeviceBytes = 300 * kChunk - 1536;
+
+// The real thing beside its model.
+class Pair {
+ public:
+  Pair() : model_(kDeviceBytes), bench_(Bytes(kDeviceBytes), kChunk) {
+    const auto info = bench_.operations().store_info();
+    RC_ASSERT(info.has_value());
+    empty_ = *info;
+  }
+
+  void run(const Step& step) {
+    switch (step.kind) {
+      case Kind::kWrite:
+        return write(place(step), pattern(length(step), step.c));
+      case Kind::kZero:
+        return write(place(step), Bytes(length(step)));
+      case Kind::kSnapshot:
+        return snapshot();
+      case Kind::kRollback:
+        return rollback(chosen(step), true);
+      case Kind::kRollbackWithoutUndo:
+        return rollback(chosen(step), false);
+      case Kind::kUndo:
+        return undo();
+      case Kind::kInterrupt:
+        return interrupt(step);
+      case Kind::kDelete:
+        return remove(chosen(step));
+      case Kind::kReopen:
+        return must(bench_.open());
+      case Kind::kPowerCut:
+        return power_cut(step.a);
+      case Kind::kCollect:
+        return must(bench_.operations().collect({}));
+    }
+  }
+
+  void check() {
+    RC_ASSERT(bench_.device() == model_);
+    std::size_t accomplished = 0;
+    for (const auto& snapshot : bench_.view().snapshots) {
+      RC_ASSERT(snapshot.state == format::SnapshotState::kAccomplished);
+      RC_ASSERT(copies_.contains(snapshot.number));
+      ++accomplished;
+    }
+    RC_ASSERT(accomplished == copies_.size());
+  }
+
+  void check_images() {
+    for (const auto& [number, bytes] : copies_) {
+      RC_ASSERT(static_cast<bool>(bench_.exports_as(number, bytes)));
+    }
+    RC_ASSERT(static_cast<bool>(bench_.all_verify()));
+    // Beside its header, a segment has no other blocks than those that a snapshot needs.
+    must(bench_.operations().collect({}));
+    const auto info = bench_.operations().store_info();
+    must(info);
+    RC_ASSERT(info->allocated_bytes ==
+              info->live_bytes + info->segments * format::kSegmentHeaderBytes);
+  }
+
+  // Nothing is left of what all the steps stored.
+  void check_empties() {
+    RC_ASSERT(static_cast<bool>(bench_.empties()));
+    const auto info = bench_.operations().store_info();
+    RC_ASSERT(info.has_value());
+    RC_ASSERT(info->live_bytes == empty_.live_bytes);
+    RC_ASSERT(info->allocated_bytes == empty_.allocated_bytes);
+    RC_ASSERT(bench_.device() == model_);
+  }
+
+ private:
+  template <class T>
+  void must(const Result<T>& result) {
+    if (!result) RC_LOG() << result.error().to_string() << "\n";
+    RC_ASSERT(result.has_value());
+  }
+
+  // Mostly few places, so that the same chunks are met again; sometimes long ranges.
+  static std::uint64_t place(const Step& step) {
+    const std::uint64_t chunk = step.b % 3 == 0 ? step.a % 300 : (step.a % 5) * 64;
+    return std::min<std::uint64_t>(chunk * kChunk + (step.b % 7) * 100, kDeviceBytes - 1);
+  }
+  static std::uint64_t length(const Step& step) {
+    const std::uint64_t wanted = step.c % 8 == 0 ? step.b * 16U : step.b % (3 * kChunk);
+    return std::min(wanted + 1, kDeviceBytes - place(step));
+  }
+  [[nodiscard]] SnapshotNumber chosen(const Step& step) const {
+    if (copies_.empty()) return 0;
+    return std::next(copies_.begin(), step.a % static_cast<std::ptrdiff_t>(copies_.size()))->first;
+  }
+
+  void write(std::uint64_t offset, const Bytes& bytes) {
+    put(model_, offset, bytes);
+    bench_.write(offset, bytes);
+  }
+
+  void snapshot() {
+    const auto receipt = bench_.snapshot();
+    must(receipt);
+    copies_[bench_.number(receipt->snapshot_id)] = model_;
+  }
+
+  void rollback(SnapshotNumber target, bool with_undo) {
+    if (target == 0) return;
+    const auto receipt = bench_.rollback(target, with_undo);
+    must(receipt);
+    RC_ASSERT(receipt->undo_snapshot_id.has_value() == (with_undo && copies_[target] != model_));
+    finished(target);
+  }
+
+  void finished(SnapshotNumber target) {
+    const SnapshotNumber undo = bench_.view().disk.last_rollback.undo;
+    if (undo != 0) copies_.try_emplace(undo, model_);
+    model_ = copies_.at(target);
+  }
+
+  void undo() {
+    const SnapshotNumber before = bench_.view().disk.last_rollback.undo;
+    // Deleted by a user meanwhile: nothing to go back to.
+    if (before == 0 || !copies_.contains(before)) return;
+    rollback(before, true);
+  }
+
+  void interrupt(const Step& step) {
+    const SnapshotNumber target = chosen(step);
+    if (target == 0) return;
+    bench_.env().set_crash_after(bench_.env().mutations() + step.b % 24);
+    const auto receipt = bench_.rollback(target, step.c % 4 != 0);
+    power_cut(step.b);
+    const auto intent = bench_.view().intent;
+    if (intent) {
+      RC_ASSERT(!receipt.has_value());
+      if (intent->undo != 0) copies_[intent->undo] = model_;
+      const bool backwards = intent->undo != 0 && step.c % 2 == 0;
+      must(bench_.resume(backwards));
+      if (!backwards) model_ = copies_.at(target);
+      return;
+    }
+    // It ended before its intent, or after its end; a receipt says which.
+    if (receipt) return finished(target);
+    const Bytes device = bench_.device();
+    for (const auto& snapshot : bench_.view().snapshots)
+      copies_.try_emplace(snapshot.number, model_);
+    RC_ASSERT(device == model_ || device == copies_.at(target));
+    model_ = device;
+  }
+
+  void power_cut(std::uint64_t seed) {
+    bench_.close();
+    bench_ = OperationsBench(bench_.env().crash(seed), bench_.disk());
+    must(bench_.open());
+  }
+
+  void remove(SnapshotNumber number) {
+    if (number == 0) return;
+    must(bench_.remove(number));
+    copies_.erase(number);
+  }
+
+  Bytes model_;
+  std::map<SnapshotNumber, Bytes> copies_;
+  OperationsBench bench_;
+  StoreInfo empty_;
+};
+
+RC_GTEST_PROP(Model, GivesTheBytesOfACopy, (const std::vector<Step>& steps)) {
+  Pair pair;
+  for (const Step& step : steps) {
+    pair.run(step);
+    pair.check();
+  }
+  pair.check_images();
+  pair.check_empties();
+}
+
+}  // namespace
+}  // namespace blkrewind::test

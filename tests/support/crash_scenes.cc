@@ -1,0 +1,277 @@
+#include "support/crash_scenes.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "format/geometry.h"
+#include "format/segment_header.h"
+
+namespace blkrewind::test {
+namespace {
+
+constexpr std::uint32_t kChunk = 4096;
+constexpr std::uint64_t kChunks = 8;
+constexpr std::uint64_t kSegmentHeader = format::kSegmentHeaderBytes;
+
+// Chunk 0 never differs, 1 and 2 have other bytes each time, 3 is zero at first, 4 becomes zero, 5
+// is what it was in the end, 6 changes late, 7 is always zero.
+Bytes content(unsigned version) {
+  Bytes bytes(kChunks * kChunk);
+  put(bytes, 0, pattern(kChunk, 100));
+  put(bytes, kChunk, pattern(2 * kChunk, 200 + version));
+  if (version > 0) put(bytes, 3 * kChunk, pattern(kChunk, 300));
+  if (version == 0) put(bytes, 4 * kChunk, pattern(kChunk, 400));
+  put(bytes, 5 * kChunk, pattern(kChunk, version == 1 ? 501 : 500));
+  put(bytes, 6 * kChunk, pattern(kChunk, version < 2 ? 600 : 602));
+  return bytes;
+}
+
+// A power cut with nothing of the device at stake: the machine as a value.
+std::unique_ptr<sim::SimulatedEnv> settled(OperationsBench& bench) {
+  bench.close();
+  return bench.env().crash(1);
+}
+
+// Snapshots of versions 0 to `count` - 1; the device holds version `count`.
+struct Prepared {
+  OperationsBench bench;
+  Scene scene;
+  std::vector<SnapshotNumber> numbers;
+};
+
+Prepared with_snapshots(unsigned count) {
+  Prepared prepared{OperationsBench(content(0), kChunk), {}, {}};
+  for (unsigned version = 0; version < count; ++version) {
+    const SnapshotNumber number = prepared.bench.must_snapshot();
+    prepared.numbers.push_back(number);
+    prepared.scene.snapshots[number] = content(version);
+    prepared.bench.write(0, content(version + 1));
+  }
+  prepared.scene.disk = prepared.bench.disk();
+  prepared.scene.before = prepared.scene.target = content(count);
+  return prepared;
+}
+
+Scene to_snapshot(unsigned count) {
+  Prepared prepared = with_snapshots(count);
+  prepared.scene.takes_snapshot = true;
+  prepared.scene.env = settled(prepared.bench);
+  return std::move(prepared.scene);
+}
+
+Scene to_roll_back() {
+  Prepared prepared = with_snapshots(2);
+  prepared.scene.target = content(0);
+  prepared.scene.target_number = prepared.numbers[0];
+  prepared.scene.env = settled(prepared.bench);
+  return std::move(prepared.scene);
+}
+
+Scene to_undo() {
+  Prepared prepared = with_snapshots(2);
+  EXPECT_TRUE(ok(prepared.bench.rollback(prepared.numbers[0])));
+  Scene& scene = prepared.scene;
+  scene.target = content(2);
+  scene.before = content(0);
+  scene.target_number = prepared.bench.view().disk.last_rollback.undo;
+  scene.snapshots[scene.target_number] = content(2);
+  scene.env = settled(prepared.bench);
+  return std::move(scene);
+}
+
+// A rollback that the power cut off when the device was neither as before nor at its target.
+Scene to_resume(bool undo) {
+  for (std::uint64_t cut = 1;; ++cut) {
+    Scene scene = to_roll_back();
+    OperationsBench bench(std::move(scene.env), scene.disk);
+    EXPECT_TRUE(ok(bench.open()));
+    bench.env().set_crash_after(cut);
+    if (bench.rollback(scene.target_number, undo)) {
+      ADD_FAILURE() << "no power cut leaves the device between its states";
+      return scene;
+    }
+    bench.close();
+    for (std::uint64_t seed = 1; seed < 20; ++seed) {
+      OperationsBench after(bench.env().crash(seed), scene.disk);
+      const Bytes device = after.device();
+      if (device == scene.before || device == scene.target) continue;
+      EXPECT_TRUE(ok(after.open()));
+      const auto intent = after.view().intent;
+      EXPECT_TRUE(intent.has_value());
+      if (undo && intent) scene.snapshots[intent->undo] = scene.before;
+      scene.env = settled(after);
+      return scene;
+    }
+  }
+}
+
+Scene to_delete(std::size_t which) {
+  Prepared prepared = with_snapshots(3);
+  // A junction of kin: the rollback's undo snapshot and a later one share with the first too.
+  EXPECT_TRUE(ok(prepared.bench.rollback(prepared.numbers[0])));
+  const SnapshotNumber undo = prepared.bench.view().disk.last_rollback.undo;
+  prepared.scene.snapshots[undo] = content(3);
+  prepared.scene.before = prepared.scene.target = content(0);
+  prepared.scene.going = prepared.numbers[which];
+  prepared.scene.going_bytes = content(static_cast<unsigned>(which));
+  prepared.scene.snapshots.erase(prepared.scene.going);
+  prepared.scene.env = settled(prepared.bench);
+  return std::move(prepared.scene);
+}
+
+// A tree of two levels, of which the snapshot that stays needs one leaf: chunks, leaves and roots
+// are given back one after another, and none of it as a whole segment.
+Scene to_delete_in_part() {
+  const auto wide = [](unsigned version) {
+    Bytes bytes((format::kFanout + 2) * kChunk);
+    put(bytes, 0, pattern(kChunk, 700));
+    put(bytes, kChunk, pattern(2 * kChunk, 710 + version));
+    put(bytes, format::kFanout * kChunk, pattern(2 * kChunk, 720));
+    return bytes;
+  };
+  OperationsBench bench(wide(0), kChunk);
+  Scene scene;
+  scene.disk = bench.disk();
+  scene.going = bench.must_snapshot();
+  scene.going_bytes = wide(0);
+  bench.write(0, wide(1));
+  scene.snapshots[bench.must_snapshot()] = wide(1);
+  scene.before = scene.target = wide(1);
+  scene.env = settled(bench);
+  return scene;
+}
+
+// Something for collect() to do: an orphan, a deleted snapshot, records to compact.
+Scene to_collect() {
+  Prepared prepared = with_snapshots(3);
+  EXPECT_TRUE(ok(prepared.bench.remove(prepared.numbers[1])));
+  prepared.scene.snapshots.erase(prepared.numbers[1]);
+  prepared.bench.env().add_device(std::string(kStore) + "/segments/999", 3 * kChunk);
+  prepared.scene.env = settled(prepared.bench);
+  return std::move(prepared.scene);
+}
+
+template <class T>
+Status status(Result<T> result) {
+  if (!result) return fail(std::move(result).error());
+  return {};
+}
+
+}  // namespace
+
+std::vector<Workload> workloads() {
+  const auto take = [](OperationsBench& bench, const Scene&) { return status(bench.snapshot()); };
+  const auto roll = [](bool undo) {
+    return [undo](OperationsBench& bench, const Scene& scene) {
+      return status(bench.rollback(scene.target_number, undo));
+    };
+  };
+  const auto go_on = [](bool backwards) {
+    return [backwards](OperationsBench& bench, const Scene&) {
+      return status(bench.resume(backwards));
+    };
+  };
+  const auto remove = [](OperationsBench& bench, const Scene& scene) {
+    return status(bench.remove(scene.going));
+  };
+  return {
+      {"FirstSnapshot", [] { return to_snapshot(0); }, take},
+      {"NextSnapshot", [] { return to_snapshot(1); }, take},
+      {"Rollback", to_roll_back, roll(true)},
+      {"RollbackWithoutUndo", to_roll_back, roll(false)},
+      {"Undo", to_undo, [](OperationsBench& bench, const Scene&) { return status(bench.undo()); }},
+      {"Resume", [] { return to_resume(true); }, go_on(false)},
+      {"ResumeWithoutUndo", [] { return to_resume(false); }, go_on(false)},
+      {"ResumeBackwards",
+       [] {
+         Scene scene = to_resume(true);
+         scene.ends_at_before = true;
+         return scene;
+       },
+       go_on(true)},
+      {"DeleteFirst", [] { return to_delete(0); }, remove},
+      {"DeleteMiddle", [] { return to_delete(1); }, remove},
+      {"DeleteInPart", to_delete_in_part, remove},
+      {"Collect", to_collect,
+       [](OperationsBench& bench, const Scene&) { return status(bench.operations().collect({})); }},
+  };
+}
+
+namespace {
+
+void check_device(OperationsBench& bench, const Scene& scene, bool acknowledged, bool backwards) {
+  const Bytes device = bench.device();
+  ASSERT_EQ(device.size(), scene.before.size());
+  for (std::size_t i = 0; i < device.size(); ++i) {
+    ASSERT_TRUE(device[i] == scene.before[i] || device[i] == scene.target[i])
+        << "offset " << i << " is neither as before nor as planned";
+  }
+  const DiskView view = bench.view();
+  const bool finished =
+      scene.target_number != 0 && view.disk.last_rollback.target == scene.target_number;
+  if (!view.intent) {
+    EXPECT_TRUE(same(device, finished ? scene.target : scene.before));
+    if (acknowledged && scene.target_number != 0) {
+      EXPECT_EQ(finished, !scene.ends_at_before);
+    }
+    return;
+  }
+  EXPECT_FALSE(acknowledged) << "a rollback that succeeded is still pending";
+  EXPECT_EQ(view.intent->target, scene.target_number);
+  const auto refused = bench.snapshot();
+  ASSERT_TRUE(failed(refused, Errc::kPrecondition));
+  EXPECT_EQ(refused.error().api_code, "InvalidOperation.DiskResetInProgress");
+  const bool back = backwards && view.intent->undo != 0;
+  ASSERT_TRUE(ok(bench.resume(back)));
+  EXPECT_TRUE(same(bench.device(), back ? scene.before : scene.target));
+  EXPECT_FALSE(bench.view().intent.has_value());
+}
+
+}  // namespace
+
+void check(OperationsBench& bench, const Scene& scene, bool acknowledged, bool backwards,
+           Known& known) {
+  ASSERT_TRUE(ok(bench.open()));
+  ASSERT_NO_FATAL_FAILURE(check_device(bench, scene, acknowledged, backwards));
+  known.device = bench.device();
+
+  std::size_t more = 0;
+  known.snapshots = scene.snapshots;
+  for (const auto& snapshot : bench.view().snapshots) {
+    if (snapshot.state != format::SnapshotState::kAccomplished) continue;
+    if (scene.snapshots.contains(snapshot.number)) continue;
+    if (snapshot.number == scene.going) {
+      EXPECT_FALSE(acknowledged) << "the snapshot that was deleted is still there";
+      known.snapshots[snapshot.number] = scene.going_bytes;
+      continue;
+    }
+    // Taken by the workload, of the device as it was.
+    known.snapshots[snapshot.number] = scene.before;
+    ++more;
+  }
+  if (acknowledged && scene.takes_snapshot) {
+    EXPECT_EQ(more, 1U);
+  }
+  EXPECT_LE(more, 1U);
+  for (const auto& [number, bytes] : known.snapshots) {
+    EXPECT_TRUE(bench.exports_as(number, bytes)) << "snapshot " << number;
+  }
+  EXPECT_TRUE(bench.all_verify());
+}
+
+void check_usable(OperationsBench& bench) {
+  bench.write(kChunk, pattern(kChunk, 900));
+  const Bytes device = bench.device();
+  const SnapshotNumber number = bench.must_snapshot();
+  EXPECT_TRUE(bench.exports_as(number, device));
+  // What is not needed takes no room: beside its header, a segment has no other blocks than live
+  // ones.
+  EXPECT_TRUE(ok(bench.operations().collect({})));
+  const auto info = bench.operations().store_info();
+  ASSERT_TRUE(ok(info));
+  EXPECT_EQ(info->allocated_bytes, info->live_bytes + info->segments * kSegmentHeader);
+  EXPECT_TRUE(bench.empties());
+}
+
+}  // namespace blkrewind::test

@@ -1,0 +1,212 @@
+// Operations on a simulated machine with one store and one device, and words to say what is true of
+// them. Everything in the calling thread, so that a run repeats.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "operations.h"
+#include "support/simulated_env.h"
+#include "support/simulated_random.h"
+
+namespace blkrewind::test {
+
+using Bytes = std::vector<std::byte>;
+using format::DiskNumber;
+using format::SnapshotNumber;
+
+inline constexpr const char* kStore = "/store";
+inline constexpr const char* kDevice = "/dev/simulated";
+inline constexpr const char* kExported = "/exported.img";
+
+// Bytes that tell where they stand and what they were made with; never all zero.
+[[nodiscard]] inline Bytes pattern(std::uint64_t length, std::uint64_t seed) {
+  sim::Random random(seed);
+  Bytes bytes(length);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next() % 255 + 1);
+  return bytes;
+}
+
+inline void put(Bytes& bytes, std::uint64_t offset, const Bytes& part) {
+  std::ranges::copy(part, bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+template <class T>
+[[nodiscard]] testing::AssertionResult ok(const Result<T>& result) {
+  if (result) return testing::AssertionSuccess();
+  const Error& error = result.error();
+  return testing::AssertionFailure() << to_string(error.code) << " " << error.api_code << ": "
+                                     << error.to_string() << "; " << error.hint;
+}
+
+template <class T>
+[[nodiscard]] testing::AssertionResult failed(const Result<T>& result, Errc code) {
+  if (result) return testing::AssertionFailure() << "did not fail";
+  if (result.error().code == code) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "failed otherwise: " << ok(result).message();
+}
+
+// Names the first byte that differs rather than printing both.
+[[nodiscard]] inline testing::AssertionResult same(const Bytes& actual, const Bytes& expected) {
+  if (actual == expected) return testing::AssertionSuccess();
+  if (actual.size() != expected.size()) {
+    return testing::AssertionFailure() << actual.size() << " bytes instead of " << expected.size();
+  }
+  const auto at = std::ranges::mismatch(actual, expected).in1 - actual.begin();
+  return testing::AssertionFailure() << "the bytes differ from offset " << at << " on";
+}
+
+class OperationsBench {
+ public:
+  // A new machine: a store, a device of that content, and the disk registered.
+  OperationsBench(const Bytes& content, std::uint32_t chunk_bytes,
+                  io::DeviceKind kind = io::DeviceKind::kBlock)
+      : env_(std::make_unique<sim::SimulatedEnv>()) {
+    env_->add_device(kDevice, content.size(), kind);
+    env_->poke(kDevice, 0, content);
+    auto opened = Operations::open(*env_, {.store = kStore, .create = true, .threads = 1});
+    EXPECT_TRUE(ok(opened));
+    operations_ = std::move(*opened);
+    auto registered = operations_->register_disk(kDevice, chunk_bytes);
+    EXPECT_TRUE(ok(registered));
+    disk_ = registered->disk.number;
+  }
+  // A machine that has a store and a disk already; open() comes next.
+  OperationsBench(std::unique_ptr<sim::SimulatedEnv> env, DiskNumber disk)
+      : env_(std::move(env)), disk_(disk) {}
+
+  [[nodiscard]] Status open() {
+    operations_.reset();
+    BLKREWIND_ASSIGN(operations_, Operations::open(*env_, {.store = kStore, .threads = 1}));
+    return {};
+  }
+  // The process ends, whatever it was doing.
+  void close() { operations_.reset(); }
+
+  [[nodiscard]] sim::SimulatedEnv& env() { return *env_; }
+  [[nodiscard]] const sim::SimulatedEnv& env() const { return *env_; }
+  [[nodiscard]] Operations& operations() { return *operations_; }
+  [[nodiscard]] DiskNumber disk() const { return disk_; }
+  [[nodiscard]] DiskView view() { return *operations_->disk(disk_); }
+
+  [[nodiscard]] Bytes device() const { return env_->contents(kDevice); }
+  void write(std::uint64_t offset, const Bytes& bytes) { env_->poke(kDevice, offset, bytes); }
+
+  Result<SnapshotReceipt> snapshot(const Monitor& monitor = {}) {
+    return operations_->snapshot(disk_, kDevice, {}, monitor);
+  }
+  Result<RollbackReceipt> rollback(SnapshotNumber target, bool undo = true,
+                                   const Monitor& monitor = {}) {
+    return operations_->rollback(
+        {.disk = disk_, .target = target, .path = kDevice, .request_id = kRequest, .undo = undo},
+        monitor);
+  }
+  Result<RollbackReceipt> resume(bool backwards = false, const Monitor& monitor = {}) {
+    return operations_->resume(disk_, kDevice, backwards, monitor);
+  }
+  // What the public `undo` does after a finished rollback.
+  Result<RollbackReceipt> undo() {
+    const SnapshotNumber before = view().disk.last_rollback.undo;
+    if (before == 0) return fail(Errc::kNotFound, "there is nothing to undo");
+    return rollback(before);
+  }
+  Result<DeleteReceipt> remove(SnapshotNumber number) {
+    return operations_->remove_snapshot(number, {});
+  }
+
+  // The number of the snapshot with that id; 0: none.
+  [[nodiscard]] SnapshotNumber number(const std::string& id) {
+    for (const auto& snapshot : view().snapshots) {
+      if (snapshot.id == id) return snapshot.number;
+    }
+    return 0;
+  }
+  // Takes a snapshot that must succeed.
+  SnapshotNumber must_snapshot() {
+    const auto receipt = snapshot();
+    EXPECT_TRUE(ok(receipt));
+    return receipt ? number(receipt->snapshot_id) : 0;
+  }
+
+  [[nodiscard]] testing::AssertionResult exports_as(SnapshotNumber number, const Bytes& expected) {
+    // A power cut may have brought back the one before.
+    (void)env_->remove(kExported);
+    const auto receipt = operations_->export_image(number, kExported, {});
+    if (!receipt) return ok(receipt);
+    const auto result = same(env_->contents(kExported), expected);
+    (void)env_->remove(kExported);
+    return result;
+  }
+  // Where in the store the chunk of `content` at `at` lies: looked for by its first 512 bytes.
+  [[nodiscard]] std::pair<std::string, std::uint64_t> find_stored(const Bytes& content,
+                                                                  std::uint64_t at) const {
+    const auto from = content.begin() + static_cast<std::ptrdiff_t>(at);
+    const std::string folder = std::string(kStore) + "/segments/";
+    const auto names = env_->list_directory(folder);
+    if (!names) return {};
+    for (const std::string& name : *names) {
+      const Bytes bytes = env_->contents(folder + name);
+      const auto found = std::search(bytes.begin(), bytes.end(), from, from + 512);
+      if (found != bytes.end()) {
+        return {folder + name, static_cast<std::uint64_t>(found - bytes.begin())};
+      }
+    }
+    return {};
+  }
+  // Inverts a byte of that chunk in the store.
+  [[nodiscard]] testing::AssertionResult spoil(const Bytes& content, std::uint64_t at) {
+    const auto [path, offset] = find_stored(content, at);
+    if (path.empty()) return testing::AssertionFailure() << "the chunk is not in the store";
+    const Bytes wrong(1, ~env_->contents(path, {offset + 100, 1})[0]);
+    env_->poke(path, offset + 100, wrong);
+    return testing::AssertionSuccess();
+  }
+  [[nodiscard]] testing::AssertionResult all_verify() {
+    std::vector<SnapshotNumber> numbers;
+    for (const auto& snapshot : view().snapshots) {
+      if (snapshot.state == format::SnapshotState::kAccomplished)
+        numbers.push_back(snapshot.number);
+    }
+    const auto receipt = operations_->verify(numbers, {});
+    if (!receipt) return ok(receipt);
+    if (receipt->damaged.empty() && receipt->findings.empty()) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "damaged: " << testing::PrintToString(receipt->findings);
+  }
+  // Deletes every snapshot, whatever its state, and looks for what is left of them.
+  [[nodiscard]] testing::AssertionResult empties() {
+    for (const auto& snapshot : view().snapshots) {
+      const auto removed = remove(snapshot.number);
+      if (!removed) return ok(removed);
+    }
+    const auto collected = operations_->collect({});
+    if (!collected) return ok(collected);
+    const auto info = operations_->store_info();
+    if (!info) return ok(info);
+    const auto files = env_->list_directory(std::string(kStore) + "/segments");
+    if (!files) return ok(files);
+    if (info->live_bytes == 0 && info->segments == 0 && info->snapshots == 0 && files->empty() &&
+        view().snapshots.empty()) {
+      return testing::AssertionSuccess();
+    }
+    return testing::AssertionFailure()
+           << "with every snapshot deleted there are " << info->live_bytes << " live bytes, "
+           << info->segments << " segments, " << info->snapshots << " snapshots and the files "
+           << testing::PrintToString(*files);
+  }
+
+  static constexpr const char* kRequest = "6F1C2E0A-7B61-4B0E-9E67-6D2C3B1F0A55";
+
+ private:
+  std::unique_ptr<sim::SimulatedEnv> env_;
+  std::unique_ptr<Operations> operations_;  // before the machine it runs on goes
+  DiskNumber disk_ = 0;
+};
+
+}  // namespace blkrewind::test

@@ -1,0 +1,316 @@
+// The golden store of format version 1 (tests/golden/v1, made once by make-golden.sh) is opened,
+// read, written and rolled back from by the program of today. Its `expected` file says what was on
+// the devices when the snapshots were taken.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/digest.h"
+#include "blkrewind/engine.h"
+#include "format/store_header.h"
+#include "support/temp_dir.h"
+
+namespace blkrewind {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Expected {
+  std::string disk_id;
+  std::string snapshot_id;
+  std::string name;
+  std::string kind;
+  std::uint64_t device_bytes = 0;
+  std::string xxh3;
+  std::string sha256;
+  std::string root_digest;
+};
+
+fs::path golden_folder() {
+  return fs::path(__FILE__).parent_path().parent_path().parent_path() / "golden" / "v1";
+}
+
+std::vector<Expected> read_expected() {
+  std::ifstream file(golden_folder() / "expected");
+  std::vector<Expected> all;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with('#')) continue;
+    std::istringstream words(line);
+    Expected one;
+    words >> one.disk_id >> one.snapshot_id >> one.name >> one.kind >> one.device_bytes >>
+        one.xxh3 >> one.sha256 >> one.root_digest;
+    if (!words) throw std::runtime_error("not understood: " + line);
+    all.push_back(one);
+  }
+  if (all.empty()) throw std::runtime_error(golden_folder().string() + " expects nothing");
+  return all;
+}
+
+std::string kind_name(SnapshotKind kind) {
+  switch (kind) {
+    case SnapshotKind::kUser:
+      return "user";
+    case SnapshotKind::kUndo:
+      return "undo";
+    case SnapshotKind::kImport:
+      return "import";
+  }
+  return "?";
+}
+
+std::string xxh3_of(const std::string& path) {
+  std::vector<char> bytes(fs::file_size(path));
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
+    throw std::runtime_error("cannot read " + path);
+  }
+  char text[17];
+  std::snprintf(
+      text, sizeof text, "%016llx",
+      static_cast<unsigned long long>(plain_checksum_of(std::as_bytes(std::span(bytes)))));
+  return text;
+}
+
+template <class T>
+testing::AssertionResult ok(const Result<T>& result) {
+  if (result) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << result.error().to_string() << "; " << result.error().hint;
+}
+
+class GoldenStore : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::copy(golden_folder() / "store", directory_.file("store"), fs::copy_options::recursive);
+    auto engine = open();
+    ASSERT_TRUE(ok(engine));
+    engine_ = std::make_unique<Engine>(std::move(*engine));
+    expected_ = read_expected();
+  }
+
+  Result<Engine> open() {
+    OpenOptions options;
+    options.store = directory_.file("store");
+    return Engine::open(options);
+  }
+
+  // What a later program might write into the format file.
+  void change_header(const std::function<void(format::StoreHeader&)>& change) {
+    const std::string path = directory_.file("store/format");
+    std::array<std::byte, format::kStoreHeaderBytes> block{};
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.read(reinterpret_cast<char*>(block.data()), block.size());
+    auto header = format::decode_store_header(block);
+    ASSERT_TRUE(ok(header));
+    change(*header);
+    format::encode_store_header(*header, block);
+    file.seekp(0);
+    ASSERT_TRUE(file.write(reinterpret_cast<const char*>(block.data()), block.size()).flush());
+  }
+
+  const Expected& expected(const std::string& name) const {
+    for (const Expected& one : expected_) {
+      if (one.name == name) return one;
+    }
+    throw std::runtime_error("the golden store has no snapshot " + name);
+  }
+
+  // A device that holds the snapshot's bytes, and is that snapshot's disk from now on.
+  std::string device_with(const std::string& name) {
+    const Expected& snapshot = expected(name);
+    std::string path = directory_.file(name + ".device");
+    EXPECT_TRUE(ok(engine_->export_image(snapshot.snapshot_id, path)));
+    EXPECT_TRUE(ok(engine_->adopt_disk(snapshot.disk_id, path)));
+    return path;
+  }
+
+  test::TempDir directory_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<Expected> expected_;
+};
+
+TEST_F(GoldenStore, NamesWhatItHolds) {
+  const auto snapshots = engine_->snapshots();
+  ASSERT_TRUE(ok(snapshots));
+  std::vector<std::string> found;
+  for (const SnapshotInfo& one : *snapshots) {
+    EXPECT_EQ(one.status, SnapshotStatus::kAccomplished);
+    EXPECT_FALSE(one.damaged);
+    found.push_back(one.disk_id + " " + one.id + " " + kind_name(one.kind) + " " +
+                    std::to_string(one.device_bytes) + " " + one.root_digest);
+  }
+  std::vector<std::string> wanted;
+  for (const Expected& one : expected_) {
+    wanted.push_back(one.disk_id + " " + one.snapshot_id + " " + one.kind + " " +
+                     std::to_string(one.device_bytes) + " " + one.root_digest);
+  }
+  EXPECT_THAT(found, testing::UnorderedElementsAreArray(wanted));
+
+  const auto info = engine_->store_info();
+  ASSERT_TRUE(ok(info));
+  EXPECT_EQ(info->format_version, 1U);
+  EXPECT_EQ(info->disks, 2U);
+  // Of the imported image: it cannot have come from the clock.
+  for (const SnapshotInfo& one : *snapshots) {
+    if (one.name == "old") {
+      EXPECT_EQ(one.created_at, 1372636800);  // 2013-07-01T00:00:00Z
+    }
+    if (one.name == "second") {
+      EXPECT_EQ(one.description, "one chunk differs from the first");
+    }
+  }
+}
+
+TEST_F(GoldenStore, KnowsInstancesAndTheInterruptedRollback) {
+  const auto disk = engine_->disk(expected("base").disk_id);
+  ASSERT_TRUE(ok(disk));
+  EXPECT_EQ(disk->instance_id, "i-web");
+  EXPECT_EQ(disk->status, "ReIniting");
+  ASSERT_TRUE(disk->pending_rollback);
+  EXPECT_EQ(disk->pending_rollback->snapshot_id, expected("base").snapshot_id);
+  EXPECT_EQ(disk->pending_rollback->undo_snapshot_id, expected("undo-b").snapshot_id);
+  EXPECT_FALSE(disk->pending_rollback->running);
+  const auto instance = engine_->instance("i-web");
+  ASSERT_TRUE(ok(instance));
+  EXPECT_EQ(instance->name, "web");
+  EXPECT_EQ(instance->status, "Stopped");
+
+  const auto other = engine_->disk(expected("second").disk_id);
+  ASSERT_TRUE(ok(other));
+  EXPECT_FALSE(other->pending_rollback);
+  EXPECT_EQ(other->undo_snapshot_id, expected("undo-a").snapshot_id);
+}
+
+TEST_F(GoldenStore, VerifiesWhole) {
+  const auto receipt = engine_->verify({});
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->snapshots, expected_.size());
+  EXPECT_EQ(receipt->chunks, 5U);
+  EXPECT_THAT(receipt->findings, testing::IsEmpty());
+}
+
+TEST_F(GoldenStore, ExportsTheBytesThatWereOnTheDevices) {
+  for (const Expected& one : expected_) {
+    SCOPED_TRACE(one.name);
+    const std::string path = directory_.file("export-" + one.name);
+    ASSERT_TRUE(ok(engine_->export_image(one.snapshot_id, path)));
+    EXPECT_EQ(fs::file_size(path), one.device_bytes);
+    EXPECT_EQ(xxh3_of(path), one.xxh3);
+    fs::remove(path);
+  }
+}
+
+TEST_F(GoldenStore, ItsInterruptedRollbackIsFinished) {
+  const std::string device = device_with("undo-b");
+  const auto receipt = engine_->resume(device);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->restored_bytes, 4096U);
+  EXPECT_EQ(xxh3_of(device), expected("base").xxh3);
+  EXPECT_FALSE(engine_->disk(device)->pending_rollback);
+}
+
+TEST_F(GoldenStore, ItsInterruptedRollbackIsTakenBack) {
+  const std::string device = device_with("base");
+  const auto receipt = engine_->undo(device);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->restored_bytes, 4096U);
+  EXPECT_EQ(xxh3_of(device), expected("undo-b").xxh3);
+  EXPECT_FALSE(engine_->disk(device)->pending_rollback);
+}
+
+TEST_F(GoldenStore, TakesSnapshotsAndRollsBack) {
+  const std::string device = device_with("old");
+  const auto snapshot = engine_->snapshot(device, {});
+  ASSERT_TRUE(ok(snapshot));
+  EXPECT_EQ(snapshot->disk_id, expected("old").disk_id);
+  EXPECT_EQ(snapshot->root_digest, expected("old").root_digest);
+  EXPECT_EQ(snapshot->stored_bytes, 0U) << "every chunk is in the store already";
+
+  const auto there = engine_->rollback(device, expected("second").snapshot_id);
+  ASSERT_TRUE(ok(there));
+  EXPECT_EQ(there->changed_bytes, 4096U);
+  EXPECT_EQ(xxh3_of(device), expected("second").xxh3);
+  ASSERT_TRUE(ok(engine_->undo(device)));
+  EXPECT_EQ(xxh3_of(device), expected("old").xxh3);
+  const auto verified = engine_->verify({});
+  ASSERT_TRUE(ok(verified));
+  EXPECT_THAT(verified->findings, testing::IsEmpty());
+}
+
+// The graph of kin, the tombstone in it and the segments' live bytes are right: nothing stays, and
+// what is deleted takes nothing from the others.
+TEST_F(GoldenStore, GivesBackEverythingSnapshotBySnapshot) {
+  ASSERT_TRUE(ok(engine_->resume(device_with("undo-b"))));
+  while (!expected_.empty()) {
+    SCOPED_TRACE(expected_.back().name);
+    ASSERT_TRUE(ok(engine_->remove_snapshot(expected_.back().snapshot_id)));
+    expected_.pop_back();
+    const auto verified = engine_->verify({});
+    ASSERT_TRUE(ok(verified));
+    EXPECT_EQ(verified->snapshots, expected_.size());
+    EXPECT_THAT(verified->findings, testing::IsEmpty());
+  }
+  ASSERT_TRUE(ok(engine_->collect()));
+  const auto info = engine_->store_info();
+  ASSERT_TRUE(ok(info));
+  EXPECT_EQ(info->live_bytes, 0U);
+  EXPECT_EQ(info->segments, 0U);
+  EXPECT_TRUE(fs::is_empty(directory_.file("store/segments")));
+}
+
+TEST_F(GoldenStore, OfANewerVersionIsRefused) {
+  change_header([](format::StoreHeader& header) { header.version = 2; });
+  const auto engine = open();
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, Errc::kUnsupported);
+}
+
+TEST_F(GoldenStore, WithAnUnknownIncompatibleFeatureIsRefused) {
+  change_header([](format::StoreHeader& header) { header.incompatible = 1; });
+  const auto engine = open();
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, Errc::kUnsupported);
+}
+
+TEST_F(GoldenStore, WithAnUnknownCompatibleFeatureIsWritten) {
+  change_header([](format::StoreHeader& header) { header.compatible = 1; });
+  auto engine = open();
+  ASSERT_TRUE(ok(engine));
+  EXPECT_TRUE(ok(engine->collect()));
+}
+
+TEST_F(GoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
+  change_header([](format::StoreHeader& header) { header.read_only_compatible = 1; });
+  const std::string image = directory_.file("other.img");
+  std::ofstream(image) << "a device";
+  const std::string journal = xxh3_of(directory_.file("store/journal"));
+  auto engine = open();
+  ASSERT_TRUE(ok(engine));
+
+  EXPECT_TRUE(ok(engine->verify({})));
+  const Expected& one = expected("second");
+  EXPECT_TRUE(ok(engine->export_image(one.snapshot_id, directory_.file("export"))));
+  const auto refuses = [](const auto& result) {
+    return !result && result.error().code == Errc::kUnsupported && !result.error().hint.empty();
+  };
+  EXPECT_TRUE(refuses(engine->register_disk(image)));
+  EXPECT_TRUE(refuses(engine->adopt_disk(one.disk_id, directory_.file("export"))));
+  EXPECT_TRUE(refuses(engine->remove_snapshot(one.snapshot_id)));
+  EXPECT_TRUE(refuses(engine->collect()));
+  EXPECT_EQ(xxh3_of(directory_.file("store/journal")), journal);
+}
+
+}  // namespace
+}  // namespace blkrewind

@@ -1,0 +1,158 @@
+// Devices that must not be touched, and who else is there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+#include "support/operations_bench.h"
+
+namespace blkrewind::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::uint32_t kChunk = 4096;
+
+// A device that differs from its snapshot.
+class Refusals : public testing::Test {
+ protected:
+  Refusals() : bench_(pattern(8 * kChunk, 1), kChunk) {
+    target_ = bench_.must_snapshot();
+    bench_.write(0, pattern(kChunk, 2));
+    before_ = bench_.device();
+  }
+
+  // Refused with a message and a hint; the device, its intent and its snapshots are as they were.
+  void expect_refused(const std::string& message, bool reading_too) {
+    const auto refusal = bench_.rollback(target_);
+    ASSERT_TRUE(failed(refusal, Errc::kPrecondition));
+    EXPECT_THAT(refusal.error().message, HasSubstr(message));
+    EXPECT_FALSE(refusal.error().hint.empty());
+    EXPECT_FALSE(bench_.view().intent.has_value());
+    EXPECT_EQ(bench_.view().snapshots.size(), 1U);
+    EXPECT_TRUE(same(bench_.device(), before_));
+    if (reading_too) {
+      EXPECT_TRUE(failed(bench_.snapshot(), Errc::kPrecondition));
+      EXPECT_EQ(bench_.view().snapshots.size(), 1U);
+    } else {
+      EXPECT_TRUE(ok(bench_.snapshot()));
+    }
+  }
+
+  Status check(bool for_writing) {
+    return bench_.operations().check_device(bench_.view().disk, kDevice, for_writing);
+  }
+
+  OperationsBench bench_;
+  SnapshotNumber target_ = 0;
+  Bytes before_;
+};
+
+TEST_F(Refusals, DeviceInUse) {
+  bench_.env().set_used_by(kDevice, {{"mounted on /mnt", "unmount it: umount /mnt"}});
+  expect_refused("is in use: mounted on /mnt", true);
+  EXPECT_TRUE(failed(check(true), Errc::kPrecondition));
+  EXPECT_TRUE(failed(check(false), Errc::kPrecondition));
+}
+
+TEST_F(Refusals, SomebodyWasQuicker) {
+  // In use, but not so that a probe could see it: another program holds it exclusively.
+  const auto held = bench_.env().open(kDevice, {.exclusive_device = true});
+  ASSERT_TRUE(ok(held));
+  expect_refused("is in use", true);
+}
+
+TEST_F(Refusals, ReadOnlyDevice) {
+  bench_.env().set_read_only(kDevice, true);
+  expect_refused("is read-only", false);
+  EXPECT_TRUE(failed(check(true), Errc::kPrecondition));
+  EXPECT_TRUE(ok(check(false)));
+}
+
+TEST_F(Refusals, StoreOnTheDevice) {
+  bench_.env().set_holds_store(kDevice, true);
+  expect_refused("lives on", false);
+  EXPECT_TRUE(failed(check(true), Errc::kPrecondition));
+  EXPECT_TRUE(ok(check(false)));
+}
+
+TEST_F(Refusals, AnotherDeviceUnderTheSamePath) {
+  bench_.env().set_probe(kDevice,
+                         [](io::DeviceInfo& info) { info.identity.backing_id.inode += 9; });
+  expect_refused("is not the device", true);
+  EXPECT_TRUE(failed(bench_.operations().find_disk(kDevice), Errc::kPrecondition));
+}
+
+TEST_F(Refusals, LargerDevice) {
+  bench_.env().set_size(kDevice, 9 * kChunk);
+  before_ = bench_.device();
+  expect_refused("has 36864 bytes, but had 32768", false);
+  // A snapshot of the new size beside one of the old: neither harms the other.
+  ASSERT_EQ(bench_.view().snapshots.size(), 2U);
+  EXPECT_TRUE(bench_.exports_as(bench_.view().snapshots[1].number, before_));
+  EXPECT_TRUE(bench_.exports_as(target_, pattern(8 * kChunk, 1)));
+  EXPECT_TRUE(
+      failed(bench_.operations().diff_snapshots(target_, bench_.view().snapshots[1].number, {}, {}),
+             Errc::kInvalidArgument));
+  EXPECT_TRUE(bench_.all_verify());
+  EXPECT_TRUE(bench_.empties());
+}
+
+TEST_F(Refusals, SmallerDevice) {
+  bench_.env().set_size(kDevice, 7 * kChunk);
+  before_ = bench_.device();
+  expect_refused("has 28672 bytes, but had 32768", false);
+}
+
+TEST_F(Refusals, ResizedWhileARollbackIsPending) {
+  bench_.env().inject({.kinds = {sim::OpKind::kWrite}, .path = kDevice, .error = EIO});
+  ASSERT_TRUE(failed(bench_.rollback(target_), Errc::kIo));
+  bench_.env().set_size(kDevice, 7 * kChunk);
+  const Bytes shrunken = bench_.device();
+  EXPECT_TRUE(failed(bench_.resume(), Errc::kPrecondition));
+  EXPECT_TRUE(failed(bench_.resume(true), Errc::kPrecondition));
+  EXPECT_TRUE(same(bench_.device(), shrunken));
+  EXPECT_TRUE(bench_.view().intent.has_value());
+}
+
+TEST_F(Refusals, TwoOperationsOnOneDisk) {
+  auto other = Operations::open(bench_.env(), {.store = kStore, .threads = 1});
+  ASSERT_TRUE(ok(other));
+  // The second runs in the middle of the first.
+  bool asked = false;
+  const Monitor monitor{[&](const Progress&) {
+    asked = true;
+    EXPECT_TRUE((*other)->disk(bench_.disk())->locked);
+    EXPECT_TRUE(failed((*other)->snapshot(bench_.disk(), kDevice, {}, {}), Errc::kBusy));
+    EXPECT_TRUE(failed((*other)->remove_snapshot(target_, {}), Errc::kBusy));
+    EXPECT_TRUE(failed((*other)->resume(bench_.disk(), kDevice, false, {}), Errc::kBusy));
+    // Readers and other disks do not wait.
+    EXPECT_TRUE(ok((*other)->verify({target_}, {})));
+    EXPECT_TRUE(ok((*other)->collect({})));
+  }};
+  ASSERT_TRUE(ok(bench_.rollback(target_, true, monitor)));
+  EXPECT_TRUE(asked);
+  EXPECT_TRUE(same(bench_.device(), pattern(8 * kChunk, 1)));
+  ASSERT_TRUE(ok((*other)->refresh()));
+  EXPECT_FALSE((*other)->disk(bench_.disk())->locked);
+  EXPECT_TRUE(ok((*other)->snapshot(bench_.disk(), kDevice, {}, {})));
+}
+
+TEST_F(Refusals, ForgettingADiskThatHasSnapshots) {
+  EXPECT_TRUE(failed(bench_.operations().forget_disk(bench_.disk()), Errc::kPrecondition));
+  ASSERT_TRUE(bench_.empties());
+  EXPECT_TRUE(ok(bench_.operations().forget_disk(bench_.disk())));
+  EXPECT_FALSE(bench_.operations().disk(bench_.disk()).has_value());
+  EXPECT_TRUE(failed(bench_.snapshot(), Errc::kNotFound));
+}
+
+TEST_F(Refusals, DisksThatCannotBe) {
+  bench_.env().add_device("/empty", 0);
+  EXPECT_TRUE(failed(bench_.operations().register_disk("/empty", kChunk), Errc::kInvalidArgument));
+  EXPECT_TRUE(failed(bench_.operations().register_disk(kDevice, 5000), Errc::kInvalidArgument));
+  EXPECT_TRUE(failed(bench_.operations().register_disk("/nothing", kChunk), Errc::kNotFound));
+}
+
+}  // namespace
+}  // namespace blkrewind::test

@@ -1,0 +1,288 @@
+// Rollback, undo and resume on a simulated device.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "support/operations_bench.h"
+
+namespace blkrewind::test {
+namespace {
+
+using testing::Contains;
+using testing::Each;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::uint32_t kChunk = 4096;
+constexpr std::uint64_t kChunks = 300;  // more than two leaves of the tree
+
+// One snapshot of `then`; the device holds `now`, where chunks 1, 2, 150 and 299 differ.
+class Rollback : public testing::Test {
+ protected:
+  Rollback() : then_(pattern(kChunks * kChunk, 1)), now_(then_), bench_(then_, kChunk) {
+    put(then_, 299 * kChunk, Bytes(kChunk));
+    now_ = then_;
+    bench_.write(0, then_);
+    target_ = bench_.must_snapshot();
+    put(now_, kChunk, pattern(2 * kChunk, 2));
+    put(now_, 150 * kChunk, Bytes(kChunk));
+    put(now_, 299 * kChunk, pattern(kChunk, 3));
+    bench_.write(0, now_);
+    bench_.env().clear_log();
+  }
+
+  // What was asked of the device: nothing but reading, when it is empty.
+  std::vector<Extent> written() {
+    std::vector<Extent> extents;
+    for (const sim::LoggedOp& op : bench_.env().log()) {
+      if (op.path == kDevice && sim::is_mutating(op.kind) && op.kind != sim::OpKind::kFlush) {
+        extents.push_back(op.extent);
+      }
+    }
+    return extents;
+  }
+
+  // A process that ends at the `nth` request that changes the device.
+  void interrupt(std::uint64_t nth, bool undo) {
+    const std::vector<sim::OpKind> kinds = {sim::OpKind::kWrite, sim::OpKind::kWriteZeroes};
+    bench_.env().inject(
+        {.kinds = kinds, .path = kDevice, .nth = nth, .from_then_on = true, .error = EIO});
+    const auto failure = bench_.rollback(target_, undo);
+    EXPECT_TRUE(failed(failure, Errc::kIo));
+    EXPECT_THAT(failure.error().hint, HasSubstr("blkrewind resume"));
+    bench_.env().clear_faults();
+    EXPECT_TRUE(ok(bench_.open()));
+    ASSERT_TRUE(bench_.view().intent.has_value());
+    EXPECT_EQ(bench_.view().intent->target, target_);
+  }
+
+  Bytes then_;
+  Bytes now_;
+  OperationsBench bench_;
+  SnapshotNumber target_ = 0;
+};
+
+TEST_F(Rollback, MovesOnlyWhatChanged) {
+  const auto done = bench_.rollback(target_);
+  ASSERT_TRUE(ok(done));
+  EXPECT_TRUE(same(bench_.device(), then_));
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_)) << "not everything is flushed";
+  EXPECT_EQ(done->changed_bytes, 4U * kChunk);
+  EXPECT_EQ(done->restored_bytes, 3U * kChunk);
+  EXPECT_EQ(done->zeroed_bytes, kChunk);
+  EXPECT_EQ(done->extents, 3U);
+  EXPECT_EQ(done->change_source, "scan");
+  EXPECT_THAT(written(), testing::UnorderedElementsAre(Extent{kChunk, 2 * kChunk},
+                                                       Extent{150 * kChunk, kChunk},
+                                                       Extent{299 * kChunk, kChunk}));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_EQ(bench_.view().disk.anchor, target_);
+}
+
+TEST_F(Rollback, DryRunTouchesNothing) {
+  const auto done = bench_.operations().rollback({.disk = bench_.disk(),
+                                                  .target = target_,
+                                                  .path = kDevice,
+                                                  .request_id = {},
+                                                  .dry_run = true},
+                                                 {});
+  ASSERT_TRUE(ok(done));
+  EXPECT_TRUE(done->dry_run);
+  EXPECT_EQ(done->changed_bytes, 4U * kChunk);
+  EXPECT_EQ(done->restored_bytes, 3U * kChunk);
+  EXPECT_EQ(done->zeroed_bytes, kChunk);
+  EXPECT_EQ(done->extents, 3U);
+  EXPECT_TRUE(same(bench_.device(), now_));
+  EXPECT_THAT(written(), IsEmpty());
+  for (const sim::LoggedOp& op : bench_.env().log()) {
+    EXPECT_FALSE(sim::is_mutating(op.kind)) << to_string(op);
+  }
+}
+
+TEST_F(Rollback, UndoTakesItBackAndIsUndoneItself) {
+  const auto first = bench_.rollback(target_);
+  ASSERT_TRUE(ok(first));
+  EXPECT_EQ(first->undo_stored_bytes, 3U * kChunk);
+  ASSERT_TRUE(ok(bench_.undo()));
+  EXPECT_TRUE(same(bench_.device(), now_));
+  const auto again = bench_.undo();
+  ASSERT_TRUE(ok(again));
+  EXPECT_TRUE(same(bench_.device(), then_));
+  EXPECT_EQ(again->undo_stored_bytes, 0U) << "the first undo snapshot holds all of it";
+  EXPECT_TRUE(bench_.all_verify());
+  EXPECT_TRUE(bench_.empties());
+}
+
+TEST_F(Rollback, UndoOfADeviceThatEqualsASnapshotStoresNothing) {
+  const auto second = bench_.snapshot();
+  const auto done = bench_.rollback(target_);
+  ASSERT_TRUE(ok(second) && ok(done));
+  EXPECT_EQ(done->undo_stored_bytes, 0U);
+  ASSERT_TRUE(ok(bench_.undo()));
+  EXPECT_TRUE(same(bench_.device(), now_));
+  const SnapshotNumber later = bench_.must_snapshot();
+  EXPECT_EQ(bench_.view().snapshots.back().root_digest.high,
+            bench_.view().snapshots[1].root_digest.high);
+  EXPECT_TRUE(bench_.exports_as(later, now_));
+  EXPECT_TRUE(bench_.exports_as(target_, then_)) << "older and newer snapshots survive";
+}
+
+TEST_F(Rollback, ToWhatTheDeviceIsWritesNothing) {
+  ASSERT_TRUE(ok(bench_.rollback(target_)));
+  bench_.env().clear_log();
+  const auto done = bench_.rollback(target_);
+  ASSERT_TRUE(ok(done));
+  EXPECT_EQ(done->changed_bytes, 0U);
+  EXPECT_FALSE(done->undo_snapshot_id.has_value());
+  EXPECT_THAT(written(), IsEmpty());
+}
+
+TEST_F(Rollback, CorruptChunkWithoutUndoLeavesTheDeviceUntouched) {
+  ASSERT_TRUE(bench_.spoil(then_, 2 * kChunk));
+  const auto failure = bench_.rollback(target_, false);
+  ASSERT_TRUE(failed(failure, Errc::kIntegrity));
+  EXPECT_THAT(failure.error().to_string(), HasSubstr("chunk 2 "));
+  EXPECT_EQ(failure.error().extent, (Extent{2 * kChunk, kChunk}));
+  EXPECT_THAT(written(), IsEmpty());
+  EXPECT_TRUE(same(bench_.device(), now_));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_TRUE(bench_.view().snapshots[0].damaged);
+}
+
+TEST_F(Rollback, CorruptChunkThatIsNotNeededDoesNotMatter) {
+  ASSERT_TRUE(bench_.spoil(then_, 200 * kChunk));
+  ASSERT_TRUE(ok(bench_.rollback(target_, false)));
+  EXPECT_TRUE(same(bench_.device(), then_));
+}
+
+TEST_F(Rollback, CorruptChunkWithUndoPutsTheDeviceBack) {
+  // The last of the plan: the ones before it have been written by then.
+  put(now_, 298 * kChunk, pattern(kChunk, 4));
+  bench_.write(0, now_);
+  ASSERT_TRUE(bench_.spoil(then_, 298 * kChunk));
+  const auto failure = bench_.rollback(target_);
+  ASSERT_TRUE(failed(failure, Errc::kIntegrity));
+  EXPECT_THAT(failure.error().to_string(), HasSubstr("chunk 298 "));
+  EXPECT_THAT(failure.error().message, HasSubstr("put back as it was"));
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), now_));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_TRUE(bench_.view().snapshots[0].damaged);
+  EXPECT_EQ(bench_.view().disk.last_rollback.target, 0U) << "there is nothing to undo";
+  EXPECT_TRUE(bench_.exports_as(bench_.must_snapshot(), now_));
+}
+
+TEST_F(Rollback, ABitThatRotsOnTheMediumIsSeen) {
+  const auto [path, offset] = bench_.find_stored(then_, kChunk);
+  ASSERT_FALSE(path.empty());
+  bench_.env().rot_bit(path, offset + 7, 3);
+  EXPECT_TRUE(failed(bench_.rollback(target_), Errc::kIntegrity));
+  EXPECT_TRUE(same(bench_.device(), now_));
+  bench_.env().heal();
+  ASSERT_TRUE(ok(bench_.rollback(target_)));
+  EXPECT_TRUE(same(bench_.device(), then_));
+}
+
+TEST_F(Rollback, InterruptedIsVisibleAndEverythingElseIsRefused) {
+  interrupt(2, true);
+  const auto refused = [](const auto& result) {
+    EXPECT_TRUE(failed(result, Errc::kPrecondition));
+    EXPECT_EQ(result.error().api_code, "InvalidOperation.DiskResetInProgress");
+    EXPECT_THAT(result.error().hint, HasSubstr("blkrewind resume /dev/simulated"));
+    EXPECT_THAT(result.error().hint, HasSubstr("blkrewind undo /dev/simulated"));
+  };
+  bench_.env().add_device("/image", now_.size());
+  refused(bench_.snapshot());
+  refused(bench_.rollback(target_));
+  refused(bench_.operations().import_image(bench_.disk(), "/image", {}, {}));
+  refused(bench_.operations().forget_disk(bench_.disk()));
+  refused(bench_.remove(target_));
+  refused(bench_.remove(bench_.view().intent->undo));
+  // Looking is allowed.
+  EXPECT_TRUE(ok(bench_.operations().diff_device(bench_.disk(), kDevice, target_, {}, {})));
+  EXPECT_TRUE(bench_.exports_as(target_, then_));
+  EXPECT_TRUE(bench_.exports_as(bench_.view().intent->undo, now_));
+}
+
+TEST_F(Rollback, ResumeGivesExactlyTheTarget) {
+  interrupt(2, true);
+  const auto done = bench_.resume();
+  ASSERT_TRUE(ok(done));
+  EXPECT_EQ(done->change_source, "plan");
+  EXPECT_LT(done->scanned_bytes, 10U * kChunk) << "only what was planned is read again";
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  ASSERT_TRUE(ok(bench_.undo()));
+  EXPECT_TRUE(same(bench_.device(), now_));
+  EXPECT_TRUE(failed(bench_.resume(), Errc::kPrecondition));
+}
+
+TEST_F(Rollback, ResumeBackwardsGivesExactlyTheStateBefore) {
+  interrupt(3, true);
+  const auto done = bench_.resume(true);
+  ASSERT_TRUE(ok(done));
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), now_));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_EQ(bench_.view().disk.last_rollback.target, 0U);
+  EXPECT_TRUE(bench_.empties());
+}
+
+TEST_F(Rollback, ResumeWithoutUndoKnowsOnlyForwards) {
+  interrupt(2, false);
+  const auto refused = bench_.resume(true);
+  ASSERT_TRUE(failed(refused, Errc::kPrecondition));
+  EXPECT_THAT(refused.error().message, HasSubstr("--no-undo"));
+  ASSERT_TRUE(ok(bench_.resume()));
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
+}
+
+TEST_F(Rollback, FailedFlushOfTheDeviceIsNoSuccess) {
+  bench_.env().inject(
+      {.kinds = {sim::OpKind::kFlush}, .path = kDevice, .flush_loss = sim::FlushLoss::kVanish});
+  EXPECT_TRUE(failed(bench_.rollback(target_), Errc::kIo));
+  ASSERT_TRUE(bench_.view().intent.has_value());
+  // What the flush lost is read again and written again.
+  ASSERT_TRUE(ok(bench_.resume()));
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
+}
+
+TEST_F(Rollback, StoppedDuringTheScanNothingHasHappened) {
+  const std::atomic<bool> cancel = true;
+  EXPECT_TRUE(failed(bench_.rollback(target_, true, {{}, &cancel}), Errc::kCancelled));
+  EXPECT_THAT(written(), IsEmpty());
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_EQ(bench_.view().snapshots.size(), 1U);
+}
+
+TEST_F(Rollback, StoppedWhileWritingItCanGoEitherWay) {
+  for (const bool backwards : {false, true}) {
+    bench_.write(0, now_);
+    std::atomic<bool> cancel = false;
+    const Monitor monitor{[&](const Progress& progress) {
+                            // The scan has ended: the next look at the flag is in the stream.
+                            if (std::string(progress.phase) == "scan") cancel = true;
+                          },
+                          &cancel};
+    const auto stopped = bench_.rollback(target_, true, monitor);
+    ASSERT_TRUE(failed(stopped, Errc::kCancelled));
+    EXPECT_THAT(stopped.error().hint, HasSubstr("blkrewind resume"));
+    ASSERT_TRUE(bench_.view().intent.has_value());
+    ASSERT_TRUE(ok(bench_.resume(backwards)));
+    EXPECT_TRUE(same(bench_.device(), backwards ? now_ : then_));
+  }
+}
+
+TEST_F(Rollback, OnlyOneOfItsOwnSnapshots) {
+  bench_.env().add_device("/other", kChunk);
+  const auto other = bench_.operations().register_disk("/other", kChunk);
+  ASSERT_TRUE(ok(other));
+  ASSERT_TRUE(ok(bench_.operations().snapshot(other->disk.number, "/other", {}, {})));
+  const auto view = bench_.operations().disk(other->disk.number);
+  EXPECT_TRUE(failed(bench_.rollback(view->snapshots[0].number), Errc::kInvalidArgument));
+  EXPECT_TRUE(failed(bench_.rollback(4711), Errc::kNotFound));
+}
+
+}  // namespace
+}  // namespace blkrewind::test
