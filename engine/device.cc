@@ -71,7 +71,7 @@ Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
   auto file =
       env.open(device.info.real_path,
                {.access = use == DeviceUse::kWrite ? io::Access::kReadWrite : io::Access::kReadOnly,
-                .exclusive_device = device.info.kind == io::DeviceKind::kBlock});
+                .exclusive_device = true});
   if (!file) {
     Error error = std::move(file).error();
     if (error.code != Errc::kBusy) return fail(std::move(error));

@@ -24,8 +24,8 @@ Error refused_plainly(const std::string& why, std::string hint) {
 
 }  // namespace
 
-// The rules of the API. What is outside of its table (identity, read-only, the store's own device) is
-// refused by Operations when it opens the device, before it touches anything.
+// The rules of the API. What is outside of its table (identity, read-only, the store's own device)
+// is refused by Operations when it opens the device, before it touches anything.
 Status Engine::Impl::allow(const Restore& restore) {
   control::FactSources sources;
   sources.env = env_;

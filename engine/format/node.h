@@ -29,8 +29,8 @@ struct Node {
   [[nodiscard]] bool is_zero() const;
 };
 
-// Whether a node of this level may hold the entry: zero ones have nothing, stored ones have a place and
-// a length, and below an inner node there are whole nodes.
+// Whether a node of this level may hold the entry: zero ones have nothing, stored ones have a place
+// and a length, and below an inner node there are whole nodes.
 [[nodiscard]] bool is_sound_entry(const Entry& entry, std::uint32_t level);
 
 [[nodiscard]] Digest node_digest(const DigestSecret& secret, const Node& node);

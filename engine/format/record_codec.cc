@@ -3,9 +3,9 @@
 #include <iterator>
 #include <string>
 #include <type_traits>
+#include <variant>
 
 #include "format/node.h"
-#include <variant>
 
 namespace blkrewind::format {
 namespace {

@@ -20,9 +20,12 @@ enum class Access : std::uint8_t { kReadOnly, kReadWrite };
 
 struct OpenOptions {
   Access access = Access::kReadOnly;
-  bool direct = true;             // O_DIRECT where the file system takes it, else buffered
-  bool create_new = false;        // O_CREAT | O_EXCL, mode 0600
-  bool exclusive_device = false;  // O_EXCL without O_CREAT: a block device nobody else may hold
+  bool direct = true;       // O_DIRECT where the file system takes it, else buffered
+  bool create_new = false;  // O_CREAT | O_EXCL, mode 0600
+  // Nobody else may hold it: O_EXCL without O_CREAT on a block device; a lock of the open file
+  // description on an image file (shared when read-only), where its file system has locks. Either
+  // lasts until the last request on it has ended, also when the process was killed.
+  bool exclusive_device = false;
 };
 
 // An open file or block device; closed by its destructor.

@@ -69,6 +69,20 @@ tl::unexpected<Error> not_a_disk(const std::string& path) {
               "name a block device or an image file");
 }
 
+// What O_EXCL is to a block device. Requests in flight hold the open file description, so a killed
+// process keeps its image until none of them can land any more. 0, or EBUSY when it is another's.
+int claim_image(int fd, Access access) {
+  struct flock whole = {};
+  whole.l_type = access == Access::kReadWrite ? F_WRLCK : F_RDLCK;
+  whole.l_whence = SEEK_SET;  // with l_start = l_len = 0: all of it
+  while (::fcntl(fd, F_OFD_SETLK, &whole) != 0) {
+    if (errno == EINTR) continue;
+    // Anything else: a file system without locks, as for every other user of the image.
+    return errno == EAGAIN || errno == EACCES ? EBUSY : 0;
+  }
+  return 0;
+}
+
 bool is_usable(mode_t mode) { return S_ISREG(mode) || S_ISBLK(mode); }
 
 }  // namespace
@@ -124,6 +138,10 @@ Status LocalFile::learn(const OpenOptions& options) {
         read_only != 0) {
       return tl::unexpected(open_error(EROFS, path_, options));
     }
+  }
+  if (options.exclusive_device && !is_block_device_) {
+    const int error = claim_image(fd_.get(), options.access);
+    if (error != 0) return tl::unexpected(open_error(error, path_, options));
   }
   if (options.direct) learn_alignment();
   return {};

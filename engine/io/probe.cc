@@ -120,8 +120,21 @@ bool is_locked(int fd) {
   return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }
 
+// A process that was killed lets go of its files only when the kernel has ended its requests, a
+// moment after it is gone. So a refusal for a holder that cannot be named is not given at once.
+template <class Held>
+bool stays_held(const Held& held) {
+  constexpr int kLooks = 50;
+  constexpr useconds_t kPauseMicroseconds = 10000;
+  for (int look = 1; held(); ++look) {
+    if (look == kLooks) return true;
+    ::usleep(kPauseMicroseconds);
+  }
+  return false;
+}
+
 void add_lock_use(int fd, DeviceInfo& info) {
-  if (is_locked(fd)) {
+  if (stays_held([&] { return is_locked(fd); })) {
     info.used_by.push_back({"locked by another program, for example a running virtual machine",
                             "stop that program: lslocks tells which one"});
   }
@@ -152,8 +165,11 @@ Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& in
     // Last, and only when nothing else was found: for this moment we are the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
     // bd_may_claim), and mounts of other mount namespaces.
-    const UniqueFd exclusive(::open(info.real_path.c_str(), kLookFlags | O_EXCL));
-    if (!exclusive.valid() && errno == EBUSY) {
+    const auto held = [&] {
+      const UniqueFd exclusive(::open(info.real_path.c_str(), kLookFlags | O_EXCL));
+      return !exclusive.valid() && errno == EBUSY;
+    };
+    if (stays_held(held)) {
       info.used_by.push_back({"opened exclusively by another program",
                               "end it, or unmount it in the mount namespace of a container: lsof " +
                                   info.real_path + " and grep " +

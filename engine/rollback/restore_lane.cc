@@ -74,8 +74,7 @@ void RestoreLane::plan_reads(Transfer& transfer) const {
                         align_up(chunk.source.length_bytes, format::kBlockBytes)};
     if (!transfer.reads.empty()) {
       Read& last = transfer.reads.back();
-      if (last.first + last.count == i && last.file == file &&
-          last.extent.end() == stored.offset) {
+      if (last.first + last.count == i && last.file == file && last.extent.end() == stored.offset) {
         last.extent.length += stored.length;
         ++last.count;
         continue;

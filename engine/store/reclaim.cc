@@ -64,7 +64,15 @@ class Puncher {
     if (run_.empty()) return {};
     auto& file = files_[segment_];
     if (file == nullptr) {
-      BLKREWIND_ASSIGN(file, store_.files().open_for_punching(segment_));
+      auto opened = store_.files().open_for_punching(segment_);
+      if (!opened && opened.error().code == Errc::kNotFound) {
+        // Lost, or removed by hand: there is nothing left to give back.
+        files_.erase(segment_);
+        run_ = {};
+        return {};
+      }
+      if (!opened) return fail(std::move(opened).error());
+      file = std::move(*opened);
     }
     BLKREWIND_TRY(io::discard_now(queue_, *file, run_));
     run_ = {};
@@ -94,7 +102,8 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
   {
     BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
     TreeReader reader(store.files(), *queue, store.secret());
-    BLKREWIND_TRY(for_each_unique(reader, tree_of(*record), trees_near(*state, number), {},
+    BLKREWIND_TRY(for_each_unique(reader, tree_of(*record), trees_near(*state, number),
+                                  {.pass_over_damage = true},
                                   [&](const UniqueExtent& extent) -> Status {
                                     freed[extent.entry.segment] += blocks_of(extent.entry);
                                     return {};
@@ -157,7 +166,8 @@ Status remove_empty_segments(Store& store) {
     });
     if (wanted) return transaction;
     for (const auto& [id, live_bytes] : now.segments) {
-      if (live_bytes != 0) continue;
+      // Without any snapshot nothing is needed, whatever damage has kept from being counted.
+      if (live_bytes != 0 && !now.snapshots.empty()) continue;
       transaction.emplace_back(format::SegmentRemoved{id});
       empty.push_back(id);
     }

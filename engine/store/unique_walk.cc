@@ -39,6 +39,8 @@ class Walk {
       if (other.is_zero()) continue;
       auto loaded = reader_.load(other, level, index);
       if (!loaded && filter_.on_damage) continue;
+      // What it shares cannot be told, so nothing below is called unique.
+      if (!loaded && filter_.pass_over_damage && loaded.error().code == Errc::kIntegrity) return {};
       if (!loaded) return fail(std::move(loaded).error());
       beside.push_back(std::move(*loaded));
     }

@@ -22,9 +22,10 @@ struct UniqueFilter {
   static constexpr int kChunks = -1;
   static constexpr int kEverything = -2;
   int what = kEverything;
-  // A node of the tree that cannot be read is passed over, with all below it. For repeating a walk
-  // whose work was done in part: below a node that was given back, everything was given back
-  // before.
+  // A damaged node is passed over, with all below it; so is what stands beside a damaged node of
+  // the kin. Deleting a damaged snapshot gives back less than it could, and never what others need.
+  // It also lets a walk be repeated whose work was done in part: below a node that was given back,
+  // everything was given back before.
   bool pass_over_damage = false;
   // The same, and tells; a damaged node of the kin is then taken for one that shares nothing.
   std::function<void(int level, std::uint64_t index, const format::Entry& entry,

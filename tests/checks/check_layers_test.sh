@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# scripts/check-layers finds each kind of breach, and finds none where there is none.
+#
+#   tests/checks/check_layers_test.sh SOURCE_DIR
+set -euo pipefail
+check=$1/scripts/check-layers
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+
+mkdir -p "$tree"/cli "$tree"/engine/{base,io,format,store,track,rollback,control,include/blkrewind}
+for folder in base io format store track rollback control; do
+  : >"$tree/engine/$folder/thing.h"
+done
+: >"$tree/engine/operations.h"
+: >"$tree/cli/options.h"
+: >"$tree/engine/include/blkrewind/engine.h"
+
+failures=0
+# expect ok|breach FILE INCLUDE
+expect() {
+  local got=ok
+  printf '#include %s\n' "$3" >"$tree/$2"
+  "$check" "$tree" >"$tree/out" 2>&1 || got=breach
+  if [ "$got" != "$1" ]; then
+    echo "$2 with $3: expected $1, got $got: $(cat "$tree/out")" >&2
+    failures=$((failures + 1))
+  elif [ "$got" = breach ] && ! grep -q "^$2:1:" "$tree/out"; then
+    echo "$2 with $3: the message does not name file and line: $(cat "$tree/out")" >&2
+    failures=$((failures + 1))
+  fi
+  rm "$tree/$2"
+}
+
+expect ok engine/io/a.cc '"base/thing.h"'
+expect ok engine/io/a.cc '"io/thing.h"'
+expect ok engine/io/a.cc '<vector>'
+expect ok engine/store/a.cc '"format/thing.h"'
+expect ok engine/a.cc '"store/thing.h"'
+expect ok engine/a.cc '"operations.h"'
+expect ok engine/control/a.cc '"operations.h"'
+expect ok engine/control/a.cc '"blkrewind/engine.h"'
+expect ok cli/a.cc '"options.h"'
+expect ok cli/a.cc '<blkrewind/engine.h>'
+expect breach engine/base/a.cc '"io/thing.h"'
+expect breach engine/format/a.cc '<store/thing.h>'
+expect breach engine/store/a.cc '"track/thing.h"'
+expect breach engine/track/a.cc '"rollback/thing.h"'
+expect breach engine/rollback/a.cc '"store/thing.h"'
+expect breach engine/store/a.cc '"operations.h"'
+expect breach engine/a.cc '"control/thing.h"'
+expect breach engine/io/a.cc '"../base/thing.h"'
+expect breach engine/include/blkrewind/a.h '"base/thing.h"'
+expect breach cli/a.cc '"base/thing.h"'
+expect breach cli/a.cc '"operations.h"'
+
+mkdir "$tree/engine/elsewhere"
+expect breach engine/elsewhere/a.cc '<vector>'
+exit $((failures > 0))

@@ -1,0 +1,46 @@
+# What is not C++: layering, style, installation, the quickstart, and whole suites under a sanitizer.
+# All of it is left out of the sanitizer builds themselves.
+option(BLKREWIND_TEST_SUITES "Run the suites of build/asan and build/tsan, and clang-tidy, as tests" OFF)
+
+if(BLKREWIND_SANITIZE)
+  return()
+endif()
+
+# check(NAME COMMAND...): exit status 77 is a skip.
+function(check name)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS check TIMEOUT 600 SKIP_RETURN_CODE 77)
+endfunction()
+
+check(check_layers scripts/check-layers)
+check(check_layers_finds_breaches tests/checks/check_layers_test.sh ${PROJECT_SOURCE_DIR})
+check(check_format tests/checks/with_tool.sh clang-format scripts/check-format)
+check(check_shell tests/checks/with_tool.sh shellcheck scripts/check-shell)
+
+file(GLOB man_pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.in)
+list(TRANSFORM man_pages REPLACE ".*/(.*)\\.in" "${PROJECT_BINARY_DIR}/docs/\\1")
+if(man_pages)
+  check(check_man tests/checks/with_tool.sh mandoc scripts/check-man ${man_pages})
+endif()
+
+check(format_document tests/golden/check-document.sh)
+check(install_and_embed tests/install/run.sh ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR}
+  ${CMAKE_CXX_COMPILER})
+
+if(BLKREWIND_BUILD_CLI)
+  foreach(where loop image)
+    check(quickstart_${where} tests/checks/quickstart_test.sh ${where} $<TARGET_FILE:blkrewind>)
+    set_tests_properties(quickstart_${where} PROPERTIES RESOURCE_LOCK loop)
+  endforeach()
+endif()
+
+if(BLKREWIND_TEST_SUITES)
+  check(check_tidy tests/checks/with_tool.sh clang-tidy scripts/check-tidy ${PROJECT_BINARY_DIR})
+  foreach(suite asan tsan)
+    check(suite_${suite} tests/checks/suite.sh ${suite})
+    set_tests_properties(suite_${suite} PROPERTIES TIMEOUT 1800)
+  endforeach()
+  # The long ones first, and alone: each of them uses all cores by itself.
+  set_tests_properties(check_tidy suite_asan suite_tsan PROPERTIES COST 1000 RUN_SERIAL ON)
+  set_tests_properties(check_tidy PROPERTIES TIMEOUT 1800)
+endif()

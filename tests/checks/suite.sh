@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Runs the suite of a sanitizer build, which scripts/test has built before, as one test.
+#
+#   tests/checks/suite.sh asan|tsan
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+suite=$1
+build=build/$suite
+[ -f "$build/CTestTestfile.cmake" ] || { echo "$build is not built; run scripts/test"; exit 1; }
+
+filter=()
+prefix=()
+if [ "$suite" = tsan ]; then
+  # What starts threads or is called from several.
+  filter=(-L '^(base|io|store|rollback|operations|control)$')
+  # With more random bits than the sanitizer knows, its address map does not fit.
+  if setarch "$(uname -m)" -R true 2>/dev/null; then
+    prefix=(setarch "$(uname -m)" -R)
+  fi
+fi
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+exec "${prefix[@]}" ctest --test-dir "$build" --output-on-failure --no-tests=error \
+  -j "${BLKREWIND_JOBS:-$(nproc)}" "${filter[@]}"

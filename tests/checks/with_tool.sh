@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Runs a check when its tool is installed, else skips it and says so.
+#
+#   tests/checks/with_tool.sh TOOL COMMAND...
+set -euo pipefail
+tool=$1
+shift
+command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
+exec "$@"

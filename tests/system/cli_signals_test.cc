@@ -1,0 +1,78 @@
+// How the built program ends when it is told to.
+#ifdef BLKREWIND_PROGRAM
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <optional>
+#include <vector>
+
+#include "base/fd.h"
+#include "system/cli_fixture.h"
+
+namespace blkrewind::test {
+namespace {
+
+// An export into a pipe that nobody reads cannot end by itself: signals meet it half way for sure.
+class CliSignals : public Cli {
+ protected:
+  void SetUp() override {
+    Cli::SetUp();
+    snapshot("before");
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    read_end_ = UniqueFd(ends[0]);
+    UniqueFd write_end(ends[1]);
+    const UniqueFd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    process_.emplace(std::vector<std::string>{},
+                     std::vector<std::string>{"--store", program_.store(), "export", "before", "-"},
+                     write_end.get(), null.get());
+    write_end.reset();
+    char first = 0;
+    ASSERT_EQ(read(read_end_.get(), &first, 1), 1);  // it is under way
+    ASSERT_EQ(first, 'a');
+  }
+
+  std::uint64_t drain() {
+    std::vector<char> buffer(kChunk);
+    std::uint64_t total = 0;
+    ssize_t count = 0;
+    while ((count = read(read_end_.get(), buffer.data(), buffer.size())) > 0) {
+      total += static_cast<std::uint64_t>(count);
+    }
+    return total;
+  }
+
+  UniqueFd read_end_;
+  std::optional<CliProcess> process_;
+};
+
+TEST_F(CliSignals, OneStopsTheCommandAtTheNextSafePlace) {
+  process_->kill(SIGTERM);
+  EXPECT_LT(drain(), kDeviceBytes - 1);
+  EXPECT_EQ(process_->wait(), 128 + SIGTERM);
+}
+
+TEST_F(CliSignals, ASecondInterruptEndsItAtOnce) {
+  int status = -1;
+  bool ended = false;
+  for (int attempt = 0; attempt < 3000 && !ended; ++attempt) {
+    process_->kill(SIGINT);  // pending ones merge, so two may not be enough
+    usleep(10000);
+    ended = process_->ended(status);
+  }
+  EXPECT_TRUE(ended) << "it still waits for the reader";
+  EXPECT_EQ(status, 128 + SIGINT);
+}
+
+TEST_F(CliSignals, AReaderThatGoesAwayIsAFailureAndNoSignal) {
+  read_end_.reset();
+  EXPECT_EQ(process_->wait(), 4);
+}
+
+}  // namespace
+}  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM

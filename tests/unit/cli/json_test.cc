@@ -1,0 +1,137 @@
+// The keys are a promise to scripts: every shape is compared whole.
+#include "cli/json.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace blkrewind::cli {
+namespace {
+
+std::vector<std::string> keys_of(const Json& json) {
+  std::vector<std::string> keys;
+  for (const auto& item : json.items()) keys.push_back(item.key());
+  return keys;
+}
+
+using Keys = std::vector<std::string>;
+
+TEST(Json, OfASnapshotReceipt) {
+  SnapshotReceipt receipt;
+  receipt.snapshot_id = "s-1";
+  receipt.stored_bytes = 65536;
+  receipt.elapsed_seconds = 0.5;
+  const Json json = json_of(receipt);
+  EXPECT_EQ(keys_of(json), (Keys{"snapshot_id", "name", "disk_id", "disk_registered",
+                                 "device_bytes", "scanned_bytes", "changed_bytes", "stored_bytes",
+                                 "zero_bytes", "elapsed_seconds", "root_digest"}));
+  EXPECT_EQ(json.at("stored_bytes"), 65536);
+  EXPECT_EQ(json.at("elapsed_seconds"), 0.5);
+  EXPECT_TRUE(json.at("name").is_null());
+}
+
+TEST(Json, OfARollbackReceipt) {
+  RollbackReceipt receipt;
+  const Json without = json_of(receipt);
+  EXPECT_EQ(
+      keys_of(without),
+      (Keys{"request_id", "disk_id", "snapshot_id", "undo_snapshot_id", "dry_run", "change_source",
+            "device_bytes", "scanned_bytes", "changed_bytes", "restored_bytes", "zeroed_bytes",
+            "undo_stored_bytes", "extent_count", "elapsed_seconds", "root_digest"}));
+  EXPECT_TRUE(without.at("undo_snapshot_id").is_null());
+  receipt.undo_snapshot_id = "s-2";
+  receipt.restored_bytes = std::uint64_t{1} << 53 | 1;
+  EXPECT_EQ(json_of(receipt).at("undo_snapshot_id"), "s-2");
+  EXPECT_NE(dump(json_of(receipt)).find("\"restored_bytes\":9007199254740993"), std::string::npos);
+}
+
+TEST(Json, OfTheOtherReceipts) {
+  EXPECT_EQ(keys_of(json_of(DiffReceipt{})),
+            (Keys{"from", "to", "device_bytes", "scanned_bytes", "changed_bytes", "extent_count",
+                  "elapsed_seconds"}));
+  EXPECT_EQ(keys_of(json_of(VerifyReceipt{})),
+            (Keys{"snapshot_count", "chunk_count", "verified_bytes", "damaged", "findings",
+                  "elapsed_seconds"}));
+  EXPECT_TRUE(json_of(VerifyReceipt{}).at("damaged").is_array());
+  EXPECT_EQ(keys_of(json_of(ExportReceipt{})),
+            (Keys{"snapshot_id", "device_bytes", "written_bytes", "zero_bytes", "elapsed_seconds",
+                  "root_digest"}));
+  EXPECT_EQ(keys_of(json_of(DeleteReceipt{})),
+            (Keys{"snapshot_id", "reclaimed_bytes", "elapsed_seconds"}));
+  EXPECT_EQ(keys_of(json_of(CollectReceipt{})),
+            (Keys{"reclaimed_bytes", "removed_files", "finished_deletes", "checkpointed",
+                  "elapsed_seconds"}));
+  EXPECT_EQ(keys_of(json_of(StoreInfo{})),
+            (Keys{"path", "uuid", "format_version", "disk_count", "snapshot_count", "segment_count",
+                  "live_bytes", "allocated_bytes", "journal_bytes"}));
+}
+
+TEST(Json, OfAnInstanceHasNullForNever) {
+  InstanceInfo instance;
+  instance.id = "i-web";
+  instance.locks = {"security"};
+  const Json never = json_of(instance);
+  EXPECT_EQ(keys_of(never), (Keys{"instance_id", "name", "status", "locks", "expires_at",
+                                  "in_arrears", "created_at", "disk_ids"}));
+  EXPECT_TRUE(never.at("expires_at").is_null());
+  EXPECT_EQ(never.at("locks"), (Json{"security"}));
+  instance.expires_at = 1373846400;
+  EXPECT_EQ(json_of(instance).at("expires_at"), 1373846400);
+}
+
+TEST(Json, OfADiskTellsOfAnInterruptedRollback) {
+  DiskInfo disk;
+  disk.id = "d-1";
+  const Json quiet = json_of(disk);
+  EXPECT_EQ(
+      keys_of(quiet),
+      (Keys{"disk_id", "path", "device_bytes", "chunk_bytes", "status", "instance_id",
+            "registered_at", "attached_at", "first_detached_at", "detached_at", "pending_rollback",
+            "last_rollback_snapshot_id", "undo_snapshot_id", "anchor_snapshot_id"}));
+  EXPECT_TRUE(quiet.at("pending_rollback").is_null());
+  EXPECT_TRUE(quiet.at("instance_id").is_null());
+  disk.pending_rollback = PendingRollback{};
+  disk.pending_rollback->snapshot_id = "s-1";
+  const Json pending = json_of(disk).at("pending_rollback");
+  EXPECT_EQ(keys_of(pending),
+            (Keys{"request_id", "snapshot_id", "undo_snapshot_id", "started_at", "running"}));
+  EXPECT_EQ(pending.at("snapshot_id"), "s-1");
+  EXPECT_TRUE(pending.at("undo_snapshot_id").is_null());
+}
+
+TEST(Json, OfAListPutsSnapshotsUnderTheirDisks) {
+  std::vector<DiskInfo> disks(2);
+  disks[0].id = "d-1";
+  disks[1].id = "d-2";
+  std::vector<SnapshotInfo> snapshots(3);
+  snapshots[0].disk_id = "d-2";
+  snapshots[0].kind = SnapshotKind::kImport;
+  snapshots[0].status = SnapshotStatus::kAccomplished;
+  snapshots[1].disk_id = "d-2";
+  snapshots[1].kind = SnapshotKind::kUndo;
+  snapshots[1].status = SnapshotStatus::kFailed;
+  snapshots[2].disk_id = "d-3";
+  const Json json = json_of_list(disks, snapshots);
+  EXPECT_EQ(keys_of(json), (Keys{"disks"}));
+  EXPECT_TRUE(json.at("disks").at(0).at("snapshots").empty());
+  const Json own = json.at("disks").at(1).at("snapshots");
+  ASSERT_EQ(own.size(), 2U);
+  EXPECT_EQ(keys_of(own.at(0)), (Keys{"snapshot_id", "name", "description", "disk_id", "kind",
+                                      "status", "damaged", "created_at", "device_bytes",
+                                      "chunk_bytes", "stored_bytes", "zero_bytes", "root_digest"}));
+  EXPECT_EQ(own.at(0).at("kind"), "import");
+  EXPECT_EQ(own.at(0).at("status"), "accomplished");
+  EXPECT_EQ(own.at(1).at("kind"), "undo");
+  EXPECT_EQ(own.at(1).at("status"), "failed");
+}
+
+TEST(Json, DumpsOneLineEvenOfBytesThatAreNotUtf8) {
+  Json json;
+  json["path"] = "/tmp/\xff\n";
+  const std::string text = dump(json);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 0);
+  EXPECT_EQ(Json::parse(text).at("path"), "/tmp/\xEF\xBF\xBD\n");
+}
+
+}  // namespace
+}  // namespace blkrewind::cli

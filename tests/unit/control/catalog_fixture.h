@@ -1,0 +1,44 @@
+// A catalog in a directory of the test's own.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "control/catalog.h"
+#include "support/temp_dir.h"
+
+namespace blkrewind::control {
+
+class CatalogTest : public testing::Test {
+ protected:
+  std::unique_ptr<Catalog> open() {
+    auto catalog = Catalog::open(path_);
+    EXPECT_TRUE(catalog) << catalog.error().to_string();
+    return catalog ? std::move(*catalog) : nullptr;
+  }
+  Error open_error() {
+    auto catalog = Catalog::open(path_);
+    EXPECT_FALSE(catalog);
+    return catalog ? Error{} : catalog.error();
+  }
+
+  test::TempDir directory_;
+  std::string path_ = directory_.file("catalog.db");
+};
+
+inline testing::AssertionResult ok(const Status& status) {
+  if (status) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << status.error().to_string();
+}
+
+inline testing::AssertionResult refused_with(const Status& status, const std::string& api_code) {
+  if (status) return testing::AssertionFailure() << "was not refused";
+  if (status.error().api_code == api_code) return testing::AssertionSuccess();
+  return testing::AssertionFailure()
+         << status.error().api_code << ": " << status.error().to_string();
+}
+
+}  // namespace blkrewind::control

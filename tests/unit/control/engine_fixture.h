@@ -1,0 +1,156 @@
+// An Engine on image files in a directory of the test's own, and words to say what it refused.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "blkrewind/engine.h"
+#include "support/temp_dir.h"
+
+namespace blkrewind::test {
+
+template <class T>
+testing::AssertionResult ok(const Result<T>& result) {
+  if (result) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << result.error().api_code << " " << result.error().to_string()
+                                     << "; " << result.error().hint;
+}
+
+// Refused by a rule of the API: nothing was touched, and the user is told what to do.
+template <class T>
+testing::AssertionResult refused(const Result<T>& result, const std::string& api_code) {
+  if (result) return testing::AssertionFailure() << "was not refused";
+  const Error& error = result.error();
+  if (error.code != Errc::kPrecondition || error.api_code != api_code || error.hint.empty() ||
+      error.http_status < 400) {
+    return testing::AssertionFailure() << to_string(error.code) << " " << error.api_code << " "
+                                       << error.to_string() << "; " << error.hint;
+  }
+  return testing::AssertionSuccess();
+}
+
+template <class T>
+testing::AssertionResult failed(const Result<T>& result, Errc code) {
+  if (result) return testing::AssertionFailure() << "did not fail";
+  if (result.error().code == code) return testing::AssertionSuccess();
+  return testing::AssertionFailure()
+         << to_string(result.error().code) << " " << result.error().to_string();
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kImageBytes = 1 << 20;
+
+  void SetUp() override {
+    engine_ = open();
+    image_ = make_image("disk.img", 'a');
+  }
+
+  std::unique_ptr<Engine> open(bool accept_available = false) {
+    OpenOptions options;
+    options.store = directory_.file("store");
+    options.create = true;
+    options.accept_available_disks = accept_available;
+    auto engine = Engine::open(options);
+    if (!engine) throw std::runtime_error(engine.error().to_string());
+    return std::make_unique<Engine>(std::move(*engine));
+  }
+
+  std::string make_image(const std::string& name, char fill) {
+    const std::string path = directory_.file(name);
+    std::ofstream file(path, std::ios::binary);
+    file << std::string(kImageBytes, fill);
+    if (!file.flush()) throw std::runtime_error("cannot write " + path);
+    return path;
+  }
+
+  static void fill(const std::string& path, std::uint64_t offset, std::size_t length, char byte) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file << std::string(length, byte);
+    if (!file.flush()) throw std::runtime_error("cannot write " + path);
+  }
+
+  static std::string bytes_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+
+  std::string take(const std::string& target, const std::string& name = {}) {
+    SnapshotOptions options;
+    options.name = name;
+    auto receipt = engine_->snapshot(target, options);
+    if (!receipt) throw std::runtime_error(receipt.error().to_string());
+    return receipt->snapshot_id;
+  }
+
+  TempDir directory_;
+  std::unique_ptr<Engine> engine_;
+  std::string image_;
+};
+
+// A disk with one snapshot "before", changed since.
+class EngineRules : public EngineTest {
+ protected:
+  // The image is changed after the snapshot "before", so that a rollback would show.
+  void SetUp() override {
+    EngineTest::SetUp();
+    snapshot_ = take(image_, "before");
+    fill(image_, 65536, 4096, 'b');
+    changed_ = bytes_of(image_);
+    disk_ = engine_->disks()->front().id;
+  }
+
+  void expect_refused(const std::string& code, const std::string& hint) {
+    const auto result = engine_->rollback(image_, "before");
+    ASSERT_TRUE(refused(result, code));
+    EXPECT_THAT(result.error().hint, testing::HasSubstr(hint));
+    RollbackOptions dry;
+    dry.dry_run = true;
+    EXPECT_TRUE(refused(engine_->rollback(image_, "before", dry), code)) << "and so is a dry run";
+    EXPECT_EQ(bytes_of(image_), changed_);
+  }
+  void expect_passes() {
+    ASSERT_TRUE(ok(engine_->rollback(image_, "before")));
+    EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+  }
+
+  // Runs `operation` in a process of its own, on an Engine of its own, and kills that process when
+  // it reports the end of `phase`. False when it got through alive.
+  [[nodiscard]] bool killed_in(const char* phase,
+                               const std::function<void(Engine&, const Monitor&)>& operation) {
+    const pid_t child = fork();
+    if (child < 0) return false;
+    if (child == 0) {
+      auto engine = open();
+      Monitor monitor;
+      monitor.progress = [&](const Progress& progress) {
+        if (std::string_view(progress.phase) == phase &&
+            progress.done_bytes == progress.total_bytes) {
+          kill(getpid(), SIGKILL);
+        }
+      };
+      operation(*engine, monitor);
+      _exit(1);
+    }
+    int status = 0;
+    return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
+  }
+
+  std::string snapshot_;
+  std::string disk_;
+  std::string changed_;
+};
+
+}  // namespace blkrewind::test

@@ -1,0 +1,109 @@
+// The Engine on a simulated machine: what a real one does not show on demand.
+#include "control/engine_internal.h"
+#include "support/simulated_env.h"
+#include "unit/control/engine_fixture.h"
+
+namespace blkrewind::test {
+namespace {
+
+using testing::HasSubstr;
+
+class EngineSimulated : public testing::Test {
+ protected:
+  static constexpr const char* kDevice = "/dev/sim0";
+
+  void SetUp() override {
+    env_.add_device(kDevice, 1 << 20, io::DeviceKind::kBlock);
+    engine_ = open();
+    SnapshotOptions options;
+    options.name = "before";
+    ASSERT_TRUE(ok(engine_->snapshot(kDevice, options)));
+    const std::vector<std::byte> change(4096, std::byte{7});
+    env_.poke(kDevice, 65536, change);
+    changed_ = env_.contents(kDevice);
+  }
+
+  std::unique_ptr<Engine> open() {
+    OpenOptions options;
+    options.store = "/store";
+    options.create = true;
+    options.threads = 1;
+    auto engine = EngineAccess::open(env_, options, ":memory:");
+    if (!engine) throw std::runtime_error(engine.error().to_string());
+    return std::make_unique<Engine>(std::move(*engine));
+  }
+
+  // Refused by what is outside of the API's table: no code of the API, but a way out.
+  void expect_refused_plainly(const std::string& message) {
+    const auto result = engine_->rollback(kDevice, "before");
+    ASSERT_TRUE(failed(result, Errc::kPrecondition));
+    EXPECT_EQ(result.error().api_code, "");
+    EXPECT_THAT(result.error().message, HasSubstr(message));
+    EXPECT_FALSE(result.error().hint.empty());
+    EXPECT_EQ(env_.contents(kDevice), changed_);
+  }
+
+  sim::SimulatedEnv env_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<std::byte> changed_;
+};
+
+TEST_F(EngineSimulated, PassesWhenNothingIsInTheWay) {
+  ASSERT_TRUE(ok(engine_->rollback(kDevice, "before")));
+  EXPECT_EQ(env_.contents(kDevice), std::vector<std::byte>(1 << 20));
+}
+
+TEST_F(EngineSimulated, InstanceExpiresWhenItsTimeHasCome) {
+  InstanceChange change;
+  change.expires_at = 2000;
+  ASSERT_TRUE(ok(engine_->change_instance("i-local", change)));
+  EngineAccess::set_clock(*engine_, [] { return std::int64_t{2000}; });
+  EXPECT_TRUE(refused(engine_->rollback(kDevice, "before"), "InstanceExpiredOrInArrears"));
+  EXPECT_EQ(env_.contents(kDevice), changed_);
+  EngineAccess::set_clock(*engine_, [] { return std::int64_t{1999}; });
+  EXPECT_TRUE(ok(engine_->rollback(kDevice, "before")));
+}
+
+TEST_F(EngineSimulated, DeviceInUse) {
+  env_.set_used_by(kDevice, {{"held by dm-0", "remove it: dmsetup remove vg-root"}});
+  const auto result = engine_->rollback(kDevice, "before");
+  ASSERT_TRUE(refused(result, "IncorrectInstanceStatus"));
+  EXPECT_THAT(result.error().hint, HasSubstr("/dev/sim0 is held by dm-0: remove it"));
+  EXPECT_EQ(engine_->instance("i-local")->status, "Running");
+  EXPECT_EQ(env_.contents(kDevice), changed_);
+}
+
+TEST_F(EngineSimulated, ReadOnlyDevice) {
+  env_.set_read_only(kDevice, true);
+  expect_refused_plainly("read-only");
+}
+
+TEST_F(EngineSimulated, StoreOnTheDevice) {
+  env_.set_holds_store(kDevice, true);
+  expect_refused_plainly("lives on /dev/sim0");
+}
+
+TEST_F(EngineSimulated, AnotherDeviceUnderTheName) {
+  env_.set_probe(kDevice, [](io::DeviceInfo& info) { info.identity.serial = "another"; });
+  // It was registered without a serial; give it one first, then another.
+  const auto disk = engine_->disks();
+  ASSERT_TRUE(ok(disk));
+  ASSERT_TRUE(ok(engine_->adopt_disk(disk->front().id, kDevice)));
+  env_.set_probe(kDevice, [](io::DeviceInfo& info) { info.identity.serial = "a third"; });
+  expect_refused_plainly("not the device");
+}
+
+TEST_F(EngineSimulated, ShrunkenDevice) {
+  env_.set_size(kDevice, (1 << 20) - 4096);
+  EXPECT_TRUE(refused(engine_->rollback(kDevice, "before"), "OperationDenied"));
+}
+
+TEST_F(EngineSimulated, RefusalWritesNothingAtAll) {
+  ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security")));
+  const std::uint64_t before = env_.mutations();
+  EXPECT_TRUE(refused(engine_->rollback(kDevice, "before"), "InstanceLockedForSecurity"));
+  EXPECT_EQ(env_.mutations(), before) << "neither to the device nor to the store";
+}
+
+}  // namespace
+}  // namespace blkrewind::test

@@ -1,0 +1,166 @@
+#include "format/journal_codec.h"
+
+#include <gtest/gtest.h>
+
+#include "unit/format/samples.h"
+
+namespace blkrewind::format {
+namespace {
+
+using JournalBlock = std::array<std::byte, kJournalBlockBytes>;
+
+constexpr std::size_t kHeaderVersionOffset = 8;
+constexpr std::size_t kHeaderChecksumOffset = 48;
+constexpr std::size_t kRecordLengthOffset = 4;
+constexpr std::size_t kRecordCountOffset = 16;
+constexpr std::size_t kRecordChecksumOffset = 24;
+
+class JournalCodec : public testing::Test {
+ protected:
+  const DigestSecret secret_ = test_secret(6);
+  const StoreUuid store_ = {std::byte{9}, std::byte{8}, std::byte{7}};
+
+  JournalBlock header_block() const {
+    JournalBlock block;
+    encode_journal_header(secret_, {store_, 5, 600}, block);
+    return block;
+  }
+  auto checksum() const {
+    return [this](std::span<const std::byte> bytes) { return checksum_of(secret_, bytes); };
+  }
+  // What a replay would make of the bytes.
+  std::optional<Result<Transaction>> read(std::span<const std::byte> bytes) const {
+    const auto header = parse_record_header(bytes);
+    if (!header || !record_is_intact(secret_, *header, bytes)) return {};
+    return decode_record(*header, bytes);
+  }
+};
+
+TEST_F(JournalCodec, HeaderKeepsEveryField) {
+  const auto decoded = decode_journal_header(secret_, store_, header_block());
+  ASSERT_TRUE(decoded) << decoded.error().to_string();
+  EXPECT_EQ(decoded->store, store_);
+  EXPECT_EQ(decoded->generation, 5U);
+  EXPECT_EQ(decoded->first_sequence, 600U);
+}
+
+TEST_F(JournalCodec, HeaderNoticesEveryFlippedBit) {
+  JournalBlock block = header_block();
+  for (std::size_t bit = 0; bit < block.size() * 8; ++bit) {
+    const auto mask = static_cast<std::byte>(1U << (bit % 8));
+    block[bit / 8] ^= mask;
+    const auto decoded = decode_journal_header(secret_, store_, block);
+    ASSERT_FALSE(decoded) << "bit " << bit;
+    ASSERT_EQ(decoded.error().code, Errc::kIntegrity) << "bit " << bit;
+    ASSERT_FALSE(decoded.error().hint.empty());
+    block[bit / 8] ^= mask;
+  }
+}
+
+TEST_F(JournalCodec, HeaderOfAnotherStoreOrANewerVersionIsRefused) {
+  JournalBlock block = header_block();
+  EXPECT_EQ(decode_journal_header(secret_, StoreUuid{}, block).error().code, Errc::kIntegrity);
+  EXPECT_EQ(decode_journal_header(test_secret(7), store_, block).error().code, Errc::kIntegrity);
+  forge(block, kHeaderVersionOffset, std::uint32_t{2}, kHeaderChecksumOffset, checksum());
+  EXPECT_EQ(decode_journal_header(secret_, store_, block).error().code, Errc::kUnsupported);
+}
+
+TEST_F(JournalCodec, ATornOrMissingTailIsNone) {
+  JournalBlock block;
+  encode_journal_tail(secret_, {3, 44}, block);
+  const auto tail = decode_journal_tail(secret_, block);
+  ASSERT_TRUE(tail);
+  EXPECT_EQ(tail->generation, 3U);
+  EXPECT_EQ(tail->sequence, 44U);
+  for (std::size_t bit = 0; bit < block.size() * 8; ++bit) {
+    const auto mask = static_cast<std::byte>(1U << (bit % 8));
+    block[bit / 8] ^= mask;
+    ASSERT_FALSE(decode_journal_tail(secret_, block)) << "bit " << bit;
+    block[bit / 8] ^= mask;
+  }
+  EXPECT_FALSE(decode_journal_tail(secret_, JournalBlock{}));
+  EXPECT_FALSE(decode_journal_tail(test_secret(7), block));
+}
+
+TEST_F(JournalCodec, RecordKeepsItsEntriesInOrder) {
+  const Transaction transaction = {full_disk(), full_snapshot(), SegmentRecord{1, 2},
+                                   SegmentRemoved{1}, Counters{3, 4, 5}};
+  const auto bytes = encode_record(secret_, 123, transaction);
+  EXPECT_TRUE(is_aligned(bytes.size(), kJournalBlockBytes));
+  const auto header = parse_record_header(bytes);
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->sequence, 123U);
+  EXPECT_EQ(header->entry_count, 5U);
+  EXPECT_EQ(record_bytes(*header), bytes.size());
+  const auto decoded = read(bytes);
+  ASSERT_TRUE(decoded && *decoded);
+  EXPECT_EQ(**decoded, transaction);
+}
+
+TEST_F(JournalCodec, RecordsFillWholeBlocks) {
+  for (const std::size_t count : {0U, 1U, 200U, 202U, 1024U}) {
+    const Transaction transaction(count, SegmentRecord{1, 2});  // 20 bytes each
+    const auto bytes = encode_record(secret_, 1, transaction);
+    EXPECT_EQ(bytes.size(), align_up(kRecordHeaderBytes + 20 * count, kJournalBlockBytes));
+    const auto decoded = read(bytes);
+    ASSERT_TRUE(decoded && *decoded) << count;
+    EXPECT_EQ((*decoded)->size(), count);
+  }
+}
+
+TEST_F(JournalCodec, RecordNoticesEveryFlippedBit) {
+  // Two blocks, the second one almost empty: padding is covered too.
+  const Transaction transaction(204, SegmentRecord{1, 2});
+  auto bytes = encode_record(secret_, 9, transaction);
+  ASSERT_EQ(bytes.size(), 2 * kJournalBlockBytes);
+  for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    const auto mask = static_cast<std::byte>(1U << (bit % 8));
+    bytes[bit / 8] ^= mask;
+    ASSERT_FALSE(read(bytes)) << "bit " << bit;
+    bytes[bit / 8] ^= mask;
+  }
+  EXPECT_TRUE(read(bytes));
+}
+
+TEST_F(JournalCodec, AnyMissingEndOfARecordIsNoticed) {
+  const Transaction transaction(700, SegmentRecord{1, 2});
+  const auto bytes = encode_record(secret_, 9, transaction);
+  for (std::size_t length = 0; length < bytes.size(); length += 512) {
+    EXPECT_FALSE(read(std::span(bytes).first(length))) << length;
+    auto torn = bytes;
+    std::memset(torn.data() + length, 0, torn.size() - length);
+    // Cut in the padding alone it would be the same bytes.
+    if (length < kRecordHeaderBytes + 20 * 700) {
+      EXPECT_FALSE(read(torn)) << length;
+    }
+  }
+  EXPECT_FALSE(record_is_intact(test_secret(7), *parse_record_header(bytes), bytes));
+}
+
+TEST_F(JournalCodec, AHostileLengthIsNoRecord) {
+  auto bytes = encode_record(secret_, 9, {SegmentRecord{1, 2}});
+  for (const std::uint32_t length : {kMaxRecordPayloadBytes + 1, 0xffffffffU}) {
+    std::memcpy(bytes.data() + kRecordLengthOffset, &length, sizeof length);
+    EXPECT_FALSE(parse_record_header(bytes)) << length;
+  }
+  // Allowed, but longer than what is there.
+  std::memcpy(bytes.data() + kRecordLengthOffset, &kMaxRecordPayloadBytes, 4);
+  const auto header = parse_record_header(bytes);
+  ASSERT_TRUE(header);
+  EXPECT_FALSE(record_is_intact(secret_, *header, bytes));
+}
+
+TEST_F(JournalCodec, ACountThatDoesNotFitThePayloadIsAnError) {
+  const Transaction transaction = {SegmentRecord{1, 2}, SegmentRecord{3, 4}};
+  for (const std::uint32_t count : {0U, 1U, 3U, 0xffffffffU}) {
+    auto bytes = encode_record(secret_, 9, transaction);
+    forge(bytes, kRecordCountOffset, count, kRecordChecksumOffset, checksum());
+    const auto decoded = read(bytes);
+    ASSERT_TRUE(decoded) << count;
+    ASSERT_FALSE(*decoded) << count;
+    EXPECT_EQ(decoded->error().code, Errc::kIntegrity);
+  }
+}
+
+}  // namespace
+}  // namespace blkrewind::format

@@ -1,0 +1,220 @@
+#include "format/record_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "unit/format/samples.h"
+
+namespace blkrewind::format {
+namespace {
+
+std::vector<JournalEntry> one_of_each() {
+  return {full_disk(),
+          full_snapshot(),
+          IntentRecord{51, "INTENT", 52, 53, 54},
+          SegmentRecord{61, std::uint64_t{62} << 40},
+          Counters{71, std::uint64_t{72} << 40, 73},
+          DiskRemoved{81},
+          SnapshotRemoved{std::uint64_t{82} << 40},
+          IntentRemoved{83},
+          SegmentRemoved{84}};
+}
+
+std::vector<std::byte> encode(const JournalEntry& entry) {
+  ByteWriter writer;
+  encode_entry(entry, writer);
+  return writer.take();
+}
+
+// Nothing but the entry, or an error.
+Result<JournalEntry> decode(std::span<const std::byte> bytes) {
+  ByteReader reader(bytes);
+  BLKREWIND_ASSIGN(JournalEntry entry, decode_entry(reader));
+  if (reader.remaining() != 0) return fail(Errc::kInternal, "bytes left");
+  return entry;
+}
+
+std::uint16_t type_of(const std::vector<std::byte>& bytes) {
+  ByteReader reader(bytes);
+  return reader.get<std::uint16_t>();
+}
+
+TEST(RecordCodec, KeepsEveryFieldOfEveryType) {
+  std::uint16_t type = 0;
+  for (const JournalEntry& entry : one_of_each()) {
+    const auto bytes = encode(entry);
+    EXPECT_EQ(type_of(bytes), ++type) << "the numbers on disk never change";
+    const auto decoded = decode(bytes);
+    ASSERT_TRUE(decoded) << decoded.error().to_string();
+    EXPECT_TRUE(*decoded == entry) << "type " << type;
+  }
+}
+
+TEST(RecordCodec, KeepsDefaultsAndEmptyFields) {
+  for (const JournalEntry& entry :
+       std::vector<JournalEntry>{DiskRecord{}, SnapshotRecord{}, IntentRecord{}, Counters{}}) {
+    const auto decoded = decode(encode(entry));
+    ASSERT_TRUE(decoded) << decoded.error().to_string();
+    EXPECT_TRUE(*decoded == entry);
+  }
+}
+
+TEST(RecordCodec, KeepsEveryStateAndKind) {
+  for (int state = 0; state <= static_cast<int>(SnapshotState::kTombstone); ++state) {
+    for (int kind = 0; kind <= static_cast<int>(SnapshotKind::kImport); ++kind) {
+      SnapshotRecord snapshot = full_snapshot();
+      snapshot.state = static_cast<SnapshotState>(state);
+      snapshot.kind = static_cast<SnapshotKind>(kind);
+      const auto decoded = decode(encode(snapshot));
+      ASSERT_TRUE(decoded);
+      EXPECT_TRUE(*decoded == JournalEntry{snapshot});
+    }
+  }
+  DiskRecord disk = full_disk();
+  disk.kind = io::DeviceKind::kFile;
+  EXPECT_TRUE(*decode(encode(disk)) == JournalEntry{disk});
+}
+
+TEST(RecordCodec, ACutEntryIsAnError) {
+  for (const JournalEntry& entry : one_of_each()) {
+    const auto bytes = encode(entry);
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+      const auto decoded = decode(std::span(bytes).first(length));
+      ASSERT_FALSE(decoded) << "type " << type_of(bytes) << " cut at " << length;
+      EXPECT_EQ(decoded.error().code, Errc::kIntegrity);
+    }
+  }
+}
+
+// The frame says one length, the fields have another.
+TEST(RecordCodec, AFrameOfAnotherLengthIsAnError) {
+  for (const JournalEntry& entry : one_of_each()) {
+    auto bytes = encode(entry);
+    const auto length = static_cast<std::uint32_t>(bytes.size() - 8);
+    bytes.push_back(std::byte{0});
+    const std::uint32_t longer = length + 1;
+    std::memcpy(bytes.data() + 4, &longer, sizeof longer);
+    EXPECT_FALSE(decode(bytes)) << type_of(bytes);
+    const std::uint32_t shorter = length - 1;
+    std::memcpy(bytes.data() + 4, &shorter, sizeof shorter);
+    EXPECT_FALSE(decode(std::span(bytes).first(bytes.size() - 2))) << type_of(bytes);
+  }
+}
+
+TEST(RecordCodec, AnUnknownTypeIsOfANewerProgram) {
+  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{10}, std::uint16_t{65535}}) {
+    auto bytes = encode(SegmentRemoved{1});
+    std::memcpy(bytes.data(), &type, sizeof type);
+    const auto decoded = decode(bytes);
+    ASSERT_FALSE(decoded) << type;
+    EXPECT_EQ(decoded.error().code, Errc::kUnsupported);
+    EXPECT_FALSE(decoded.error().hint.empty());
+  }
+  auto bytes = encode(SegmentRemoved{1});
+  bytes[2] = std::byte{1};
+  EXPECT_FALSE(decode(bytes)) << "reserved";
+}
+
+// Any change of any byte either is refused or gives another record; and nothing is allocated that
+// the bytes do not hold (the sanitizers watch).
+TEST(RecordCodec, HostileBytesAreRefusedOrUnderstood) {
+  for (const JournalEntry& entry : one_of_each()) {
+    auto bytes = encode(entry);
+    std::size_t refused = 0;
+    for (std::size_t at = 0; at < bytes.size(); ++at) {
+      for (const std::byte value : {std::byte{0xff}, std::byte{0x80}, std::byte{1}}) {
+        const std::byte kept = bytes[at];
+        bytes[at] ^= value;
+        const auto decoded = decode(bytes);
+        if (decoded) {
+          EXPECT_FALSE(*decoded == entry) << "byte " << at << " of type " << type_of(bytes);
+        } else {
+          ++refused;
+        }
+        bytes[at] = kept;
+      }
+    }
+    EXPECT_GE(refused, 3U * 6U) << "the frame's length and reserved bytes at least";
+  }
+}
+
+TEST(RecordCodec, EnumsAndFlagsOutOfRangeAreRefused) {
+  SnapshotRecord snapshot = full_snapshot();
+  snapshot.state = static_cast<SnapshotState>(5);
+  EXPECT_FALSE(decode(encode(snapshot)));
+  snapshot = full_snapshot();
+  snapshot.kind = static_cast<SnapshotKind>(3);
+  EXPECT_FALSE(decode(encode(snapshot)));
+  snapshot = full_snapshot();
+  snapshot.root.state = EntryState::kAbsent;
+  EXPECT_FALSE(decode(encode(snapshot))) << "bytes of a snapshot are kept somewhere";
+  snapshot = full_snapshot();
+  snapshot.root.codec = static_cast<Codec>(1);
+  EXPECT_FALSE(decode(encode(snapshot)));
+  DiskRecord disk = full_disk();
+  disk.kind = static_cast<io::DeviceKind>(2);
+  EXPECT_FALSE(decode(encode(disk)));
+}
+
+// A geometry that arithmetic cannot survive (a division by zero, more levels than there are).
+TEST(RecordCodec, AGeometryThatNoStoreHasIsRefused) {
+  for (const std::uint32_t chunk_bytes : {0U, 1U, 2048U, 65537U, 2097152U, 4294963200U}) {
+    SnapshotRecord snapshot = full_snapshot();
+    snapshot.chunk_bytes = chunk_bytes;
+    const auto decoded = decode(encode(snapshot));
+    ASSERT_FALSE(decoded) << chunk_bytes;
+    EXPECT_EQ(decoded.error().code, Errc::kIntegrity);
+    DiskRecord disk = full_disk();
+    disk.chunk_bytes = chunk_bytes;
+    EXPECT_FALSE(decode(encode(disk))) << chunk_bytes;
+  }
+  for (const std::uint64_t device_bytes :
+       {kMaxDeviceBytes + 1, std::numeric_limits<std::uint64_t>::max()}) {
+    SnapshotRecord snapshot = full_snapshot();
+    snapshot.device_bytes = device_bytes;
+    EXPECT_FALSE(decode(encode(snapshot))) << device_bytes;
+    DiskRecord disk = full_disk();
+    disk.device_bytes = device_bytes;
+    EXPECT_FALSE(decode(encode(disk))) << device_bytes;
+  }
+  SnapshotRecord snapshot = full_snapshot();
+  snapshot.device_bytes = kMaxDeviceBytes;
+  EXPECT_TRUE(decode(encode(snapshot)));
+}
+
+// A root is a node: its place and length are a node's, or it is nothing at all.
+TEST(RecordCodec, ARootThatIsNoNodeIsRefused) {
+  SnapshotRecord snapshot = full_snapshot();
+  snapshot.root.length_bytes = 8192;
+  EXPECT_FALSE(decode(encode(snapshot)));
+  snapshot = full_snapshot();
+  snapshot.root.digest = {};
+  EXPECT_FALSE(decode(encode(snapshot)));
+  snapshot = full_snapshot();
+  snapshot.root.segment = 0;
+  EXPECT_FALSE(decode(encode(snapshot)));
+  snapshot = full_snapshot();
+  snapshot.root.state = EntryState::kZero;
+  EXPECT_FALSE(decode(encode(snapshot))) << "zero, and yet somewhere";
+  snapshot.root = {};
+  EXPECT_TRUE(decode(encode(snapshot)));
+}
+
+TEST(RecordCodec, AListLongerThanItsEntryAllocatesNothing) {
+  SnapshotRecord snapshot = full_snapshot();
+  snapshot.failure.clear();
+  auto bytes = encode(snapshot);
+  // The count of kin stands before its three numbers and the empty text that follows them.
+  const std::size_t at = bytes.size() - 4 - 3 * 8 - 4;
+  std::uint32_t count = 0;
+  std::memcpy(&count, bytes.data() + at, sizeof count);
+  ASSERT_EQ(count, 3U);
+  for (const std::uint32_t hostile : {4U, 0x20000000U, 0xffffffffU}) {
+    std::memcpy(bytes.data() + at, &hostile, sizeof hostile);
+    EXPECT_FALSE(decode(bytes)) << hostile;
+  }
+}
+
+}  // namespace
+}  // namespace blkrewind::format

@@ -1,0 +1,110 @@
+// Bytes and records for the tests of formats: every field set, every value different.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "format/node.h"
+#include "format/records.h"
+#include "support/simulated_random.h"
+
+namespace blkrewind::format {
+
+[[nodiscard]] inline std::vector<std::byte> random_bytes(std::size_t size, std::uint64_t seed) {
+  sim::Random random(seed);
+  std::vector<std::byte> bytes(size);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next());
+  return bytes;
+}
+
+[[nodiscard]] inline DigestSecret test_secret(std::uint64_t seed) {
+  DigestSecret secret;
+  const auto bytes = random_bytes(secret.size(), seed + 1000);
+  std::memcpy(secret.data(), bytes.data(), secret.size());
+  return secret;
+}
+
+// Changes the value at `offset` and then the checksum that covers the whole: what another program,
+// not an accident, would have written.
+template <class T>
+void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t checksum_offset,
+           auto checksum) {
+  std::memcpy(bytes.data() + offset, &value, sizeof value);
+  std::uint64_t sum = 0;
+  std::memcpy(bytes.data() + checksum_offset, &sum, sizeof sum);
+  sum = checksum(std::span<const std::byte>(bytes));
+  std::memcpy(bytes.data() + checksum_offset, &sum, sizeof sum);
+}
+
+[[nodiscard]] inline DiskRecord full_disk() {
+  DiskRecord disk;
+  disk.number = 11;
+  disk.id = "d-disk";
+  disk.path = "/dev/loop7";
+  disk.kind = io::DeviceKind::kBlock;
+  disk.device_bytes = 12 * kTiB + 512;
+  disk.chunk_bytes = 128 * kKiB;
+  disk.identity = {.serial = "serial",
+                   .wwn = "wwn",
+                   .dm_uuid = "dm",
+                   .backing_file = "/img",
+                   .backing_id = {13, 14},
+                   .backing_offset = 15,
+                   .diskseq = 16,
+                   .boot_id = "boot",
+                   .partition_uuid = "partuuid",
+                   .table_uuid = "ptuuid",
+                   .filesystem_uuid = "fsuuid",
+                   .filesystem_type = "ext4"};
+  disk.registered_at = -17;
+  disk.anchor = 18;
+  disk.last_rollback = {"REQUEST", 19, 20, true, 21};
+  return disk;
+}
+
+[[nodiscard]] inline SnapshotRecord full_snapshot() {
+  SnapshotRecord snapshot;
+  snapshot.number = 31;
+  snapshot.disk = 32;
+  snapshot.id = "s-snap";
+  snapshot.name = "before the upgrade";
+  snapshot.description = std::string("a\0b\nc", 5);
+  snapshot.kind = SnapshotKind::kImport;
+  snapshot.state = SnapshotState::kAccomplished;
+  snapshot.damaged = true;
+  snapshot.created_at = 33;
+  snapshot.device_bytes = 34 * kGiB;
+  snapshot.chunk_bytes = 4 * kKiB;
+  snapshot.root = {EntryState::kStored, Codec::kNone, 35, 36, 4096, {37, 38}};
+  snapshot.root_digest = {39, 40};
+  snapshot.stored_bytes = 41;
+  snapshot.zero_bytes = 42;
+  snapshot.kin = {1, 7, 30};
+  snapshot.failure = "why";
+  return snapshot;
+}
+
+// A leaf with stored, zero and absent entries.
+[[nodiscard]] inline Node mixed_leaf(std::uint64_t index) {
+  Node node;
+  node.index = index;
+  sim::Random random(index + 1);
+  for (std::uint32_t i = 0; i < kFanout; ++i) {
+    if (i % 3 == 1) continue;
+    Entry& entry = node.entries[i];
+    entry.digest = {random.next() | 1U, random.next()};
+    entry.state = i % 3 == 0 ? EntryState::kStored : EntryState::kAbsent;
+    if (entry.state == EntryState::kAbsent) continue;
+    entry.segment = static_cast<std::uint32_t>(random.next()) | 1U;
+    entry.block = static_cast<std::uint32_t>(random.next()) | 1U;
+    entry.length_bytes = i == 0 ? kMaxChunkBytes : i + 1;
+  }
+  return node;
+}
+
+}  // namespace blkrewind::format

@@ -1,0 +1,233 @@
+// The store's making and opening, segment writers, orphans.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "unit/store/store_fixture.h"
+
+namespace blkrewind::store {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class SegmentsTest : public StoreTest {
+ protected:
+  std::size_t files() { return must(env_.list_directory(store_->layout().segments())).size(); }
+};
+
+TEST_F(SegmentsTest, OpeningWritesNothing) {
+  const auto before = env_.mutations();
+  const auto again = must(Store::open(env_, kPath));
+  EXPECT_EQ(env_.mutations(), before);
+  EXPECT_EQ(again->header().uuid, store_->header().uuid);
+  EXPECT_EQ(again->secret(), store_->secret());
+}
+
+TEST_F(SegmentsTest, TwoStoresHaveNothingInCommon) {
+  must(Store::create(env_, "/other"));
+  const auto other = must(Store::open(env_, "/other"));
+  EXPECT_NE(other->header().uuid, store_->header().uuid);
+  EXPECT_NE(other->secret(), store_->secret());
+}
+
+TEST_F(SegmentsTest, CreateRefusesWhatIsNotItsOwn) {
+  EXPECT_EQ(Store::create(env_, kPath).error().code, Errc::kAlreadyExists);
+  env_.add_device("/home/letter.txt", 10);
+  const auto refused = Store::create(env_, "/home");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kInvalidArgument);
+  EXPECT_TRUE(*env_.exists("/home/letter.txt"));
+  EXPECT_EQ(Store::open(env_, "/home").error().code, Errc::kNotFound);
+  EXPECT_EQ(Store::open(env_, "/nowhere").error().code, Errc::kNotFound);
+}
+
+TEST_F(SegmentsTest, AFormatFileOfAnotherLengthIsNoStore) {
+  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{4095}, std::uint64_t{8192}}) {
+    const auto whole = env_.contents(store_->layout().format());
+    env_.set_size(store_->layout().format(), size);
+    const auto opened = Store::open(env_, kPath);
+    ASSERT_FALSE(opened) << size;
+    EXPECT_EQ(opened.error().code, Errc::kIntegrity);
+    EXPECT_FALSE(opened.error().hint.empty());
+    env_.set_size(store_->layout().format(), whole.size());
+    env_.poke(store_->layout().format(), 0, whole);
+  }
+  EXPECT_TRUE(Store::open(env_, kPath));
+}
+
+TEST_F(SegmentsTest, AMissingJournalIsDamageNotAnEmptyStore) {
+  must(env_.remove(store_->layout().journal()));
+  const auto opened = Store::open(env_, kPath);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::kIntegrity);
+}
+
+TEST_F(SegmentsTest, UnknownReadOnlyFeaturesMayBeReadAndNotWritten) {
+  format::StoreHeader header = store_->header();
+  header.read_only_compatible = 4;
+  std::array<std::byte, format::kStoreHeaderBytes> block;
+  format::encode_store_header(header, block);
+  env_.poke(store_->layout().format(), 0, block);
+  const auto opened = must(Store::open(env_, kPath));
+  EXPECT_TRUE(opened->info());
+  EXPECT_EQ(opened->make_writer().error().code, Errc::kUnsupported);
+  EXPECT_EQ(opened->lock_disk(1).error().code, Errc::kUnsupported);
+  EXPECT_EQ(opened->remove_orphans().error().code, Errc::kUnsupported);
+}
+
+TEST(StoreCreate, APowerCutLeavesAStoreOrNothing) {
+  for (std::uint64_t cut = 0;; ++cut) {
+    sim::SimulatedEnv env({.crash_after = cut});
+    const bool done = Store::create(env, "/store").has_value();
+    const bool cut_off = env.power_is_off();
+    env.crash_states(150, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
+      const bool there = must(Store::exists(*after, "/store"));
+      EXPECT_TRUE(there || !done) << "made, and lost: " << what;
+      if (!there) must(Store::create(*after, "/store"));
+      const auto opened = Store::open(*after, "/store");
+      EXPECT_TRUE(opened) << "cut " << cut << ": " << what;
+      return !testing::Test::HasFailure();
+    });
+    if (!cut_off || testing::Test::HasFailure()) break;
+  }
+}
+
+TEST_F(SegmentsTest, RoomIsWholeBlocksBehindTheHeaderAndNeverTwice) {
+  auto writer = must(store_->make_writer());
+  const auto first = must(writer->reserve(1));
+  const auto second = must(writer->reserve(4097));
+  const auto third = must(writer->reserve(4096));
+  EXPECT_EQ(first.block, 1U) << "block 0 is the header";
+  EXPECT_EQ(second.block, 2U);
+  EXPECT_EQ(third.block, 4U);
+  EXPECT_EQ(first.segment, third.segment);
+  const auto q = queue();
+  const auto node = must(writer->append_node(*q, {}));
+  EXPECT_NE(node.segment, first.segment) << "nodes lie together, apart from chunks";
+  must(writer->seal(*q));
+  const auto records = writer->records();
+  ASSERT_THAT(records, SizeIs(2));
+  EXPECT_EQ(records[0].live_bytes, 4U * 4096);
+  EXPECT_EQ(records[1].live_bytes, 4096U);
+}
+
+TEST_F(SegmentsTest, ASegmentEndsAtSixtyFourGibibytes) {
+  auto writer = must(store_->make_writer());
+  std::map<format::SegmentId, std::uint64_t> ends;
+  for (int i = 0; i < 1100; ++i) {
+    const auto placement = must(writer->reserve(64 * kMiB));
+    const std::uint64_t begin = placement.block * format::kBlockBytes;
+    std::uint64_t& end = ends[placement.segment];
+    EXPECT_EQ(begin, end == 0 ? format::kBlockBytes : end);
+    end = begin + 64 * kMiB;
+    ASSERT_LE(end, 64 * kGiB);
+  }
+  EXPECT_THAT(ends, SizeIs(2));
+}
+
+TEST_F(SegmentsTest, WritersSideBySideNeverShareASegment) {
+  auto a = must(store_->make_writer());
+  auto b = must(store_->make_writer());
+  EXPECT_NE(must(a->reserve(1)).segment, must(b->reserve(1)).segment);
+}
+
+TEST_F(SegmentsTest, WhatIsNotKeptIsGone) {
+  {
+    auto writer = must(store_->make_writer());
+    must(writer->reserve(1));
+    EXPECT_EQ(files(), 1U);
+  }
+  EXPECT_EQ(files(), 0U);
+  {
+    auto writer = must(store_->make_writer());
+    must(writer->reserve(1));
+    must(writer->seal(*queue()));
+    writer->keep();
+  }
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(SegmentsTest, SealMakesEverythingDurable) {
+  const auto q = queue();
+  auto writer = must(store_->make_writer());
+  const auto placement = must(writer->reserve(4096));
+  AlignedBuffer bytes(4096);
+  std::memset(bytes.data(), 7, bytes.size());
+  must(io::write_now(*q, *placement.file, {placement.block * format::kBlockBytes, 4096},
+                     bytes.data()));
+  format::Node node;
+  node.entries[0] = {.state = format::EntryState::kAbsent, .digest = {1, 1}};
+  const auto entry = must(writer->append_node(*q, node));
+  must(writer->seal(*q));
+  const auto crashed = env_.crash(1);
+  const auto after = must(Store::open(*crashed, kPath));
+  const auto other = must(crashed->make_queue({.depth = 4}));
+  const auto file = must(after->files().get(placement.segment, *other));
+  must(io::read_now(*other, *file, {placement.block * format::kBlockBytes, 4096}, bytes.data()));
+  EXPECT_EQ(bytes.span().back(), std::byte{7});
+  TreeReader reader(after->files(), *other, after->secret());
+  EXPECT_EQ(must(reader.load(entry, 0, 0)).entries, node.entries);
+}
+
+TEST_F(SegmentsTest, OrphansGoWhenNobodyWrites) {
+  {
+    auto crashed = must(store_->make_writer());
+    must(crashed->reserve(1));
+    must(crashed->seal(*queue()));
+    crashed->keep();  // and its journal record never came
+  }
+  env_.add_device("/store/segments/notes.txt", 5);
+  {
+    auto running = must(store_->make_writer());
+    must(running->reserve(1));
+    EXPECT_EQ(must(store_->remove_orphans()).files, 0U) << "they may be the running one's";
+  }
+  const auto gone = must(store_->remove_orphans());
+  EXPECT_EQ(gone.files, 1U);
+  EXPECT_EQ(gone.bytes, 2U * 4096);
+  EXPECT_EQ(files(), 1U) << "a file that is no segment is not ours";
+}
+
+TEST_F(SegmentsTest, SegmentsOfTheJournalAreNoOrphans) {
+  auto writer = must(store_->make_writer());
+  must(writer->reserve(1));
+  must(writer->seal(*queue()));
+  writer->keep();
+  const auto records = writer->records();
+  writer.reset();
+  must(store_->journal().update([&](const State&) -> Result<format::Transaction> {
+    return format::Transaction{records.front()};
+  }));
+  EXPECT_EQ(must(store_->remove_orphans()).files, 0U);
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(SegmentsTest, AMissingOrForeignSegmentIsNamed) {
+  const auto q = queue();
+  const auto missing = store_->files().get(77, *q);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Errc::kIntegrity);
+  EXPECT_THAT(missing.error().message, HasSubstr("segment 77"));
+  EXPECT_FALSE(missing.error().hint.empty());
+  env_.add_device("/store/segments/78", 8192);
+  EXPECT_EQ(store_->files().get(78, *q).error().code, Errc::kIntegrity);
+}
+
+TEST_F(SegmentsTest, ADiskHasOneLock) {
+  auto held = must(store_->lock_disk(1));
+  EXPECT_TRUE(*store_->disk_is_locked(1));
+  EXPECT_FALSE(*store_->disk_is_locked(2));
+  EXPECT_TRUE(store_->lock_disk(2));
+  const auto other = must(Store::open(env_, kPath));
+  const auto busy = other->lock_disk(1);
+  ASSERT_FALSE(busy);
+  EXPECT_EQ(busy.error().code, Errc::kBusy);
+  EXPECT_FALSE(busy.error().hint.empty());
+  held.reset();
+  EXPECT_TRUE(other->lock_disk(1));
+}
+
+}  // namespace
+}  // namespace blkrewind::store

@@ -1,0 +1,242 @@
+// State, and who shares with whom: against a model that knows.
+#include "store/state.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "store/kinship.h"
+#include "support/simulated_random.h"
+#include "unit/format/samples.h"
+
+namespace blkrewind::store {
+namespace {
+
+using format::SnapshotNumber;
+using format::SnapshotRecord;
+using format::SnapshotState;
+
+SnapshotRecord snapshot(SnapshotNumber number, std::vector<SnapshotNumber> kin = {},
+                        SnapshotState state = SnapshotState::kAccomplished) {
+  SnapshotRecord record;
+  record.number = number;
+  record.disk = 1;
+  record.state = state;
+  record.kin = std::move(kin);
+  return record;
+}
+
+State state_of(const std::vector<SnapshotRecord>& records) {
+  State state;
+  for (const auto& record : records) state.apply(format::JournalEntry{record});
+  return state;
+}
+
+std::vector<SnapshotNumber> numbers(const State& state) {
+  std::vector<SnapshotNumber> all;
+  for (const auto& [number, record] : state.snapshots) all.push_back(number);
+  return all;
+}
+
+using Numbers = std::vector<SnapshotNumber>;
+
+TEST(State, PutsReplaceAndRemovalsRemove) {
+  State state;
+  format::DiskRecord disk = format::full_disk();
+  const format::IntentRecord intent{disk.number, "R", 1, 2, 3};
+  state.apply(format::Transaction{disk, format::full_snapshot(), intent,
+                                  format::SegmentRecord{1, 10}, format::SegmentRecord{2, 20}});
+  disk.path = "/dev/other";
+  state.apply(format::Transaction{disk, format::SegmentRecord{1, 9}});
+  ASSERT_NE(state.disk(disk.number), nullptr);
+  EXPECT_EQ(state.disk(disk.number)->path, "/dev/other");
+  EXPECT_EQ(state.intents.at(disk.number), intent);
+  EXPECT_EQ(state.segments.at(1), 9U);
+  EXPECT_EQ(*state.snapshot(31), format::full_snapshot());
+  EXPECT_EQ(state.entry_count(), 1U + 1 + 1 + 2 + 1);
+  state.apply(format::Transaction{format::DiskRemoved{disk.number}, format::SnapshotRemoved{31},
+                                  format::IntentRemoved{disk.number}, format::SegmentRemoved{1},
+                                  format::SegmentRemoved{99}});
+  EXPECT_EQ(state.disk(disk.number), nullptr);
+  EXPECT_EQ(state.snapshot(31), nullptr);
+  EXPECT_TRUE(state.intents.empty());
+  EXPECT_EQ(state.segments, (std::map<format::SegmentId, std::uint64_t>{{2, 20}}));
+}
+
+TEST(State, CountersOnlyGrow) {
+  State state;
+  state.apply(format::Counters{5, 6, 7});
+  state.apply(format::Counters{3, 9, 1});
+  EXPECT_EQ(state.counters, (format::Counters{5, 9, 7}));
+}
+
+TEST(State, AsPutsGivesTheStateAgainAndTwiceIsOnce) {
+  State state;
+  state.apply(format::Transaction{format::full_disk(), format::full_snapshot(),
+                                  format::IntentRecord{11, "R", 1, 2, 3},
+                                  format::SegmentRecord{4, 40}, format::Counters{12, 32, 5}});
+  const format::Transaction puts = state.as_puts();
+  EXPECT_EQ(puts.size(), state.entry_count());
+  State again;
+  for (int i = 0; i < 2; ++i) {
+    again.apply(puts);
+    EXPECT_EQ(again.disks, state.disks);
+    EXPECT_EQ(again.snapshots, state.snapshots);
+    EXPECT_EQ(again.intents, state.intents);
+    EXPECT_EQ(again.segments, state.segments);
+    EXPECT_EQ(again.counters, state.counters);
+  }
+}
+
+TEST(HoldersNear, StopAtHoldersAndGoThroughTheRest) {
+  const State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {2}),
+                                snapshot(4, {3}, SnapshotState::kTombstone), snapshot(5, {4}),
+                                snapshot(6, {4}, SnapshotState::kDeleting), snapshot(7, {6}),
+                                snapshot(8, {99}), snapshot(9)});
+  EXPECT_EQ(state.holders_near(1), (Numbers{2}));
+  EXPECT_EQ(state.holders_near(2), (Numbers{1, 3})) << "both directions";
+  EXPECT_EQ(state.holders_near(3), (Numbers{2, 5, 7})) << "through a tombstone and a deleting one";
+  EXPECT_EQ(state.holders_near(7), (Numbers{3, 5}));
+  EXPECT_EQ(state.holders_near(6), (Numbers{3, 5, 7}));
+  EXPECT_TRUE(state.holders_near(8).empty()) << "a kin that is not there";
+  EXPECT_TRUE(state.holders_near(9).empty());
+  EXPECT_TRUE(state.holders_near(42).empty());
+}
+
+TEST(HoldersNear, ACircleEnds) {
+  const State state = state_of({snapshot(1, {}, SnapshotState::kTombstone),
+                                snapshot(2, {1}, SnapshotState::kTombstone), snapshot(3, {1, 2})});
+  EXPECT_TRUE(state.holders_near(3).empty());
+}
+
+TEST(RemoveFromKin, JoinsTheNeighboursOfAChain) {
+  State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {2})});
+  state.apply(remove_from_kin(state, 2));
+  EXPECT_EQ(numbers(state), (Numbers{1, 3}));
+  EXPECT_EQ(state.snapshot(3)->kin, (Numbers{1}));
+  state.apply(remove_from_kin(state, 1));
+  EXPECT_EQ(numbers(state), (Numbers{3}));
+  EXPECT_TRUE(state.snapshot(3)->kin.empty());
+  state.apply(remove_from_kin(state, 3));
+  EXPECT_TRUE(state.snapshots.empty());
+}
+
+TEST(RemoveFromKin, LeavesATombstoneAtAJunctionUntilItIsNeedless) {
+  State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {1}), snapshot(4, {1})});
+  state.apply(remove_from_kin(state, 1));
+  ASSERT_NE(state.snapshot(1), nullptr);
+  EXPECT_EQ(state.snapshot(1)->state, SnapshotState::kTombstone);
+  EXPECT_EQ(state.holders_near(2), (Numbers{3, 4}));
+  state.apply(remove_from_kin(state, 3));
+  EXPECT_EQ(numbers(state), (Numbers{2, 4})) << "two are joined directly";
+  EXPECT_EQ(state.holders_near(2), (Numbers{4}));
+}
+
+TEST(RemoveFromKin, ATombstoneForgetsEverythingButItsKin) {
+  SnapshotRecord named = snapshot(1);
+  named.name = "before";
+  named.id = "s-1";
+  named.root = {format::EntryState::kStored, format::Codec::kNone, 1, 1, 4096, {1, 1}};
+  State state = state_of({named, snapshot(2, {1}), snapshot(3, {1}), snapshot(4, {1})});
+  state.apply(remove_from_kin(state, 1));
+  EXPECT_EQ(*state.snapshot(1), snapshot(1, {}, SnapshotState::kTombstone));
+}
+
+TEST(RemoveFromKin, SaysNothingOfWhatStaysTheSame) {
+  const State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {2}), snapshot(4)});
+  const auto transaction = remove_from_kin(state, 4);
+  ASSERT_EQ(transaction.size(), 1U);
+  EXPECT_TRUE(transaction.front() == format::JournalEntry{format::SnapshotRemoved{4}});
+}
+
+// Snapshots hold named extents, some of their kin's and some of their own. Deleting in any order:
+// whatever a snapshot shares with anybody, it shares with somebody near it; so what is not found
+// near it may be given back.
+TEST(Kinship, NeverLosesWhoSharesWithWhom) {
+  std::size_t all_tombstones = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    sim::Random random(seed);
+    State state;
+    std::map<SnapshotNumber, std::vector<std::uint64_t>> held;  // live: place -> extent
+    std::uint64_t extent = 0;
+    SnapshotNumber next = 1;
+    std::size_t shared = 0;
+    std::size_t tombstones = 0;
+    const auto any_live = [&] {
+      auto at = held.begin();
+      std::advance(at, static_cast<std::ptrdiff_t>(random.below(held.size())));
+      return at->first;
+    };
+    for (int step = 0; step < 120; ++step) {
+      if (held.empty() || random.percent(step < 80 ? 60 : 25)) {
+        SnapshotRecord record = snapshot(next);
+        std::vector<std::uint64_t> extents(12);
+        if (!held.empty() && !random.percent(5)) record.kin.push_back(any_live());
+        if (!held.empty() && random.percent(30)) {
+          const SnapshotNumber second = any_live();
+          if (std::ranges::find(record.kin, second) == record.kin.end()) {
+            record.kin.push_back(second);
+          }
+        }
+        for (std::size_t place = 0; place < extents.size(); ++place) {
+          const bool inherits = !record.kin.empty() && random.percent(80);
+          extents[place] =
+              inherits ? held.at(record.kin[random.below(record.kin.size())])[place] : ++extent;
+        }
+        state.apply(format::JournalEntry{record});
+        held[next++] = extents;
+      } else {
+        const SnapshotNumber gone = any_live();
+        if (random.percent(50)) {  // as a delete does: deleting for a while, then out
+          SnapshotRecord deleting = *state.snapshot(gone);
+          deleting.state = SnapshotState::kDeleting;
+          state.apply(format::JournalEntry{deleting});
+        }
+        held.erase(gone);
+        state.apply(remove_from_kin(state, gone));
+      }
+      std::map<std::uint64_t, std::set<SnapshotNumber>> holders;
+      for (const auto& [number, extents] : held) {
+        for (const std::uint64_t one : extents) holders[one].insert(number);
+      }
+      for (const auto& [number, extents] : held) {
+        const auto near = state.holders_near(number);
+        for (const SnapshotNumber other : near) ASSERT_TRUE(held.contains(other)) << "a dead one";
+        for (const std::uint64_t one : extents) {
+          const auto& all = holders.at(one);
+          if (all.size() == 1) continue;
+          ++shared;
+          ASSERT_TRUE(
+              std::ranges::any_of(near, [&](SnapshotNumber other) { return all.contains(other); }))
+              << "snapshot " << number << " after step " << step;
+        }
+      }
+      std::size_t dead = 0;
+      for (const auto& [number, record] : state.snapshots) {
+        if (record.state != SnapshotState::kTombstone) continue;
+        ++dead;
+        ASSERT_FALSE(held.contains(number));
+        const auto near = state.holders_near(number);
+        ASSERT_GE(near.size(), 3U) << "a tombstone that connects nothing";
+      }
+      ASSERT_EQ(state.snapshots.size(), held.size() + dead);
+      tombstones += dead;
+    }
+    EXPECT_GT(shared, 0U);
+    all_tombstones += tombstones;
+    while (!held.empty()) {
+      const SnapshotNumber gone = held.begin()->first;
+      held.erase(gone);
+      state.apply(remove_from_kin(state, gone));
+    }
+    EXPECT_TRUE(state.snapshots.empty()) << "no tombstone outlives the last snapshot";
+    if (testing::Test::HasFailure()) break;
+  }
+  EXPECT_GT(all_tombstones, 0U);
+}
+
+}  // namespace
+}  // namespace blkrewind::store
