@@ -82,21 +82,19 @@ class RollbackRun {
     BLKREWIND_TRY(declare(with_undo ? writer.get() : nullptr));
 
     // From here on the device may differ from both snapshots, and the intent says so.
-    auto outcome = stream(rollback_, tree, writer.get(), now.changed_bytes, false);
-    if (outcome && !outcome->bad.empty()) {
+    const auto unfinished = [&](Error error) {
+      return fail(std::move(error).with_hint(resume_hint(rollback_)));
+    };
+    const auto outcome = stream(rollback_, tree, writer.get(), now.changed_bytes, false);
+    if (!outcome) return unfinished(outcome.error());
+    if (!outcome->bad.empty()) {
       Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);
       if (rollback_.undo) return fail(put_back(rollback_, std::move(error)));
-      outcome = fail(std::move(error));
+      return unfinished(std::move(error));
     }
-    Status written;
-    if (outcome) {
-      written = flush_device(rollback_);
-    } else {
-      written = fail(std::move(outcome).error());
-    }
-    if (!written) return fail(std::move(written).error().with_hint(resume_hint(rollback_)));
-    if (auto done = finish(rollback_, last_rollback(false)); !done) {
-      return fail(std::move(done).error().with_hint(resume_hint(rollback_)));
+    if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
+    if (const auto done = finish(rollback_, last_rollback(false)); !done) {
+      return unfinished(done.error());
     }
     add(receipt_, *outcome);
     return complete(watch, now);

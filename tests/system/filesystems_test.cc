@@ -123,15 +123,15 @@ TEST_P(FileSystems, ComeBackWholeAndGoThereAgain) {
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, FileSystems,
-    ::testing::Combine(::testing::Values(FileSystem{"ext4", "btrfs"}, FileSystem{"xfs", "ext4"},
-                                         FileSystem{"btrfs", "xfs"}),
-                       ::testing::Values(512U, 4096U)),
-    [](const auto& chosen) {
-      return std::string(std::get<0>(chosen.param).name) + "On" +
-             std::to_string(std::get<1>(chosen.param)) + "ByteSectors";
-    });
+INSTANTIATE_TEST_SUITE_P(All, FileSystems,
+                         ::testing::Combine(::testing::Values(FileSystem{"ext4", "btrfs"},
+                                                              FileSystem{"xfs", "ext4"},
+                                                              FileSystem{"btrfs", "xfs"}),
+                                            ::testing::Values(512U, 4096U)),
+                         [](const auto& chosen) {
+                           return std::string(std::get<0>(chosen.param).name) + "On" +
+                                  std::to_string(std::get<1>(chosen.param)) + "ByteSectors";
+                         });
 
 class Partitions : public DeviceSystem {
  protected:

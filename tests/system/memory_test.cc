@@ -1,4 +1,5 @@
-// Memory is bounded whatever the size of the device: at most 64 MiB resident. No times are looked at.
+// Memory is bounded whatever the size of the device: at most 64 MiB resident. No times are looked
+// at.
 #ifdef BLKREWIND_PROGRAM
 
 #include <functional>

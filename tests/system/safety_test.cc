@@ -66,9 +66,7 @@ TEST_F(Safety, UndoIsRefusedLikeARollback) {
 }
 
 TEST_F(Safety, Swap) {
-  {
-    const SwappedOn swap(path());
-  }
+  { const SwappedOn swap(path()); }
   take_and_damage();
   {
     const SwappedOn swap(path());
@@ -100,8 +98,7 @@ TEST_F(Safety, ReadOnlyDevicesCanBeReadButNotRolledBack) {
   take_and_damage();
   disk_->detach();
   {
-    const LoopDevice read_only =
-        LoopDevice::make(file("disk.img"), 0, 512, {.read_only = true});
+    const LoopDevice read_only = LoopDevice::make(file("disk.img"), 0, 512, {.read_only = true});
     for (const std::string option : {"", "--no-undo"}) {
       std::vector<std::string> line = {"rollback", read_only.path(), "before"};
       if (!option.empty()) line.push_back(option);
@@ -122,7 +119,8 @@ TEST_F(Safety, SmallerAndLargerThanAtTheSnapshot) {
   };
   for (const std::uint64_t bytes : {kSize + kMiB, kSize + 512}) {
     resize(bytes);
-    const json error = expect_refused(*disk_, {"rollback", path(), "before"}, std::to_string(bytes));
+    const json error =
+        expect_refused(*disk_, {"rollback", path(), "before"}, std::to_string(bytes));
     EXPECT_EQ(error.at("code"), "OperationDenied");
     expect_refused(*disk_, {"rollback", path(), "before", "--dry-run"}, "former size");
   }

@@ -199,6 +199,27 @@ TEST_F(EnvTest, AWaitingLockComesWhenTheOtherGoes) {
   EXPECT_TRUE(acquired);
 }
 
+TEST_F(EnvTest, AnImageFileIsHeldByOneWriterOrByReaders) {
+  const std::string image = file("image");
+  test::make_sparse_file(image, kMiB);
+  constexpr OpenOptions kWriter{.access = Access::kReadWrite, .exclusive_device = true};
+  constexpr OpenOptions kReader{.exclusive_device = true};
+  {
+    const auto writer = env_->open(image, kWriter);
+    ASSERT_TRUE(writer) << writer.error().to_string();
+    for (const OpenOptions& options : {kWriter, kReader}) {
+      const auto second = env_->open(image, options);
+      ASSERT_FALSE(second);
+      EXPECT_EQ(second.error().code, Errc::kBusy);
+    }
+    EXPECT_TRUE(env_->open(image, {})) << "who does not ask for it alone may look";
+  }
+  const auto reader = env_->open(image, kReader);
+  ASSERT_TRUE(reader) << reader.error().to_string();
+  EXPECT_TRUE(env_->open(image, kReader));
+  EXPECT_FALSE(env_->open(image, kWriter));
+}
+
 class DeviceEnvTest : public EnvTest {
  protected:
   void SetUp() override {
