@@ -1,7 +1,6 @@
 #include "cli/errors.h"
 
-#include <signal.h>
-
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <system_error>
 

@@ -15,7 +15,11 @@ using format::SnapshotState;
 Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
                                                      const OperationsOptions& options) {
   BLKREWIND_ASSIGN(const bool there, store::Store::exists(env, options.store));
-  if (!there && options.create) BLKREWIND_TRY(store::Store::create(env, options.store));
+  if (!there && options.create) {
+    const Status made = store::Store::create(env, options.store);
+    // Another process was quicker.
+    if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
+  }
   BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
   return std::unique_ptr<Operations>(
       new Operations(std::make_unique<Parts>(Parts{env, std::move(store), options.threads})));

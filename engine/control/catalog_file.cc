@@ -129,25 +129,6 @@ Status sync_parent(const std::string& path) {
   return {};
 }
 
-// An empty file of mode 0600 (SQLite's own would follow the umask), under its name at once: SQLite
-// locks by fcntl(2), and closing any descriptor of a file drops those locks for the whole process,
-// so the descriptor that made it must be closed before anybody can open it.
-Status make_file(const std::string& path) {
-  const std::string temporary = path + "." + new_id("new-");
-  {
-    const UniqueFd file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (file.get() < 0) return fail(system_error(errno, "cannot make the catalog " + path));
-  }
-  const int linked = link(temporary.c_str(), path.c_str());
-  const int link_errno = errno;
-  unlink(temporary.c_str());
-  if (linked != 0 && link_errno != EEXIST) {
-    return fail(system_error(link_errno, "cannot make the catalog " + path));
-  }
-  return sync_parent(path);
-}
-
 std::unique_ptr<SQLite::Database> connect(const std::string& path) {
   const int flags = SQLite::OPEN_READWRITE | (path == ":memory:" ? SQLite::OPEN_CREATE : 0);
   auto database = std::make_unique<SQLite::Database>(path, flags, kBusyTimeoutMs);
@@ -175,6 +156,31 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   transaction.commit();
 }
 
+// The whole catalog, schema and all, made beside its place and then given its name: an empty file
+// is damage, never a catalog that was not finished. Mode 0600 (SQLite's own would follow the
+// umask). SQLite locks by fcntl(2), and closing any descriptor of a file drops those locks for the
+// whole process, so nothing here opens the file once it has its name.
+Status make_file(const std::string& path) {
+  const std::string temporary = path + "." + new_id("new-");
+  {
+    const UniqueFd file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (file.get() < 0) return fail(system_error(errno, "cannot make the catalog " + path));
+  }
+  const std::unique_ptr<SQLite::Database> none;
+  Status made = guarded(path, none, [&]() -> Status {
+    const auto database = connect(temporary);
+    make_schema(*database, temporary);
+    return {};
+  });
+  if (made && link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+    made = fail(system_error(errno, "cannot make the catalog " + path));
+  }
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((temporary + suffix).c_str());
+  if (!made) return made;
+  return sync_parent(path);
+}
+
 }  // namespace
 
 Catalog::Catalog(std::string path) : path_(std::move(path)) {}
@@ -196,7 +202,7 @@ Status Catalog::check_version() {
                 "use a newer blkrewind");
   }
   const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
-  if (version == 0 && empty) return {};  // made, and the schema did not get into it: as if absent
+  if (version == 0 && empty) return fail(damaged(path_, "it is empty"));
   if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
     return fail(damaged(path_, "it is the database of another program"));
   }
@@ -223,9 +229,10 @@ Status Catalog::open_or_make() {
     if (!there) BLKREWIND_TRY(make_file(path_));
   }
   BLKREWIND_TRY(open_if_there());
+  if (database_) return {};
   return guarded(path_, database_, [this]() -> Status {
-    if (!database_) database_ = connect(path_);
-    if (pragma(*database_, "PRAGMA user_version") == 0) make_schema(*database_, path_);
+    database_ = connect(path_);
+    make_schema(*database_, path_);
     return check_version();
   });
 }
@@ -237,7 +244,7 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
   return guarded(path_, database_, [&]() -> Status {
     // One view for all statements of the body. Rolled back at its end: nothing was changed.
     SQLite::Transaction transaction(*database_);
-    if (pragma(*database_, "PRAGMA user_version") != 0) body(*database_);
+    body(*database_);
     return {};
   });
 }

@@ -153,12 +153,16 @@ Status Journal::update(const Build& build) {
   if (transaction.empty()) return {};
   BLKREWIND_ASSIGN(auto queue, make_queue());
   BLKREWIND_TRY(append(*queue, transaction));
-  if (records_ > kCheckpointRecords + 4 * state_->entry_count()) {
+  if (grown_enough()) {
     // The record is durable. A checkpoint that cannot be made now (a full file system) is made
     // later; one that left the journal in doubt has set broken_.
     if (auto done = checkpoint_locked(*queue); !done && broken_) return fail(*broken_);
   }
   return {};
+}
+
+bool Journal::grown_enough() const {
+  return records_ > kCheckpointRecords + 4 * state_->entry_count();
 }
 
 Status Journal::settle() {
@@ -243,8 +247,7 @@ Result<bool> Journal::checkpoint(bool force) {
                    env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
   BLKREWIND_TRY(refresh_locked(true));
   const std::uint64_t needed = state_->entry_count() / kCheckpointEntries + 1;
-  if (records_ <= needed && !(force && records_ > needed)) return false;
-  if (!force && records_ <= kCheckpointRecords + 4 * state_->entry_count()) return false;
+  if (!(force ? records_ > needed : grown_enough())) return false;
   BLKREWIND_ASSIGN(auto queue, make_queue());
   BLKREWIND_TRY(checkpoint_locked(*queue));
   return true;

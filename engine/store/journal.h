@@ -69,6 +69,7 @@ class Journal {
   [[nodiscard]] Status settle_locked(io::Queue& queue);
   [[nodiscard]] tl::unexpected<Error> break_off(Error error);
   void write_tail(io::Queue& queue);
+  [[nodiscard]] bool grown_enough() const;
   [[nodiscard]] Status checkpoint_locked(io::Queue& queue);
   [[nodiscard]] Status open_for_writing();
   [[nodiscard]] Result<std::unique_ptr<io::Queue>> make_queue();

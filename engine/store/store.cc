@@ -34,6 +34,46 @@ Status sync_parent(io::Env& env, const std::string& path) {
   return env.sync_directory(slash == 0 ? "/" : path.substr(0, slash));
 }
 
+// A create() that was cut off leaves an empty journal, an empty segments folder and perhaps a
+// format file that has not got its name. Only that is cleared away: a store that has lost its
+// format file holds somebody's snapshots still, and any other file is somebody's.
+Status clear_unfinished_create(io::Env& env, const Layout& layout, bool remove) {
+  BLKREWIND_ASSIGN(const auto names, env.list_directory(layout.root()));
+  bool journal = false;
+  for (const std::string& name : names) {
+    const std::string path = layout.root() + "/" + name;
+    if (path == layout.journal()) {
+      journal = true;
+    } else if (path != Layout::temporary(layout.format()) && path != layout.segments()) {
+      return fail(Errc::kInvalidArgument, layout.root() + " is neither a store nor an empty folder",
+                  "name an empty folder, or one that does not exist yet");
+    }
+  }
+  bool used = false;
+  BLKREWIND_ASSIGN(const bool segments, env.exists(layout.segments()));
+  if (segments) {
+    BLKREWIND_ASSIGN(const auto inside, env.list_directory(layout.segments()));
+    used = !inside.empty();
+  }
+  if (journal) {
+    BLKREWIND_ASSIGN(const auto file, env.open(layout.journal(), {}));
+    BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+    used = used || size > format::kJournalRecordsOffset;
+  }
+  if (used) {
+    return fail(Errc::kIntegrity,
+                layout.root() + " holds a journal or segments of a store, but no format file",
+                "bring the file " + layout.format() +
+                    " back from a backup: it holds the secret without which nothing can be read");
+  }
+  return journal && remove ? env.remove(layout.journal()) : Status{};
+}
+
+tl::unexpected<Error> already_there(const std::string& path) {
+  return fail(Errc::kAlreadyExists, "there is a store in " + path + " already",
+              "use it, or name another folder with --store");
+}
+
 Error&& name_store(Error&& error, const std::string& path) {
   return std::move(error).while_doing("opening the store " + path);
 }
@@ -48,26 +88,30 @@ Status Store::create(io::Env& env, const std::string& path) {
   const Layout layout(path);
   BLKREWIND_ASSIGN(const bool folder, env.exists(path));
   if (!folder) {
-    BLKREWIND_TRY(env.make_directory(path));
+    const Status made = env.make_directory(path);
+    if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
     BLKREWIND_TRY(sync_parent(env, path));
   }
-  BLKREWIND_ASSIGN(const bool store, env.exists(layout.format()));
-  if (store) {
-    return fail(Errc::kAlreadyExists, "there is a store in " + path + " already",
-                "use it, or name another folder with --store");
-  }
-  BLKREWIND_ASSIGN(const auto names, env.list_directory(path));
-  for (const std::string& name : names) {
-    // The left-overs of a create() that was cut off are ours; anything else is somebody's.
-    if (name != "journal" && name != "segments" && name != "format.new") {
-      return fail(Errc::kInvalidArgument, path + " is neither a store nor an empty folder",
-                  "name an empty folder, or one that does not exist yet");
+  // Whoever holds the unnamed format file makes the store; others wait, and find it made.
+  const std::string temporary = Layout::temporary(layout.format());
+  std::unique_ptr<io::Lock> alone;
+  while (alone == nullptr) {
+    BLKREWIND_ASSIGN(const bool store, env.exists(layout.format()));
+    if (store) return already_there(path);
+    if (Status free = clear_unfinished_create(env, layout, false); !free) {
+      BLKREWIND_ASSIGN(const bool made, env.exists(layout.format()));
+      return made ? already_there(path) : fail(std::move(free).error());
     }
+    auto opened = env.open(temporary, {.access = io::Access::kReadWrite, .create_new = true});
+    if (!opened && opened.error().code != Errc::kAlreadyExists) return fail(opened.error());
+    auto locked = env.lock(temporary, 0, io::LockMode::kExclusive);
+    if (!locked && locked.error().code == Errc::kNotFound) continue;  // it has got its name
+    if (!locked) return fail(std::move(locked).error());
+    alone = std::move(*locked);
   }
-  for (const char* left_over : {"journal", "format.new"}) {
-    BLKREWIND_ASSIGN(const bool there, env.exists(path + "/" + left_over));
-    if (there) BLKREWIND_TRY(env.remove(path + "/" + left_over));
-  }
+  BLKREWIND_ASSIGN(const bool store, env.exists(layout.format()));
+  if (store) return already_there(path);
+  BLKREWIND_TRY(clear_unfinished_create(env, layout, true));
   BLKREWIND_ASSIGN(const bool segments, env.exists(layout.segments()));
   if (!segments) BLKREWIND_TRY(env.make_directory(layout.segments()));
 
@@ -80,11 +124,9 @@ Status Store::create(io::Env& env, const std::string& path) {
   BLKREWIND_TRY(fill_random(header.secret));
   BLKREWIND_TRY(Journal::create(env, layout, header));
 
-  // The format file makes it a store, so it comes last, whole.
-  const std::string temporary = Layout::temporary(layout.format());
+  // The format file makes it a store, so it gets its name last, when it is whole.
   {
-    BLKREWIND_ASSIGN(auto file,
-                     env.open(temporary, {.access = io::Access::kReadWrite, .create_new = true}));
+    BLKREWIND_ASSIGN(auto file, env.open(temporary, {.access = io::Access::kReadWrite}));
     BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
     AlignedBuffer block(format::kStoreHeaderBytes);
     format::encode_store_header(header, header_span(block));

@@ -215,6 +215,31 @@ TEST_F(DamagedStore, EveryFileOfItInEveryWay) {
   }
 }
 
+// A store that has lost its format file must not be taken for a folder to make a new one in.
+TEST_F(DamagedStore, WithoutItsFormatFileNothingElseIsLost) {
+  begin_anew();
+  std::filesystem::rename(store_ + "/format", store_ + ".format");
+  const std::string before = store_digest();
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"snapshot", image_}, {"store", "init"}}) {
+    ask(line, 5);
+    EXPECT_EQ(store_digest(), before);
+  }
+  ask({"list"}, 3);
+  std::filesystem::rename(store_ + ".format", store_ + "/format");
+  EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
+}
+
+TEST_F(DamagedStore, AnEmptyCatalogIsDamage) {
+  begin_anew();
+  ask({"instance", "create", "i-1"});
+  std::filesystem::resize_file(store_ + "/catalog.db", 0);
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"list"}, {"rollback", image_, "before"}}) {
+    ask(line, 5);
+  }
+}
+
 TEST_F(DamagedStore, OneBitOfEachFile) {
   for (const std::string& name : {std::string("format"), std::string("journal"), first_segment()}) {
     begin_anew();
