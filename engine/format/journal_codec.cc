@@ -1,5 +1,6 @@
 #include "format/journal_codec.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -117,7 +118,7 @@ std::vector<std::byte> encode_record(const DigestSecret& secret, std::uint64_t s
   std::vector<std::byte> bytes(
       align_up(sizeof header + payload.bytes().size(), kJournalBlockBytes));
   std::memcpy(bytes.data(), &header, sizeof header);
-  std::memcpy(bytes.data() + sizeof header, payload.bytes().data(), payload.bytes().size());
+  std::ranges::copy(payload.bytes(), bytes.begin() + sizeof header);
   header.checksum = checksum_of(secret, bytes);
   std::memcpy(bytes.data(), &header, sizeof header);
   return bytes;
