@@ -46,10 +46,10 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
     return fail(std::move(error).with_hint(resume_hint(rollback)));
   }
   // Taken back, the interrupted rollback never was: what could be undone before still can be.
-  const format::LastRollback last = backwards
-                                        ? locked.disk.last_rollback
-                                        : format::LastRollback{intent.request_id, intent.target,
-                                                               intent.undo, false, now_seconds()};
+  const format::LastRollback last =
+      backwards
+          ? locked.disk.last_rollback
+          : format::LastRollback{intent.request_id, intent.target, intent.undo, now_seconds()};
   BLKREWIND_TRY(finish(rollback, last));
   if (backwards) done->undo_snapshot_id.reset();
   return done;

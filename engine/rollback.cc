@@ -59,7 +59,8 @@ class RollbackRun {
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
     BLKREWIND_ASSIGN(const ScanOutcome now, scan(writer.get(), with_undo, {}));
     if (now.changed_bytes == 0) {
-      BLKREWIND_TRY(finish(rollback_, last_rollback(true)));
+      // What could be undone before still can be.
+      BLKREWIND_TRY(finish(rollback_, rollback_.locked.disk.last_rollback));
       return complete(watch, now);
     }
     const store::Tree tree{rollback_.geometry, now.root};
@@ -93,7 +94,7 @@ class RollbackRun {
       return unfinished(std::move(error));
     }
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
-    if (const auto done = finish(rollback_, last_rollback(false)); !done) {
+    if (const auto done = finish(rollback_, last_rollback()); !done) {
       return unfinished(done.error());
     }
     add(receipt_, *outcome);
@@ -173,9 +174,9 @@ class RollbackRun {
         });
   }
 
-  [[nodiscard]] format::LastRollback last_rollback(bool changed_nothing) const {
+  [[nodiscard]] format::LastRollback last_rollback() const {
     return {rollback_.request_id, rollback_.target.number,
-            rollback_.undo ? rollback_.undo->number : 0, changed_nothing, now_seconds()};
+            rollback_.undo ? rollback_.undo->number : 0, now_seconds()};
   }
 
   RollbackReceipt complete(const Stopwatch& watch, const ScanOutcome& scanned) {

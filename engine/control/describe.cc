@@ -89,7 +89,7 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
     info.last_rollback_snapshot_id = pending.snapshot_id;
     info.undo_snapshot_id = pending.undo_snapshot_id.value_or("");
     info.pending_rollback = std::move(pending);
-  } else if (!disk.last_rollback.request_id.empty() && !disk.last_rollback.changed_nothing) {
+  } else if (!disk.last_rollback.request_id.empty()) {
     info.last_rollback_snapshot_id = id_of(view, disk.last_rollback.target);
     info.undo_snapshot_id = id_of(view, disk.last_rollback.undo);
   }

@@ -87,14 +87,9 @@ Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Moni
 
   const format::LastRollback& last = found.view.disk.last_rollback;
   if (last.request_id.empty()) {
-    return fail(
-        refused_plainly("there is nothing to undo: " + found.path + " has never been rolled back",
-                        "see its snapshots: blkrewind list " + target));
-  }
-  if (last.changed_nothing) {
-    return fail(refused_plainly(
-        "there is nothing to undo: the last rollback of " + found.path + " found nothing to change",
-        "see its snapshots: blkrewind list " + target));
+    return fail(refused_plainly("there is nothing to undo: " + found.path +
+                                    " has never been rolled back, or nothing had to be changed",
+                                "see its snapshots: blkrewind list " + target));
   }
   if (last.undo == 0) {
     return fail(refused_plainly(

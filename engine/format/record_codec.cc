@@ -59,6 +59,7 @@ struct Put {
     out.put(static_cast<std::underlying_type_t<T>>(value));
   }
   void operator()(const std::string& text) { out.put_string(text); }
+  void reserved_byte() { out.put<std::uint8_t>(0); }
   void operator()(const std::vector<SnapshotNumber>& numbers) {
     out.put(static_cast<std::uint32_t>(numbers.size()));
     for (const SnapshotNumber number : numbers) out.put(number);
@@ -87,6 +88,9 @@ struct Get {
     value = static_cast<T>(number);
   }
   void operator()(std::string& text) { text = in.get_string(); }
+  void reserved_byte() {
+    if (in.get<std::uint8_t>() != 0) in.invalidate();
+  }
   void operator()(std::vector<SnapshotNumber>& numbers) {
     const auto count = in.get<std::uint32_t>();
     if (std::uint64_t{count} * sizeof(SnapshotNumber) > in.remaining()) {
@@ -129,7 +133,7 @@ void walk_fields(Walk& walk, Record& disk) {
   walk(disk.last_rollback.request_id);
   walk(disk.last_rollback.target);
   walk(disk.last_rollback.undo);
-  walk(disk.last_rollback.changed_nothing);
+  walk.reserved_byte();
   walk(disk.last_rollback.finished_at);
 }
 

@@ -21,12 +21,11 @@ using DiskNumber = std::uint32_t;      // from 1, never used again
 using SnapshotNumber = std::uint64_t;  // from 1, never used again, ascending in time; 0: none
 using SegmentId = std::uint32_t;       // from 1, never used again
 
-// The last finished rollback of a disk: what `undo` takes back.
+// The last finished rollback of a disk that changed something: what `undo` takes back.
 struct LastRollback {
   std::string request_id;  // empty: there was none
   SnapshotNumber target = 0;
-  SnapshotNumber undo = 0;  // 0: made without undo, or nothing had changed
-  bool changed_nothing = false;
+  SnapshotNumber undo = 0;  // 0: made without undo
   std::int64_t finished_at = 0;
   friend bool operator==(const LastRollback&, const LastRollback&) = default;
 };

@@ -121,7 +121,7 @@ ENTRIES = {
         ("string", "table_uuid"), ("string", "filesystem_uuid"), ("string", "filesystem_type"),
         ("i64", "registered_at"), ("u64", "anchor"),
         ("string", "last.request_id"), ("u64", "last.target"), ("u64", "last.undo"),
-        ("u8", "last.changed_nothing"), ("i64", "last.finished_at")]),
+        ("u8", "last.reserved"), ("i64", "last.finished_at")]),
     2: ("snapshot", [
         ("u64", "number"), ("u32", "disk"), ("string", "id"), ("string", "name"),
         ("string", "description"), ("u8", "kind"), ("u8", "state"), ("u8", "damaged"),

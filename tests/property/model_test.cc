@@ -196,6 +196,7 @@ class Pair {
   }
 
   void finished(SnapshotNumber target) {
+    if (copies_.at(target) == model_) return;  // nothing was kept, and undo is what it was
     const SnapshotNumber undo = bench_.view().disk.last_rollback.undo;
     if (undo != 0) copies_.try_emplace(undo, model_);
     model_ = copies_.at(target);

@@ -167,10 +167,26 @@ TEST_F(EngineRules, UndoAndResumeWithNothingToTakeBack) {
   const auto gone = engine_->undo(image_);
   ASSERT_TRUE(failed(gone, Errc::kPrecondition));
   EXPECT_THAT(gone.error().message, HasSubstr("--no-undo"));
+}
+
+// Rolling back twice must not lose the way back.
+TEST_F(EngineRules, UndoTakesBackTheLastRollbackThatChangedSomething) {
+  const auto first = engine_->rollback(image_, "before");
+  ASSERT_TRUE(ok(first));
+  const auto again = engine_->rollback(image_, "before");
+  ASSERT_TRUE(ok(again));
+  EXPECT_EQ(again->changed_bytes, 0U);
+  EXPECT_EQ(engine_->disk(image_)->undo_snapshot_id, *first->undo_snapshot_id);
+  ASSERT_TRUE(ok(engine_->undo(image_)));
+  EXPECT_EQ(bytes_of(image_), changed_);
+}
+
+TEST_F(EngineRules, UndoAfterNothingButARollbackThatChangedNothing) {
+  fill(image_, 0, kImageBytes, 'a');
   ASSERT_TRUE(ok(engine_->rollback(image_, "before")));
   const auto nothing = engine_->undo(image_);
   ASSERT_TRUE(failed(nothing, Errc::kPrecondition));
-  EXPECT_THAT(nothing.error().message, HasSubstr("nothing to change"));
+  EXPECT_THAT(nothing.error().message, HasSubstr("nothing to undo"));
 }
 
 TEST_F(EngineRules, UndoSnapshotThatWasDeleted) {

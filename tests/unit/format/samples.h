@@ -63,7 +63,7 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
                    .filesystem_type = "ext4"};
   disk.registered_at = -17;
   disk.anchor = 18;
-  disk.last_rollback = {"REQUEST", 19, 20, true, 21};
+  disk.last_rollback = {"REQUEST", 19, 20, 21};
   return disk;
 }
 
