@@ -12,7 +12,7 @@ Advice advice_for(const Session& session, const DiskInfo& disk) {
 }
 
 // The disk as it is after a change.
-Status report(Session& session, Engine& engine, const std::string& target) {
+Status report_disk(Session& session, Engine& engine, const std::string& target) {
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(target));
   return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
 }
@@ -39,16 +39,16 @@ Status run_register(Session& session, const DiskArguments& arguments) {
 Status run_attach(Session& session, const DiskArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.attach_disk(arguments.target, arguments.instance));
-  return report(session, engine, arguments.target);
+  return report_disk(session, engine, arguments.target);
 }
 
 Status run_detach(Session& session, const DiskArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.detach_disk(arguments.target));
-  return report(session, engine, arguments.target);
+  return report_disk(session, engine, arguments.target);
 }
 
-Status run_show(Session& session, const DiskArguments& arguments) {
+Status run_show_disk(Session& session, const DiskArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(arguments.target));
   return session.answer(json_of(disk), text_of(disk, advice_for(session, disk)));
@@ -57,7 +57,7 @@ Status run_show(Session& session, const DiskArguments& arguments) {
 Status run_adopt(Session& session, const DiskArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.adopt_disk(arguments.target, arguments.path));
-  return report(session, engine, arguments.target);
+  return report_disk(session, engine, arguments.target);
 }
 
 Status run_forget(Session& session, const DiskArguments& arguments) {
@@ -104,7 +104,7 @@ void add_disk_commands(CLI::App& app, Command& chosen) {
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(*disk, chosen, "show", "Show one disk",
-                                                           "disk show /dev/loop0", run_show);
+                                                           "disk show /dev/loop0", run_show_disk);
     add_target(command, arguments);
   }
   {

@@ -7,7 +7,7 @@ namespace blkrewind::cli {
 namespace {
 
 // The instance as it is after a change.
-Status report(Session& session, Engine& engine, const std::string& id) {
+Status report_instance(Session& session, Engine& engine, const std::string& id) {
   BLKREWIND_ASSIGN(const InstanceInfo instance, engine.instance(id));
   return session.receipt(json_of(instance), text_of(instance));
 }
@@ -30,25 +30,25 @@ Status run_create(Session& session, const InstanceArguments& arguments) {
 Status run_start(Session& session, const InstanceArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.start_instance(arguments.id));
-  return report(session, engine, arguments.id);
+  return report_instance(session, engine, arguments.id);
 }
 
 Status run_stop(Session& session, const InstanceArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.stop_instance(arguments.id));
-  return report(session, engine, arguments.id);
+  return report_instance(session, engine, arguments.id);
 }
 
 Status run_lock(Session& session, const InstanceArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.lock_instance(arguments.id, arguments.reason));
-  return report(session, engine, arguments.id);
+  return report_instance(session, engine, arguments.id);
 }
 
 Status run_unlock(Session& session, const InstanceArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.unlock_instance(arguments.id, arguments.reason));
-  return report(session, engine, arguments.id);
+  return report_instance(session, engine, arguments.id);
 }
 
 Status run_set(Session& session, const InstanceArguments& arguments) {
@@ -68,10 +68,10 @@ Status run_set(Session& session, const InstanceArguments& arguments) {
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.change_instance(arguments.id, change));
-  return report(session, engine, arguments.id);
+  return report_instance(session, engine, arguments.id);
 }
 
-Status run_show(Session& session, const InstanceArguments& arguments) {
+Status run_show_instance(Session& session, const InstanceArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   if (!arguments.id.empty()) {
     BLKREWIND_ASSIGN(const InstanceInfo instance, engine.instance(arguments.id));
@@ -85,7 +85,7 @@ Status run_show(Session& session, const InstanceArguments& arguments) {
   return session.answer(json, text_of(instances));
 }
 
-Status run_delete(Session& session, const InstanceArguments& arguments) {
+Status run_delete_instance(Session& session, const InstanceArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.delete_instance(arguments.id));
   Json json;
@@ -152,13 +152,15 @@ void add_instance_commands(CLI::App& app, Command& chosen) {
     command->add_option("--arrears", arguments->arrears, "yes or no");
   }
   {
-    auto [command, arguments] = add_command<InstanceArguments>(
-        *instance, chosen, "show", "Show one instance, or all", "instance show i-web1", run_show);
+    auto [command, arguments] =
+        add_command<InstanceArguments>(*instance, chosen, "show", "Show one instance, or all",
+                                       "instance show i-web1", run_show_instance);
     command->add_option("ID", arguments->id, "Instance id (all)");
   }
   {
-    auto [command, arguments] = add_command<InstanceArguments>(
-        *instance, chosen, "delete", "Delete an instance", "instance delete i-web1", run_delete);
+    auto [command, arguments] =
+        add_command<InstanceArguments>(*instance, chosen, "delete", "Delete an instance",
+                                       "instance delete i-web1", run_delete_instance);
     add_id(command, arguments);
   }
 }

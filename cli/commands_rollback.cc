@@ -5,8 +5,8 @@
 namespace blkrewind::cli {
 namespace {
 
-Status report(Session& session, const RollbackReceipt& receipt, RollbackVerb verb,
-              const std::string& target, const std::string& snapshot = {}) {
+Status report_rollback(Session& session, const RollbackReceipt& receipt, RollbackVerb verb,
+                       const std::string& target, const std::string& snapshot = {}) {
   return session.receipt(json_of(receipt), text_of(receipt, verb, target, snapshot,
                                                    session.command_line("undo", target)));
 }
@@ -24,7 +24,8 @@ Status run_rollback(Session& session, const RollbackArguments& arguments) {
                    engine.rollback(arguments.target, arguments.snapshot,
                                    {.dry_run = arguments.dry_run, .undo = !arguments.no_undo},
                                    session.monitor()));
-  return report(session, receipt, RollbackVerb::kRollback, arguments.target, arguments.snapshot);
+  return report_rollback(session, receipt, RollbackVerb::kRollback, arguments.target,
+                         arguments.snapshot);
 }
 
 struct TargetArguments {
@@ -34,14 +35,14 @@ struct TargetArguments {
 Status run_undo(Session& session, const TargetArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const RollbackReceipt receipt, engine.undo(arguments.target, session.monitor()));
-  return report(session, receipt, RollbackVerb::kUndo, arguments.target);
+  return report_rollback(session, receipt, RollbackVerb::kUndo, arguments.target);
 }
 
 Status run_resume(Session& session, const TargetArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const RollbackReceipt receipt,
                    engine.resume(arguments.target, session.monitor()));
-  return report(session, receipt, RollbackVerb::kResume, arguments.target);
+  return report_rollback(session, receipt, RollbackVerb::kResume, arguments.target);
 }
 
 }  // namespace

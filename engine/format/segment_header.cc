@@ -7,9 +7,9 @@
 namespace blkrewind::format {
 namespace {
 
-inline constexpr std::array<char, 8> kMagic = {'B', 'L', 'K', 'R', 'S', 'E', 'G', '\n'};
+inline constexpr std::array<char, 8> kSegmentMagic = {'B', 'L', 'K', 'R', 'S', 'E', 'G', '\n'};
 
-struct PackedHeader {
+struct PackedSegmentHeader {
   std::array<char, 8> magic;
   std::uint32_t version;
   std::uint32_t id;
@@ -17,14 +17,14 @@ struct PackedHeader {
   std::uint64_t checksum;  // of the whole block with this field zero
   std::uint8_t reserved[4056];
 };
-static_assert(sizeof(PackedHeader) == kSegmentHeaderBytes);
+static_assert(sizeof(PackedSegmentHeader) == kSegmentHeaderBytes);
 
 }  // namespace
 
 void encode_segment_header(const DigestSecret& secret, const SegmentHeader& header,
                            std::span<std::byte, kSegmentHeaderBytes> out) {
-  PackedHeader packed{};
-  packed.magic = kMagic;
+  PackedSegmentHeader packed{};
+  packed.magic = kSegmentMagic;
   packed.version = 1;
   packed.id = header.id;
   packed.store = header.store;

@@ -8,9 +8,9 @@
 namespace blkrewind::format {
 namespace {
 
-inline constexpr std::array<char, 8> kMagic = {'B', 'L', 'K', 'R', 'W', 'N', 'D', '\n'};
+inline constexpr std::array<char, 8> kStoreMagic = {'B', 'L', 'K', 'R', 'W', 'N', 'D', '\n'};
 
-struct PackedHeader {
+struct PackedStoreHeader {
   std::array<char, 8> magic;
   std::uint32_t version;
   std::uint32_t reserved0;
@@ -25,13 +25,13 @@ struct PackedHeader {
   DigestSecret secret;
   std::uint8_t reserved2[3824];
 };
-static_assert(sizeof(PackedHeader) == kStoreHeaderBytes);
+static_assert(sizeof(PackedStoreHeader) == kStoreHeaderBytes);
 
 }  // namespace
 
 void encode_store_header(const StoreHeader& header, std::span<std::byte, kStoreHeaderBytes> out) {
-  PackedHeader packed{};
-  packed.magic = kMagic;
+  PackedStoreHeader packed{};
+  packed.magic = kStoreMagic;
   packed.version = header.version;
   packed.compatible = header.compatible;
   packed.read_only_compatible = header.read_only_compatible;
@@ -44,9 +44,9 @@ void encode_store_header(const StoreHeader& header, std::span<std::byte, kStoreH
 }
 
 Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderBytes> bytes) {
-  PackedHeader packed;
+  PackedStoreHeader packed;
   std::memcpy(&packed, bytes.data(), sizeof packed);
-  if (packed.magic != kMagic) {
+  if (packed.magic != kStoreMagic) {
     return fail(Errc::kIntegrity, "this is not a blkrewind store: the format file begins otherwise",
                 "name the folder of a store, or make one: blkrewind store init");
   }

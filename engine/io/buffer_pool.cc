@@ -9,7 +9,7 @@
 namespace blkrewind::io {
 namespace {
 
-constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kSlotAlignBytes = 4096;
 constexpr std::size_t kHugePageBytes = 2 * kMiB;
 
 }  // namespace
@@ -17,7 +17,7 @@ constexpr std::size_t kHugePageBytes = 2 * kMiB;
 Result<BufferPool> BufferPool::make(std::uint32_t slots, std::uint32_t slot_bytes) {
   BufferPool pool;
   if (slots == 0) return pool;
-  if (slot_bytes == 0 || slot_bytes % kPageBytes != 0) {
+  if (slot_bytes == 0 || slot_bytes % kSlotAlignBytes != 0) {
     return fail(Errc::kInvalidArgument, "a buffer slot of " + std::to_string(slot_bytes) +
                                             " bytes is not a multiple of 4096");
   }

@@ -9,21 +9,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <optional>
+
+#include "io/sysfs.h"
 
 namespace blkrewind::io {
 namespace {
 
 constexpr std::uint32_t kMaxRequestBytes = 1 * kMiB;
 constexpr std::uint32_t kPageBytes = 4096;
-
-std::optional<std::uint64_t> read_number(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char text[32] = {};
-  if (!fd.valid() || ::read(fd.get(), text, sizeof text - 1) <= 0) return std::nullopt;
-  return std::strtoull(text, nullptr, 10);
-}
 
 // The kernel splits what is longer than max_sectors_kb (Documentation/ABI/stable/sysfs-block), so
 // longer requests gain nothing. A file on a file system without a device of its own (btrfs, tmpfs,

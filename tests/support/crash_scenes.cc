@@ -10,7 +10,6 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint32_t kChunk = 4096;
 constexpr std::uint64_t kChunks = 8;
 constexpr std::uint64_t kSegmentHeader = format::kSegmentHeaderBytes;
 

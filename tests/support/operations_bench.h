@@ -25,6 +25,7 @@ using format::SnapshotNumber;
 inline constexpr const char* kStore = "/store";
 inline constexpr const char* kDevice = "/dev/simulated";
 inline constexpr const char* kExported = "/exported.img";
+inline constexpr std::uint32_t kChunk = 4096;
 
 // Bytes that tell where they stand and what they were made with; never all zero.
 [[nodiscard]] inline Bytes pattern(std::uint64_t length, std::uint64_t seed) {

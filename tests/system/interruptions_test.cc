@@ -17,7 +17,7 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kSize = 128 * kMiB;
+constexpr std::uint64_t kImageBytes = 128 * kMiB;
 constexpr int kTriesMax = 30;
 const std::string kInProgress =
     "The operation cannot be performed because the disk has an ongoing reset task, please try "
@@ -28,7 +28,7 @@ class Interruptions : public DeviceSystem {
   void SetUp() override {
     DeviceSystem::SetUp();
     if (IsSkipped()) return;
-    disk_.emplace(make_disk("disk.img", kSize));
+    disk_.emplace(make_disk("disk.img", kImageBytes));
     path_ = disk_->path();
     null_ = UniqueFd(::open("/dev/null", O_WRONLY | O_CLOEXEC));
     ASSERT_TRUE(null_.valid());
@@ -66,10 +66,10 @@ class Interruptions : public DeviceSystem {
 
   // "before" is on the device, then "after"; a rollback has everything to move.
   void take_and_change_all() {
-    write_noise(path(), 0, kSize, 1);
+    write_noise(path(), 0, kImageBytes, 1);
     before_ = content();
     ask({"snapshot", path(), "--name", "before"});
-    write_noise(path(), 0, kSize, 2);
+    write_noise(path(), 0, kImageBytes, 2);
     after_ = content();
   }
 
@@ -170,7 +170,7 @@ class Interruptions : public DeviceSystem {
 };
 
 TEST_F(Interruptions, SigintDuringTheFirstSnapshotLeavesNothing) {
-  write_noise(path(), 0, kSize, 1);
+  write_noise(path(), 0, kImageBytes, 1);
   const std::string before = content();
   ask({"store", "init"});
   const json empty = ask({"store", "info"});
@@ -199,12 +199,12 @@ TEST_F(Interruptions, SigintDuringTheFirstSnapshotLeavesNothing) {
 }
 
 TEST_F(Interruptions, SigkillDuringASnapshotIsClearedByTheNextOne) {
-  write_noise(path(), 0, kSize, 1);
+  write_noise(path(), 0, kImageBytes, 1);
   ask({"snapshot", path(), "--name", "before"});
   const std::size_t segments = segment_files();
   bool met = false;
   for (int attempt = 0; attempt < kTriesMax && !met; ++attempt) {
-    write_noise(path(), 0, kSize, 100 + static_cast<std::uint64_t>(attempt));
+    write_noise(path(), 0, kImageBytes, 100 + static_cast<std::uint64_t>(attempt));
     const auto process = start({"snapshot", path(), "--name", "cut"});
     int status = -1;
     if (wait_for(
@@ -277,7 +277,7 @@ TEST_F(Interruptions, WithoutUndoOnlyForwards) {
     const int status = interrupt_rollback(SIGKILL, 0, false);
     if (is_pending()) break;
     ASSERT_EQ(status, 0);
-    write_noise(path(), 0, kSize, 2);
+    write_noise(path(), 0, kImageBytes, 2);
   }
   ASSERT_TRUE(is_pending());
   const json error = ask({"undo", path()}, 3);
@@ -313,11 +313,11 @@ class SeveralProcesses : public Interruptions {
 };
 
 TEST_F(SeveralProcesses, OneDiskIsBusyAndAnotherIsNot) {
-  write_noise(path(), 0, kSize, 1);
+  write_noise(path(), 0, kImageBytes, 1);
   ask({"snapshot", path(), "--name", "before"});
   std::uint64_t seed = 10;
   ASSERT_NO_FATAL_FAILURE(stop_in_the_middle([&] {
-    write_noise(path(), 0, kSize, ++seed);
+    write_noise(path(), 0, kImageBytes, ++seed);
     return start({"snapshot", path()});
   }));
   const std::string now = content();

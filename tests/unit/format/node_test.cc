@@ -7,10 +7,10 @@
 namespace blkrewind::format {
 namespace {
 
-constexpr std::size_t kVersionOffset = 4;
+constexpr std::size_t kNodeVersionOffset = 4;
 constexpr std::size_t kLevelOffset = 6;
 constexpr std::size_t kIndexOffset = 8;
-constexpr std::size_t kChecksumOffset = 16;
+constexpr std::size_t kNodeChecksumOffset = 16;
 constexpr std::size_t kDigestsOffset = 512;
 constexpr std::size_t kPlacesOffset = kDigestsOffset + 16 * kFanout;
 constexpr std::size_t kPlaceBytes = 12;
@@ -32,7 +32,7 @@ class NodeCodec : public testing::Test {
   }
   template <class T>
   void forge_at(NodeBlock& block, std::size_t offset, T value) const {
-    forge(block, offset, value, kChecksumOffset,
+    forge(block, offset, value, kNodeChecksumOffset,
           [&](std::span<const std::byte> bytes) { return checksum_of(secret_, bytes); });
   }
   // The node with one entry as it is, written and read back.
@@ -96,7 +96,7 @@ TEST_F(NodeCodec, RefusesWhatIsNotThisNode) {
 TEST_F(NodeCodec, ANewerVersionIsUnsupportedNotDamaged) {
   const Node node = mixed_leaf(9);
   NodeBlock block = encode(node);
-  forge_at(block, kVersionOffset, std::uint16_t{2});
+  forge_at(block, kNodeVersionOffset, std::uint16_t{2});
   const auto decoded = decode(block, node);
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().code, Errc::kUnsupported);

@@ -16,8 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint32_t kChunk = 4096;
-
 TEST(Snapshot, StoresWhatIsNotZero) {
   Bytes content(4 * kChunk);
   put(content, kChunk, pattern(kChunk, 1));

@@ -12,8 +12,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::uint32_t kChunk = 4096;
-
 // A device that differs from its snapshot.
 class Refusals : public testing::Test {
  protected:

@@ -16,7 +16,6 @@ using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint32_t kChunk = 4096;
 constexpr std::uint64_t kChunks = 300;  // more than two leaves of the tree
 
 // One snapshot of `then`; the device holds `now`, where chunks 1, 2, 150 and 299 differ.
