@@ -84,6 +84,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
   RestoreOutcome outcome;
 
   bool exhausted = false;
+  std::uint64_t planned_to = 0;
   while (true) {
     while (!exhausted && crew.has_room()) {
       BLKREWIND_ASSIGN(auto item, plan.next());
@@ -91,6 +92,8 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
         exhausted = true;
         break;
       }
+      if (outcome.extents == 0 || item->device.offset != planned_to) ++outcome.extents;
+      planned_to = item->device.end();
       RestoreTask task;
       bool missing = false;
       for (const rollback::PlannedChunk& chunk : item->chunks) {
@@ -119,7 +122,6 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.device.length;
     }
     outcome.chunks += result.chunks;
-    ++outcome.extents;
     BLKREWIND_TRY(meter.advance(result.device.length));
   }
   if (outcome.bad.empty()) meter.finish();

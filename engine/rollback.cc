@@ -1,9 +1,10 @@
 // Bringing a device back to a snapshot.
 //
-//   1. scan      the device is compared with the target; with undo, what differs and is held
-//   nowhere
+//   1. scan      the device is compared with the target; with undo, what differs and is not held
 //                goes to segments of its own. The result is a tree of the device as it is now
-//   2. preflight without undo: every chunk that will be needed is read and verified
+//   2. preflight without undo: every chunk that will be needed is read and verified; with undo,
+//                every chunk that undo would need and that an older snapshot holds. Where that one
+//                is corrupt, the scan is made again, and the device's own bytes are kept
 //   3. intent    journal: the undo snapshot (with undo) and the intent, in one record
 //   4. stream    the difference of the two trees, from the store to the device; flush
 //   5. done      journal: no intent, the device equals the target
@@ -21,6 +22,7 @@
 #include "base/ids.h"
 #include "rollback_steps.h"
 #include "scan.h"
+#include "store/tree_diff.h"
 #include "store/tree_reader.h"
 #include "track/full_scan.h"
 
@@ -36,9 +38,11 @@ class RollbackRun {
   Result<RollbackReceipt> plan_only() {
     const Stopwatch watch;
     rollback::Planner planner(rollback_.geometry, rollback_.device.file->max_request_bytes());
+    std::uint64_t planned_to = 0;
     const auto count = [&](const std::optional<rollback::PlanItem>& item) {
       if (!item) return;
-      ++receipt_.extents;
+      if (receipt_.extents == 0 || item->device.offset != planned_to) ++receipt_.extents;
+      planned_to = item->device.end();
       (item->zero ? receipt_.zeroed_bytes : receipt_.restored_bytes) += item->device.length;
     };
     auto scanned = scan(nullptr, false, [&](const track::ScanResult& leaf) -> Status {
@@ -56,15 +60,26 @@ class RollbackRun {
 
   Result<RollbackReceipt> run(bool with_undo) {
     const Stopwatch watch;
+    BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
-    BLKREWIND_ASSIGN(const ScanOutcome now, scan(writer.get(), with_undo, {}));
+    BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), with_undo, {}));
+    if (with_undo && anchor_ != 0 && now.changed_bytes != 0) {
+      BLKREWIND_TRY(writer->write_nodes(*queue));
+      BLKREWIND_ASSIGN(const bool whole, shared_is_whole(now, *writer));
+      if (!whole) {
+        // The device still has what the store has lost: keep that, and share nothing.
+        mark_damaged(rollback_.store, std::exchange(anchor_, 0));
+        shares_ = false;
+        BLKREWIND_ASSIGN(writer, rollback_.store.make_writer());
+        BLKREWIND_ASSIGN(now, scan(writer.get(), with_undo, {}));
+      }
+    }
     if (now.changed_bytes == 0) {
       // What could be undone before still can be.
       BLKREWIND_TRY(finish(rollback_, rollback_.locked.disk.last_rollback));
       return complete(watch, now);
     }
     const store::Tree tree{rollback_.geometry, now.root};
-    BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     if (with_undo) {
       BLKREWIND_TRY(writer->seal(*queue));
       make_undo_record(now);
@@ -111,9 +126,10 @@ class RollbackRun {
     request.source = &source;
     request.references.push_back(store::tree_of(rollback_.target));
     // What the device equalled last may hold the chunks that differ from the target already.
-    if (const auto anchor =
-            parent_of(*rollback_.locked.state, rollback_.locked.disk, rollback_.geometry);
-        anchor && anchor->number != rollback_.target.number) {
+    const auto anchor =
+        shares_ ? parent_of(*rollback_.locked.state, rollback_.locked.disk, rollback_.geometry)
+                : std::nullopt;
+    if (anchor && anchor->number != rollback_.target.number) {
       request.references.push_back(store::tree_of(*anchor));
       anchor_ = anchor->number;
     }
@@ -124,6 +140,32 @@ class RollbackRun {
     request.visit = std::move(visit);
     receipt_.change_source = source.name();
     return scan_device(rollback_.store, request, rollback_.monitor);
+  }
+
+  // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
+  // a part of the undo snapshot it must be right before the device is not any more.
+  Result<bool> shared_is_whole(const ScanOutcome& now, store::SegmentWriter& writer) {
+    BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
+    store::TreeReader reader(rollback_.store.files(), *queue, rollback_.store.secret(), &writer);
+    store::TreeDiff diff(reader, {rollback_.geometry, now.root}, store::tree_of(rollback_.target));
+    RestoreRequest request;
+    request.geometry = rollback_.geometry;
+    request.chunks = [&]() -> Result<std::optional<ChunkTarget>> {
+      while (true) {
+        BLKREWIND_ASSIGN(const auto difference, diff.next());
+        if (!difference) return std::optional<ChunkTarget>{};
+        const format::Entry& held = difference->from;
+        if (held.state == format::EntryState::kStored && writer.find(held.segment) == nullptr) {
+          return std::optional<ChunkTarget>({difference->chunk, held});
+        }
+      }
+    };
+    request.phase = "verify";
+    request.work_bytes = now.changed_bytes - now.stored_bytes;
+    request.threads = rollback_.threads;
+    BLKREWIND_ASSIGN(const auto outcome,
+                     restore_chunks(rollback_.store, request, rollback_.monitor));
+    return outcome.bad.empty();
   }
 
   void make_undo_record(const ScanOutcome& now) {
@@ -188,7 +230,8 @@ class RollbackRun {
   }
 
   Rollback rollback_;
-  format::SnapshotNumber anchor_ = 0;
+  format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
+  bool shares_ = true;
   RollbackReceipt receipt_;
 };
 

@@ -26,6 +26,7 @@ constexpr std::size_t kBadMax = 10000;
 
 // A place of the tree that is bad: a chunk (level -1) or a node.
 struct BadPlace {
+  format::SnapshotNumber found_in = 0;
   format::DiskNumber disk = 0;
   int level = -1;
   std::uint64_t index = 0;
@@ -68,6 +69,18 @@ class Verifier {
     return {};
   }
 
+  // Whether something was found in this snapshot's own walk.
+  [[nodiscard]] bool finds(SnapshotNumber number) const { return damaged_.contains(number); }
+  // It was deleted while it was walked: what is missing of it is not damage.
+  void forget(const format::SnapshotRecord& snapshot) {
+    damaged_.erase(snapshot.number);
+    verified_.erase(snapshot.number);
+    std::erase_if(bad_, [&](const BadPlace& bad) { return bad.found_in == snapshot.number; });
+    std::erase_if(receipt_.findings, [&](const std::string& finding) {
+      return finding.starts_with("snapshot " + snapshot.id + ":");
+    });
+  }
+
   VerifyReceipt finish() {
     for (const SnapshotNumber number : damaged_) {
       receipt_.damaged.push_back(state_->snapshot(number)->id);
@@ -90,7 +103,7 @@ class Verifier {
     store::UniqueFilter filter;
     filter.on_damage = [&](int level, std::uint64_t index, const format::Entry& entry,
                            const Error& error) {
-      bad_.push_back({snapshot.disk, level, index, entry});
+      bad_.push_back({snapshot.number, snapshot.disk, level, index, entry});
       found(snapshot, error.to_string());
     };
     BLKREWIND_TRY(store::for_each_unique(
@@ -121,7 +134,7 @@ class Verifier {
     receipt_.chunks += outcome.chunks;
     receipt_.verified_bytes += outcome.restored_bytes;
     for (const rollback::BadChunk& bad : outcome.bad) {
-      bad_.push_back({snapshot.disk, -1, bad.chunk, bad.source});
+      bad_.push_back({snapshot.number, snapshot.disk, -1, bad.chunk, bad.source});
       found(snapshot, bad_chunk_error(bad, tree.geometry).to_string());
     }
     return {};
@@ -157,9 +170,14 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
   Verifier verifier(store, state, parts_->threads, monitor);
   for (const SnapshotNumber number : snapshots) {
     BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*state, number));
-    if (auto verified = verifier.verify(snapshot); !verified) {
-      if (store.journal().refresh() && !find_accomplished(*store.state(), number)) continue;
-      return fail(std::move(verified).error().while_doing("verifying snapshot " + snapshot.id));
+    const auto verified = verifier.verify(snapshot);
+    if (verified && !verifier.finds(number)) continue;
+    if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {
+      verifier.forget(snapshot);
+      continue;
+    }
+    if (!verified) {
+      return fail(Error(verified.error()).while_doing("verifying snapshot " + snapshot.id));
     }
   }
   BLKREWIND_TRY(verifier.spread());

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/operations_bench.h"
@@ -373,6 +374,29 @@ TEST(Collect, RemovesOrphansAndCompactsTheJournal) {
   ASSERT_TRUE(ok(bench.open()));
   ASSERT_EQ(bench.view().snapshots.size(), 1U);
   EXPECT_TRUE(bench.exports_as(bench.view().snapshots[0].number, bench.device()));
+}
+
+// What is missing of it is not damage: nobody can ask for it any more.
+TEST(Verify, PassesOverASnapshotThatIsDeletedMeanwhile) {
+  Bytes content = pattern(20 * kChunk, 1);
+  OperationsBench bench(content, kChunk);
+  const SnapshotNumber stays = bench.must_snapshot();
+  put(content, 0, pattern(20 * kChunk, 2));
+  bench.write(0, content);
+  const SnapshotNumber goes = bench.must_snapshot();
+  auto other = Operations::open(bench.env(), {.store = kStore, .threads = 1});
+  ASSERT_TRUE(ok(other));
+  bool deleted = false;
+  const Monitor monitor{[&](const Progress&) {
+    if (std::exchange(deleted, true)) return;
+    EXPECT_TRUE(ok((*other)->remove_snapshot(goes, {})));
+  }};
+  const auto receipt = bench.operations().verify({stays, goes}, monitor);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_TRUE(deleted);
+  EXPECT_THAT(receipt->damaged, testing::IsEmpty());
+  EXPECT_THAT(receipt->findings, testing::IsEmpty());
+  EXPECT_TRUE(bench.exports_as(stays, pattern(20 * kChunk, 1)));
 }
 
 }  // namespace

@@ -173,6 +173,53 @@ TEST_F(Rollback, CorruptChunkWithUndoPutsTheDeviceBack) {
   EXPECT_TRUE(bench_.exports_as(bench_.must_snapshot(), now_));
 }
 
+// The undo snapshot shares what a snapshot holds already: unless that has rotted.
+TEST_F(Rollback, WhatUndoSharesIsReadFirst) {
+  const SnapshotNumber later = bench_.must_snapshot();
+  ASSERT_TRUE(bench_.spoil(now_, 2 * kChunk));
+  const auto receipt = bench_.rollback(target_);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_TRUE(same(bench_.device(), then_));
+  EXPECT_TRUE(bench_.view().snapshots[1].damaged);
+  ASSERT_TRUE(ok(bench_.undo()));
+  EXPECT_TRUE(same(bench_.device(), now_));
+  ASSERT_TRUE(ok(bench_.remove(later)));
+  EXPECT_TRUE(bench_.all_verify());
+  EXPECT_TRUE(bench_.empties());
+}
+
+TEST_F(Rollback, BothTheTargetAndWhatUndoSharesAreCorrupt) {
+  bench_.must_snapshot();
+  ASSERT_TRUE(bench_.spoil(now_, kChunk));
+  ASSERT_TRUE(bench_.spoil(then_, 299 * kChunk));
+  const auto failure = bench_.rollback(target_);
+  ASSERT_TRUE(failed(failure, Errc::kIntegrity));
+  EXPECT_THAT(failure.error().message, HasSubstr("put back as it was"));
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), now_));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+}
+
+// However long a request may be, what lies together is one extent, as in a difference.
+TEST_F(Rollback, ExtentsAreCountedAsADifferenceCountsThem) {
+  put(now_, 0, pattern(280 * kChunk, 5));
+  bench_.write(0, now_);
+  const auto difference =
+      bench_.operations().diff_device(bench_.disk(), kDevice, target_, [](Extent) {}, {});
+  ASSERT_TRUE(ok(difference));
+  EXPECT_EQ(difference->extents, 2U);
+  const RollbackRequest plan{.disk = bench_.disk(),
+                             .target = target_,
+                             .path = kDevice,
+                             .request_id = OperationsBench::kRequest,
+                             .dry_run = true};
+  const auto planned = bench_.operations().rollback(plan, {});
+  ASSERT_TRUE(ok(planned));
+  EXPECT_EQ(planned->extents, 2U);
+  const auto receipt = bench_.rollback(target_);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->extents, 2U);
+}
+
 TEST_F(Rollback, ABitThatRotsOnTheMediumIsSeen) {
   const auto [path, offset] = bench_.find_stored(then_, kChunk);
   ASSERT_FALSE(path.empty());
