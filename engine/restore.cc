@@ -78,8 +78,9 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
   };
   io::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
-  Plan plan(request, request.device != nullptr ? request.device->max_request_bytes()
-                                               : Workforce::kSlotBytes);
+  Plan plan(request, request.one_by_one          ? request.geometry.chunk_bytes
+                     : request.device != nullptr ? request.device->max_request_bytes()
+                                                 : Workforce::kSlotBytes);
   Meter meter(monitor, request.phase, request.work_bytes);
   RestoreOutcome outcome;
 

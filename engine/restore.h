@@ -32,6 +32,8 @@ struct RestoreRequest {
   unsigned threads = 0;
   // Goes on after a bad chunk, up to this many; 0 stops at the first.
   std::size_t bad_max = 0;
+  // Each chunk by itself, so that a bad one does not keep its neighbours from being written.
+  bool one_by_one = false;
 };
 
 struct RestoreOutcome {

@@ -37,7 +37,9 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
                           intent.request_id,
                           backwards ? *undo : forward,
                           undo};
-  auto done = drive_to_target(rollback, backwards ? std::optional(forward) : undo);
+  auto done =
+      drive_to_target(rollback, backwards ? std::optional(forward) : undo,
+                      backwards || !undo ? Streaming::kWriteWhatIsWhole : Streaming::kWrite);
   if (!done) {
     Error error = std::move(done).error();
     if (error.code == Errc::kIntegrity && undo && !backwards) {

@@ -85,8 +85,8 @@ class RollbackRun {
       make_undo_record(now);
     } else {
       BLKREWIND_TRY(writer->write_nodes(*queue));
-      BLKREWIND_ASSIGN(const RestoreOutcome outcome,
-                       stream(rollback_, tree, writer.get(), now.changed_bytes, true));
+      BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback_, tree, writer.get(),
+                                                            now.changed_bytes, Streaming::kVerify));
       if (!outcome.bad.empty()) {
         mark_damaged(rollback_.store, rollback_.target.number);
         Error error = bad_chunk_error(outcome.bad.front(), rollback_.geometry);
@@ -101,7 +101,8 @@ class RollbackRun {
     const auto unfinished = [&](Error error) {
       return fail(std::move(error).with_hint(resume_hint(rollback_)));
     };
-    const auto outcome = stream(rollback_, tree, writer.get(), now.changed_bytes, false);
+    const auto outcome =
+        stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite);
     if (!outcome) return unfinished(outcome.error());
     if (!outcome->bad.empty()) {
       Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);

@@ -9,6 +9,12 @@
 #include "track/full_scan.h"
 
 namespace blkrewind {
+namespace {
+
+// Bad chunks are kept to be counted and named; so many, and something else is wrong.
+constexpr std::size_t kLostMax = 1'000'000;
+
+}  // namespace
 
 std::string resume_hint(const Rollback& rollback) {
   const std::string& path = rollback.locked.disk.path;
@@ -19,14 +25,18 @@ std::string resume_hint(const Rollback& rollback) {
 
 Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
                               store::SegmentWriter* writer, std::uint64_t work_bytes,
-                              bool verify_only) {
+                              Streaming how) {
   BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
   store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret(), writer);
   RestoreRequest request;
-  request.device = verify_only ? nullptr : rollback.device.file.get();
+  request.device = how == Streaming::kVerify ? nullptr : rollback.device.file.get();
   request.geometry = rollback.geometry;
   request.chunks = difference_stream(reader, now, store::tree_of(rollback.target));
-  request.phase = verify_only ? "verify" : "restore";
+  request.phase = how == Streaming::kVerify ? "verify" : "restore";
+  if (how == Streaming::kWriteWhatIsWhole) {
+    request.bad_max = kLostMax;
+    request.one_by_one = true;
+  }
   request.work_bytes = work_bytes;
   request.threads = rollback.threads;
   return restore_chunks(rollback.store, request, rollback.monitor);
@@ -82,7 +92,8 @@ Status finish(const Rollback& rollback, const format::LastRollback& last) {
 }
 
 Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
-                                        const std::optional<format::SnapshotRecord>& other) {
+                                        const std::optional<format::SnapshotRecord>& other,
+                                        Streaming how) {
   const Stopwatch watch;
   RollbackReceipt receipt;
   fill(receipt, rollback);
@@ -106,9 +117,22 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   receipt.change_source = scan.source->name();
   BLKREWIND_ASSIGN(const ScanOutcome now, scan_device(rollback.store, scan, rollback.monitor));
   BLKREWIND_TRY(writer->write_nodes(*queue));
-  BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback, {rollback.geometry, now.root},
-                                                        writer.get(), now.changed_bytes, false));
-  if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), rollback.geometry));
+  const store::Tree tree{rollback.geometry, now.root};
+  BLKREWIND_ASSIGN(RestoreOutcome outcome,
+                   stream(rollback, tree, writer.get(), now.changed_bytes, Streaming::kWrite));
+  if (!outcome.bad.empty() && how == Streaming::kWriteWhatIsWhole) {
+    BLKREWIND_ASSIGN(outcome, stream(rollback, tree, writer.get(), now.changed_bytes, how));
+  }
+  if (!outcome.bad.empty()) {
+    Error error = bad_chunk_error(outcome.bad.front(), rollback.geometry);
+    if (how == Streaming::kWriteWhatIsWhole) {
+      BLKREWIND_TRY(flush_device(rollback));
+      error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
+                       std::to_string(outcome.bad.size()) +
+                       " are lost so, and all the others have been restored";
+    }
+    return fail(std::move(error));
+  }
   BLKREWIND_TRY(flush_device(rollback));
   receipt.scanned_bytes = now.scanned_bytes;
   receipt.changed_bytes = now.changed_bytes;
@@ -123,7 +147,7 @@ Error put_back(const Rollback& rollback, Error error) {
   Rollback back{rollback.store,   rollback.locked,   rollback.device,     deaf,
                 rollback.threads, rollback.geometry, rollback.request_id, *rollback.undo,
                 rollback.undo};
-  auto done = drive_to_target(back, rollback.target);
+  auto done = drive_to_target(back, rollback.target, Streaming::kWriteWhatIsWhole);
   Status finished;
   if (done) {
     finished = finish(back, rollback.locked.disk.last_rollback);

@@ -1,6 +1,7 @@
 // The steps that a rollback, a resume and a putting-back share.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -25,10 +26,16 @@ struct Rollback {
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);
 
-// Turns `now` into the target: read, verify, write; or only read and verify. Does not flush.
+enum class Streaming : std::uint8_t {
+  kVerify,           // reads and verifies, up to the first bad chunk
+  kWrite,            // and writes
+  kWriteWhatIsWhole  // goes on after bad chunks: there is no other way than this one
+};
+
+// Turns `now` into the target: read, verify, write. Does not flush.
 [[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
                                             store::SegmentWriter* writer, std::uint64_t work_bytes,
-                                            bool verify_only);
+                                            Streaming how);
 [[nodiscard]] Status flush_device(const Rollback& rollback);
 
 // Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
@@ -43,9 +50,9 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome);
 
 // Re-reads what the interrupted rollback may have touched (the chunks in which `other` and the
 // target differ; everything, when it had no undo) and restores what does not equal the target. The
-// intent stands already.
+// intent stands already. kIntegrity when not all of it could be restored.
 [[nodiscard]] Result<RollbackReceipt> drive_to_target(
-    const Rollback& rollback, const std::optional<format::SnapshotRecord>& other);
+    const Rollback& rollback, const std::optional<format::SnapshotRecord>& other, Streaming how);
 
 // The target cannot be had: the device goes back to the undo snapshot, chunk by chunk where it
 // differs. Returns the error for the user, which says how that ended.

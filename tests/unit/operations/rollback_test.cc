@@ -199,6 +199,20 @@ TEST_F(Rollback, BothTheTargetAndWhatUndoSharesAreCorrupt) {
   EXPECT_FALSE(bench_.view().intent.has_value());
 }
 
+// There is no other way back: what is whole comes back, and the rest is counted.
+TEST_F(Rollback, GoingBackPassesOverWhatIsLost) {
+  interrupt(3, true);
+  ASSERT_TRUE(bench_.spoil(now_, kChunk));
+  const auto back = bench_.resume(true);
+  ASSERT_TRUE(failed(back, Errc::kIntegrity));
+  EXPECT_THAT(back.error().message, HasSubstr("chunk 1 is corrupt"));
+  EXPECT_THAT(back.error().message, HasSubstr(" 1 are lost"));
+  Bytes device = bench_.device();
+  put(device, kChunk, Bytes(now_.begin() + kChunk, now_.begin() + 2 * kChunk));
+  EXPECT_TRUE(same(device, now_)) << "beside the corrupt chunk";
+  EXPECT_TRUE(bench_.view().intent.has_value());
+}
+
 // However long a request may be, what lies together is one extent, as in a difference.
 TEST_F(Rollback, ExtentsAreCountedAsADifferenceCountsThem) {
   put(now_, 0, pattern(280 * kChunk, 5));
