@@ -23,6 +23,7 @@ if(man_pages)
   check(check_man tests/checks/with_tool.sh mandoc scripts/check-man ${man_pages})
 endif()
 
+check(mutants_fit tests/checks/with_tool.sh patch scripts/mutants --check)
 check(format_document tests/golden/check-document.sh)
 check(install_and_embed tests/install/run.sh ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR}
   ${CMAKE_CXX_COMPILER})
@@ -40,7 +41,8 @@ if(BLKREWIND_TEST_SUITES)
     check(suite_${suite} tests/checks/suite.sh ${suite})
     set_tests_properties(suite_${suite} PROPERTIES TIMEOUT 1800)
   endforeach()
+  check(crash_campaign $<TARGET_FILE:crash_campaign> --states 50000 --random 100)
   # The long ones first, and alone: each of them uses all cores by itself.
-  set_tests_properties(check_tidy suite_asan suite_tsan PROPERTIES COST 1000 RUN_SERIAL ON)
-  set_tests_properties(check_tidy PROPERTIES TIMEOUT 1800)
+  set_tests_properties(check_tidy suite_asan suite_tsan crash_campaign PROPERTIES COST 1000 RUN_SERIAL ON)
+  set_tests_properties(check_tidy crash_campaign PROPERTIES TIMEOUT 1800)
 endif()

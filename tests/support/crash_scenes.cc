@@ -259,6 +259,28 @@ void check(OperationsBench& bench, const Scene& scene, bool acknowledged, bool b
   EXPECT_TRUE(bench.all_verify());
 }
 
+void check_state(std::unique_ptr<sim::SimulatedEnv> after, const Scene& scene, bool acknowledged) {
+  auto twin = after->crash(1);
+  OperationsBench bench(std::move(after), scene.disk);
+  ASSERT_TRUE(ok(bench.open()));
+  const auto intent = bench.view().intent;
+  Known known;
+  check(bench, scene, acknowledged, false, known);
+  if (testing::Test::HasFatalFailure()) return;
+  if (intent && intent->undo != 0) {
+    SCOPED_TRACE("undone after it was resumed");
+    ASSERT_TRUE(ok(bench.undo()));
+    EXPECT_TRUE(same(bench.device(), scene.before));
+  }
+  check_usable(bench);
+  if (!intent || intent->undo == 0) return;
+  SCOPED_TRACE("backwards");
+  OperationsBench back(std::move(twin), scene.disk);
+  check(back, scene, acknowledged, true, known);
+  if (testing::Test::HasFatalFailure()) return;
+  check_usable(back);
+}
+
 void check_usable(OperationsBench& bench) {
   bench.write(kChunk, pattern(kChunk, 900));
   const Bytes device = bench.device();

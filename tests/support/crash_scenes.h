@@ -30,6 +30,7 @@ struct Workload {
   std::string name;
   std::function<Scene()> prepare;
   std::function<Status(OperationsBench&, const Scene&)> run;
+  unsigned processes = 1;
 };
 
 // What a failing test prints.
@@ -48,6 +49,9 @@ struct Known {
 // there is an undo snapshot, else forwards. `acknowledged`: the workload said that it succeeded.
 void check(OperationsBench& bench, const Scene& scene, bool acknowledged, bool backwards,
            Known& known);
+// check() and check_usable() of one state that a power cut left; a pending rollback is followed in
+// both directions, and what is finished forwards is then undone.
+void check_state(std::unique_ptr<sim::SimulatedEnv> after, const Scene& scene, bool acknowledged);
 // The store still works: it takes one more snapshot, and everything can be deleted.
 void check_usable(OperationsBench& bench);
 

@@ -171,9 +171,12 @@ class OperationsBench {
   }
   [[nodiscard]] testing::AssertionResult all_verify() {
     std::vector<SnapshotNumber> numbers;
-    for (const auto& snapshot : view().snapshots) {
-      if (snapshot.state == format::SnapshotState::kAccomplished)
-        numbers.push_back(snapshot.number);
+    for (const DiskView& disk : operations_->disks()) {
+      for (const auto& snapshot : disk.snapshots) {
+        if (snapshot.state == format::SnapshotState::kAccomplished) {
+          numbers.push_back(snapshot.number);
+        }
+      }
     }
     const auto receipt = operations_->verify(numbers, {});
     if (!receipt) return ok(receipt);
@@ -182,9 +185,11 @@ class OperationsBench {
   }
   // Deletes every snapshot, whatever its state, and looks for what is left of them.
   [[nodiscard]] testing::AssertionResult empties() {
-    for (const auto& snapshot : view().snapshots) {
-      const auto removed = remove(snapshot.number);
-      if (!removed) return ok(removed);
+    for (const DiskView& disk : operations_->disks()) {
+      for (const auto& snapshot : disk.snapshots) {
+        const auto removed = remove(snapshot.number);
+        if (!removed) return ok(removed);
+      }
     }
     const auto collected = operations_->collect({});
     if (!collected) return ok(collected);

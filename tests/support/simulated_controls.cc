@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "support/simulated_env.h"
 
@@ -46,6 +47,21 @@ void SimulatedEnv::set_crash_after(std::uint64_t mutations) {
   disk_->with([&](auto& inside) { inside.crash_after = mutations; });
 }
 
+void SimulatedEnv::record_moments() {
+  disk_->with([](auto& inside) {
+    inside.moments.clear();
+    inside.records_moments = true;
+  });
+}
+
+std::vector<State> SimulatedEnv::take_moments() {
+  return disk_->with([](auto& inside) {
+    inside.records_moments = false;
+    inside.moments.push_back(inside.state);
+    return std::exchange(inside.moments, {});
+  });
+}
+
 bool SimulatedEnv::power_is_off() const {
   return disk_->with([](auto& inside) { return inside.power_is_off; });
 }
@@ -87,6 +103,10 @@ void SimulatedEnv::clear_log() {
 
 std::uint64_t SimulatedEnv::mutations() const {
   return disk_->with([](auto& inside) { return inside.mutations; });
+}
+
+std::uint64_t SimulatedEnv::open_files() const {
+  return disk_->with([](auto& inside) { return inside.open_files; });
 }
 
 std::uint64_t SimulatedEnv::unaligned_requests() const {

@@ -123,6 +123,14 @@ std::vector<Fate> CrashSpace::all_but(std::size_t lost) const {
   return fates;
 }
 
+std::vector<Fate> CrashSpace::only(const std::function<bool(const LoggedOp&)>& keep) const {
+  std::vector<Fate> fates(open_.size());
+  for (std::size_t i = 0; i < open_.size(); ++i) {
+    if (keep(open_[i].logged)) fates[i].kind = Fate::Kind::kKept;
+  }
+  return fates;
+}
+
 std::vector<Fate> CrashSpace::draw(Random& random) const {
   const std::uint64_t chance_kept = random.below(5) * 25;
   const std::uint64_t chance_torn = random.below(3) * 25;

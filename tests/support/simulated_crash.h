@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ class CrashSpace {
   [[nodiscard]] std::vector<Fate> prefix(std::size_t count) const;
   // All kept but one.
   [[nodiscard]] std::vector<Fate> all_but(std::size_t lost) const;
+  // Those kept that `keep` chooses, the rest lost.
+  [[nodiscard]] std::vector<Fate> only(const std::function<bool(const LoggedOp&)>& keep) const;
   // Any combination, with tears at sectors and scattered sectors. How much tends to survive is
   // itself drawn.
   [[nodiscard]] std::vector<Fate> draw(Random& random) const;

@@ -78,10 +78,14 @@ class SimulatedDisk {
     State state;
     FaultPlan faults;
     std::vector<LoggedOp> log;
+    // The machine before each mutating operation, while that is asked for.
+    bool records_moments = false;
+    std::vector<State> moments;
     std::uint64_t operations = 0;
     std::uint64_t mutations = 0;
     std::uint64_t crash_after = kNever;
     std::uint64_t unaligned_requests = 0;
+    std::uint64_t open_files = 0;
     bool power_is_off = false;
   };
   template <class Body>

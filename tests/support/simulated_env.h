@@ -51,6 +51,8 @@ struct CrashCoverage {
 class SimulatedEnv final : public io::Env {
  public:
   explicit SimulatedEnv(const SimulatedOptions& options = {});
+  // A machine that starts with that state.
+  SimulatedEnv(State state, const SimulatedOptions& options);
 
   // --- io::Env ---
   [[nodiscard]] Result<std::unique_ptr<io::File>> open(const std::string& path,
@@ -88,6 +90,11 @@ class SimulatedEnv final : public io::Env {
   // but one, and random ones up to `limit`.
   CrashCoverage crash_states(std::uint64_t limit, const CrashVisitor& visit,
                              const CrashOptions& options = {}) const;
+  // From now on the machine is kept as it is before each mutating operation: at power cuts at any
+  // of these moments, CrashSpace can look without running everything again.
+  void record_moments();
+  // Those moments, and last the present one; stops recording.
+  [[nodiscard]] std::vector<State> take_moments();
   // The power goes off after so many mutating operations, counted from the first of this Env.
   void set_crash_after(std::uint64_t mutations);
   [[nodiscard]] bool power_is_off() const;
@@ -105,6 +112,8 @@ class SimulatedEnv final : public io::Env {
   [[nodiscard]] std::vector<LoggedOp> log() const;
   void clear_log();
   [[nodiscard]] std::uint64_t mutations() const;
+  // Open files, whoever opened them.
+  [[nodiscard]] std::uint64_t open_files() const;
   // Reads and writes of direct files whose offset, length or address was not aligned. They were
   // executed all the same, as the real queue does.
   [[nodiscard]] std::uint64_t unaligned_requests() const;
@@ -133,7 +142,6 @@ class SimulatedEnv final : public io::Env {
   [[nodiscard]] bool durable_exists(const std::string& path) const;
 
  private:
-  SimulatedEnv(State state, const SimulatedOptions& options);
   [[nodiscard]] Status status(OpKind kind, const std::string& path, int error) const;
 
   std::shared_ptr<SimulatedDisk> disk_;

@@ -1,8 +1,10 @@
 #include "support/simulated_file.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdint>
-#include <new>
+#include <cstdlib>
 
 namespace blkrewind::sim {
 namespace {
@@ -67,16 +69,19 @@ SimulatedQueue::SimulatedQueue(std::shared_ptr<SimulatedDisk> disk, const io::Qu
     return;
   }
   const std::size_t bytes = std::size_t{options.slots} * options.slot_bytes;
-  memory_ =
-      static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kDirectAlignmentBytes}));
-  std::fill_n(memory_, bytes, std::byte{0});
+  // Fresh pages are zero, and those that nobody touches cost nothing.
+  void* mapping =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) std::abort();
+  memory_ = static_cast<std::byte*>(mapping);
+  memory_bytes_ = bytes;
   for (std::uint32_t i = 0; i < options.slots; ++i) {
     slots_.push_back({i, memory_ + std::size_t{i} * options.slot_bytes, options.slot_bytes});
   }
 }
 
 SimulatedQueue::~SimulatedQueue() {
-  ::operator delete (memory_, std::align_val_t{kDirectAlignmentBytes});
+  if (memory_ != nullptr) ::munmap(memory_, memory_bytes_);
 }
 
 Status SimulatedQueue::check_thread() const {

@@ -62,6 +62,7 @@ class SimulatedQueue final : public io::Queue {
   std::vector<InFlight> in_flight_;
   std::vector<io::Slot> slots_;
   std::byte* memory_ = nullptr;  // of the slots
+  std::size_t memory_bytes_ = 0;
 };
 
 }  // namespace blkrewind::sim

@@ -31,6 +31,7 @@ Outcome<Handle> SimulatedDisk::open(const std::string& path, bool writable, bool
   if (finish(std::move(logged), error) != 0) {
     return tl::unexpected(error);
   }
+  ++inside_.open_files;
   if (exclusive) {
     ++inside_.state.at(*inode).exclusive_holders;
   }
@@ -39,6 +40,7 @@ Outcome<Handle> SimulatedDisk::open(const std::string& path, bool writable, bool
 
 void SimulatedDisk::close(const Handle& handle) {
   const std::lock_guard guard(mutex_);
+  --inside_.open_files;
   if (handle.exclusive) {
     --inside_.state.at(handle.inode).exclusive_holders;
   }

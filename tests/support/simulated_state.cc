@@ -1,5 +1,8 @@
 #include "support/simulated_state.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <span>
@@ -9,6 +12,11 @@ namespace blkrewind::sim {
 State::State() { inodes[kRootInode].type = InodeType::kDirectory; }
 
 std::string normalized(const std::string& path) {
+  // Nearly all are already.
+  if (path.size() > 1 && path.front() == '/' && path.back() != '/' &&
+      path.find("//") == std::string::npos && path.find("/.") == std::string::npos) {
+    return path;
+  }
   std::string text = std::filesystem::path("/" + path).lexically_normal().string();
   const std::size_t first = text.find_first_not_of('/');
   if (first == std::string::npos) {
@@ -23,14 +31,17 @@ std::string normalized(const std::string& path) {
 
 std::optional<InodeId> State::find(const std::string& path, bool durable) const {
   InodeId id = kRootInode;
-  const std::filesystem::path clean = normalized(path);
-  for (const auto& name : clean.relative_path()) {
+  const std::string clean = normalized(path);
+  for (std::size_t at = 1; at < clean.size();) {
+    const std::size_t end = std::min(clean.find('/', at), clean.size());
+    const std::string name = clean.substr(at, end - at);
+    at = end + 1;
     const auto node = inodes.find(id);
     if (node == inodes.end() || node->second.type != InodeType::kDirectory) {
       return std::nullopt;
     }
     const auto& entries = durable ? node->second.entries_durable : node->second.entries_now;
-    const auto it = entries.find(name.string());
+    const auto it = entries.find(name);
     if (it == entries.end()) {
       return std::nullopt;
     }
@@ -40,12 +51,47 @@ std::optional<InodeId> State::find(const std::string& path, bool durable) const 
 }
 
 std::optional<NameOp::Side> State::find_parent(const std::string& path) const {
-  const std::filesystem::path clean = normalized(path);
-  const auto directory = find(clean.parent_path().string());
-  if (!directory || !clean.has_filename() || at(*directory).type != InodeType::kDirectory) {
+  const std::string clean = normalized(path);
+  const std::size_t slash = clean.rfind('/');
+  const auto directory = find(clean.substr(0, std::max<std::size_t>(slash, 1)));
+  if (!directory || clean.size() == 1 || at(*directory).type != InodeType::kDirectory) {
     return std::nullopt;
   }
-  return NameOp::Side{*directory, clean.filename().string()};
+  return NameOp::Side{*directory, clean.substr(slash + 1)};
+}
+
+namespace {
+
+void add(XXH3_state_t& hash, std::uint64_t value) {
+  XXH3_64bits_update(&hash, &value, sizeof value);
+}
+
+void add(XXH3_state_t& hash, const State& state, InodeId id) {
+  const Inode& inode = state.at(id);
+  add(hash, static_cast<std::uint64_t>(inode.type));
+  add(hash, inode.now.size_bytes());
+  std::vector<std::byte> bytes;
+  for (Extent data = inode.now.next_data(0); !data.empty();
+       data = inode.now.next_data(data.end())) {
+    bytes.resize(data.length);
+    inode.now.read(data.offset, bytes);
+    add(hash, data.offset);
+    XXH3_64bits_update(&hash, bytes.data(), bytes.size());
+  }
+  for (const auto& [name, child] : inode.entries_now) {
+    add(hash, name.size());
+    XXH3_64bits_update(&hash, name.data(), name.size());
+    add(hash, state, child);
+  }
+}
+
+}  // namespace
+
+std::uint64_t fingerprint(const State& state) {
+  XXH3_state_t hash;
+  XXH3_64bits_reset(&hash);
+  add(hash, state, kRootInode);
+  return XXH3_64bits_digest(&hash);
 }
 
 void apply(SparseBytes& image, const DataOp& op, Extent part) {

@@ -80,6 +80,9 @@ struct State {
   [[nodiscard]] std::optional<NameOp::Side> find_parent(const std::string& path) const;
 };
 
+// Of every name and byte that the running system sees, holes told from zeroes.
+[[nodiscard]] std::uint64_t fingerprint(const State& state);
+
 // Absolute, without ".", ".." and doubled slashes.
 [[nodiscard]] std::string normalized(const std::string& path);
 

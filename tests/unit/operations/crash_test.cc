@@ -2,6 +2,7 @@
 //
 // A failure prints the workload, the operation and the fate of what was not flushed: run that one
 // again with --gtest_filter. The seeds are fixed.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -9,15 +10,14 @@
 #include <string>
 #include <utility>
 
+#include "support/crash_faults.h"
 #include "support/crash_scenes.h"
+#include "support/order_rules.h"
 
 namespace blkrewind::test {
 namespace {
 
 constexpr std::uint64_t kStatesMax = 14;
-const std::vector<sim::OpKind> kTakingRoom = {sim::OpKind::kWrite, sim::OpKind::kWriteZeroes,
-                                              sim::OpKind::kTruncate, sim::OpKind::kCreate,
-                                              sim::OpKind::kRename};
 
 class Crash : public testing::TestWithParam<Workload> {
  protected:
@@ -35,45 +35,6 @@ class Crash : public testing::TestWithParam<Workload> {
     return bench;
   }
   Status run(OperationsBench& bench) { return GetParam().run(bench, scene_); }
-
-  // One state that a power cut left; an intent is followed in both directions.
-  void check_state(std::unique_ptr<sim::SimulatedEnv> after, bool acknowledged) {
-    auto twin = after->crash(1);
-    OperationsBench bench(std::move(after), scene_.disk);
-    ASSERT_TRUE(ok(bench.open()));
-    const auto intent = bench.view().intent;
-    Known known;
-    check(bench, scene_, acknowledged, false, known);
-    if (HasFatalFailure()) return;
-    check_usable(bench);
-    if (!intent || intent->undo == 0) return;
-    SCOPED_TRACE("backwards");
-    OperationsBench back(std::move(twin), scene_.disk);
-    check(back, scene_, acknowledged, true, known);
-    if (HasFatalFailure()) return;
-    check_usable(back);
-  }
-
-  // What was acknowledged after the trouble survives another power cut.
-  void check_kept(OperationsBench& bench, Known known) {
-    known.snapshots[bench.must_snapshot()] = known.device;
-    bench.close();
-    bench.env().crash_states(
-        2, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
-          SCOPED_TRACE("a second power cut: " + what);
-          OperationsBench again(std::move(after), scene_.disk);
-          const Status opened = again.open();
-          EXPECT_TRUE(ok(opened));
-          if (!opened) return false;
-          EXPECT_FALSE(again.view().intent.has_value());
-          EXPECT_TRUE(same(again.device(), known.device));
-          for (const auto& [number, bytes] : known.snapshots) {
-            EXPECT_TRUE(again.exports_as(number, bytes)) << "snapshot " << number;
-          }
-          check_usable(again);
-          return !HasFailure();
-        });
-  }
 
   Scene scene_;
 };
@@ -95,7 +56,7 @@ TEST_P(Crash, PowerCutAtEveryOperation) {
         [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
           SCOPED_TRACE("after mutation " + std::to_string(cut) + (done ? ", done" : "") + "; " +
                        what);
-          check_state(std::move(after), done.has_value());
+          check_state(std::move(after), scene_, done.has_value());
           return !HasFailure();
         },
         {.seed = cut + 1});
@@ -105,63 +66,23 @@ TEST_P(Crash, PowerCutAtEveryOperation) {
   EXPECT_GT(cut, 4U);
 }
 
-struct Trouble {
-  const char* name;
-  sim::Fault fault;
-};
-
 // Every operation fails in turn; the process ends, and another one looks.
 TEST_P(Crash, EveryOperationFails) {
-  const std::vector<Trouble> troubles = {
-      {"EIO once", {.error = EIO}},
-      {"ENOSPC once", {.kinds = kTakingRoom, .error = ENOSPC}},
-      {"EIO from then on", {.from_then_on = true, .error = EIO}},
-      {"a flush that loses what it should have kept",
-       {.kinds = {sim::OpKind::kFlush}, .error = EIO, .flush_loss = sim::FlushLoss::kVanish}},
-      {"a flush of the store after which no other helps",
-       {.kinds = {sim::OpKind::kFlush},
-        .path = kStore,
-        .error = EIO,
-        .flush_loss = sim::FlushLoss::kCacheOnly}},
-      {"half a write", {.kinds = {sim::OpKind::kWrite}, .error = EIO, .applied_bytes = 2048}},
-  };
-  for (const Trouble& trouble : troubles) {
+  for (const Trouble& trouble : troubles()) {
     std::uint64_t nth = 1;
-    for (bool hit = true; hit && !HasFailure(); ++nth) {
-      SCOPED_TRACE(std::string(trouble.name) + " at operation " + std::to_string(nth));
-      auto bench = fresh();
-      sim::Fault fault = trouble.fault;
-      fault.nth = nth;
-      bench->env().inject(fault);
-      const Status done = run(*bench);
-      hit = bench->env().fault_hits() != 0;
-      if (!hit) {
-        ASSERT_TRUE(ok(done));
-      } else if (!done) {
-        EXPECT_NE(done.error().code, Errc::kInternal) << done.error().to_string();
-        EXPECT_FALSE(done.error().message.empty());
-      }
-      bench->close();
-      bench->env().clear_faults();
-      const bool backwards = nth % 2 == 0;
-      bench->env().crash_states(
-          2,
-          [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
-            SCOPED_TRACE("then a power cut: " + what);
-            OperationsBench rebooted(std::move(after), scene_.disk);
-            Known known;
-            check(rebooted, scene_, done.has_value(), backwards, known);
-            return !HasFailure();
-          },
-          {.seed = nth});
-      if (HasFailure()) return;
-      Known known;
-      check(*bench, scene_, done.has_value(), backwards, known);
-      if (HasFailure()) return;
-      check_kept(*bench, known);
+    while (!HasFailure() &&
+           meet_trouble(GetParam(), scene_, trouble, nth) != Meeting::kNotReached) {
+      ++nth;
     }
-    std::cout << trouble.name << ": " << nth - 2 << " operations\n";
+    std::cout << trouble.name << ": " << nth - 1 << " operations\n";
   }
+}
+
+TEST_P(Crash, NothingIsWrittenBeforeItsTime) {
+  const Recording recording = record(GetParam(), scene_, 0);
+  const OrderFindings findings = check_order(recording, scene_);
+  EXPECT_THAT(findings.breaches, testing::IsEmpty());
+  EXPECT_GT(findings.looked_at, 0U);
 }
 
 // A record whose flush failed can be read and may be gone after a power cut: whatever the next
@@ -196,7 +117,7 @@ TEST_P(Crash, NothingIsBuiltOnARecordThatWasNotFlushed) {
           [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
             SCOPED_TRACE("flush " + std::to_string(nth) + " failed, then a cut after mutation " +
                          std::to_string(cut) + "; " + what);
-            check_state(std::move(after), false);
+            check_state(std::move(after), scene_, false);
             return !HasFailure();
           },
           {.seed = cut + 1});

@@ -1,0 +1,205 @@
+// Crash states of one workload: every moment, every combination while there are few, chance beyond.
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "campaign/campaign.h"
+#include "campaign/repeatable.h"
+#include "support/order_rules.h"
+
+namespace blkrewind::campaign {
+namespace {
+
+using sim::CrashSpace;
+using test::OperationsBench;
+using test::Scene;
+
+// A moment with no more combinations than this is visited whole.
+constexpr std::uint64_t kExhaustiveMax = 1024;
+constexpr unsigned kDrawsAtOnce = 8;
+constexpr unsigned kBatchesOfARun = 24;
+constexpr unsigned kFruitlessRunsMax = 2;
+// Of the states, one in so many is recovered from with a power cut in the middle, so often.
+constexpr std::uint64_t kRecoveriesCut = 4;
+constexpr unsigned kCutsOfARecovery = 3;
+
+bool failed_already() { return testing::Test::HasFailure(); }
+
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) { return sim::Random(a ^ (b << 20U)).next(); }
+
+std::uint64_t name_number(const std::string& name) {
+  std::uint64_t number = 0;
+  for (const char c : name) number = mix(number, static_cast<unsigned char>(c));
+  return number;
+}
+
+std::unique_ptr<sim::SimulatedEnv> boot(sim::State state) {
+  return std::make_unique<sim::SimulatedEnv>(std::move(state), sim::SimulatedOptions{});
+}
+
+// The machine while the power comes back, is recovered, and goes again.
+std::vector<sim::State> recovery_moments(const sim::State& state, const Scene& scene,
+                                         bool backwards) {
+  OperationsBench bench(boot(state), scene.disk);
+  bench.env().record_moments();
+  if (bench.open()) {
+    const auto intent = bench.view().intent;
+    if (intent) (void)bench.resume(backwards && intent->undo != 0);
+    (void)bench.operations().collect({});
+  }
+  return bench.env().take_moments();
+}
+
+class Explorer {
+ public:
+  Explorer(const Share& share, const test::Workload& workload, std::size_t index,
+           std::uint64_t target)
+      : share_(share),
+        workload_(workload),
+        target_(target),
+        found_(share.tally->counts().states_of.at(index)),
+        name_number_(name_number(workload.name)) {
+    repeat_from(name_number_);
+    scene_ = workload.prepare();
+  }
+
+  void go() {
+    unsigned fruitless = 0;
+    for (std::uint64_t run = 0; wants_more() && fruitless <= kFruitlessRunsMax; ++run) {
+      const std::uint64_t before = found_;
+      explore_run(run);
+      fruitless = found_ == before ? fruitless + 1 : 0;
+    }
+  }
+
+ private:
+  [[nodiscard]] bool wants_more() const { return found_ < target_ && !failed_already(); }
+
+  void explore_run(std::uint64_t run) {
+    repeat_from(mix(name_number_, run));
+    const test::Recording recording = test::record(workload_, scene_, run);
+    for (unsigned batch = 0; batch < kBatchesOfARun && wants_more(); ++batch) {
+      const std::uint64_t before = found_;
+      for (std::uint64_t moment = 0; moment < recording.moments.size() && wants_more(); ++moment) {
+        if ((moment + batch) % share_.processes != share_.process) continue;
+        const CrashSpace space(recording.moments[moment], {});
+        const bool acknowledged = moment + 1 == recording.moments.size();
+        visit_moment(run, moment, space, batch, acknowledged);
+      }
+      if (batch > 1 && found_ == before) return;
+    }
+  }
+
+  void visit_moment(std::uint64_t run, std::uint64_t moment, const CrashSpace& space,
+                    unsigned batch, bool acknowledged) {
+    const auto visit = [&](char kind, std::uint64_t value) {
+      if (wants_more()) {
+        visit_state({workload_.name, run, {moment, {kind, value}}, false, {}}, space, acknowledged);
+      }
+    };
+    const std::uint64_t combinations = space.combinations();
+    if (batch == 0 && combinations <= kExhaustiveMax) {
+      for (std::uint64_t i = 0; i < combinations; ++i) visit('c', i);
+      ++share_.tally->counts().exhausted_moments;
+      return;
+    }
+    if (batch == 0) {
+      for (std::uint64_t i = 0; i <= space.operations(); ++i) visit('p', i);
+      for (std::uint64_t i = 0; i < space.operations(); ++i) visit('a', i);
+    }
+    for (unsigned i = 0; i < kDrawsAtOnce; ++i) {
+      visit('d', mix(share_.seed, (run << 24U) ^ (moment << 12U) ^ (batch * kDrawsAtOnce + i)));
+    }
+  }
+
+  void visit_state(const StateCase& name, const CrashSpace& space, bool acknowledged) {
+    const std::vector<sim::Fate> fates = fates_of(space, name.cut.fate);
+    sim::State state = space.outcome(fates);
+    if (!count(state, acknowledged)) return;
+    const bool cut_again = mix(share_.seed, found_) % kRecoveriesCut == 0;
+    test::check_state(boot(state), scene_, acknowledged);
+    if (failed_already()) return report(name, space.describe(fates));
+    if (cut_again) cut_recovery(name, state, acknowledged);
+  }
+
+  void cut_recovery(StateCase name, const sim::State& state, bool acknowledged) {
+    sim::Random random(mix(share_.seed, found_));
+    name.backwards = random.percent(50);
+    const auto moments = recovery_moments(state, scene_, name.backwards);
+    for (unsigned i = 0; i < kCutsOfARecovery && wants_more(); ++i) {
+      const std::uint64_t moment = random.below(moments.size());
+      name.second = Cut{moment, {'d', random.next()}};
+      const CrashSpace space(moments[moment], {});
+      const auto fates = fates_of(space, name.second->fate);
+      sim::State again = space.outcome(fates);
+      if (!count(again, acknowledged)) continue;
+      ++share_.tally->counts().recovery_states;
+      test::check_state(boot(std::move(again)), scene_, acknowledged);
+      if (failed_already()) return report(name, space.describe(fates));
+    }
+  }
+
+  // False: met before.
+  bool count(const sim::State& state, bool acknowledged) {
+    Counts& counts = share_.tally->counts();
+    const std::uint64_t print =
+        mix(mix(sim::fingerprint(state), name_number_), acknowledged ? 1 : 0);
+    if (!share_.tally->is_new(print)) {
+      ++counts.met_again;
+      return false;
+    }
+    ++found_;
+    ++counts.states;
+    return true;
+  }
+
+  void report(const StateCase& name, const std::string& what) const {
+    std::cout << "What was not flushed when the power went:\n"
+              << what << "Repeat it: " << share_.command << " --only " << to_string(name)
+              << std::endl;
+  }
+
+  const Share& share_;
+  const test::Workload& workload_;
+  const std::uint64_t target_;
+  std::atomic<std::uint64_t>& found_;
+  const std::uint64_t name_number_;
+  Scene scene_;
+};
+
+}  // namespace
+
+void explore(const Share& share, const test::Workload& workload, std::size_t index,
+             std::uint64_t target) {
+  Explorer(share, workload, index, target).go();
+}
+
+void replay(const StateCase& name) {
+  const auto found = workload_named(name.workload);
+  ASSERT_FALSE(found.empty()) << "no workload " << name.workload;
+  const test::Workload& workload = found.front();
+  const std::uint64_t number = name_number(workload.name);
+  repeat_from(number);
+  const Scene scene = workload.prepare();
+  repeat_from(mix(number, name.run));
+  const test::Recording recording = test::record(workload, scene, name.run);
+  ASSERT_LT(name.cut.moment, recording.moments.size()) << "there are fewer moments";
+  const bool acknowledged = name.cut.moment + 1 == recording.moments.size();
+  const CrashSpace space(recording.moments[name.cut.moment], {});
+  const auto fates = fates_of(space, name.cut.fate);
+  std::cout << "The power goes; what was not flushed:\n" << space.describe(fates);
+  sim::State state = space.outcome(fates);
+  if (name.second) {
+    const auto moments = recovery_moments(state, scene, name.backwards);
+    ASSERT_LT(name.second->moment, moments.size()) << "the recovery has fewer moments";
+    const CrashSpace inner(moments[name.second->moment], {});
+    const auto again = fates_of(inner, name.second->fate);
+    std::cout << "It goes again while that is recovered from:\n" << inner.describe(again);
+    state = inner.outcome(again);
+  }
+  test::check_state(boot(std::move(state)), scene, acknowledged);
+}
+
+}  // namespace blkrewind::campaign

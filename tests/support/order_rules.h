@@ -1,0 +1,39 @@
+// What must come before what, read off the record of a run:
+//
+//   1. no byte of the device is written before an intent that names the target is durable, and with
+//      undo the whole undo snapshot
+//   2. a journal record, once written, names nothing that is not durable: when the record alone
+//      survives a power cut, every snapshot that it makes visible is whole
+//   3. the intent goes only when the device has nothing left to be flushed
+//   4. a flush that failed is not tried again by the same process
+//
+// A breach is one line that names the operation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "support/crash_scenes.h"
+
+namespace blkrewind::test {
+
+// One undisturbed run of a workload.
+struct Recording {
+  std::vector<sim::State> moments;  // before each mutating operation, and at the end
+  std::vector<sim::LoggedOp> log;   // since the first moment
+  bool succeeded = false;
+};
+
+// With another `run` operations complete in another order.
+[[nodiscard]] Recording record(const Workload& workload, const Scene& scene, std::uint64_t run);
+
+struct OrderFindings {
+  std::vector<std::string> breaches;
+  std::uint64_t looked_at = 0;  // writes to the device and to the journal
+};
+// Rules 1 to 3.
+[[nodiscard]] OrderFindings check_order(const Recording& recording, const Scene& scene);
+// Rule 4.
+[[nodiscard]] std::vector<std::string> retried_flushes(const std::vector<sim::LoggedOp>& log);
+
+}  // namespace blkrewind::test
