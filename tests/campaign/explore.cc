@@ -21,6 +21,10 @@ constexpr std::uint64_t kExhaustiveMax = 1024;
 constexpr unsigned kDrawsAtOnce = 8;
 constexpr unsigned kBatchesOfARun = 24;
 constexpr unsigned kFruitlessRunsMax = 2;
+// A moment that brought nothing new so many times in a row is done.
+constexpr std::uint64_t kFruitlessStatesMax = 48;
+// Of the states, one in so many has its store used further; of each, lost room is looked for.
+constexpr std::uint64_t kStoresUsed = 4;
 // Of the states, one in so many is recovered from with a power cut in the middle, so often.
 constexpr std::uint64_t kRecoveriesCut = 4;
 constexpr unsigned kCutsOfARecovery = 3;
@@ -63,6 +67,7 @@ class Explorer {
         name_number_(name_number(workload.name)) {
     repeat_from(name_number_);
     scene_ = workload.prepare();
+    test::learn_digests(scene_);
   }
 
   void go() {
@@ -80,28 +85,35 @@ class Explorer {
   void explore_run(std::uint64_t run) {
     repeat_from(mix(name_number_, run));
     const test::Recording recording = test::record(workload_, scene_, run);
+    std::vector<std::uint64_t> fruitless(recording.moments.size());
     for (unsigned batch = 0; batch < kBatchesOfARun && wants_more(); ++batch) {
       const std::uint64_t before = found_;
       for (std::uint64_t moment = 0; moment < recording.moments.size() && wants_more(); ++moment) {
-        if ((moment + batch) % share_.processes != share_.process) continue;
+        if (moment % share_.processes != share_.process) continue;
+        if (fruitless[moment] > kFruitlessStatesMax) continue;
         const CrashSpace space(recording.moments[moment], {});
         const bool acknowledged = moment + 1 == recording.moments.size();
-        visit_moment(run, moment, space, batch, acknowledged);
+        visit_moment(run, moment, space, batch, acknowledged, fruitless[moment]);
       }
       if (batch > 1 && found_ == before) return;
     }
   }
 
   void visit_moment(std::uint64_t run, std::uint64_t moment, const CrashSpace& space,
-                    unsigned batch, bool acknowledged) {
+                    unsigned batch, bool acknowledged, std::uint64_t& fruitless) {
     const auto visit = [&](char kind, std::uint64_t value) {
-      if (wants_more()) {
-        visit_state({workload_.name, run, {moment, {kind, value}}, false, {}}, space, acknowledged);
-      }
+      if (!wants_more()) return;
+      const bool is_new = visit_state({workload_.name, run, {moment, {kind, value}}, false, {}},
+                                      space, acknowledged);
+      fruitless = is_new ? 0 : fruitless + 1;
     };
     const std::uint64_t combinations = space.combinations();
     if (batch == 0 && combinations <= kExhaustiveMax) {
-      for (std::uint64_t i = 0; i < combinations; ++i) visit('c', i);
+      // In another order of completion a moment is mostly one that is known.
+      for (std::uint64_t i = 0; i < combinations; ++i) {
+        if (run != 0 && fruitless > kFruitlessStatesMax) return;
+        visit('c', i);
+      }
       ++share_.tally->counts().exhausted_moments;
       return;
     }
@@ -114,14 +126,19 @@ class Explorer {
     }
   }
 
-  void visit_state(const StateCase& name, const CrashSpace& space, bool acknowledged) {
+  // False: the state was met before.
+  bool visit_state(const StateCase& name, const CrashSpace& space, bool acknowledged) {
     const std::vector<sim::Fate> fates = fates_of(space, name.cut.fate);
     sim::State state = space.outcome(fates);
-    if (!count(state, acknowledged)) return;
+    if (!count(state, acknowledged)) return false;
     const bool cut_again = mix(share_.seed, found_) % kRecoveriesCut == 0;
-    test::check_state(boot(state), scene_, acknowledged);
-    if (failed_already()) return report(name, space.describe(fates));
-    if (cut_again) cut_recovery(name, state, acknowledged);
+    test::check_state(boot(state), scene_, acknowledged, afterwards());
+    if (failed_already()) {
+      report(name, space.describe(fates));
+    } else if (cut_again) {
+      cut_recovery(name, state, acknowledged);
+    }
+    return true;
   }
 
   void cut_recovery(StateCase name, const sim::State& state, bool acknowledged) {
@@ -136,9 +153,14 @@ class Explorer {
       sim::State again = space.outcome(fates);
       if (!count(again, acknowledged)) continue;
       ++share_.tally->counts().recovery_states;
-      test::check_state(boot(std::move(again)), scene_, acknowledged);
+      test::check_state(boot(std::move(again)), scene_, acknowledged, afterwards());
       if (failed_already()) return report(name, space.describe(fates));
     }
+  }
+
+  [[nodiscard]] test::Afterwards afterwards() const {
+    return mix(share_.seed + 1, found_) % kStoresUsed == 0 ? test::Afterwards::kUseStore
+                                                           : test::Afterwards::kReclaim;
   }
 
   // False: met before.

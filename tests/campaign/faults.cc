@@ -47,7 +47,7 @@ void replay(const FaultCase& name) {
 }
 
 void watch_order(const Share& share, const test::Workload& workload) {
-  constexpr std::uint64_t kRuns = 8;
+  constexpr std::uint64_t kRuns = 4;
   repeat_from(1);
   const test::Scene scene = workload.prepare();
   for (std::uint64_t run = share.process; run < kRuns; run += share.processes) {

@@ -33,7 +33,7 @@ class History {
  public:
   explicit History(std::uint64_t seed)
       : random_(seed),
-        chunks_(1 + random_.below(random_.percent(15) ? 300 : 24)),
+        chunks_(1 + random_.below(random_.percent(4) ? 300 : 16)),
         tail_(random_.percent(30) ? 512 * (1 + random_.below(7)) : 0),
         model_(fresh(chunks_ * kChunk + tail_)),
         bench_(model_, kChunk) {

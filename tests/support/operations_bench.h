@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,7 +57,11 @@ template <class T>
 
 // Names the first byte that differs rather than printing both.
 [[nodiscard]] inline testing::AssertionResult same(const Bytes& actual, const Bytes& expected) {
-  if (actual == expected) return testing::AssertionSuccess();
+  // memcmp: comparing vectors of std::byte goes byte by byte.
+  if (actual.size() == expected.size() &&
+      (actual.empty() || std::memcmp(actual.data(), expected.data(), actual.size()) == 0)) {
+    return testing::AssertionSuccess();
+  }
   if (actual.size() != expected.size()) {
     return testing::AssertionFailure() << actual.size() << " bytes instead of " << expected.size();
   }
