@@ -31,7 +31,7 @@ Status run_register(Session& session, const DiskArguments& arguments) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
   }
-  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.register_disk(arguments.target, options));
   return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
 }

@@ -50,7 +50,7 @@ Status run_import(Session& session, const ImportArguments& arguments) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
   }
-  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(
       const SnapshotReceipt receipt,
       engine.import_image(arguments.target, arguments.file, options, session.monitor()));

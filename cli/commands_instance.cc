@@ -58,6 +58,10 @@ Status run_set(Session& session, const InstanceArguments& arguments) {
     change.expires_at = 0;
   } else if (!arguments.expires_at.empty()) {
     BLKREWIND_ASSIGN(change.expires_at, parse_time(arguments.expires_at));
+    if (*change.expires_at <= 0) {
+      return fail(Errc::kInvalidArgument, "a time before 1970-01-01T00:00:01Z is not possible",
+                  "write never for an instance that never expires");
+    }
   }
   if (!arguments.arrears.empty()) {
     BLKREWIND_ASSIGN(change.in_arrears, parse_yes_no(arguments.arrears));

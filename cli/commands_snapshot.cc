@@ -22,7 +22,7 @@ Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
   }
-  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const SnapshotReceipt receipt,
                    engine.snapshot(arguments.target, options, session.monitor()));
   return session.receipt(json_of(receipt), text_of(receipt, arguments.target));

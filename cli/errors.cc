@@ -1,5 +1,7 @@
 #include "cli/errors.h"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -8,6 +10,30 @@
 #include "cli/output.h"
 
 namespace blkrewind::cli {
+namespace {
+
+// The end of the word that begins at `begin`. A quoted one, as shell_word() makes it, may hold
+// blanks; an apostrophe inside a word is none.
+std::size_t word_end(std::string_view text, std::size_t begin) {
+  bool quoted = false;
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    const bool escaped = !quoted && i > begin && text[i - 1] == '\\';
+    if (text[i] == '\'' && text[begin] == '\'' && !escaped) quoted = !quoted;
+    if (text[i] == ' ' && !quoted) return i;
+  }
+  return text.size();
+}
+
+// "list", "list)", "list;"
+bool is_command(std::string_view word) {
+  constexpr std::array<std::string_view, 13> kCommands = {
+      "snapshot", "list",   "diff",   "delete", "rollback", "undo", "resume",
+      "export",   "import", "verify", "disk",   "instance", "store"};
+  word = word.substr(0, word.find_first_not_of("abcdefghijklmnopqrstuvwxyz"));
+  return std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end();
+}
+
+}  // namespace
 
 int exit_status(const Error& error, int signal) {
   switch (error.code) {
@@ -34,6 +60,23 @@ int exit_status(const Error& error, int signal) {
 
 std::string error_code(const Error& error) {
   return error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code;
+}
+
+std::string with_store(std::string_view hint, const std::string& option) {
+  if (option.empty()) return std::string(hint);
+  std::string text;
+  std::string_view before;
+  for (std::size_t at = 0; at < hint.size();) {
+    const std::size_t begin = std::min(hint.find_first_not_of(' ', at), hint.size());
+    const std::size_t end = word_end(hint, begin);
+    const std::string_view word = hint.substr(begin, end - begin);
+    text += hint.substr(at, begin - at);
+    if (before == "blkrewind" && is_command(word)) text += option + " ";
+    text += word;
+    before = word.starts_with('(') ? word.substr(1) : word;
+    at = end;
+  }
+  return text;
 }
 
 std::string error_text(const Error& error) {

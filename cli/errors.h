@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "blkrewind/error.h"
 
@@ -21,6 +22,10 @@ enum ExitStatus : int {
 
 // The API's code when a rule of the API refused, else the name of the Errc.
 [[nodiscard]] std::string error_code(const Error& error);
+
+// Hints name commands as "blkrewind COMMAND ...": `option` (if not empty) is inserted after each
+// such "blkrewind", so that what is typed again means the same store. Quoted words are left alone.
+[[nodiscard]] std::string with_store(std::string_view hint, const std::string& option);
 
 // "blkrewind: CODE: message", then the context and the hint on lines of their own. The message of
 // an API refusal is left as the API has it, to the letter.

@@ -153,7 +153,7 @@ Json json_of(const SnapshotInfo& snapshot) {
   json["kind"] = name_of(snapshot.kind);
   json["status"] = name_of(snapshot.status);
   json["damaged"] = snapshot.damaged;
-  json["created_at"] = time_or_null(snapshot.created_at);
+  json["created_at"] = snapshot.created_at;
   json["device_bytes"] = snapshot.device_bytes;
   json["chunk_bytes"] = snapshot.chunk_bytes;
   json["stored_bytes"] = snapshot.stored_bytes;

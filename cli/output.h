@@ -13,9 +13,6 @@ namespace blkrewind::cli {
 // Control characters become '?': a name or a path must not be able to command the terminal.
 [[nodiscard]] std::string printable(std::string_view text);
 
-// As a shell needs it: quoted only when it has to be.
-[[nodiscard]] std::string shell_quoted(std::string_view text);
-
 // "1 snapshot", "2 snapshots".
 [[nodiscard]] std::string counted(std::uint64_t count, const std::string& noun);
 

@@ -139,7 +139,10 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   Session session(options, out, err);
   const Status done = chosen(session);
   session.erase_progress();
-  return done ? static_cast<int>(kExitDone) : report(done.error(), options.json, session.err());
+  if (done) return kExitDone;
+  Error error = done.error();
+  error.hint = with_store(error.hint, session.store_option());
+  return report(error, options.json, session.err());
 }
 
 }  // namespace

@@ -155,8 +155,8 @@ std::string text_of(const std::vector<InstanceInfo>& instances) {
   Table table({{"ID"}, {"NAME"}, {"STATUS"}, {"LOCKS"}, {"EXPIRES"}, {"ARREARS"}, {"DISKS"}});
   for (const InstanceInfo& instance : instances) {
     table.add({instance.id, instance.name, instance.status, joined(instance.locks),
-               format_time(instance.expires_at), instance.in_arrears ? "yes" : "no",
-               joined(instance.disk_ids)});
+               instance.expires_at != 0 ? format_time(instance.expires_at) : "never",
+               instance.in_arrears ? "yes" : "no", joined(instance.disk_ids)});
   }
   return table.text();
 }

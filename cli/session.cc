@@ -1,9 +1,14 @@
 #include "cli/session.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 
+#include "blkrewind/shell.h"
+#include "cli/errors.h"
 #include "cli/signals.h"
 #include "cli/sizes.h"
 
@@ -72,6 +77,22 @@ Result<Engine> Session::open(bool create) const {
   return Engine::open(open);
 }
 
+Result<Engine> Session::open_for(const std::string& target) const {
+  auto engine = open();
+  if (engine || engine.error().code != Errc::kNotFound) return engine;
+  struct stat status = {};
+  if (stat(target.c_str(), &status) != 0) {
+    Error error = system_error(errno, "cannot find " + target);
+    if (errno == ENOENT) error.hint = "check the name: lsblk lists the block devices";
+    return fail(std::move(error));
+  }
+  if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {
+    return fail(Errc::kInvalidArgument, target + " is neither a block device nor an image file",
+                "name a block device (lsblk lists them) or an image file");
+  }
+  return open(true);
+}
+
 Monitor Session::monitor() {
   Monitor monitor;
   monitor.cancel = &cancel_flag();
@@ -83,7 +104,14 @@ Monitor Session::monitor() {
 
 Status Session::receipt(const Json& json, const std::string& text) {
   if (options_.quiet && !options_.json) return {};
-  return answer(json, text);
+  Status written = answer(json, text);
+  if (written) return {};
+  Error error = std::move(written).error();
+  error.message = "the command has done its work, but its receipt is lost: " + error.message;
+  error.hint =
+      "do not run it again for that; see what there is now: blkrewind list, or blkrewind instance "
+      "show";
+  return fail(std::move(error));
 }
 
 Status Session::answer(const Json& json, const std::string& text) {
@@ -92,10 +120,15 @@ Status Session::answer(const Json& json, const std::string& text) {
   return out_.flush();
 }
 
+std::string Session::store_option() const {
+  // $BLKREWIND_STORE may not be there where the command is typed.
+  const bool default_one = options_.store.empty() && store_ == kDefaultStore;
+  return default_one ? std::string() : "--store " + shell_word(store_);
+}
+
 std::string Session::command_line(const std::string& command, const std::string& argument) const {
-  std::string line = "blkrewind ";
-  if (!options_.store.empty()) line += "--store " + shell_quoted(options_.store) + " ";
-  return line + command + " " + shell_quoted(argument);
+  const std::string line = command + " " + shell_word(argument);
+  return with_store("blkrewind " + line, store_option());
 }
 
 }  // namespace blkrewind::cli

@@ -26,11 +26,16 @@ class Session {
   // makes no sense, else what Engine::open says.
   [[nodiscard]] Result<Engine> open(bool create = false) const;
 
+  // For a command that makes the store when there is none: not for a target that is not there
+  // either.
+  [[nodiscard]] Result<Engine> open_for(const std::string& target) const;
+
   // The cancel flag of the signals, and the progress bar on a terminal.
   [[nodiscard]] Monitor monitor();
   void erase_progress() { progress_.erase(); }
 
-  // The result of a command that did something: JSON, or text that -q leaves out.
+  // The result of a command that did something: JSON, or text that -q leaves out. When it cannot be
+  // written, the error says that the command itself is done.
   [[nodiscard]] Status receipt(const Json& json, const std::string& text);
   // The result of a command that was asked for information: JSON, or text, always.
   [[nodiscard]] Status answer(const Json& json, const std::string& text);
@@ -38,7 +43,9 @@ class Session {
   [[nodiscard]] Writer& out() { return out_; }
   [[nodiscard]] Writer& err() { return err_; }
 
-  // "blkrewind undo /dev/loop0", with the --store that this run was given.
+  // "--store DIR" for commands that are to find the store of this run; empty for the default one.
+  [[nodiscard]] std::string store_option() const;
+  // "blkrewind undo /dev/loop0", with that option.
   [[nodiscard]] std::string command_line(const std::string& command,
                                          const std::string& argument) const;
 

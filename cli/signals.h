@@ -7,8 +7,13 @@ namespace blkrewind::cli {
 
 // The first of the three signals sets the cancel flag; a second SIGINT ends the process at once
 // with status 130. A signal that was ignored when the program started (nohup) stays ignored.
-// SIGPIPE is ignored: a reader of our output that goes away must not kill a rollback half way.
+// SIGPIPE and SIGXFSZ are ignored: a reader of our output that goes away, or a limit on the size of
+// files, must not kill a rollback half way; the write fails instead.
 void install_signal_handlers();
+
+// Gives each of the descriptors 0 to 2 that is closed something that fails (EBADF) when it is used.
+// Else the next file to be opened, the device itself, would get its number, and the receipt.
+void occupy_standard_streams();
 
 // Polled by operations, through Monitor::cancel.
 [[nodiscard]] const std::atomic<bool>& cancel_flag();

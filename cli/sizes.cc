@@ -138,23 +138,31 @@ Result<std::int64_t> parse_time(std::string_view text) {
     return fail(Errc::kInvalidArgument, quoted(text) + " is not a time",
                 "write it as 2013-07-15T00:00:00Z, as 2013-07-15, or as @ and seconds since 1970");
   };
+  // What four digits can say, so that it is shown as it was written.
+  const auto in_range = [&](std::int64_t seconds) -> Result<std::int64_t> {
+    constexpr std::int64_t kFirst = -62'167'219'200;  // 0000-01-01T00:00:00Z
+    constexpr std::int64_t kLast = 253'402'300'799;   // 9999-12-31T23:59:59Z
+    if (seconds >= kFirst && seconds <= kLast) return seconds;
+    return fail(Errc::kInvalidArgument, quoted(text) + " is not in the years 0 to 9999",
+                "write a year of four digits");
+  };
   std::string_view rest = text;
   if (take_char(rest, '@')) {
     std::int64_t seconds = 0;
     const char* const end = rest.data() + rest.size();
     const auto [last, error] = std::from_chars(rest.data(), end, seconds);
     if (error != std::errc{} || last != end) return refuse();
-    return seconds;
+    return in_range(seconds);
   }
   std::int64_t date = 0;
   if (!take_date(rest, date)) return refuse();
-  if (rest.empty()) return date;
+  if (rest.empty()) return in_range(date);
   std::int64_t clock = 0;
   int seconds_east = 0;
   if (!take_char(rest, 'T') && !take_char(rest, 't') && !take_char(rest, ' ')) return refuse();
   // A clock time without a zone means another moment on every machine: refused.
   if (!take_clock(rest, clock) || !take_zone(rest, seconds_east) || !rest.empty()) return refuse();
-  return date + clock - seconds_east;
+  return in_range(date + clock - seconds_east);
 }
 
 Result<bool> parse_yes_no(std::string_view text) {
@@ -168,7 +176,6 @@ Result<bool> parse_yes_no(std::string_view text) {
 }
 
 std::string format_time(std::int64_t epoch_seconds) {
-  if (epoch_seconds == 0) return "never";
   const std::chrono::sys_seconds moment{std::chrono::seconds{epoch_seconds}};
   const auto day = std::chrono::floor<std::chrono::days>(moment);
   const std::chrono::year_month_day date{day};

@@ -1,7 +1,9 @@
 #include "device.h"
 
+#include <optional>
 #include <utility>
 
+#include "blkrewind/shell.h"
 #include "io/identity.h"
 
 namespace blkrewind {
@@ -9,22 +11,6 @@ namespace {
 
 tl::unexpected<Error> refuse(std::string message, std::string hint) {
   return fail(Errc::kPrecondition, std::move(message), std::move(hint));
-}
-
-// Whether an image file lies in the store's folder: it would be part of what it is kept in. A
-// folder that cannot be looked at is not the store's, which is open.
-bool is_in_store(io::Env& env, const std::string& store_path, const io::DeviceInfo& info) {
-  if (info.kind != io::DeviceKind::kFile) return false;
-  const auto store = env.identify(store_path);
-  if (!store) return false;
-  std::string folder = info.real_path;
-  for (std::size_t slash = folder.rfind('/'); slash != std::string::npos && slash != 0;
-       slash = folder.rfind('/')) {
-    folder.resize(slash);
-    const auto id = env.identify(folder);
-    if (id && *id == *store) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -35,15 +21,15 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
   if (!identity.same) {
     return refuse(info.path + " is not the device that was registered as " + disk.id + ": " +
                       identity.difference,
-                  identity.hint.empty() ? "if this is the same disk, run: blkrewind disk adopt " +
-                                              disk.id + " " + info.path
-                                        : identity.hint);
+                  "if this is the same disk, run: blkrewind disk adopt " + disk.id + " " +
+                      shell_word(info.path));
   }
   if (!info.used_by.empty()) {
     const io::UsedBy& first = info.used_by.front();
     return refuse(info.path + " is in use: " + first.what, first.hint);
   }
-  if (is_in_store(env, store_path, info)) {
+  if (info.kind == io::DeviceKind::kFile &&
+      is_in_store(env, store_path, info.real_path.substr(0, info.real_path.rfind('/')))) {
     return refuse(info.path + " is a file of the store " + store_path,
                   "name a device or an image file outside of the store");
   }
@@ -51,7 +37,7 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
   if (info.read_only) {
     return refuse(info.path + " is read-only",
                   info.kind == io::DeviceKind::kBlock
-                      ? "make it writable: blockdev --setrw " + info.path
+                      ? "make it writable: blockdev --setrw " + shell_word(info.path)
                       : "give write permission on the file, or remount its file system");
   }
   BLKREWIND_ASSIGN(const bool own, env.lives_on(store_path, info));
@@ -62,11 +48,36 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
   return {};
 }
 
+bool is_in_store(io::Env& env, const std::string& store_path, std::string folder) {
+  const auto store = env.identify(store_path);
+  if (!store) return false;
+  // Upwards by "..", which follows the file system and not the name, until a folder is its own
+  // parent.
+  std::optional<io::FileId> below;
+  for (folder = folder.empty() ? "/" : folder;; folder += "/..") {
+    const auto id = env.identify(folder);
+    if (!id || (below && *below == *id)) return false;
+    if (*id == *store) return true;
+    below = *id;
+  }
+}
+
+Error device_gone(const format::DiskRecord& disk, const std::string& path) {
+  Error error;
+  error.code = Errc::kNotFound;
+  error.message = "the device of disk " + disk.id + " is gone: there is nothing at " + path;
+  error.hint =
+      "bring it back; or, if it is elsewhere now: blkrewind disk adopt " + disk.id + " PATH";
+  return error;
+}
+
 Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                  const format::DiskRecord& disk, const std::string& path,
                                  DeviceUse use) {
   OpenedDevice device;
-  BLKREWIND_ASSIGN(device.info, env.probe(path));
+  auto probed = env.probe(path);
+  if (!probed && probed.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
+  BLKREWIND_ASSIGN(device.info, std::move(probed));
   BLKREWIND_TRY(check_device(env, store_path, disk, device.info, use));
   auto file =
       env.open(device.info.real_path,

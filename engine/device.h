@@ -28,7 +28,15 @@ enum class DeviceUse : std::uint8_t {
                                   const format::DiskRecord& disk, const io::DeviceInfo& info,
                                   DeviceUse use);
 
-// Probes, checks, opens exclusively, and looks again at the size of what was opened.
+// There is nothing any more where the disk was seen last.
+[[nodiscard]] Error device_gone(const format::DiskRecord& disk, const std::string& path);
+
+// Whether a folder is the store's or lies in it: what is in there would be part of what it is kept
+// in. A folder that cannot be looked at is not the store's, which is open.
+[[nodiscard]] bool is_in_store(io::Env& env, const std::string& store_path, std::string folder);
+
+// Probes, checks, opens exclusively, and looks again at the size of what was opened. kNotFound when
+// the device is gone.
 [[nodiscard]] Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
                                                const std::string& path, DeviceUse use);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/ids.h"
 #include "operations_parts.h"
 #include "restore.h"
 #include "store/tree_reader.h"
@@ -93,6 +94,38 @@ Status fill_file(store::Store& store, const store::Tree& tree, io::File& file, u
   return io::flush_now(*queue, file);
 }
 
+Status refuse_existing(io::Env& env, const std::string& path) {
+  BLKREWIND_ASSIGN(const bool there, env.exists(path));
+  if (!there) return {};
+  return fail(Errc::kAlreadyExists, "there is a file " + path + " already",
+              "name a file that does not exist yet; export never overwrites");
+}
+
+// Half an image would pass for a whole one, so it gets its name last.
+Status write_image(store::Store& store, const store::Tree& tree, const std::string& path,
+                   unsigned threads, ExportReceipt& receipt, const Monitor& monitor) {
+  io::Env& env = store.env();
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (is_in_store(env, store.layout().root(), folder)) {
+    return fail(Errc::kPrecondition,
+                path + " would be a file in the store " + store.layout().root(),
+                "name a file outside of the store");
+  }
+  BLKREWIND_TRY(refuse_existing(env, path));
+  const std::string partial = path + "." + new_id("partial-");
+  BLKREWIND_ASSIGN(const auto file,
+                   env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
+  Status done = fill_file(store, tree, *file, threads, receipt, monitor);
+  if (done) done = refuse_existing(env, path);
+  if (done) done = env.rename(partial, path);
+  if (!done) {
+    (void)env.remove(partial);
+    return done;
+  }
+  return env.sync_directory(folder);
+}
+
 }  // namespace
 
 Result<ExportReceipt> Operations::export_image(format::SnapshotNumber number,
@@ -107,28 +140,16 @@ Result<ExportReceipt> Operations::export_image(format::SnapshotNumber number,
   receipt.device_bytes = tree.geometry.device_bytes;
   receipt.root_digest = to_hex(snapshot.root_digest);
 
-  Status done;
-  if (path == "-") {
-    done = stream_out(store, tree, receipt, monitor);
-  } else {
-    auto file = store.env().open(path, {.access = io::Access::kReadWrite, .create_new = true});
-    if (!file) {
-      Error error = std::move(file).error();
-      if (error.code == Errc::kAlreadyExists) {
-        error.hint = "name a file that does not exist yet; export never overwrites";
-      }
-      return fail(std::move(error));
-    }
-    done = fill_file(store, tree, **file, parts_->threads, receipt, monitor);
-    // Half an image would pass for a whole one.
-    if (!done) (void)store.env().remove(path);
-  }
+  const Status done = path == "-"
+                          ? stream_out(store, tree, receipt, monitor)
+                          : write_image(store, tree, path, parts_->threads, receipt, monitor);
   if (!done) {
     // A delete that ran meanwhile takes the chunks away: that is no damage.
     if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {
       return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the export");
     }
-    return fail(std::move(done).error().while_doing("exporting snapshot " + snapshot.id));
+    Error error = done.error();
+    return fail(std::move(error).while_doing("exporting snapshot " + snapshot.id));
   }
   receipt.zero_bytes = receipt.device_bytes - receipt.written_bytes;
   receipt.elapsed_seconds = watch.seconds();

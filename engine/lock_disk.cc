@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "blkrewind/shell.h"
 #include "operations_parts.h"
 #include "store/reclaim.h"
 
@@ -65,9 +66,10 @@ tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
   error.message =
       "The operation cannot be performed because the disk has an ongoing reset task, please try "
       "again later.";
+  const std::string device = shell_word(disk.path);
   error.hint =
-      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + disk.path;
-  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + disk.path;
+      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + device;
+  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + device;
   return fail(std::move(error));
 }
 

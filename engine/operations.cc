@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "blkrewind/shell.h"
 #include "io/identity.h"
 #include "operations_parts.h"
 #include "store/reclaim.h"
@@ -11,6 +12,38 @@
 namespace blkrewind {
 
 using format::SnapshotState;
+
+namespace {
+
+// The disk that was seen last at `path`; none when several were.
+const format::DiskRecord* only_disk_at(const store::State& state, const std::string& path) {
+  const format::DiskRecord* only = nullptr;
+  for (const auto& [number, record] : state.disks) {
+    if (record.path != path) continue;
+    if (only != nullptr) return nullptr;
+    only = &record;
+  }
+  return only;
+}
+
+// An interrupted rollback can only go on where its snapshot fits; otherwise the disk has the size
+// that it was seen with last.
+Status check_adopted_size(const store::State& state, const format::DiskRecord& disk,
+                          const io::DeviceInfo& info) {
+  std::uint64_t wanted = disk.device_bytes;
+  if (const auto intent = state.intents.find(disk.number); intent != state.intents.end()) {
+    if (const auto* target = state.snapshot(intent->second.target)) wanted = target->device_bytes;
+  }
+  if (info.size_bytes == wanted) return {};
+  return fail(Errc::kPrecondition,
+              info.path + " has " + std::to_string(info.size_bytes) + " bytes, but disk " +
+                  disk.id + " has " + std::to_string(wanted),
+              "name a device of that size, or make this one a disk of its own: blkrewind disk "
+              "register " +
+                  shell_word(info.path));
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
                                                      const OperationsOptions& options) {
@@ -69,7 +102,11 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
     if (record.id == target) return disk(number);
   }
   if (is_valid_id("d-", target)) return std::optional<DiskView>{};
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(target));
+  auto probed = parts_->env.probe(target);
+  if (!probed && probed.error().code == Errc::kNotFound) {
+    if (const auto* gone = only_disk_at(*state, target)) return disk(gone->number);
+  }
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, std::move(probed));
   const auto seen_at = [this](format::DiskNumber number, const io::DeviceInfo& device) {
     auto view = disk(number);
     if (view) view->device = device;
@@ -77,14 +114,12 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
   };
   const format::DiskRecord* same_path = nullptr;
   std::string difference;
-  std::string hint;
   for (const auto& [number, record] : state->disks) {
     if (record.path != info.real_path) continue;
     const io::IdentityCheck check = io::compare_identity(info, record.kind, record.identity);
     if (check.same) return seen_at(number, info);
     same_path = &record;
     difference = check.difference;
-    hint = check.hint;
   }
   // The device may have got another name.
   for (const auto& [number, record] : state->disks) {
@@ -97,7 +132,8 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
     return fail(
         Errc::kPrecondition,
         target + " is not the device that was registered as " + same_path->id + ": " + difference,
-        "if this is the same disk, run: blkrewind disk adopt " + same_path->id + " " + target +
+        "if this is the same disk, run: blkrewind disk adopt " + same_path->id + " " +
+            shell_word(target) +
             "; if it is another one, forget the old one first: blkrewind disk "
             "forget " +
             same_path->id);
@@ -159,6 +195,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
           }
         }
         format::DiskRecord record = *state.disk(number);
+        BLKREWIND_TRY(check_adopted_size(state, record, info));
         record.path = info.real_path;
         record.kind = info.kind;
         record.identity = info.identity;
@@ -183,6 +220,32 @@ Status Operations::forget_disk(format::DiskNumber number) {
           transaction.emplace_back(format::SnapshotRemoved{snapshot_number});
         }
         return transaction;
+      });
+}
+
+namespace {
+
+// Both ways out lead over damaged snapshots.
+bool is_stuck(const store::State& state, const format::IntentRecord& intent) {
+  const auto is_lost = [&](format::SnapshotNumber number) {
+    const auto* snapshot = state.snapshot(number);
+    return snapshot == nullptr || snapshot->damaged;
+  };
+  return is_lost(intent.target) && (intent.undo == 0 || is_lost(intent.undo));
+}
+
+}  // namespace
+
+Status Operations::abandon_rollback(format::DiskNumber number) {
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
+  return parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        const auto intent = state.intents.find(number);
+        if (intent == state.intents.end()) return format::Transaction{};
+        if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
+        format::DiskRecord disk = *state.disk(number);
+        disk.anchor = 0;
+        return format::Transaction{format::IntentRemoved{number}, disk};
       });
 }
 

@@ -41,6 +41,9 @@ struct RollbackRequest {
   format::SnapshotNumber target = 0;
   std::string path;  // of the device
   std::string request_id;
+  // Of the rollback that this one takes back: kBusy when it is not the disk's last one any more.
+  // Empty: it takes none back.
+  std::string takes_back = {};
   bool undo = true;
   bool dry_run = false;
 };
@@ -61,11 +64,16 @@ class Operations {
 
   // `target`: a disk id, or a path. A path is matched by identity first (the device moved: same
   // serial, backing file, ...), then by path. nullopt: not registered.
-  // kPrecondition with a hint when the path is a registered one but another device is there now.
+  // kPrecondition with a hint when the path is a registered one but another device is there now. A
+  // path that leads to nothing is the disk that was seen there last.
   [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
   [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes);
+  // kPrecondition when the device has another size than the disk.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
+  // Forgets that a rollback was interrupted, and leaves the device as it is: for one that can be
+  // finished in neither direction. kPrecondition while it still can.
+  [[nodiscard]] Status abandon_rollback(format::DiskNumber disk);
 
   // kPrecondition (nothing touched) when the device cannot be written now: in use, read-only,
   // another identity, or the store lives on it. `for_writing` false: reading is enough. The size is

@@ -1,10 +1,10 @@
 // Finishing an interrupted rollback: forwards to its target, or backwards to the state before it.
 #include <utility>
 
+#include "blkrewind/shell.h"
 #include "rollback_steps.h"
 
 namespace blkrewind {
-
 Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std::string& path,
                                            bool backwards, const Monitor& monitor) {
   store::Store& store = *parts_->store;
@@ -18,7 +18,7 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
   if (backwards && intent.undo == 0) {
     return fail(Errc::kPrecondition,
                 "the interrupted rollback was started with --no-undo: the state before it is gone",
-                "finish it: blkrewind resume " + locked.disk.path);
+                "finish it: blkrewind resume " + shell_word(locked.disk.path));
   }
   BLKREWIND_ASSIGN(const auto forward, find_accomplished(*locked.state, intent.target));
   std::optional<format::SnapshotRecord> undo;
@@ -44,6 +44,10 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
     Error error = std::move(done).error();
     if (error.code == Errc::kIntegrity && undo && !backwards) {
       return fail(put_back(rollback, std::move(error)));
+    }
+    if (error.code == Errc::kIntegrity) {
+      mark_damaged(store, rollback.target.number);
+      return fail(std::move(error).with_hint(loss_hint(rollback)));
     }
     return fail(std::move(error).with_hint(resume_hint(rollback)));
   }

@@ -243,6 +243,11 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request,
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, request.disk, Pending::kRefuse));
   BLKREWIND_ASSIGN(const auto target, find_accomplished(*locked.state, request.target));
+  if (!request.takes_back.empty() && request.takes_back != locked.disk.last_rollback.request_id) {
+    // It ended between the caller's look and our lock.
+    return fail(Errc::kBusy, "another rollback of " + request.path + " has ended just now",
+                "see which one undo would take back now: blkrewind list " + request.path);
+  }
   if (target.disk != request.disk) {
     return fail(Errc::kInvalidArgument, "snapshot " + target.id + " is not one of this disk");
   }

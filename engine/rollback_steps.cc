@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "blkrewind/shell.h"
 #include "plan_source.h"
 #include "scan.h"
 #include "store/tree_reader.h"
@@ -17,10 +18,17 @@ constexpr std::size_t kLostMax = 1'000'000;
 }  // namespace
 
 std::string resume_hint(const Rollback& rollback) {
-  const std::string& path = rollback.locked.disk.path;
+  const std::string path = shell_word(rollback.locked.disk.path);
   std::string hint = "the rollback is not finished; go on with it: blkrewind resume " + path;
   if (rollback.undo) hint += ", or take it back: blkrewind undo " + path;
   return hint;
+}
+
+std::string loss_hint(const Rollback& rollback) {
+  const std::string path = shell_word(rollback.locked.disk.path);
+  return "bring the store's files back from a copy and do it again; or export what can be read of "
+         "the snapshots, and end the rollback as it stands: blkrewind disk forget " +
+         path + " --with-snapshots";
 }
 
 Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
@@ -152,6 +160,7 @@ Error put_back(const Rollback& rollback, Error error) {
   if (done) {
     finished = finish(back, rollback.locked.disk.last_rollback);
   } else {
+    if (done.error().code == Errc::kIntegrity) mark_damaged(back.store, back.target.number);
     finished = fail(std::move(done).error());
   }
   if (finished) {
@@ -159,7 +168,8 @@ Error put_back(const Rollback& rollback, Error error) {
     error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
   } else {
     error.message += "; putting the device back failed as well: " + finished.error().to_string();
-    error.hint = resume_hint(rollback);
+    error.hint =
+        finished.error().code == Errc::kIntegrity ? loss_hint(rollback) : resume_hint(rollback);
   }
   return error;
 }

@@ -25,6 +25,8 @@ struct Rollback {
 };
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);
+// Where chunks are lost in both directions.
+[[nodiscard]] std::string loss_hint(const Rollback& rollback);
 
 enum class Streaming : std::uint8_t {
   kVerify,           // reads and verifies, up to the first bad chunk

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ids.h"
 #include "control/reset_rules.h"
 
 namespace blkrewind::control {
@@ -105,7 +106,7 @@ Error no_such_instance(const std::string& id) {
   error.message = "The specified InstanceId does not exist.";
   error.hint =
       "see the instances: blkrewind instance show; or create it: blkrewind instance create " +
-      (id.empty() ? std::string("ID") : id);
+      (is_valid_id("i-", id) ? id : std::string("ID"));
   return error;
 }
 

@@ -102,6 +102,8 @@ class Catalog {
   [[nodiscard]] Status open_if_there();
   [[nodiscard]] Status open_or_make();
   [[nodiscard]] Status check_version();
+  // Inside a transaction: the rows are what was written.
+  [[nodiscard]] Status check_content();
   // Runs `body` and turns what SQLite throws into errors. `read` skips the body when there is no
   // file; `change` makes the file and wraps the body in a transaction, taken back on any error.
   [[nodiscard]] Status read(const std::function<void(SQLite::Database&)>& body);
@@ -110,6 +112,7 @@ class Catalog {
   const std::string path_;
   std::mutex mutex_;
   std::unique_ptr<SQLite::Database> database_;  // null: no file yet
+  std::optional<int> checked_version_;          // PRAGMA data_version when content was checked last
 };
 
 // "The specified InstanceId does not exist."

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "control/catalog.h"
+#include "control/catalog_digest.h"
 
 namespace blkrewind::control {
 namespace {
@@ -58,6 +59,7 @@ Error damaged(const std::string& path, const std::string& why) {
 Error from_sqlite(const SQLite::Exception& exception, const std::string& path, int sys_errno) {
   const std::string what = exception.what();
   switch (exception.getErrorCode() & 0xFF) {
+    case SQLITE_ERROR:  // the statements are fixed: it is the tables that are not as they were made
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_MISMATCH:
@@ -150,6 +152,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
     database.exec(kSchema);
+    seal(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
   }
@@ -206,8 +209,21 @@ Status Catalog::check_version() {
   if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
     return fail(damaged(path_, "it is the database of another program"));
   }
-  const std::string check = database.execAndGet("PRAGMA quick_check(1)").getString();
+  // The full check, of the indices too: a row that its index does not know is not found.
+  const std::string check = database.execAndGet("PRAGMA integrity_check(1)").getString();
   if (check != "ok") return fail(damaged(path_, check));
+  SQLite::Transaction transaction(database);
+  return check_content();
+}
+
+Status Catalog::check_content() {
+  // Changes when another process has changed something.
+  const int version = pragma(*database_, "PRAGMA data_version");
+  if (checked_version_ == version) return {};
+  if (!seal_is_intact(*database_)) {
+    return fail(damaged(path_, "it does not hold what was written to it"));
+  }
+  checked_version_ = version;
   return {};
 }
 
@@ -219,7 +235,10 @@ Status Catalog::open_if_there() {
     database_ = connect(path_);
     return check_version();
   });
-  if (!opened) database_.reset();
+  if (!opened) {
+    database_.reset();
+    checked_version_.reset();
+  }
   return opened;
 }
 
@@ -244,6 +263,7 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
   return guarded(path_, database_, [&]() -> Status {
     // One view for all statements of the body. Rolled back at its end: nothing was changed.
     SQLite::Transaction transaction(*database_);
+    BLKREWIND_TRY(check_content());
     body(*database_);
     return {};
   });
@@ -254,7 +274,9 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
   BLKREWIND_TRY(open_or_make());
   return guarded(path_, database_, [&]() -> Status {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
+    BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(body(*database_));
+    seal(*database_);
     transaction.commit();
     return {};
   });

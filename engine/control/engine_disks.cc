@@ -3,14 +3,37 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "blkrewind/shell.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
+#include "device.h"
 
 namespace blkrewind {
 
 using control::refused;
 using control::refused_as;
 using control::ResetRule;
+
+namespace {
+
+// Out of a rollback that has not finished.
+std::string way_out(const DiskView& view, const std::string& target) {
+  if (view.locked) return "a rollback of it is running: wait until it has ended";
+  const std::string device = shell_word(target);
+  std::string hint = "a rollback of it was interrupted: finish it with blkrewind resume " + device;
+  if (view.intent->undo != 0) hint += " or take it back with blkrewind undo " + device;
+  return hint;
+}
+
+Error busy(const DiskView& view) {
+  Error error;
+  error.code = Errc::kBusy;
+  error.message = "another operation works on " + view.disk.id + " right now";
+  error.hint = "try again when it has ended";
+  return error;
+}
+
+}  // namespace
 
 Result<std::optional<Engine::Impl::Found>> Engine::Impl::find(const std::string& target) {
   BLKREWIND_TRY(operations_->refresh());
@@ -52,8 +75,8 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
       return fail(Errc::kInvalidArgument,
                   found->path + " was registered with chunks of " +
                       format_bytes(found->view.disk.chunk_bytes),
-                  "leave the chunk size out, or begin anew: blkrewind disk forget " + target +
-                      " --with-snapshots");
+                  "leave the chunk size out, or begin anew: blkrewind disk forget " +
+                      shell_word(target) + " --with-snapshots");
     }
     return Registered{std::move(*found), false};
   }
@@ -105,29 +128,29 @@ Result<DiskInfo> Engine::Impl::register_disk(const std::string& target,
                                              const SnapshotOptions& options) {
   BLKREWIND_ASSIGN(const Registered registered,
                    find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  const DiskView& view = registered.found.view;
+  if (!registered.now && !view.device && view.disk.id != target) {
+    return fail(device_gone(view.disk, target));
+  }
   return describe(registered.found.view);
 }
 
 Status Engine::Impl::attach_disk(const std::string& target, const std::string& instance) {
   BLKREWIND_ASSIGN(const Found found, need(target));
   BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
-  if (found.view.intent) {
-    return fail(refused(ResetRule::kDiskStatus,
-                        "a rollback of it has not finished: blkrewind resume " + target));
-  }
+  if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
   return catalog_->attach(info.id, instance, now());
 }
 
 Status Engine::Impl::detach_disk(const std::string& target) {
   BLKREWIND_ASSIGN(const Found found, need(target));
   BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
-  if (found.view.intent) {
-    return fail(refused(ResetRule::kDiskStatus,
-                        "a rollback of it has not finished: blkrewind resume " + target));
-  }
+  if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
   if (info.status == "Creating") {
     return fail(refused(ResetRule::kDiskStatus, "its first snapshot is being taken: wait for it"));
   }
+  // Before the device is looked at: it is ours that holds it.
+  if (found.view.locked) return fail(busy(found.view));
   const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
   if (!device.used_by.empty()) {
     const io::UsedBy& use = device.used_by.front();
@@ -160,20 +183,19 @@ Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& p
 Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots) {
   BLKREWIND_ASSIGN(const Found found, need(target));
   const std::string& id = found.view.disk.id;
-  if (found.view.intent) {
-    return fail(refused(ResetRule::kResetInProgress,
-                        "a rollback of it has not finished: blkrewind resume " + target +
-                            " or blkrewind undo " + target));
+  if (found.view.intent && (found.view.locked || !with_snapshots)) {
+    return fail(refused(ResetRule::kResetInProgress, way_out(found.view, target)));
   }
-  if (found.view.locked) {
-    return fail(Errc::kBusy, "another operation works on " + id + " right now",
-                "try again when it has ended");
+  if (found.view.locked) return fail(busy(found.view));
+  if (found.view.intent) {
+    BLKREWIND_TRY(operations_->abandon_rollback(found.view.disk.number));
   }
   if (!found.view.snapshots.empty() && !with_snapshots) {
-    return fail(
-        Errc::kPrecondition,
-        id + " has " + std::to_string(found.view.snapshots.size()) + " snapshots",
-        "delete them first, or all at once: blkrewind disk forget " + target + " --with-snapshots");
+    const std::size_t count = found.view.snapshots.size();
+    return fail(Errc::kPrecondition,
+                id + " has " + std::to_string(count) + (count == 1 ? " snapshot" : " snapshots"),
+                "delete what it has first, or all at once: blkrewind disk forget " +
+                    shell_word(target) + " --with-snapshots");
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     auto removed = operations_->remove_snapshot(snapshot.number, {});

@@ -96,6 +96,7 @@ class Engine::Impl {
   struct Restore {
     control::ResetRequest request;
     control::ResetFound found;
+    std::string takes_back;  // request id of the rollback that is undone; or empty
   };
 
   Impl() = default;

@@ -3,6 +3,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "blkrewind/shell.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -22,6 +23,12 @@ Error refused_plainly(const std::string& why, std::string hint) {
   return error;
 }
 
+// The lock of the disk was taken by somebody else since its view was.
+Result<RollbackReceipt> unless_busy(Result<RollbackReceipt> result, const std::string& path) {
+  if (!result && result.error().code == Errc::kBusy) return fail(control::conflict(path));
+  return result;
+}
+
 }  // namespace
 
 // The rules of the API. What is outside of its table (identity, read-only, the store's own device)
@@ -39,8 +46,7 @@ Status Engine::Impl::allow(const Restore& restore) {
     const auto& disk = facts.disk;
     if (refusal->rule == ResetRule::kInstanceStatus && restore.found.disk->locked &&
         (disk->instance.local || disk->instance.id.empty() || disk->instance.stopped)) {
-      return fail(Errc::kBusy, "another operation works on " + restore.found.path + " right now",
-                  "try again when it has ended");
+      return fail(control::conflict(restore.found.path));
     }
     log::info("refused: " + std::string(refusal->api_code) + ": " + refusal->hint);
     return fail(control::to_error(*refusal));
@@ -57,9 +63,10 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.target = restore.found.snapshot->number;
   request.path = restore.found.path;
   request.request_id = new_uuid_upper();
+  request.takes_back = restore.takes_back;
   request.undo = options.undo;
   request.dry_run = options.dry_run;
-  return operations_->rollback(request, monitor);
+  return unless_busy(operations_->rollback(request, monitor), request.path);
 }
 
 Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
@@ -86,24 +93,28 @@ Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Moni
   if (found.view.intent) return continue_pending(found, target, true, monitor);
 
   const format::LastRollback& last = found.view.disk.last_rollback;
+  // What there is to undo is not known before that has ended.
+  if (found.view.locked && last.undo == 0) return fail(control::conflict(found.path));
   if (last.request_id.empty()) {
     return fail(refused_plainly("there is nothing to undo: " + found.path +
                                     " has never been rolled back, or nothing had to be changed",
-                                "see its snapshots: blkrewind list " + target));
+                                "see its snapshots: blkrewind list " + shell_word(target)));
   }
   if (last.undo == 0) {
     return fail(refused_plainly(
         "the last rollback of " + found.path + " was made with --no-undo",
-        "what it overwrote was not kept; roll back to another snapshot: blkrewind list " + target));
+        "what it overwrote was not kept; roll back to another snapshot: blkrewind list " +
+            shell_word(target)));
   }
   const format::SnapshotRecord* snapshot = control::snapshot_of(found.view, last.undo);
   if (snapshot == nullptr) {
     return fail(refused(ResetRule::kSnapshotNotFound,
                         "the undo snapshot of the last rollback was deleted; roll back to another "
                         "one: blkrewind list " +
-                            target));
+                            shell_word(target)));
   }
   Restore restore;
+  restore.takes_back = last.request_id;
   restore.request.target = target;
   restore.request.snapshot_text = snapshot->id;
   restore.found.snapshot = *snapshot;
@@ -114,10 +125,11 @@ Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Moni
 
 Result<RollbackReceipt> Engine::Impl::resume(const std::string& target, const Monitor& monitor) {
   BLKREWIND_ASSIGN(Found found, need(target, Errc::kPrecondition));
+  if (!found.view.intent && found.view.locked) return fail(control::conflict(found.path));
   if (!found.view.intent) {
     return fail(refused_plainly(
         "there is nothing to resume: no rollback of " + found.path + " was interrupted",
-        "see its state: blkrewind list " + target));
+        "see its state: blkrewind list " + shell_word(target)));
   }
   return continue_pending(found, target, false, monitor);
 }
@@ -127,13 +139,12 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
                                                        const Monitor& monitor) {
   const format::IntentRecord& intent = *found.view.intent;
   if (found.view.locked) {
-    return fail(Errc::kBusy, "a rollback of " + found.path + " is running right now",
-                "wait until it has ended");
+    return fail(control::conflict(found.path));
   }
   if (backwards && intent.undo == 0) {
     return fail(
         refused_plainly("the interrupted rollback of " + found.path + " was begun with --no-undo",
-                        "finish it: blkrewind resume " + target));
+                        "finish it: blkrewind resume " + shell_word(target)));
   }
   const format::SnapshotRecord* snapshot =
       control::snapshot_of(found.view, backwards ? intent.undo : intent.target);
@@ -145,7 +156,8 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   restore.found.path = found.path;
   restore.found.disk = found.view;
   BLKREWIND_TRY(allow(restore));
-  return operations_->resume(found.view.disk.number, found.path, backwards, monitor);
+  return unless_busy(operations_->resume(found.view.disk.number, found.path, backwards, monitor),
+                     found.path);
 }
 
 }  // namespace blkrewind

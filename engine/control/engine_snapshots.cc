@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "blkrewind/shell.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -41,11 +42,11 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
   const auto found = find_snapshot(views, disk, text);
   if (!found) {
     return fail(refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound,
-                           "see its snapshots: blkrewind list " + target));
+                           "see its snapshots: blkrewind list " + shell_word(target)));
   }
   if (found->snapshot->disk != disk) {
-    return fail(
-        refused(ResetRule::kMismatch, "see the snapshots of this disk: blkrewind list " + target));
+    return fail(refused(ResetRule::kMismatch,
+                        "see the snapshots of this disk: blkrewind list " + shell_word(target)));
   }
   BLKREWIND_TRY(need_accomplished(*found));
   return *found;
@@ -64,11 +65,12 @@ Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& t
                 "use at most 1024 bytes of printable text in one line");
   }
   if (found.view.intent) {
+    const std::string device = shell_word(target);
     return fail(refused(ResetRule::kResetInProgress,
                         found.view.locked
                             ? "a rollback of it is running: wait until it has ended"
                             : "a rollback of it was interrupted: finish it with blkrewind resume " +
-                                  target + " or take it back with blkrewind undo " + target));
+                                  device + " or take it back with blkrewind undo " + device));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     if (name.empty() || snapshot.name != name ||
@@ -179,7 +181,11 @@ Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
   const auto& intent = found.disk->intent;
   const format::SnapshotNumber number = found.snapshot->number;
   if (intent && (intent->target == number || intent->undo == number)) {
-    const std::string& path = found.disk->disk.path;
+    if (found.disk->locked) {
+      return fail(refused(ResetRule::kResetInProgress,
+                          "a rollback that is running needs it: wait until that has ended"));
+    }
+    const std::string path = shell_word(found.disk->disk.path);
     return fail(refused(ResetRule::kResetInProgress,
                         "an unfinished rollback needs it: finish that with blkrewind resume " +
                             path + " or take it back with blkrewind undo " + path));

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "blkrewind/shell.h"
+
 namespace blkrewind::control {
 namespace {
 
@@ -41,6 +43,9 @@ const std::string& name_of(const ResetFacts& facts) {
   return facts.disk && !facts.disk->path.empty() ? facts.disk->path : facts.target;
 }
 
+// The same, as a word of a command.
+std::string word_of(const ResetFacts& facts) { return shell_word(name_of(facts)); }
+
 std::optional<Refusal> refuse(ResetRule rule, std::string hint) {
   const RuleText& text = text_of(rule);
   return Refusal{rule, text.api_code, text.http_status, text.message, std::move(hint)};
@@ -61,11 +66,11 @@ std::optional<Refusal> check_request(const ResetFacts& facts) {
   }
   if (!facts.snapshot) {
     return refuse(ResetRule::kSnapshotNotFound,
-                  "see its snapshots: blkrewind list " + name_of(facts));
+                  "see its snapshots: blkrewind list " + word_of(facts));
   }
   if (!facts.snapshot->of_this_disk) {
     return refuse(ResetRule::kMismatch,
-                  "see the snapshots of this disk: blkrewind list " + name_of(facts));
+                  "see the snapshots of this disk: blkrewind list " + word_of(facts));
   }
   return std::nullopt;
 }
@@ -89,13 +94,11 @@ std::optional<Refusal> check_geometry(const ResetFacts& facts) {
                       ": export the snapshot to a file and import that: blkrewind export " +
                       snapshot.id + " FILE");
   }
-  if (snapshot.damaged) {
+  // Out of a rollback that was interrupted there are only two ways: what is whole is restored.
+  if (snapshot.damaged && !facts.continues_pending) {
     return refuse(ResetRule::kOperationDenied,
                   "the snapshot is damaged in the store (blkrewind verify " + snapshot.id +
-                      " says where): " +
-                      (facts.continues_pending
-                           ? "leave the rollback the other way, by blkrewind resume or undo"
-                           : "choose another one"));
+                      " says where): choose another one");
   }
   return std::nullopt;
 }
@@ -114,7 +117,7 @@ std::optional<Refusal> check_snapshot(const ResetFacts& facts) {
   if (snapshot.created_at < kTooOldBefore && facts.disk->detached_at > snapshot.created_at) {
     return refuse(ResetRule::kTooOld, "make a new snapshot of its content: blkrewind export " +
                                           snapshot.id + " FILE, then blkrewind import " +
-                                          name_of(facts) + " FILE");
+                                          word_of(facts) + " FILE");
   }
   return std::nullopt;
 }
@@ -127,8 +130,8 @@ std::optional<Refusal> check_disk(const ResetFacts& facts) {
                   disk.reset_running
                       ? "a rollback of it is running: wait until it has ended"
                       : "a rollback of it was interrupted: finish it with blkrewind resume " +
-                            name_of(facts) + " or take it back with blkrewind undo " +
-                            name_of(facts));
+                            word_of(facts) + " or take it back with blkrewind undo " +
+                            word_of(facts));
   }
   if (disk.taking_snapshot) {
     return refuse(ResetRule::kUnfinishedSnapshot,
@@ -136,7 +139,7 @@ std::optional<Refusal> check_disk(const ResetFacts& facts) {
   }
   if (disk.instance.id.empty() && !facts.accept_available) {
     return refuse(ResetRule::kDiskStatus,
-                  "it is Available: attach it first: blkrewind disk attach " + name_of(facts) +
+                  "it is Available: attach it first: blkrewind disk attach " + word_of(facts) +
                       " --instance i-local");
   }
   return std::nullopt;
@@ -208,6 +211,16 @@ Error refused_as(Errc code, ResetRule rule, std::string hint) {
   error.http_status = text.http_status;
   error.message = text.message;
   error.hint = std::move(hint);
+  return error;
+}
+
+Error conflict(const std::string& path) {
+  Error error;
+  error.code = Errc::kBusy;
+  error.api_code = "Operation.Conflict";
+  error.http_status = 403;
+  error.message = "The operation may conflicts with others.";
+  error.hint = "another operation works on " + path + " right now: wait until it has ended";
   return error;
 }
 

@@ -129,4 +129,8 @@ struct Refusal {
 // The same with another class of error: kNotFound for operations that are not a reset.
 [[nodiscard]] Error refused_as(Errc code, ResetRule rule, std::string hint);
 
+// "Operation.Conflict": another operation of ours works on the disk. kBusy: waiting is all it
+// takes.
+[[nodiscard]] Error conflict(const std::string& path);
+
 }  // namespace blkrewind::control

@@ -1,5 +1,6 @@
 #include "control/resolve.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "base/ids.h"
@@ -44,6 +45,8 @@ const SnapshotRecord* find_name(const DiskView& view, const std::string& name) {
   }
   return best;
 }
+
+bool is_there(const FoundSnapshot& found) { return is_accomplished(*found.snapshot); }
 
 Error not_found(std::string hint) {
   return refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound, std::move(hint));
@@ -102,16 +105,20 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
     return fail(not_found("see the snapshots: blkrewind list"));
   }
   std::vector<FoundSnapshot> found;
-  std::string ids;
   for (const DiskView& view : views) {
     for (const SnapshotRecord& snapshot : view.snapshots) {
       if (snapshot.name != text) continue;
       found.push_back({&view, &snapshot});
-      ids += (ids.empty() ? "" : ", ") + snapshot.id;
     }
   }
   if (found.empty()) return fail(not_found("see the snapshots: blkrewind list"));
+  // A name may have been given again after a snapshot that failed: it means the one that is there.
+  if (std::any_of(found.begin(), found.end(), is_there)) {
+    std::erase_if(found, [](const FoundSnapshot& one) { return !is_there(one); });
+  }
   if (found.size() > 1) {
+    std::string ids;
+    for (const FoundSnapshot& one : found) ids += (ids.empty() ? "" : ", ") + one.snapshot->id;
     return fail(Errc::kInvalidArgument,
                 "the name \"" + text + "\" is ambiguous: " + std::to_string(found.size()) +
                     " snapshots have it",

@@ -25,7 +25,8 @@ struct FoundSnapshot {
                                                          format::DiskNumber disk,
                                                          const std::string& text);
 
-// Without a disk: an id; else a name that occurs once; "latest" when there is but one disk.
+// Without a disk: an id; else a name that occurs once, or once among those that are accomplished;
+// "latest" when there is but one disk.
 // Errors: kNotFound (InvalidSnapshotId.NotFound); kInvalidArgument - ambiguous, the hint lists the
 // ids.
 [[nodiscard]] Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,

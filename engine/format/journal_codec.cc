@@ -14,6 +14,8 @@ namespace {
 inline constexpr std::array<char, 8> kJournalMagic = {'B', 'L', 'K', 'R', 'J', 'R', 'N', '\n'};
 inline constexpr std::uint32_t kTailMagic = 0x4c494154;    // "TAIL"
 inline constexpr std::uint32_t kRecordMagic = 0x44524352;  // "RCRD"
+// The largest generation and first sequence number: from there on, neither is ever counted round.
+inline constexpr std::uint64_t kCountMax = std::uint64_t{1} << 63;
 
 struct PackedJournalHeader {
   std::array<char, 8> magic;
@@ -86,7 +88,16 @@ Result<JournalHeader> decode_journal_header(const DigestSecret& secret, const St
     return fail(Errc::kIntegrity, "the journal is the one of another store",
                 "bring STORE/journal back from a backup");
   }
+  if (packed.generation > kCountMax || packed.first_sequence > kCountMax) {
+    return fail(Errc::kIntegrity, "the journal's header counts further than a journal can",
+                "bring STORE/journal back from a backup");
+  }
   return JournalHeader{packed.store, packed.generation, packed.first_sequence};
+}
+
+bool begins_journal(std::span<const std::byte> bytes) {
+  return bytes.size() >= kJournalMagic.size() &&
+         std::memcmp(bytes.data(), kJournalMagic.data(), kJournalMagic.size()) == 0;
 }
 
 void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Block out) {

@@ -52,6 +52,9 @@ void encode_journal_header(const DigestSecret& secret, const JournalHeader& head
 [[nodiscard]] Result<JournalHeader> decode_journal_header(const DigestSecret& secret,
                                                           const StoreUuid& store, ConstBlock block);
 
+// Whether they begin as a journal does, whatever follows.
+[[nodiscard]] bool begins_journal(std::span<const std::byte> bytes);
+
 void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Block out);
 // Nothing when it is torn or was never written.
 [[nodiscard]] std::optional<JournalTail> decode_journal_tail(const DigestSecret& secret,

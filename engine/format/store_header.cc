@@ -43,6 +43,11 @@ void encode_store_header(const StoreHeader& header, std::span<std::byte, kStoreH
   std::memcpy(out.data(), &packed, sizeof packed);
 }
 
+bool begins_store_header(std::span<const std::byte> bytes) {
+  return bytes.size() >= kStoreMagic.size() &&
+         std::memcmp(bytes.data(), kStoreMagic.data(), kStoreMagic.size()) == 0;
+}
+
 Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderBytes> bytes) {
   PackedStoreHeader packed;
   std::memcpy(&packed, bytes.data(), sizeof packed);

@@ -39,6 +39,9 @@ void encode_store_header(const StoreHeader& header, std::span<std::byte, kStoreH
 [[nodiscard]] Result<StoreHeader> decode_store_header(
     std::span<const std::byte, kStoreHeaderBytes> bytes);
 
+// Whether they begin as a format file does, whatever follows.
+[[nodiscard]] bool begins_store_header(std::span<const std::byte> bytes);
+
 // "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 [[nodiscard]] std::string to_string(const StoreUuid& uuid);
 

@@ -124,11 +124,9 @@ IdentityCheck compare_identity(const DeviceInfo& now, DeviceKind then_kind,
                                const DeviceIdentity& then) {
   const Difference found = difference(now, then_kind, then);
   if (!found) {
-    return {.same = true, .difference = {}, .hint = {}};
+    return {.same = true, .difference = {}};
   }
-  return {.same = false,
-          .difference = now.path + " is not the device that was registered: " + *found,
-          .hint = "if this is the same disk, run: blkrewind disk adopt " + now.path};
+  return {.same = false, .difference = *found};
 }
 
 bool same_known_device(const DeviceInfo& now, DeviceKind then_kind, const DeviceIdentity& then) {

@@ -34,8 +34,7 @@ namespace blkrewind::io {
 
 struct IdentityCheck {
   bool same = false;
-  std::string difference;  // one sentence naming then and now; empty when same
-  std::string hint;        // what to do about it; empty when same
+  std::string difference;  // a clause naming then and now; empty when same
 };
 
 [[nodiscard]] IdentityCheck compare_identity(const DeviceInfo& now, DeviceKind then_kind,

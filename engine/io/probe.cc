@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "blkrewind/shell.h"
 #include "io/blkid_identity.h"
 #include "io/loops.h"
 #include "io/sysfs.h"
@@ -172,7 +173,7 @@ Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& in
     if (stays_held(held)) {
       info.used_by.push_back({"opened exclusively by another program",
                               "end it, or unmount it in the mount namespace of a container: lsof " +
-                                  info.real_path + " and grep " +
+                                  shell_word(info.real_path) + " and grep " +
                                   info.real_path.substr(info.real_path.rfind('/') + 1) +
                                   " /proc/*/mounts tell where"});
     }

@@ -7,25 +7,12 @@
 #include <string>
 #include <utility>
 
+#include "blkrewind/shell.h"
 #include "io/loops.h"
 #include "io/mounts.h"
 
 namespace blkrewind::io {
 namespace {
-
-// A path as a shell takes it.
-std::string quoted(const std::string& path) {
-  constexpr const char* kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,";
-  if (!path.empty() && path.find_first_not_of(kPlain) == std::string::npos) {
-    return path;
-  }
-  std::string text = "'";
-  for (const char c : path) {
-    text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return text + "'";
-}
 
 std::string holder_hint(DeviceNumber holder) {
   const std::string directory = sysfs_directory(holder);
@@ -34,10 +21,10 @@ std::string holder_hint(DeviceNumber holder) {
   if (!name.empty()) {
     const std::string uuid = read_attribute(directory + "/dm/uuid");
     if (uuid.starts_with("LVM-")) {
-      return "deactivate it: lvchange -an " + quoted("/dev/mapper/" + name);
+      return "deactivate it: lvchange -an " + shell_word("/dev/mapper/" + name);
     }
-    return uuid.starts_with("CRYPT-") ? "close it: cryptsetup close " + quoted(name)
-                                      : "remove it: dmsetup remove " + quoted(name);
+    return uuid.starts_with("CRYPT-") ? "close it: cryptsetup close " + shell_word(name)
+                                      : "remove it: dmsetup remove " + shell_word(name);
   }
   if (node.starts_with("/dev/md")) {
     return "stop the array: mdadm --stop " + node;
@@ -109,11 +96,11 @@ class Survey {
       }
       add(subject, "mounted on " + mount->mount_point,
           mount->mount_point == "/" ? "the running system stands on it: start another one for this"
-                                    : "unmount it: umount " + quoted(mount->mount_point));
+                                    : "unmount it: umount " + shell_word(mount->mount_point));
     }
     for (const Swap& swap : swaps_) {
       if (swap.device == device) {
-        add(subject, "used as swap", "stop swapping on it: swapoff " + quoted(swap.path));
+        add(subject, "used as swap", "stop swapping on it: swapoff " + shell_word(swap.path));
       }
     }
   }
@@ -140,7 +127,7 @@ class Survey {
     }
     for (const Swap& swap : swaps_) {
       if (swap.device == 0 && swap.file == file) {
-        add(subject, "used as swap", "stop swapping on it: swapoff " + quoted(swap.path));
+        add(subject, "used as swap", "stop swapping on it: swapoff " + shell_word(swap.path));
       }
     }
   }

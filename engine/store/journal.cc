@@ -7,6 +7,7 @@
 
 #include "base/aligned_buffer.h"
 #include "store/journal_scan.h"
+#include "store/store_file.h"
 
 namespace blkrewind::store {
 namespace {
@@ -91,7 +92,7 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   std::unique_ptr<io::File> file;
   BLKREWIND_ASSIGN(io::FileId id, env_.identify(layout_.journal()));
   for (bool same = false; !same;) {
-    BLKREWIND_ASSIGN(file, env_.open(layout_.journal(), {.access = io::Access::kReadOnly}));
+    BLKREWIND_ASSIGN(file, open_store_file(env_, layout_.journal(), {}));
     BLKREWIND_ASSIGN(const io::FileId after, env_.identify(layout_.journal()));
     same = after == id;
     id = after;
@@ -138,7 +139,8 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
 
 Status Journal::open_for_writing() {
   if (writable_) return {};
-  BLKREWIND_ASSIGN(file_, env_.open(layout_.journal(), {.access = io::Access::kReadWrite}));
+  BLKREWIND_ASSIGN(file_,
+                   open_store_file(env_, layout_.journal(), {.access = io::Access::kReadWrite}));
   writable_ = true;
   return {};
 }

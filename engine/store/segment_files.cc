@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "store/store_file.h"
 
 namespace blkrewind::store {
 
@@ -18,7 +19,7 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     by_use_.splice(by_use_.begin(), by_use_, found);
     return by_use_.front().file;
   }
-  auto opened = env_.open(layout_.segment(id), {.access = io::Access::kReadOnly});
+  auto opened = open_store_file(env_, layout_.segment(id), {});
   if (!opened) {
     Error error = std::move(opened).error();
     if (error.code == Errc::kNotFound) {
@@ -43,7 +44,7 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
 }
 
 Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::SegmentId id) {
-  return env_.open(layout_.segment(id), {.access = io::Access::kReadWrite});
+  return open_store_file(env_, layout_.segment(id), {.access = io::Access::kReadWrite});
 }
 
 }  // namespace blkrewind::store

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "store/store_file.h"
 
 namespace blkrewind::store {
 namespace {
@@ -34,37 +35,71 @@ Status sync_parent(io::Env& env, const std::string& path) {
   return env.sync_directory(slash == 0 ? "/" : path.substr(0, slash));
 }
 
+// What a create() that was cut off may have left of a file: nothing, zeroes, or its beginning.
+// Another program's file of that name is somebody's.
+Result<bool> is_left_over(io::Env& env, const std::string& path,
+                          bool (*begins)(std::span<const std::byte>)) {
+  auto opened = env.open(path, {});
+  // Whoever makes the store right now has named or removed it.
+  if (!opened && opened.error().code == Errc::kNotFound) return true;
+  BLKREWIND_ASSIGN(const auto file, std::move(opened));
+  BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+  if (size == 0) return true;
+  if (size > format::kJournalRecordsOffset) return false;
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  AlignedBuffer bytes(format::kJournalRecordsOffset);
+  BLKREWIND_TRY(io::read_now(*queue, *file, {0, bytes.size()}, bytes.data()));
+  return is_all_zero(bytes.span()) || begins(bytes.span());
+}
+
+// Whether the folder of a store that has no format file holds what somebody needs still.
+Result<bool> is_used(io::Env& env, const Layout& layout) {
+  BLKREWIND_ASSIGN(const bool segments, env.exists(layout.segments()));
+  if (segments) {
+    BLKREWIND_ASSIGN(const auto inside, env.list_directory(layout.segments()));
+    if (!inside.empty()) return true;
+  }
+  auto journal = env.open(layout.journal(), {});
+  if (!journal && journal.error().code == Errc::kNotFound) return false;
+  BLKREWIND_ASSIGN(const auto file, std::move(journal));
+  BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+  return size > format::kJournalRecordsOffset;
+}
+
+tl::unexpected<Error> lost_format(const Layout& layout) {
+  return fail(Errc::kIntegrity,
+              layout.root() + " holds a journal or segments of a store, but no format file",
+              "bring the file " + layout.format() +
+                  " back from a backup: it holds the secret without which nothing can be read");
+}
+
 // A create() that was cut off leaves an empty journal, an empty segments folder and perhaps a
 // format file that has not got its name. Only that is cleared away: a store that has lost its
 // format file holds somebody's snapshots still, and any other file is somebody's.
 Status clear_unfinished_create(io::Env& env, const Layout& layout, bool remove) {
   BLKREWIND_ASSIGN(const auto names, env.list_directory(layout.root()));
+  const auto refuse = [&] {
+    return fail(Errc::kInvalidArgument, layout.root() + " is neither a store nor an empty folder",
+                "name an empty folder, or one that does not exist yet");
+  };
+  const std::string unnamed = Layout::temporary(layout.format());
   bool journal = false;
+  bool format = false;
   for (const std::string& name : names) {
     const std::string path = layout.root() + "/" + name;
-    if (path == layout.journal()) {
-      journal = true;
-    } else if (path != Layout::temporary(layout.format()) && path != layout.segments()) {
-      return fail(Errc::kInvalidArgument, layout.root() + " is neither a store nor an empty folder",
-                  "name an empty folder, or one that does not exist yet");
-    }
+    journal = journal || path == layout.journal();
+    format = format || path == unnamed;
+    if (path != layout.journal() && path != unnamed && path != layout.segments()) return refuse();
   }
-  bool used = false;
-  BLKREWIND_ASSIGN(const bool segments, env.exists(layout.segments()));
-  if (segments) {
-    BLKREWIND_ASSIGN(const auto inside, env.list_directory(layout.segments()));
-    used = !inside.empty();
-  }
+  BLKREWIND_ASSIGN(const bool used, is_used(env, layout));
+  if (used) return lost_format(layout);
   if (journal) {
-    BLKREWIND_ASSIGN(const auto file, env.open(layout.journal(), {}));
-    BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
-    used = used || size > format::kJournalRecordsOffset;
+    BLKREWIND_ASSIGN(const bool ours, is_left_over(env, layout.journal(), format::begins_journal));
+    if (!ours) return refuse();
   }
-  if (used) {
-    return fail(Errc::kIntegrity,
-                layout.root() + " holds a journal or segments of a store, but no format file",
-                "bring the file " + layout.format() +
-                    " back from a backup: it holds the secret without which nothing can be read");
+  if (format) {
+    BLKREWIND_ASSIGN(const bool ours, is_left_over(env, unnamed, format::begins_store_header));
+    if (!ours) return refuse();
   }
   return journal && remove ? env.remove(layout.journal()) : Status{};
 }
@@ -142,10 +177,10 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& env, const std::string& path
   Layout layout(path);
   BLKREWIND_ASSIGN(const bool there, env.exists(layout.format()));
   if (!there) {
-    return fail(Errc::kNotFound, "there is no store in " + path,
-                "make one: blkrewind --store " + path + " store init");
+    if (const auto used = is_used(env, layout); used && *used) return lost_format(layout);
+    return fail(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
   }
-  BLKREWIND_ASSIGN(auto file, env.open(layout.format(), {.access = io::Access::kReadOnly}));
+  BLKREWIND_ASSIGN(auto file, open_store_file(env, layout.format(), {}));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size != format::kStoreHeaderBytes) {
     return fail(Errc::kIntegrity,
@@ -231,7 +266,7 @@ Result<Store::Orphans> Store::remove_orphans() {
     const bool is_number = error == std::errc{} && end == name.data() + name.size();
     if (!is_number || known->segments.contains(id)) continue;
     {
-      BLKREWIND_ASSIGN(const auto file, env_.open(layout_.segment(id), {}));
+      BLKREWIND_ASSIGN(const auto file, open_store_file(env_, layout_.segment(id), {}));
       BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
       orphans.bytes += size;
     }

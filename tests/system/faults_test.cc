@@ -225,7 +225,7 @@ TEST_F(DamagedStore, WithoutItsFormatFileNothingElseIsLost) {
     ask(line, 5);
     EXPECT_EQ(store_digest(), before);
   }
-  ask({"list"}, 3);
+  ask({"list"}, 5);
   std::filesystem::rename(store_ + ".format", store_ + "/format");
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
 }

@@ -80,6 +80,30 @@ TEST(ErrorText, CannotCommandTheTerminal) {
   EXPECT_EQ(error_text(error), "blkrewind: NotFound: no ?[2J? such\n");
 }
 
+TEST(WithStore, IsInsertedIntoEveryCommand) {
+  const std::string option = "--store '/my store'";
+  EXPECT_EQ(with_store("finish it: blkrewind resume /dev/a, or blkrewind undo /dev/a", option),
+            "finish it: blkrewind --store '/my store' resume /dev/a, or blkrewind --store "
+            "'/my store' undo /dev/a");
+  EXPECT_EQ(with_store("name it (blkrewind list shows them); blkrewind list", option),
+            "name it (blkrewind --store '/my store' list shows them); blkrewind --store "
+            "'/my store' list");
+  EXPECT_EQ(with_store("see: blkrewind list;  then", option),
+            "see: blkrewind --store '/my store' list;  then");
+}
+
+TEST(WithStore, LeavesEverythingElseAlone) {
+  for (const char* hint :
+       {"", "use a newer blkrewind for this store", "a newer blkrewind", "blkrewind", " list",
+        "umount '/mnt/x blkrewind list'", "umount '/mnt/it'\\''s blkrewind list y'"}) {
+    EXPECT_EQ(with_store(hint, "--store x"), hint);
+  }
+  EXPECT_EQ(with_store("the disk's: blkrewind list", "--store x"),
+            "the disk's: blkrewind --store x list")
+      << "an apostrophe quotes nothing";
+  EXPECT_EQ(with_store("blkrewind list", ""), "blkrewind list");
+}
+
 TEST(ErrorJson, HasEveryKeyAndNullWhereThereIsNone) {
   const auto json = nlohmann::json::parse(error_json(refusal()));
   EXPECT_EQ(json.size(), 7U);

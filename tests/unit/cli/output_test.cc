@@ -34,14 +34,6 @@ TEST(Printable, ReplacesControlCharacters) {
   EXPECT_EQ(printable("\xC3\xA9"), "\xC3\xA9");
 }
 
-TEST(ShellQuoted, QuotesOnlyWhatNeedsIt) {
-  EXPECT_EQ(shell_quoted("/dev/loop0"), "/dev/loop0");
-  EXPECT_EQ(shell_quoted("a b"), "'a b'");
-  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
-  EXPECT_EQ(shell_quoted(""), "''");
-  EXPECT_EQ(shell_quoted("$(x)"), "'$(x)'");
-}
-
 TEST(Counted, KnowsOneFromMany) {
   EXPECT_EQ(counted(0, "extent"), "0 extents");
   EXPECT_EQ(counted(1, "extent"), "1 extent");

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blkrewind/engine.h"
+#include "cli/errors.h"
 #include "unit/cli/capture.h"
 
 namespace blkrewind::cli {
@@ -74,6 +75,14 @@ TEST(Program, HelpsForEveryCommandWithAnExample) {
     EXPECT_EQ(help.err, "") << command;
     EXPECT_NE(help.out.find("Usage: " + command), std::string::npos) << help.out;
     EXPECT_NE(help.out.find("Example:\n  blkrewind "), std::string::npos) << help.out;
+  }
+}
+
+TEST(Program, EveryCommandIsFoundInAHint) {
+  for (const Words& words : all_commands()) {
+    if (words.empty()) continue;
+    EXPECT_EQ(with_store("blkrewind " + words.front(), "--store x"),
+              "blkrewind --store x " + words.front());
   }
 }
 

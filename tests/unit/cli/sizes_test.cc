@@ -59,11 +59,27 @@ TEST(ParseTime, TakesIsoTimesDatesAndEpochSeconds) {
 }
 
 TEST(ParseTime, RefusesWhatIsNoMoment) {
-  for (const char* text :
-       {"", "now", "2013", "2013-7-15", "2013-13-01", "2023-02-29", "2013-07-15T24:00:00Z",
-        "2013-07-15T00:60:00Z", "2013-07-15T00:00:60Z", "2013-07-15T00:00:00", "2013-07-15Z",
-        "2013-07-15T00:00:00Zx", "2013-07-15T00:00:00+8", "2013-07-15T00:00:00+15:00", "@", "@1x",
-        "@99999999999999999999", "1373846400"}) {
+  for (const char* text : {"",
+                           "now",
+                           "2013",
+                           "2013-7-15",
+                           "2013-13-01",
+                           "2023-02-29",
+                           "2013-07-15T24:00:00Z",
+                           "2013-07-15T00:60:00Z",
+                           "2013-07-15T00:00:60Z",
+                           "2013-07-15T00:00:00",
+                           "2013-07-15Z",
+                           "2013-07-15T00:00:00Zx",
+                           "2013-07-15T00:00:00+8",
+                           "2013-07-15T00:00:00+15:00",
+                           "@",
+                           "@1x",
+                           "@99999999999999999999",
+                           "@253402300800",
+                           "@-62167219201",
+                           "9999-12-31T23:00:00-02:00",
+                           "1373846400"}) {
     const auto time = parse_time(text);
     ASSERT_FALSE(time) << text;
     EXPECT_EQ(time.error().code, Errc::kInvalidArgument) << text;
@@ -74,7 +90,8 @@ TEST(FormatTime, IsWhatParseTimeReads) {
   EXPECT_EQ(format_time(1373846400), "2013-07-15T00:00:00Z");
   EXPECT_EQ(format_time(1709251199), "2024-02-29T23:59:59Z");
   EXPECT_EQ(format_time(-1), "1969-12-31T23:59:59Z");
-  EXPECT_EQ(format_time(0), "never");
+  EXPECT_EQ(format_time(0), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(format_time(parse_time("@253402300799").value()), "9999-12-31T23:59:59Z");
   for (const std::int64_t moment :
        {std::int64_t{1}, std::int64_t{951782400}, std::int64_t{4102444799}}) {
     EXPECT_EQ(parse_time(format_time(moment)).value(), moment);

@@ -179,6 +179,71 @@ TEST_F(CatalogTest, DamagedPageIsReported) {
   EXPECT_EQ(open_error().code, Errc::kIntegrity);
 }
 
+// What SQLite takes for whole: a letter of a lock's reason became another one.
+TEST_F(CatalogTest, RowsThatNobodyWroteAreDamage) {
+  int count = 0;
+  for (const char* change :
+       {"UPDATE instance_locks SET reason = 'sEcurity'",
+        "UPDATE instance_locks SET instance_id = 'i-2'", "UPDATE disks SET instance_id = ''",
+        "DELETE FROM instances", "UPDATE content_digest SET value = value + 1",
+        "DELETE FROM content_digest"}) {
+    path_ = directory_.file("catalog" + std::to_string(count++) + ".db");
+    {
+      auto catalog = open();
+      ASSERT_TRUE(ok(catalog->create_instance("i-1", "", 1)));
+      ASSERT_TRUE(ok(catalog->detach("d-1", 1, 2)));
+      ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 3)));
+      ASSERT_TRUE(ok(catalog->lock_instance("i-1", "security")));
+    }
+    ASSERT_TRUE(open()) << "and nothing else is";
+    { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(change); }
+    EXPECT_EQ(open_error().code, Errc::kIntegrity) << change;
+  }
+}
+
+TEST_F(CatalogTest, DamageMeanwhileIsNotSealed) {
+  auto catalog = open();
+  ASSERT_TRUE(ok(catalog->lock_instance("i-local", "security")));
+  { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("DELETE FROM instance_locks"); }
+  const auto row = catalog->instance("i-local");
+  ASSERT_FALSE(row);
+  EXPECT_EQ(row.error().code, Errc::kIntegrity);
+  EXPECT_EQ(catalog->create_instance("i-1", "", 1).error().code, Errc::kIntegrity);
+  EXPECT_EQ(open_error().code, Errc::kIntegrity);
+}
+
+TEST_F(CatalogTest, OtherTablesAreDamage) {
+  int count = 0;
+  for (const char* change : {"ALTER TABLE instances RENAME COLUMN status TO statuz",
+                             "ALTER TABLE disks RENAME TO diskz", "DROP TABLE instance_locks"}) {
+    path_ = directory_.file("catalog" + std::to_string(count++) + ".db");
+    { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
+    // One without a digest, so that it is the statements that meet them.
+    SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("DROP TABLE content_digest");
+    { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(change); }
+    auto catalog = open();
+    ASSERT_TRUE(catalog);
+    const auto instances = catalog->instances();
+    const auto attachments = catalog->attachments();
+    ASSERT_FALSE(instances && attachments) << change;
+    const Error& error = instances ? attachments.error() : instances.error();
+    EXPECT_EQ(error.code, Errc::kIntegrity) << error.to_string();
+  }
+}
+
+TEST_F(CatalogTest, OneWithoutADigestIsAcceptedAndGetsIt) {
+  { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
+  { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("DROP TABLE content_digest"); }
+  {
+    auto catalog = open();
+    EXPECT_EQ(catalog->instances()->size(), 2U);
+    ASSERT_TRUE(ok(catalog->create_instance("i-2", "", 2)));
+  }
+  EXPECT_EQ(open()->instances()->size(), 3U);
+  { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("UPDATE instances SET in_arrears = 1"); }
+  EXPECT_EQ(open_error().code, Errc::kIntegrity);
+}
+
 TEST_F(CatalogTest, TruncatedFileIsReported) {
   { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
   std::filesystem::resize_file(path_, 4096);

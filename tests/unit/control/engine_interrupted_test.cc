@@ -54,7 +54,10 @@ TEST_F(EngineRules, SnapshotWhoseProcessDiedCountsAsFailed) {
   EXPECT_TRUE(
       refused(engine_->export_image("died", directory_.file("x")), "InvalidSnapshotId.NotReady"));
   EXPECT_TRUE(ok(engine_->rollback(image_, "before"))) << "it stands in nobody's way";
-  EXPECT_FALSE(take(image_, "died").empty()) << "nor does its name";
+  const std::string again = take(image_, "died");
+  const auto image = engine_->export_image("died", directory_.file("x"));
+  ASSERT_TRUE(ok(image)) << "nor does its name";
+  EXPECT_EQ(image->snapshot_id, again);
   EXPECT_TRUE(ok(engine_->remove_snapshot(infos->back().id)));
 }
 
@@ -70,11 +73,43 @@ TEST_F(EngineRules, RollbackThatRuns) {
     EXPECT_THAT(result.error().hint, HasSubstr("wait"));
     EXPECT_TRUE(failed(second->resume(image_), Errc::kBusy));
     EXPECT_TRUE(failed(second->undo(image_), Errc::kBusy));
+    for (const Status& status :
+         {Status(second->detach_disk(image_)), Status(second->forget_disk(image_)),
+          Status(second->attach_disk(image_, "i-local"))}) {
+      ASSERT_TRUE(failed(status, Errc::kPrecondition));
+      EXPECT_THAT(status.error().hint, HasSubstr("wait"));
+    }
+    const auto gone = second->remove_snapshot("before");
+    EXPECT_TRUE(refused(gone, "InvalidOperation.DiskResetInProgress"));
+    EXPECT_THAT(gone.error().hint, HasSubstr("wait"));
     const auto disk = second->disk(image_);
     ASSERT_TRUE(ok(disk));
     EXPECT_EQ(disk->status, "ReIniting");
     ASSERT_TRUE(disk->pending_rollback);
     EXPECT_TRUE(disk->pending_rollback->running);
+  };
+  ASSERT_TRUE(ok(engine_->rollback(image_, "before", {}, monitor)));
+  EXPECT_TRUE(seen);
+}
+
+// Before the first byte is written there is no intent, only an operation that holds the disk.
+TEST_F(EngineRules, RollbackThatScans) {
+  auto second = open();
+  bool seen = false;
+  Monitor monitor;
+  monitor.progress = [&](const Progress& progress) {
+    if (std::string_view(progress.phase) != "scan") return;
+    seen = true;
+    for (const auto& result :
+         {second->rollback(image_, "before"), second->undo(image_), second->resume(image_)}) {
+      ASSERT_TRUE(failed(result, Errc::kBusy));
+      EXPECT_EQ(result.error().api_code, "Operation.Conflict");
+      EXPECT_EQ(result.error().http_status, 403);
+      EXPECT_THAT(result.error().hint, HasSubstr("wait"));
+    }
+    const Status detached = second->detach_disk(image_);
+    ASSERT_TRUE(failed(detached, Errc::kBusy));
+    EXPECT_THAT(detached.error().message, HasSubstr(disk_));
   };
   ASSERT_TRUE(ok(engine_->rollback(image_, "before", {}, monitor)));
   EXPECT_TRUE(seen);

@@ -175,6 +175,94 @@ TEST_F(EngineControl, AdoptingTakesAnIdAndAPath) {
   EXPECT_EQ(bytes_of(copy), std::string(kImageBytes, 'a'));
 }
 
+TEST_F(EngineControl, AdoptingRefusesAnotherSize) {
+  take(image_);
+  const std::string disk = engine_->disks()->front().id;
+  const std::string larger = make_image("a larger one.img", 'a');
+  std::filesystem::resize_file(larger, 2 * kImageBytes);
+  const Status adopted = engine_->adopt_disk(disk, larger);
+  ASSERT_TRUE(failed(adopted, Errc::kPrecondition));
+  EXPECT_THAT(adopted.error().hint, HasSubstr("blkrewind disk register '" + larger + "'"));
+  EXPECT_EQ(engine_->disk(disk)->path, image_);
+}
+
+TEST_F(EngineControl, ADiskWhoseDeviceIsGoneIsFoundByItsPath) {
+  take(image_, "before");
+  const std::string disk = engine_->disks()->front().id;
+  std::filesystem::remove(image_);
+  EXPECT_EQ(engine_->disk(image_)->id, disk);
+  for (const auto& error :
+       {engine_->rollback(image_, "before").error(), engine_->snapshot(image_).error(),
+        engine_->diff(image_, "before", {}, {}).error(), engine_->register_disk(image_).error()}) {
+    EXPECT_EQ(error.code, Errc::kNotFound);
+    EXPECT_THAT(error.message, HasSubstr(disk));
+    EXPECT_THAT(error.hint, HasSubstr("blkrewind disk adopt " + disk));
+  }
+  EXPECT_TRUE(failed(engine_->disk(image_ + "x"), Errc::kNotFound));
+  const auto kept = engine_->forget_disk(image_);
+  ASSERT_TRUE(failed(kept, Errc::kPrecondition));
+  EXPECT_THAT(kept.error().message, testing::EndsWith("has 1 snapshot"));
+  EXPECT_TRUE(ok(engine_->forget_disk(image_, true)));
+}
+
+TEST_F(EngineControl, HintsCanBeTyped) {
+  const std::string odd = make_image("it's odd.img", 'a');
+  take(odd, "before");
+  const std::string disk = engine_->disks()->front().id;
+  const std::string word = "'" + directory_.file("it'\\''s odd.img") + "'";
+  EXPECT_THAT(engine_->rollback(odd, "other").error().hint, HasSubstr("blkrewind list " + word));
+  EXPECT_THAT(engine_->undo(odd).error().hint, HasSubstr("blkrewind list " + word));
+  std::filesystem::rename(odd, odd + ".old");
+  make_image("it's odd.img", 'b');
+  const auto other = engine_->rollback(disk, "before");
+  ASSERT_TRUE(failed(other, Errc::kPrecondition));
+  EXPECT_THAT(other.error().hint, HasSubstr("blkrewind disk adopt " + disk + " " + word));
+  EXPECT_EQ(other.error().message.find("is not the device"),
+            other.error().message.rfind("is not the device"))
+      << other.error().message;
+}
+
+TEST_F(EngineControl, AnExportGetsItsNameWhenItIsWhole) {
+  take(image_, "before");
+  const std::string file = directory_.file("export.img");
+  const auto partial = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+      if (entry.path().string().starts_with(file + ".partial-")) ++count;
+    }
+    return count;
+  };
+  bool seen = false;
+  std::atomic<bool> cancel = false;
+  Monitor monitor;
+  monitor.cancel = &cancel;
+  monitor.progress = [&](const Progress&) {
+    seen = true;
+    EXPECT_FALSE(std::filesystem::exists(file));
+    EXPECT_EQ(partial(), 1U);
+  };
+  ASSERT_TRUE(ok(engine_->export_image("before", file, monitor)));
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(bytes_of(file), std::string(kImageBytes, 'a'));
+  EXPECT_TRUE(failed(engine_->export_image("before", file), Errc::kAlreadyExists));
+  cancel = true;
+  std::filesystem::remove(file);
+  EXPECT_TRUE(failed(engine_->export_image("before", file, monitor), Errc::kCancelled));
+  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_EQ(partial(), 0U);
+}
+
+TEST_F(EngineControl, NothingIsExportedIntoTheStore) {
+  take(image_, "before");
+  const std::string link = directory_.file("link");
+  std::filesystem::create_directory_symlink(directory_.file("store/segments"), link);
+  for (const std::string& file :
+       {directory_.file("store/image"), directory_.file("store/segments/9999"), link + "/9999"}) {
+    EXPECT_TRUE(failed(engine_->export_image("before", file), Errc::kPrecondition)) << file;
+    EXPECT_FALSE(std::filesystem::exists(file));
+  }
+}
+
 TEST_F(EngineControl, InstancesAreCheckedBeforeTheyAreMade) {
   EXPECT_TRUE(failed(engine_->create_instance("i-local", ""), Errc::kAlreadyExists));
   EXPECT_TRUE(failed(engine_->create_instance("web", ""), Errc::kInvalidArgument));

@@ -53,19 +53,16 @@ TEST(Identity, EqualIsTheSame) {
     const IdentityCheck result = check(identity, identity);
     EXPECT_TRUE(result.same) << result.difference;
     EXPECT_THAT(result.difference, IsEmpty());
-    EXPECT_THAT(result.hint, IsEmpty());
   }
 }
 
-TEST(Identity, ADifferenceNamesThenNowAndTheWayOut) {
+TEST(Identity, ADifferenceNamesThenAndNow) {
   DeviceIdentity now = with_serial();
   now.serial = "S2";
   const IdentityCheck result = check(with_serial(), now);
   EXPECT_FALSE(result.same);
-  EXPECT_THAT(result.difference, HasSubstr("/dev/target"));
   EXPECT_THAT(result.difference, HasSubstr("S1"));
   EXPECT_THAT(result.difference, HasSubstr("S2"));
-  EXPECT_THAT(result.hint, HasSubstr("blkrewind disk adopt /dev/target"));
 }
 
 TEST(Identity, EachStableFactDecides) {
@@ -187,7 +184,6 @@ TEST(Identity, AnImageFileReplacedByAnotherOfItsName) {
   EXPECT_FALSE(result.same);
   EXPECT_THAT(result.difference, HasSubstr("inode 12"));
   EXPECT_THAT(result.difference, HasSubstr("inode 13"));
-  EXPECT_THAT(result.hint, HasSubstr("disk adopt"));
 }
 
 TEST(Identity, TheKindMustBeTheSame) {

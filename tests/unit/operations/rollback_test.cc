@@ -115,6 +115,23 @@ TEST_F(Rollback, UndoTakesItBackAndIsUndoneItself) {
   EXPECT_TRUE(bench_.empties());
 }
 
+// Whoever wants to undo looks first and locks then; another rollback may end in between.
+TEST_F(Rollback, OneThatIsNotTheLastAnyMoreIsNotTakenBack) {
+  ASSERT_TRUE(ok(bench_.rollback(target_)));
+  RollbackRequest undo{.disk = bench_.disk(),
+                       .target = bench_.view().disk.last_rollback.undo,
+                       .path = kDevice,
+                       .request_id = "0D8B1C52-6A0E-4C5C-8B57-93B1C0E2F7A1",
+                       .takes_back = "5B2A9E4D-30C7-4F5E-9D0B-1A6E8C7F2D34"};
+  const auto refused = bench_.operations().rollback(undo, {});
+  ASSERT_TRUE(failed(refused, Errc::kBusy));
+  EXPECT_FALSE(refused.error().hint.empty());
+  EXPECT_TRUE(same(bench_.device(), then_));
+  undo.takes_back = OperationsBench::kRequest;
+  ASSERT_TRUE(ok(bench_.operations().rollback(undo, {})));
+  EXPECT_TRUE(same(bench_.device(), now_));
+}
+
 TEST_F(Rollback, UndoOfADeviceThatEqualsASnapshotStoresNothing) {
   const auto second = bench_.snapshot();
   const auto done = bench_.rollback(target_);
@@ -211,6 +228,22 @@ TEST_F(Rollback, GoingBackPassesOverWhatIsLost) {
   put(device, kChunk, Bytes(now_.begin() + kChunk, now_.begin() + 2 * kChunk));
   EXPECT_TRUE(same(device, now_)) << "beside the corrupt chunk";
   EXPECT_TRUE(bench_.view().intent.has_value());
+}
+
+TEST_F(Rollback, OneThatCanBeFinishedInNeitherDirectionCanBeAbandoned) {
+  interrupt(2, true);
+  EXPECT_TRUE(failed(bench_.operations().abandon_rollback(bench_.disk()), Errc::kPrecondition));
+  ASSERT_TRUE(bench_.spoil(now_, kChunk));
+  ASSERT_TRUE(bench_.spoil(then_, 150 * kChunk));
+  const auto forwards = bench_.resume();
+  ASSERT_TRUE(failed(forwards, Errc::kIntegrity));
+  EXPECT_THAT(forwards.error().hint, HasSubstr("forget"));
+  EXPECT_TRUE(failed(bench_.resume(true), Errc::kIntegrity));
+  ASSERT_TRUE(ok(bench_.operations().abandon_rollback(bench_.disk())));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+  const Bytes device = bench_.device();
+  EXPECT_TRUE(bench_.exports_as(bench_.must_snapshot(), device));
+  EXPECT_TRUE(bench_.empties());
 }
 
 // However long a request may be, what lies together is one extent, as in a difference.

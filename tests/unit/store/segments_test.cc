@@ -43,6 +43,35 @@ TEST_F(SegmentsTest, CreateRefusesWhatIsNotItsOwn) {
   EXPECT_EQ(Store::open(env_, "/nowhere").error().code, Errc::kNotFound);
 }
 
+TEST_F(SegmentsTest, CreateKeepsAnotherProgramsFilesOfItsNames) {
+  const std::string letter = "dear diary";
+  for (const char* name : {"journal", "format.new"}) {
+    const std::string folder = std::string("/of-") + name;
+    const std::string file = folder + "/" + name;
+    env_.add_device(file, 4096);
+    env_.poke(file, 0, std::as_bytes(std::span(letter)));
+    const auto before = env_.contents(file);
+    const auto refused = Store::create(env_, folder);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, Errc::kInvalidArgument);
+    EXPECT_EQ(env_.contents(file), before);
+  }
+}
+
+TEST_F(SegmentsTest, AStoreThatLostItsFormatFileIsDamageNotNothing) {
+  must(store_->journal().update([](const State& state) -> Result<format::Transaction> {
+    format::DiskRecord disk;
+    disk.number = state.counters.next_disk;
+    disk.id = "d-1";
+    return format::Transaction{disk};
+  }));
+  must(env_.remove(store_->layout().format()));
+  const auto opened = Store::open(env_, kPath);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::kIntegrity);
+  EXPECT_EQ(opened.error().hint.find("store init"), std::string::npos);
+}
+
 TEST_F(SegmentsTest, AFormatFileOfAnotherLengthIsNoStore) {
   for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{4095}, std::uint64_t{8192}}) {
     const auto whole = env_.contents(store_->layout().format());
