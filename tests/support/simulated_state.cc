@@ -69,15 +69,7 @@ void add(XXH3_state_t& hash, std::uint64_t value) {
 void add(XXH3_state_t& hash, const State& state, InodeId id) {
   const Inode& inode = state.at(id);
   add(hash, static_cast<std::uint64_t>(inode.type));
-  add(hash, inode.now.size_bytes());
-  std::vector<std::byte> bytes;
-  for (Extent data = inode.now.next_data(0); !data.empty();
-       data = inode.now.next_data(data.end())) {
-    bytes.resize(data.length);
-    inode.now.read(data.offset, bytes);
-    add(hash, data.offset);
-    XXH3_64bits_update(&hash, bytes.data(), bytes.size());
-  }
+  add(hash, inode.now.fingerprint());
   for (const auto& [name, child] : inode.entries_now) {
     add(hash, name.size());
     XXH3_64bits_update(&hash, name.data(), name.size());

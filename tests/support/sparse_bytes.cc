@@ -1,5 +1,8 @@
 #include "support/sparse_bytes.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -19,7 +22,7 @@ void SparseBytes::read(std::uint64_t offset, std::span<std::byte> out) const {
     const std::size_t in_page = at % kPageBytes;
     const std::size_t length = std::min(kPageBytes - in_page, out.size() - done);
     if (const Page* page = find(at / kPageBytes)) {
-      std::memcpy(out.data() + done, page->data() + in_page, length);
+      std::memcpy(out.data() + done, page->bytes.data() + in_page, length);
     } else {
       std::memset(out.data() + done, 0, length);
     }
@@ -33,7 +36,7 @@ void SparseBytes::write(std::uint64_t offset, std::span<const std::byte> bytes) 
     const std::uint64_t at = offset + done;
     const std::size_t in_page = at % kPageBytes;
     const std::size_t length = std::min(kPageBytes - in_page, bytes.size() - done);
-    std::memcpy(own_page(at / kPageBytes).data() + in_page, bytes.data() + done, length);
+    std::memcpy(own_page(at / kPageBytes).bytes.data() + in_page, bytes.data() + done, length);
     done += length;
   }
   if (!bytes.empty()) {
@@ -74,7 +77,7 @@ void SparseBytes::zero_in_region(std::uint64_t region_index, std::shared_ptr<Reg
       if (stop - at == kPageBytes) {
         own_region(region).pages.at(slot).reset();
       } else {
-        std::memset(own_page(page).data() + at % kPageBytes, 0, stop - at);
+        std::memset(own_page(page).bytes.data() + at % kPageBytes, 0, stop - at);
       }
     }
     at = stop;
@@ -102,6 +105,23 @@ std::uint64_t SparseBytes::allocated_bytes() const {
     }
   }
   return pages * kPageBytes;
+}
+
+std::uint64_t SparseBytes::fingerprint() const {
+  std::uint64_t sum = size_bytes_;
+  for (const auto& [index, region] : regions_) {
+    for (std::uint64_t slot = 0; slot < kRegionPages; ++slot) {
+      const Page* page = region->pages.at(slot).get();
+      if (page == nullptr) continue;
+      if (page->fingerprint == 0) {
+        page->fingerprint = XXH3_64bits(page->bytes.data(), page->bytes.size()) | 1U;
+      }
+      const std::array<std::uint64_t, 3> link = {sum, index * kRegionPages + slot,
+                                                 page->fingerprint};
+      sum = XXH3_64bits(link.data(), sizeof link);
+    }
+  }
+  return sum;
 }
 
 const SparseBytes::Page* SparseBytes::find(std::uint64_t page) const {
@@ -136,10 +156,10 @@ SparseBytes::Page& SparseBytes::own_page(std::uint64_t page) {
   auto& slot = own_region(regions_[page / kRegionPages]).pages.at(page % kRegionPages);
   if (!slot) {
     slot = std::make_shared<Page>();
-    slot->fill(std::byte{0});
   } else if (slot.use_count() > 1) {
     slot = std::make_shared<Page>(*slot);
   }
+  slot->fingerprint = 0;
   return *slot;
 }
 

@@ -36,11 +36,18 @@ class SparseBytes {
   // Of the pages that are not holes.
   [[nodiscard]] std::uint64_t allocated_bytes() const;
 
+  // Of the size, the bytes, and which pages are holes. A page is read once, however many copies
+  // share it.
+  [[nodiscard]] std::uint64_t fingerprint() const;
+
  private:
-  static constexpr std::uint64_t kRegionPages = 512;
+  static constexpr std::uint64_t kRegionPages = 64;
   static constexpr std::uint64_t kRegionBytes = kRegionPages * kPageBytes;
 
-  using Page = std::array<std::byte, kPageBytes>;
+  struct Page {
+    std::array<std::byte, kPageBytes> bytes{};
+    mutable std::uint64_t fingerprint = 0;  // 0: not known
+  };
   struct Region {
     std::array<std::shared_ptr<Page>, kRegionPages> pages;
   };
