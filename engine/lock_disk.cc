@@ -16,7 +16,8 @@ using format::SnapshotState;
 Status clear_unfinished(store::Store& store, format::DiskNumber disk) {
   std::vector<format::SnapshotNumber> deleting;
   bool progressing = false;
-  for (const auto& [number, snapshot] : store.state()->snapshots) {
+  const auto known = store.state();  // held: another thread may put a newer state in its place
+  for (const auto& [number, snapshot] : known->snapshots) {
     if (snapshot.disk != disk) continue;
     if (snapshot.state == SnapshotState::kDeleting) deleting.push_back(number);
     progressing = progressing || snapshot.state == SnapshotState::kProgressing;
