@@ -1,0 +1,95 @@
+// Chooses operations by the seed, kills them at random moments, and has everything judged.
+//
+// A folder holds all of it: disk*.img, store/, state.json (Expected), contents/, log. The same seed
+// makes the same choices as long as the operations end alike; when a kill lands is up to the clock.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "soak/device.h"
+#include "soak/expected.h"
+#include "soak/judge.h"
+#include "soak/program.h"
+#include "support/simulated_random.h"
+
+namespace blkrewind::soak {
+
+class Driver {
+ public:
+  // A new run in `folder`, which exists and is empty.
+  static std::unique_ptr<Driver> begin(const std::string& folder, std::uint64_t seed, bool image,
+                                       const std::string& program);
+  // Goes on with one that was stopped or killed; `program` may be empty: the same.
+  static std::unique_ptr<Driver> go_on(const std::string& folder, const std::string& program);
+
+  // Until so many seconds have passed; ends with an empty store. 0: only looks. Throws Broken.
+  void run(std::uint64_t seconds);
+  [[nodiscard]] const Expected& expected() const { return expected_; }
+
+ private:
+  // What a process waits for before its shot is timed.
+  enum class Mark : std::uint8_t { kStart, kJournal, kStore };
+  // When to send what to a process, in seconds from the mark.
+  struct Shot {
+    std::size_t process = 0;
+    Mark mark = Mark::kStart;
+    double after = 0;
+    bool stop_first = false;
+    int signal = 0;
+  };
+  // As far as it can be seen from outside: the store when it was looked at.
+  struct Trace {
+    std::uint64_t journal_file = 0;
+    std::uint64_t journal_bytes = 0;
+    std::uint64_t segments = 0;
+  };
+
+  Driver(std::string folder, Expected expected);
+  void open_devices();
+  void make_store();
+  void take_up();  // what a killed driver left
+  void save();
+
+  void step();
+  void change(std::size_t disk, sim::Random& random);
+  void finish_pending(std::size_t disk);
+  void empty_the_store();
+  [[nodiscard]] Attempt choose(std::size_t disk, sim::Random& random);
+  [[nodiscard]] Attempt choose_pending(const Disk& disk, sim::Random& random) const;
+  void expect_refusals(const Disk& disk, const Device& device);
+
+  // Runs them side by side, shooting at them unless `random` is null, and settles.
+  void attempt(std::vector<Attempt> attempts, sim::Random* random);
+  [[nodiscard]] std::vector<Shot> aim(sim::Random& random) const;
+  void shoot(std::vector<Shot> shots, const std::vector<Process>& processes, const Trace& before);
+  [[nodiscard]] Trace trace() const;
+  void check_ended(const std::vector<Ended>& ended);
+  [[nodiscard]] std::vector<std::string> arguments_of(const Attempt& attempt) const;
+
+  [[nodiscard]] Process start(const std::vector<std::string>& arguments,
+                              const std::vector<std::string>& variables = {}) const;
+  // Runs it to its end, which must be `status`; its answer.
+  nlohmann::json ask(const std::vector<std::string>& arguments, int status = 0);
+  void verify_all();
+  void export_one(std::size_t disk, sim::Random& random);
+  void expect_nobody_left() const;
+  void log(const std::string& line);
+  void report_progress(std::uint64_t seconds);
+
+  std::string folder_;
+  Expected expected_;
+  std::deque<Device> devices_;
+  Judge judge_;
+  std::map<std::string, double> durations_;  // of what ended by itself: by operation and disk
+  std::FILE* log_ = nullptr;
+  std::chrono::steady_clock::time_point started_;
+  std::uint64_t reported_ = 0;
+};
+
+}  // namespace blkrewind::soak
