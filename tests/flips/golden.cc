@@ -1,0 +1,182 @@
+#include "flips/golden.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
+
+#include "flips/catalog.h"
+#include "format/journal_codec.h"
+#include "store/store.h"
+#include "store/tree_reader.h"
+#include "store/unique_walk.h"
+
+namespace blkrewind::flips {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::byte> read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.good() && !file.eof()) throw std::runtime_error("cannot read " + path.string());
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<Expected> read_expected(const fs::path& path) {
+  std::ifstream file(path);
+  std::vector<Expected> all;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with('#')) continue;
+    std::istringstream words(line);
+    Expected one;
+    std::string disk;
+    std::string kind;
+    std::string sha256;
+    words >> disk >> one.snapshot_id >> one.name >> kind >> one.device_bytes >> one.xxh3 >>
+        sha256 >> one.root_digest;
+    if (!words) throw std::runtime_error("not understood: " + line);
+    all.push_back(one);
+  }
+  if (all.empty()) throw std::runtime_error(path.string() + " expects nothing");
+  return all;
+}
+
+void mark(GoldenFile& file, std::uint64_t offset, std::uint64_t length, Region region) {
+  if (offset + length > file.bytes.size()) {
+    throw std::runtime_error(file.name + " is shorter than what lies in it");
+  }
+  std::fill_n(file.regions.begin() + static_cast<std::ptrdiff_t>(offset), length, region);
+}
+
+void mark_journal(GoldenFile& journal) {
+  mark(journal, 0, format::kJournalBlockBytes, Region::kJournalHeader);
+  mark(journal, format::kJournalTailOffset, format::kJournalBlockBytes, Region::kJournalTail);
+  const std::span<const std::byte> bytes(journal.bytes);
+  for (std::uint64_t at = format::kJournalRecordsOffset; at < bytes.size();) {
+    const auto header = format::parse_record_header(bytes.subspan(at));
+    if (!header) throw std::runtime_error("the journal has something behind its last record");
+    const std::uint64_t whole = format::record_bytes(*header);
+    mark(journal, at, whole, Region::kRecordPadding);
+    mark(journal, at, format::kRecordHeaderBytes, Region::kRecordHeader);
+    mark(journal, at + format::kRecordHeaderBytes, header->payload_bytes, Region::kRecordEntries);
+    at += whole;
+  }
+}
+
+GoldenFile& segment(std::vector<GoldenFile>& files, format::SegmentId id) {
+  const std::string name = "segments/" + std::to_string(id);
+  const auto found = std::ranges::find(files, name, &GoldenFile::name);
+  if (found == files.end()) throw std::runtime_error(name + " is missing");
+  return *found;
+}
+
+template <class T>
+T or_throw(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().to_string());
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+// What the trees of the snapshots name.
+void mark_segments(Golden& golden) {
+  for (GoldenFile& file : golden.files) {
+    if (!file.name.starts_with("segments/")) continue;
+    for (std::size_t at = 0; at < file.bytes.size(); at += format::kBlockBytes) {
+      const bool zero =
+          is_all_zero(std::span<const std::byte>(file.bytes).subspan(at, format::kBlockBytes));
+      mark(file, at, format::kBlockBytes, zero ? Region::kHole : Region::kUnnamed);
+    }
+    mark(file, 0, format::kSegmentHeaderBytes, Region::kSegmentHeader);
+  }
+  sim::MemoryEnv env(golden.memory);
+  const auto store = or_throw(store::Store::open(env, kStore));
+  const auto queue = or_throw(env.make_queue({.depth = 4}));
+  const auto state = store->state();
+  for (const auto& [number, snapshot] : state->snapshots) {
+    if (snapshot.state != format::SnapshotState::kAccomplished) continue;
+    store::TreeReader reader(store->files(), *queue, store->secret());
+    or_throw(store::for_each_unique(
+        reader, store::tree_of(snapshot), {}, {}, [&](const store::UniqueExtent& extent) -> Status {
+          GoldenFile& file = segment(golden.files, extent.entry.segment);
+          const std::uint64_t offset = extent.entry.offset_bytes();
+          const std::uint64_t length = extent.entry.length_bytes;
+          if (extent.level >= 0) {
+            mark(file, offset, length, Region::kNode);
+          } else {
+            mark(file, offset, align_up(length, format::kBlockBytes), Region::kChunkPadding);
+            mark(file, offset, length, Region::kChunk);
+          }
+          return {};
+        }));
+  }
+}
+
+}  // namespace
+
+RegionText text_of(Region region) {
+  switch (region) {
+    case Region::kFormat:
+      return {"format", nullptr};
+    case Region::kJournalHeader:
+      return {"journal header", nullptr};
+    case Region::kJournalTail:
+      return {"tail block", "only says how far the journal got; the records are all there"};
+    case Region::kRecordHeader:
+      return {"record header", nullptr};
+    case Region::kRecordEntries:
+      return {"record entries", nullptr};
+    case Region::kRecordPadding:
+      return {"record padding", nullptr};
+    case Region::kSegmentHeader:
+      return {"segment header", nullptr};
+    case Region::kNode:
+      return {"node", nullptr};
+    case Region::kChunk:
+      return {"chunk", nullptr};
+    case Region::kChunkPadding:
+      return {"chunk padding", "fills the block after a short chunk; its length is in the entry"};
+    case Region::kHole:
+      return {"hole", "given back: no entry of any tree names it"};
+    case Region::kUnnamed:
+      return {"unnamed", "no entry of any tree names it"};
+    case Region::kCatalog:
+      return {"catalog", "free space, and what SQLite does not need; all rows read as before"};
+    case Region::kCatalogOfToday:
+      return {"with a digest",
+              "free space, and what SQLite does not need; all rows read as before"};
+  }
+  return {"?", nullptr};
+}
+
+Golden load_golden(const std::string& folder) {
+  const fs::path top(folder);
+  Golden golden;
+  golden.expected = read_expected(top / "expected");
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(top / "store" / "segments")) {
+    names.push_back(entry.path().filename());
+  }
+  std::ranges::sort(names, {}, [](const std::string& name) { return std::stoul(name); });
+  for (std::string& name : names) name = "segments/" + name;
+  names.insert(names.begin(), {"format", "journal"});
+  names.emplace_back(kCatalogName);
+  for (const std::string& name : names) {
+    GoldenFile file{name, read_file(top / "store" / name), {}};
+    file.regions.assign(file.bytes.size(), name == "format" ? Region::kFormat : Region::kCatalog);
+    if (name == "journal") mark_journal(file);
+    if (name != kCatalogName) {
+      golden.memory[std::string(kStore) + "/" + name].write(0, file.bytes);
+    }
+    golden.files.push_back(std::move(file));
+  }
+  mark_segments(golden);
+  GoldenFile today{kCatalogOfTodayName, changed_today(golden.files.back().bytes), {}};
+  today.regions.assign(today.bytes.size(), Region::kCatalogOfToday);
+  golden.files.push_back(std::move(today));
+  return golden;
+}
+
+}  // namespace blkrewind::flips

@@ -1,0 +1,66 @@
+// The golden store in memory: its files, what its snapshots hold, and what each of its bytes is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/memory_env.h"
+
+namespace blkrewind::flips {
+
+inline constexpr const char* kStore = "/store";
+
+// What a byte belongs to.
+enum class Region : std::uint8_t {
+  kFormat,
+  kJournalHeader,
+  kJournalTail,
+  kRecordHeader,
+  kRecordEntries,
+  kRecordPadding,
+  kSegmentHeader,
+  kNode,
+  kChunk,
+  kChunkPadding,
+  kHole,     // zeroes that no snapshot names
+  kUnnamed,  // anything else that no snapshot names
+  kCatalog,  // as the golden store has it: from before catalogs had a digest
+  kCatalogOfToday,
+};
+
+struct RegionText {
+  const char* name;
+  const char* harmless_because;  // nullptr: a flip there has to be detected
+};
+[[nodiscard]] RegionText text_of(Region region);
+
+inline constexpr const char* kCatalogName = "catalog.db";
+inline constexpr const char* kCatalogOfTodayName = "catalog.db+digest";
+
+struct GoldenFile {
+  std::string name;  // below the store: "segments/4"
+  std::vector<std::byte> bytes;
+  std::vector<Region> regions;  // of each byte
+};
+
+struct Expected {
+  std::string snapshot_id;
+  std::string name;
+  std::uint64_t device_bytes = 0;
+  std::string xxh3;
+  std::string root_digest;
+};
+
+struct Golden {
+  // format, journal, segments by number, kCatalogName; and the same catalog after a change by the
+  // program of today, kCatalogOfTodayName.
+  std::vector<GoldenFile> files;
+  sim::MemoryFiles memory;  // all but the catalogs, below kStore
+  std::vector<Expected> expected;
+};
+
+// `folder`: tests/golden/v1. Throws std::runtime_error when it is not what it should be.
+[[nodiscard]] Golden load_golden(const std::string& folder);
+
+}  // namespace blkrewind::flips

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Makes the fuzzers' seed corpora from a golden store.
+
+    tests/fuzz/make-corpus.py [STORE [CORPUS]]      tests/golden/v1/store, tests/fuzz/corpus
+
+Seeds are named seed-*; they are replaced, other files (what a fuzzer found) stay. Trailing zeroes are
+left out: the targets fill structures up. Checksums are under the store's own secret; the targets put
+them right for theirs. docs/FORMAT.md has the offsets.
+"""
+import os
+import struct
+import sys
+
+BLOCK = 4096
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def main():
+    store = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "../golden/v1/store")
+    corpus = sys.argv[2] if len(sys.argv) > 2 else os.path.join(HERE, "corpus")
+    seeds = {}
+
+    def read(name):
+        with open(os.path.join(store, name), "rb") as file:
+            return file.read()
+
+    def seed(target, name, data):
+        seeds[target, name] = data.rstrip(b"\0") or b"\0"
+
+    header = read("format")
+    seed("store_header", "golden", header)
+    seed("store_header", "newer", header[:8] + struct.pack("<I", 2) + header[12:])
+    seed("store_header", "feature", header[:32] + struct.pack("<Q", 1) + header[40:])
+
+    journal = read("journal")
+    seed("journal_header", "golden", journal[:BLOCK])
+    seed("journal_tail", "golden", journal[BLOCK:2 * BLOCK])
+    records = records_of(journal)
+    entries = {}
+    for sequence, record in records:
+        seed("journal_record", "%02d" % sequence, record)
+        for kind, entry in entries_of(record):
+            # Of each type the longest and the shortest.
+            known = entries.setdefault(kind, [entry, entry])
+            known[0] = max(known[0], entry, key=len)
+            known[1] = min(known[1], entry, key=len)
+    for kind, (longest, shortest) in entries.items():
+        # Not seed(): an entry's last byte may well be zero.
+        seeds["entry", "%d-long" % kind] = longest
+        seeds["entry", "%d-short" % kind] = shortest
+    seeds["entry", "one-of-each"] = b"".join(longest for longest, _ in entries.values())
+
+    nodes = {}
+    for name in sorted(os.listdir(os.path.join(store, "segments")), key=int):
+        data = read("segments/" + name)
+        if int(name) in (1, 11):
+            seed("segment_header", name, data[:BLOCK])
+        for at in range(BLOCK, len(data), BLOCK):
+            if data[at:at + 4] == b"NODE":
+                # The fullest node of each level.
+                level = struct.unpack_from("<H", data, at + 6)[0]
+                node = data[at:at + BLOCK]
+                if sum(map(bool, node)) > sum(map(bool, nodes.get(level, b""))):
+                    nodes[level] = node
+    for level, node in nodes.items():
+        seed("node", "level-%d" % level, node)
+
+    blocks = [journal[:BLOCK], journal[BLOCK:2 * BLOCK]] + [record for _, record in records]
+    replays = {
+        "whole": blocks,
+        "empty": [blocks[0], b""],
+        "one": blocks[:3],
+        "no-tail": [blocks[0], b""] + blocks[2:],
+        "lost-end": blocks[:-1],
+        "lost-middle": blocks[:5] + blocks[6:],
+        "twice": [blocks[0], b""] + blocks[2:6] + blocks[2:6],
+    }
+    for name, pieces in replays.items():
+        seeds["journal_replay", name] = b"".join(map(piece, pieces))
+    # Numbered and given a header by the target: what is fuzzed is entries.
+    seeds["journal_replay", "entries"] = b"".join(
+        [piece(blocks[0]), piece(b"")] + [piece(record, 0xc000) for _, record in records])
+
+    for folder in sorted({target for target, _ in seeds}):
+        path = os.path.join(corpus, folder)
+        os.makedirs(path, exist_ok=True)
+        for name in os.listdir(path):
+            if name.startswith("seed-"):
+                os.remove(os.path.join(path, name))
+    for (target, name), data in seeds.items():
+        with open(os.path.join(corpus, target, "seed-" + name), "wb") as file:
+            file.write(data)
+    print("%d seeds, %d bytes" % (len(seeds), sum(map(len, seeds.values()))))
+
+
+def records_of(journal):
+    records, at = [], 2 * BLOCK
+    while journal[at:at + 4] == b"RCRD":
+        payload, sequence = struct.unpack_from("<IQ", journal, at + 4)
+        end = 32 + payload
+        records.append((sequence, journal[at:at + end]))
+        at += -(-end // BLOCK) * BLOCK
+    return records
+
+
+def entries_of(record):
+    at = 32
+    while at < len(record):
+        kind, _, length = struct.unpack_from("<HHI", record, at)
+        yield kind, record[at:at + 8 + length]
+        at += 8 + length
+
+
+def piece(data, control=0):
+    """Of a packed journal, as replay.cc reads it."""
+    if control & 0x8000 == 0:
+        data = data.rstrip(b"\0")
+    assert len(data) < 0x2000
+    return struct.pack("<H", len(data) | control) + data
+
+
+main()

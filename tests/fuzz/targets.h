@@ -1,0 +1,40 @@
+// What the fuzzers do with their bytes, as plain functions: libFuzzer calls them with bytes of its
+// own making, and the ordinary suite with the files of corpus/ (corpus_test.cc).
+//
+// A checksum would stop a fuzzer at the door. So every target reads its bytes twice: as they are,
+// and with the checksums put right, under a secret that never changes.
+//
+// A property that does not hold says so on stderr and aborts.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace blkrewind::fuzz {
+
+using Bytes = std::span<const std::byte>;
+
+struct Target {
+  std::string_view name;
+  void (*run)(Bytes input);
+};
+
+[[nodiscard]] std::span<const Target> targets();
+// Null when there is none of that name.
+[[nodiscard]] const Target* find_target(std::string_view name);
+
+// One block each; shorter input is filled up with zeroes, longer is cut.
+void store_header(Bytes input);
+void segment_header(Bytes input);
+void node(Bytes input);
+void journal_header(Bytes input);
+void journal_tail(Bytes input);
+// A record, filled up to whole blocks.
+void journal_record(Bytes input);
+// Entries, one after another.
+void entry(Bytes input);
+// A journal in the packed form that replay.cc describes, opened as a store.
+void journal_replay(Bytes input);
+
+}  // namespace blkrewind::fuzz

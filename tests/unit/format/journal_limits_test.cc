@@ -1,0 +1,52 @@
+// Numbers that a journal may name and never count to.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+
+#include "format/journal_codec.h"
+#include "unit/format/samples.h"
+
+namespace blkrewind::format {
+namespace {
+
+constexpr std::uint64_t kLast = std::uint64_t{1} << 63;
+
+class JournalLimits : public testing::Test {
+ protected:
+  [[nodiscard]] Result<JournalHeader> reread(const JournalHeader& header) const {
+    std::array<std::byte, kJournalBlockBytes> block{};
+    encode_journal_header(secret_, header, block);
+    return decode_journal_header(secret_, header.store, block);
+  }
+
+  const DigestSecret secret_ = test_secret(1);
+};
+
+TEST_F(JournalLimits, TheLargestNumbersAreRead) {
+  const auto header = reread({.generation = kLast, .first_sequence = kLast});
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->generation, kLast);
+  EXPECT_EQ(header->first_sequence, kLast);
+}
+
+// The record after number 2^64 - 1 would be number 0, and the tail would then say that 2^64 - 1
+// records are missing: after one append, nobody could open the store again.
+TEST_F(JournalLimits, AFirstSequenceThatWouldBeCountedRoundIsDamage) {
+  for (const std::uint64_t first : {kLast + 1, std::numeric_limits<std::uint64_t>::max()}) {
+    const auto header = reread({.first_sequence = first});
+    ASSERT_FALSE(header) << first;
+    EXPECT_EQ(header.error().code, Errc::kIntegrity);
+    EXPECT_FALSE(header.error().hint.empty());
+  }
+}
+
+TEST_F(JournalLimits, AGenerationThatWouldBeCountedRoundIsDamage) {
+  const auto header = reread({.generation = std::numeric_limits<std::uint64_t>::max()});
+  ASSERT_FALSE(header);
+  EXPECT_EQ(header.error().code, Errc::kIntegrity);
+}
+
+}  // namespace
+}  // namespace blkrewind::format
