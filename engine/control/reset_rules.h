@@ -15,7 +15,8 @@
 //    4  InvalidSnapshotId.NotFound                no such snapshot
 //    5  InvalidParameter.Mismatch                 the snapshot is of another disk
 //    6  InvalidSnapshotId.NotReady                it is being taken, or it failed
-//    7  OperationDenied                           other size or chunks than the disk; or damaged
+//    7  OperationDenied                           other size or chunks than the disk; or damaged,
+//                                              except to finish a pending rollback
 //    8  InvalidSnapshot.TooOld                    of 2013-07-15 or before, and detached since
 //    9  InvalidOperation.DiskResetInProgress      a rollback of the disk has not finished
 //   10  IncorrectDiskStatus.HasUnfinishedSnapshot a snapshot of the disk is being taken

@@ -251,6 +251,8 @@ TEST(ResetRules, ContinuingThePendingRollbackIsNotRefusedForIt) {
   facts.disk->reset_pending = true;
   facts.continues_pending = true;
   EXPECT_FALSE(decide_reset(facts));
+  facts.snapshot->damaged = true;
+  EXPECT_FALSE(decide_reset(facts)) << "what is whole of it is the best there is";
   facts.disk->instance.locked_for_security = true;
   ASSERT_TRUE(decide_reset(facts)) << "every other rule holds";
   EXPECT_EQ(decide_reset(facts)->rule, ResetRule::kLockedForSecurity);
