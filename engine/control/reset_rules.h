@@ -23,8 +23,8 @@
 //   11  IncorrectDiskStatus                       not In_use (nor Available where that is accepted)
 //   12  InstanceLockedForSecurity                 only while In_use
 //   13  InstanceExpiredOrInArrears                only while In_use
-//   14  IncorrectInstanceStatus                   the instance is not Stopped, or the device is
-//   used 15  DryRunOperation                           everything passed, and DryRun was asked for
+//   14  IncorrectInstanceStatus                   not Stopped, or the device is in use
+//   15  DryRunOperation                           everything passed, and DryRun was asked for
 #pragma once
 
 #include <cstdint>
