@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,69 @@ namespace {
 
 constexpr std::size_t kSlotAlignBytes = 4096;
 constexpr std::size_t kHugePageBytes = 2 * kMiB;
+constexpr std::size_t kKeptBytesMax = 32 * kMiB;
+
+struct Mapping {
+  void* address = nullptr;
+  std::size_t bytes = 0;
+};
+
+// Mappings that were let go of, for the pools that come next: an operation makes several, one after
+// another, and the kernel clears each page that it hands out anew.
+class KeptMappings {
+ public:
+  // The smallest one that is large enough; without an address when there is none. Then the others go,
+  // so that what is kept does not come on top of what is mapped.
+  Mapping take(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    auto best = kept_.end();
+    for (auto at = kept_.begin(); at != kept_.end(); ++at) {
+      if (at->bytes >= bytes && (best == kept_.end() || at->bytes < best->bytes)) best = at;
+    }
+    if (best == kept_.end()) {
+      for (const Mapping& small : kept_) ::munmap(small.address, small.bytes);
+      kept_.clear();
+      kept_bytes_ = 0;
+      return {};
+    }
+    const Mapping mapping = *best;
+    kept_.erase(best);
+    kept_bytes_ -= mapping.bytes;
+    return mapping;
+  }
+
+  // False when that would be too much to keep.
+  bool keep(Mapping mapping) {
+    const std::lock_guard lock(mutex_);
+    if (kept_bytes_ + mapping.bytes > kKeptBytesMax) return false;
+    kept_.push_back(mapping);
+    kept_bytes_ += mapping.bytes;
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Mapping> kept_;
+  std::size_t kept_bytes_ = 0;
+};
+
+// Never destroyed: pools of static objects may come back after it would have been.
+KeptMappings& kept_mappings() {
+  static auto* const kept = new KeptMappings;
+  return *kept;
+}
+
+Result<Mapping> map(std::size_t bytes) {
+  if (const Mapping kept = kept_mappings().take(bytes); kept.address != nullptr) return kept;
+  void* address =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) {
+    return tl::unexpected(system_error(errno, "cannot map " + format_bytes(bytes) + " of buffers"));
+  }
+  // Huge pages make a 1 MiB request one segment instead of 256. Advice only: no error matters.
+  if (bytes >= kHugePageBytes) ::madvise(address, bytes, MADV_HUGEPAGE);
+  return Mapping{address, bytes};
+}
 
 }  // namespace
 
@@ -22,18 +86,12 @@ Result<BufferPool> BufferPool::make(std::uint32_t slots, std::uint32_t slot_byte
                                             " bytes is not a multiple of 4096");
   }
   const std::size_t bytes = std::size_t{slots} * slot_bytes;
-  void* mapping =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping == MAP_FAILED) {
-    return tl::unexpected(system_error(errno, "cannot map " + format_bytes(bytes) + " of buffers"));
-  }
-  pool.mapping_ = mapping;
-  pool.mapping_bytes_ = bytes;
-  // Huge pages make a 1 MiB request one segment instead of 256. Advice only: no error matters.
-  if (bytes >= kHugePageBytes) ::madvise(mapping, bytes, MADV_HUGEPAGE);
+  BLKREWIND_ASSIGN(const Mapping mapping, map(bytes));
+  pool.mapping_ = mapping.address;
+  pool.mapping_bytes_ = mapping.bytes;
 
   pool.slots_.reserve(slots);
-  auto* first = static_cast<std::byte*>(mapping);
+  auto* first = static_cast<std::byte*>(mapping.address);
   for (std::uint32_t index = 0; index < slots; ++index) {
     pool.slots_.push_back({index, first + std::size_t{index} * slot_bytes, slot_bytes});
   }
@@ -53,15 +111,17 @@ BufferPool& BufferPool::operator=(BufferPool&& other) noexcept {
 }
 
 BufferPool::~BufferPool() {
-  if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
+  if (mapping_ == nullptr || kept_mappings().keep({mapping_, mapping_bytes_})) return;
+  ::munmap(mapping_, mapping_bytes_);
 }
 
 std::optional<std::uint32_t> BufferPool::slot_of(const std::byte* data,
                                                  std::uint64_t length_bytes) const {
   const auto first = reinterpret_cast<std::uintptr_t>(mapping_);
   const auto wanted = reinterpret_cast<std::uintptr_t>(data);
-  if (slots_.empty() || wanted < first || wanted - first >= mapping_bytes_) return std::nullopt;
+  if (slots_.empty() || wanted < first) return std::nullopt;
   const std::size_t slot_bytes = slots_.front().size_bytes;
+  if (wanted - first >= slots_.size() * slot_bytes) return std::nullopt;
   const std::size_t index = (wanted - first) / slot_bytes;
   if ((wanted - first) % slot_bytes + length_bytes > slot_bytes) return std::nullopt;
   return static_cast<std::uint32_t>(index);
