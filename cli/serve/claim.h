@@ -1,0 +1,39 @@
+// What a request claims: who signed it, when, and for what. Read from the parameters (V1) or from
+// the headers (V3), it is worth nothing until is_signed_with() says so.
+//
+// A value; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace blkrewind::serve {
+
+enum class Scheme : std::uint8_t { kV1, kV3 };
+
+struct Claim {
+  Scheme scheme = Scheme::kV1;
+  std::string access_key_id;
+  std::string signature;  // as sent
+  std::string timestamp;
+  std::string nonce;
+  std::string version;
+  std::string action;
+  // A signature of any of them will do: clients differ in how they write an empty value. None when
+  // no signature can match; `hint` says why.
+  std::vector<std::string> strings_to_sign;
+  // For the client's author, to compare with his own; never a secret.
+  std::string shown;
+  std::string hint;
+};
+
+// The signature's text: base64 of HMAC-SHA1 under "SECRET&" (V1), hexadecimal of HMAC-SHA256 (V3).
+[[nodiscard]] std::string signature_of(Scheme scheme, std::string_view secret,
+                                       std::string_view string_to_sign);
+
+// In a time that does not tell how much of the signature is right.
+[[nodiscard]] bool is_signed_with(const Claim& claim, std::string_view secret);
+
+}  // namespace blkrewind::serve

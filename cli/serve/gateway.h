@@ -1,0 +1,77 @@
+// The gate of the API: from a raw request to a call that somebody with a key has made, now, once.
+//
+// Checked in this order, and the first that fails is the answer:
+//
+//    1  method                  GET or POST: UnsupportedHTTPMethod
+//    2  limits                  request.h; headers that are no headers: InvalidRequest
+//    3  target                  "/", with or without a query: InvalidAction.NotFound
+//    4  parameters              parameters.h; a body that is no form: InvalidParameter,
+//    InvalidRequest 5  completeness            MissingParameter, IncompleteSignature 6  timestamp
+//    InvalidTimeStamp.Format, InvalidTimeStamp.Expired 7  access key InvalidAccessKeyId.NotFound 8
+//    signature               SignatureDoesNotMatch 9  nonce                   SignatureNonceUsed,
+//    Throttling.User; only an authentic request uses
+//                               one up
+//   10  version, action         InvalidVersion, InvalidAction.NotFound
+//
+// What a call means, and whether it may be done, is decided behind it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "cli/serve/access_keys.h"
+#include "cli/serve/claim.h"
+#include "cli/serve/nonces.h"
+#include "cli/serve/parameters.h"
+#include "cli/serve/request.h"
+
+namespace blkrewind::serve {
+
+// Of the string to sign that a refusal shows, in bytes.
+inline constexpr std::size_t kShownBytesMax = 4096;
+
+struct Call {
+  std::string action;  // one of the known ones
+  Format format = Format::kXml;
+  Parameters parameters;
+  std::string access_key_id;
+};
+
+struct Admission {
+  Format format = Format::kXml;  // of the answer, also of an error
+  // For logs and counters: one of the known actions, or empty; never the client's own text.
+  std::string action;
+  Result<Call> call;
+};
+
+struct GatewayOptions {
+  std::string version = "2014-05-26";
+  std::vector<std::string> actions;  // the known ones
+  // Authentic requests of any half an hour: those with timestamps around now, 15 minutes either
+  // way. About 100 bytes each.
+  std::size_t nonces_max = 65536;
+};
+
+class Gateway {
+ public:
+  // `clock` gives seconds since the epoch, to any thread.
+  Gateway(AccessKeys keys, GatewayOptions options, std::function<std::int64_t()> clock);
+
+  // Any thread.
+  [[nodiscard]] Admission admit(const RawRequest& request);
+
+ private:
+  [[nodiscard]] Status check_claim(const Claim& claim);
+  [[nodiscard]] bool knows(std::string_view action) const;
+
+  const AccessKeys keys_;
+  const GatewayOptions options_;
+  const std::function<std::int64_t()> clock_;
+  Nonces nonces_;
+};
+
+}  // namespace blkrewind::serve
