@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the fuzzers' seed corpora from a golden store.
+"""Makes the fuzzers' seed corpora from a golden store, and writes those of requests.
 
     tests/fuzz/make-corpus.py [STORE [CORPUS]]      tests/golden/v1/store, tests/fuzz/corpus
 
@@ -12,6 +12,32 @@ import struct
 import sys
 
 BLOCK = 4096
+COMMON = ("AccessKeyId=testid&SignatureMethod=HMAC-SHA1&SignatureVersion=1.0&SignatureNonce=n1"
+          "&Timestamp=2016-02-23T12%3A46%3A24Z&Version=2014-05-26&Signature=x")
+NAMES = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version"
+V3 = ("host:127.0.0.1:8080\nx-acs-action:%s\nx-acs-content-sha256:%s\nx-acs-date:2016-02-23T12:46:24Z\n"
+      "x-acs-signature-nonce:n2\nx-acs-version:2014-05-26\n"
+      "authorization:ACS3-HMAC-SHA256 Credential=testid,SignedHeaders=%s,Signature=x\n")
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+FORM = "content-type:application/x-www-form-urlencoded\n"
+RESET = "Action=ResetDisk&DiskId=d-1&SnapshotId=s-1"
+REQUESTS = {
+    "v1-get": "GET /?%s&%s&Format=JSON\nHost: 127.0.0.1:8080\n\n" % (COMMON, RESET),
+    "v1-form": "POST /\n%s\n%s&%s" % (FORM, COMMON, RESET),
+    "v1-both": "POST /?%s\n%s\n%s" % (COMMON, FORM, RESET),
+    "v1-text": "GET /?%s&Action=DescribeDisks&Name=%%E4%%B8%%AD+x&Empty=&DiskIds=[]\n\n" % COMMON,
+    "v3-query": "POST /?DiskId=d-1&SnapshotId=&RegionId=x\n%s\n" % (V3 % ("ResetDisk", EMPTY, NAMES)),
+    "v3-form": "POST /\n%s%s\nDiskId=d-1" % (FORM, V3 % (
+        "ResetDisk", "2a6f001c37294cd282f5b30b1a51f8ac1503a92ed54681179d3dcb22634e2daf", NAMES)),
+    "v3-unknown": "GET /\n%s\n" % (V3 % ("Nothing", EMPTY, "accept;" + NAMES)),
+    "nothing": "GET /\n\n",
+}
+PARAMETERS = {
+    "list": "Disk.1.DiskId=d-1&Disk.2.DiskId=d-2&Disk.1=x\nDisk.1.SnapshotId=s-1",
+    "json": "DiskIds=%5B%22d-1%22%2C%20%22d-2%22%5D&DryRun=true&PageSize=100\n",
+    "text": "a=%E4%B8%AD&b=+%2B&c=&d\n%F0%9F%98%80=x=y",
+    "odd": "Disk.01.DiskId=d&Disk.3.DiskId=d&n=-1\n",
+}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -80,6 +106,11 @@ def main():
     # Numbered and given a header by the target: what is fuzzed is entries.
     seeds["journal_replay", "entries"] = b"".join(
         [piece(blocks[0]), piece(b"")] + [piece(record, 0xc000) for _, record in records])
+
+    for name, text in REQUESTS.items():
+        seeds["http_request", name] = text.encode()
+    for name, text in PARAMETERS.items():
+        seeds["http_parameters", name] = text.encode()
 
     for folder in sorted({target for target, _ in seeds}):
         path = os.path.join(corpus, folder)

@@ -24,6 +24,8 @@ constexpr Target kTargets[] = {
     {"journal_record", journal_record},
     {"entry", entry},
     {"journal_replay", journal_replay},
+    {"http_request", http_request},
+    {"http_parameters", http_parameters},
 };
 
 using Block = std::array<std::byte, kBlock>;

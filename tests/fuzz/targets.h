@@ -2,7 +2,7 @@
 // own making, and the ordinary suite with the files of corpus/ (corpus_test.cc).
 //
 // A checksum would stop a fuzzer at the door. So every target reads its bytes twice: as they are,
-// and with the checksums put right, under a secret that never changes.
+// and with the checksums put right, under a secret that never changes; signatures likewise.
 //
 // A property that does not hold says so on stderr and aborts.
 #pragma once
@@ -36,5 +36,9 @@ void journal_record(Bytes input);
 void entry(Bytes input);
 // A journal in the packed form that replay.cc describes, opened as a store.
 void journal_replay(Bytes input);
+// A request to the HTTP endpoint, packed as requests.cc describes.
+void http_request(Bytes input);
+// A line that is a query; what follows is a form.
+void http_parameters(Bytes input);
 
 }  // namespace blkrewind::fuzz
