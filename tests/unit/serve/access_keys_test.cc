@@ -19,7 +19,8 @@ using testing::Not;
 class AccessKeyFile : public testing::Test {
  protected:
   std::string write(const std::string& text, mode_t mode = 0600) {
-    const std::string path = directory_.path() + "/keys";
+    const std::string path = directory_.file("keys");
+    std::filesystem::remove(path);
     std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
     EXPECT_EQ(::chmod(path.c_str(), mode), 0);
     return path;
@@ -40,9 +41,8 @@ TEST_F(AccessKeyFile, HoldsOneKeyALine) {
 }
 
 TEST_F(AccessKeyFile, IsForItsOwnerAlone) {
-  for (const mode_t mode : {0600U, 0400U, 0200U}) {
-    const auto keys = AccessKeys::load(write("id secret", mode));
-    if (!keys) EXPECT_NE(keys.error().code, Errc::kPrecondition) << mode;
+  for (const mode_t mode : {0600U, 0400U}) {
+    EXPECT_TRUE(AccessKeys::load(write("id secret", mode))) << mode;
   }
   for (const mode_t mode :
        {0640U, 0604U, 0620U, 0602U, 0610U, 0601U, 0700U, 0666U, 01600U, 04600U}) {

@@ -90,11 +90,9 @@ TEST_F(GatewayTest, AnswersErrorsInTheFormatToo) {
 TEST_F(GatewayTest, NamesOnlyKnownActions) {
   const Admission known = gateway_.admit({"GET", "/?Action=ResetDisk", {}, ""});
   EXPECT_EQ(known.action, "");  // it is not complete
-  RawRequest request = signer_.v1("GET", "Evil\xe2\x80\xae");
-  EXPECT_EQ(gateway_.admit(request).action, "");
-  request = signer_.v1("GET", "ResetDisk");
-  request.target.back() = 'x';
-  const Admission forged = gateway_.admit(request);
+  EXPECT_EQ(gateway_.admit(signer_.v1("GET", "Evil\xe2\x80\xae")).action, "");
+  signer_.secret = "wrong";
+  const Admission forged = gateway_.admit(signer_.v1("GET", "ResetDisk"));
   EXPECT_FALSE(forged.call);
   EXPECT_EQ(forged.action, "ResetDisk");
 }

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cli/serve/signature_v3.h"
 #include "unit/serve/gateway_fixture.h"
 #include "unit/serve/malformed_bytes.h"
 

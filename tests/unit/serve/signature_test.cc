@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/serve/api_errors.h"
 #include "cli/serve/claim.h"
 #include "cli/serve/digests.h"
 #include "cli/serve/signature_v1.h"
