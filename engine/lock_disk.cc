@@ -41,9 +41,13 @@ Status clear_unfinished(store::Store& store, format::DiskNumber disk) {
 
 }  // namespace
 
-Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pending pending) {
+Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pending pending,
+                             std::shared_ptr<io::Lock> held) {
   LockedDisk locked;
-  BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
+  locked.lock = std::move(held);
+  if (!locked.lock) {
+    BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
+  }
   BLKREWIND_TRY(store.journal().settle());
   BLKREWIND_TRY(clear_unfinished(store, number));
   BLKREWIND_TRY(store.remove_orphans());

@@ -249,6 +249,11 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
       });
 }
 
+Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk) {
+  BLKREWIND_ASSIGN(std::shared_ptr<io::Lock> lock, parts_->store->lock_disk(disk));
+  return lock;
+}
+
 Status Operations::check_device(const format::DiskRecord& disk, const std::string& path,
                                 bool for_writing) {
   BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));

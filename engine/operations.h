@@ -48,6 +48,16 @@ struct RollbackRequest {
   bool dry_run = false;
 };
 
+// A snapshot that stands in the journal as progressing, with its disk locked and its device open,
+// and waits to be made. Dropped before that, nothing stays of it. Must not outlive its Operations.
+class AnnouncedSnapshot {
+ public:
+  virtual ~AnnouncedSnapshot() = default;
+  [[nodiscard]] virtual const std::string& id() const = 0;
+  // Once.
+  [[nodiscard]] virtual Result<SnapshotReceipt> make(const Monitor& monitor) = 0;
+};
+
 class Operations {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Operations>> open(io::Env& env,
@@ -81,6 +91,13 @@ class Operations {
   [[nodiscard]] Status check_device(const format::DiskRecord& disk, const std::string& path,
                                     bool for_writing);
 
+  // The lock of a disk for an operation that is run later, and is given it then; whoever keeps a
+  // copy holds the disk beyond that operation's end. kBusy when another operation has it.
+  [[nodiscard]] Result<std::shared_ptr<io::Lock>> hold_disk(format::DiskNumber disk);
+
+  // The first half of snapshot(): all that can be refused is refused here.
+  [[nodiscard]] Result<std::unique_ptr<AnnouncedSnapshot>> announce_snapshot(
+      format::DiskNumber disk, const std::string& path, const SnapshotOptions& options);
   [[nodiscard]] Result<SnapshotReceipt> snapshot(format::DiskNumber disk, const std::string& path,
                                                  const SnapshotOptions& options,
                                                  const Monitor& monitor);
@@ -98,11 +115,14 @@ class Operations {
                                                    format::SnapshotNumber to,
                                                    const std::function<void(Extent)>& visit,
                                                    const Monitor& monitor);
+  // `held`: the disk's lock, where the caller has it already.
   [[nodiscard]] Result<RollbackReceipt> rollback(const RollbackRequest& request,
-                                                 const Monitor& monitor);
+                                                 const Monitor& monitor,
+                                                 std::shared_ptr<io::Lock> held = nullptr);
   // An interrupted rollback: forward to its target, or (`backwards`) to the state before it.
   [[nodiscard]] Result<RollbackReceipt> resume(format::DiskNumber disk, const std::string& path,
-                                               bool backwards, const Monitor& monitor);
+                                               bool backwards, const Monitor& monitor,
+                                               std::shared_ptr<io::Lock> held = nullptr);
 
   [[nodiscard]] Result<VerifyReceipt> verify(const std::vector<format::SnapshotNumber>& snapshots,
                                              const Monitor& monitor);

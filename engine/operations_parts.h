@@ -20,7 +20,7 @@ struct Operations::Parts {
 
 // The disk, locked for one operation, and the state of the store once it was.
 struct LockedDisk {
-  std::unique_ptr<io::Lock> lock;
+  std::shared_ptr<io::Lock> lock;
   std::shared_ptr<const store::State> state;
   format::DiskRecord disk;
 };
@@ -29,9 +29,10 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
 
 // Locks, replays the journal, clears what earlier operations on this disk left unfinished
 // (snapshots that were being made become failed, deletes are finished, orphans go), and refuses a
-// disk with a rollback pending unless told otherwise.
+// disk with a rollback pending unless told otherwise. `held`: the lock, where it was taken before.
 [[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
-                                           Pending pending);
+                                           Pending pending,
+                                           std::shared_ptr<io::Lock> held = nullptr);
 
 // kPrecondition: InvalidOperation.DiskResetInProgress, with what to do.
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,

@@ -6,9 +6,10 @@
 
 namespace blkrewind {
 Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std::string& path,
-                                           bool backwards, const Monitor& monitor) {
+                                           bool backwards, const Monitor& monitor,
+                                           std::shared_ptr<io::Lock> held) {
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kAllow));
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kAllow, std::move(held)));
   const auto found = locked.state->intents.find(number);
   if (found == locked.state->intents.end()) {
     return fail(Errc::kPrecondition, "no rollback of " + locked.disk.path + " was interrupted",

@@ -101,6 +101,7 @@ class RollbackRun {
     const auto unfinished = [&](Error error) {
       return fail(std::move(error).with_hint(resume_hint(rollback_)));
     };
+    const Stopwatch restoring;
     const auto outcome =
         stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite);
     if (!outcome) return unfinished(outcome.error());
@@ -110,6 +111,7 @@ class RollbackRun {
       return unfinished(std::move(error));
     }
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
+    receipt_.restore_seconds = restoring.seconds();
     if (const auto done = finish(rollback_, last_rollback()); !done) {
       return unfinished(done.error());
     }
@@ -140,7 +142,10 @@ class RollbackRun {
     request.work_bytes = rollback_.geometry.device_bytes;
     request.visit = std::move(visit);
     receipt_.change_source = source.name();
-    return scan_device(rollback_.store, request, rollback_.monitor);
+    const Stopwatch watch;
+    auto outcome = scan_device(rollback_.store, request, rollback_.monitor);
+    receipt_.scan_seconds += watch.seconds();
+    return outcome;
   }
 
   // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
@@ -238,10 +243,11 @@ class RollbackRun {
 
 }  // namespace
 
-Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request,
-                                             const Monitor& monitor) {
+Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, const Monitor& monitor,
+                                             std::shared_ptr<io::Lock> held) {
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, request.disk, Pending::kRefuse));
+  BLKREWIND_ASSIGN(LockedDisk locked,
+                   lock_disk(store, request.disk, Pending::kRefuse, std::move(held)));
   BLKREWIND_ASSIGN(const auto target, find_accomplished(*locked.state, request.target));
   if (!request.takes_back.empty() && request.takes_back != locked.disk.last_rollback.request_id) {
     // It ended between the caller's look and our lock.

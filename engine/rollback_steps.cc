@@ -125,6 +125,7 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   receipt.change_source = scan.source->name();
   BLKREWIND_ASSIGN(const ScanOutcome now, scan_device(rollback.store, scan, rollback.monitor));
   BLKREWIND_TRY(writer->write_nodes(*queue));
+  receipt.scan_seconds = watch.seconds();
   const store::Tree tree{rollback.geometry, now.root};
   BLKREWIND_ASSIGN(RestoreOutcome outcome,
                    stream(rollback, tree, writer.get(), now.changed_bytes, Streaming::kWrite));
@@ -146,6 +147,7 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   receipt.changed_bytes = now.changed_bytes;
   add(receipt, outcome);
   receipt.elapsed_seconds = watch.seconds();
+  receipt.restore_seconds = receipt.elapsed_seconds - receipt.scan_seconds;
   return receipt;
 }
 

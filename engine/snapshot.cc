@@ -26,7 +26,7 @@ struct SnapshotPlan {
   std::string name;
   std::string description;
   std::int64_t created_at = 0;
-  io::File* device = nullptr;
+  std::unique_ptr<io::File> source;  // the device, opened exclusively, or the image file
   format::Geometry geometry;
   bool moves_anchor = true;  // the device equals the snapshot now
 };
@@ -49,15 +49,47 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
   return {};
 }
 
-class SnapshotMaker {
+class SnapshotMaker final : public AnnouncedSnapshot {
  public:
-  SnapshotMaker(store::Store& store, const LockedDisk& locked, unsigned threads)
-      : store_(store), locked_(locked), threads_(threads) {}
+  SnapshotMaker(store::Store& store, LockedDisk locked, SnapshotPlan plan, unsigned threads)
+      : store_(store), locked_(std::move(locked)), plan_(std::move(plan)), threads_(threads) {}
 
-  Result<SnapshotReceipt> make(const SnapshotPlan& plan, const Monitor& monitor) {
+  // Announced and never made: nothing stays of it.
+  ~SnapshotMaker() override {
+    if (announced_) (void)store::forget_unfinished(store_, record_.number);
+  }
+
+  SnapshotMaker(const SnapshotMaker&) = delete;
+  SnapshotMaker& operator=(const SnapshotMaker&) = delete;
+
+  Status announce() {
+    const Status announced =
+        store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+          BLKREWIND_TRY(check_name(state, locked_.disk.number, plan_.name));
+          record_ = {};
+          record_.number = state.counters.next_snapshot;
+          record_.disk = locked_.disk.number;
+          record_.id = new_id("s-");
+          record_.name = plan_.name;
+          record_.description = plan_.description;
+          record_.kind = plan_.kind;
+          record_.created_at = plan_.created_at;
+          record_.device_bytes = plan_.geometry.device_bytes;
+          record_.chunk_bytes = plan_.geometry.chunk_bytes;
+          format::Counters counters = state.counters;
+          ++counters.next_snapshot;
+          return format::Transaction{record_, counters};
+        });
+    announced_ = announced.has_value();
+    return announced;
+  }
+
+  [[nodiscard]] const std::string& id() const override { return record_.id; }
+
+  Result<SnapshotReceipt> make(const Monitor& monitor) override {
     const Stopwatch watch;
-    BLKREWIND_TRY(announce(plan));
-    auto outcome = scan_and_commit(plan, monitor);
+    announced_ = false;
+    auto outcome = scan_and_commit(monitor);
     if (!outcome) {
       give_up(outcome.error());
       return fail(std::move(outcome).error().while_doing("taking snapshot " + record_.id));
@@ -66,7 +98,7 @@ class SnapshotMaker {
     receipt.snapshot_id = record_.id;
     receipt.name = record_.name;
     receipt.disk_id = locked_.disk.id;
-    receipt.device_bytes = plan.geometry.device_bytes;
+    receipt.device_bytes = plan_.geometry.device_bytes;
     receipt.scanned_bytes = outcome->scanned_bytes;
     receipt.changed_bytes = outcome->changed_bytes;
     receipt.stored_bytes = outcome->stored_bytes;
@@ -77,45 +109,26 @@ class SnapshotMaker {
   }
 
  private:
-  Status announce(const SnapshotPlan& plan) {
-    return store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
-      BLKREWIND_TRY(check_name(state, locked_.disk.number, plan.name));
-      record_ = {};
-      record_.number = state.counters.next_snapshot;
-      record_.disk = locked_.disk.number;
-      record_.id = new_id("s-");
-      record_.name = plan.name;
-      record_.description = plan.description;
-      record_.kind = plan.kind;
-      record_.created_at = plan.created_at;
-      record_.device_bytes = plan.geometry.device_bytes;
-      record_.chunk_bytes = plan.geometry.chunk_bytes;
-      format::Counters counters = state.counters;
-      ++counters.next_snapshot;
-      return format::Transaction{record_, counters};
-    });
-  }
-
-  Result<ScanOutcome> scan_and_commit(const SnapshotPlan& plan, const Monitor& monitor) {
-    const auto parent = parent_of(*locked_.state, locked_.disk, plan.geometry);
+  Result<ScanOutcome> scan_and_commit(const Monitor& monitor) {
+    const auto parent = parent_of(*locked_.state, locked_.disk, plan_.geometry);
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
-    track::FullScan source(*plan.device, plan.geometry);
+    track::FullScan source(*plan_.source, plan_.geometry);
     ScanRequest request;
-    request.device = plan.device;
-    request.geometry = plan.geometry;
+    request.device = plan_.source.get();
+    request.geometry = plan_.geometry;
     request.source = &source;
     if (parent) request.references.push_back(store::tree_of(*parent));
     request.writer = writer.get();
     request.capture = true;
     request.threads = threads_;
-    request.work_bytes = plan.geometry.device_bytes;
+    request.work_bytes = plan_.geometry.device_bytes;
     BLKREWIND_ASSIGN(ScanOutcome outcome, scan_device(store_, request, monitor));
     BLKREWIND_TRY(writer->seal(*queue));
 
     record_.state = SnapshotState::kAccomplished;
     record_.root = outcome.root;
-    record_.root_digest = format::root_digest(store_.secret(), plan.geometry, outcome.root.digest);
+    record_.root_digest = format::root_digest(store_.secret(), plan_.geometry, outcome.root.digest);
     record_.stored_bytes = outcome.stored_bytes;
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
@@ -127,10 +140,10 @@ class SnapshotMaker {
           counters.next_segment = std::max(counters.next_segment, writer->next_segment());
           transaction.emplace_back(counters);
           for (const auto& segment : writer->records()) transaction.emplace_back(segment);
-          if (plan.moves_anchor) {
+          if (plan_.moves_anchor) {
             format::DiskRecord disk = *state.disk(locked_.disk.number);
             disk.anchor = record_.number;
-            disk.device_bytes = plan.geometry.device_bytes;
+            disk.device_bytes = plan_.geometry.device_bytes;
             transaction.emplace_back(std::move(disk));
           }
           return transaction;
@@ -159,10 +172,19 @@ class SnapshotMaker {
   }
 
   store::Store& store_;
-  const LockedDisk& locked_;
+  const LockedDisk locked_;
+  const SnapshotPlan plan_;
   const unsigned threads_;
   format::SnapshotRecord record_;
+  bool announced_ = false;  // and not made yet
 };
+
+Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, LockedDisk locked,
+                                                    SnapshotPlan plan, unsigned threads) {
+  auto maker = std::make_unique<SnapshotMaker>(store, std::move(locked), std::move(plan), threads);
+  BLKREWIND_TRY(maker->announce());
+  return maker;
+}
 
 Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32_t chunk_bytes) {
   if (!given || chunk_bytes == disk.chunk_bytes) return {};
@@ -174,31 +196,36 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
 
 }  // namespace
 
-Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
-                                             const SnapshotOptions& options,
-                                             const Monitor& monitor) {
+Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
+    format::DiskNumber number, const std::string& path, const SnapshotOptions& options) {
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(const OpenedDevice device,
+  BLKREWIND_ASSIGN(OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
   SnapshotPlan plan;
   plan.name = options.name;
   plan.description = options.description;
   plan.created_at = now_seconds();
-  plan.device = device.file.get();
   plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
-  SnapshotMaker maker(store, locked, parts_->threads);
-  return maker.make(plan, monitor);
+  plan.source = std::move(device.file);
+  return announce(store, std::move(locked), std::move(plan), parts_->threads);
+}
+
+Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
+                                             const SnapshotOptions& options,
+                                             const Monitor& monitor) {
+  BLKREWIND_ASSIGN(const auto announced, announce_snapshot(number, path, options));
+  return announced->make(monitor);
 }
 
 Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, const std::string& file,
                                                  const ImportOptions& options,
                                                  const Monitor& monitor) {
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(const auto image, parts_->env.open(file, {.access = io::Access::kReadOnly}));
+  BLKREWIND_ASSIGN(auto image, parts_->env.open(file, {.access = io::Access::kReadOnly}));
   BLKREWIND_ASSIGN(const std::uint64_t size, image->size_bytes());
   if (size != locked.disk.device_bytes) {
     return fail(Errc::kInvalidArgument,
@@ -215,11 +242,12 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   } else {
     BLKREWIND_ASSIGN(plan.created_at, parts_->env.modified_at(file));
   }
-  plan.device = image.get();
+  plan.source = std::move(image);
   plan.geometry = {size, locked.disk.chunk_bytes};
   plan.moves_anchor = false;
-  SnapshotMaker maker(store, locked, parts_->threads);
-  return maker.make(plan, monitor);
+  BLKREWIND_ASSIGN(const auto announced,
+                   announce(store, std::move(locked), std::move(plan), parts_->threads));
+  return announced->make(monitor);
 }
 
 }  // namespace blkrewind

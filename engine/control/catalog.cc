@@ -159,7 +159,7 @@ Status Catalog::create_instance(const std::string& id, const std::string& name, 
   });
 }
 
-Status Catalog::set_status(const std::string& id, std::string_view status) {
+Status Catalog::set_status(const std::string& id, std::string_view status, bool dry_run) {
   return change([&](SQLite::Database& database) -> Status {
     BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, id));
     if (row.is_local()) {
@@ -171,6 +171,9 @@ Status Catalog::set_status(const std::string& id, std::string_view status) {
     BLKREWIND_TRY(refuse_if_locked(row));
     if (row.status == status) {
       return fail(refused(ResetRule::kInstanceStatus, id + " is " + row.status + " already"));
+    }
+    if (dry_run) {
+      return fail(refused(ResetRule::kDryRun, "send the request without DryRun to have it done"));
     }
     SQLite::Statement update(database, "UPDATE instances SET status = ? WHERE id = ?");
     update.bind(1, std::string(status));
@@ -304,11 +307,15 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
 Status Catalog::forget_disk(const std::string& disk_id) {
   // Nothing to forget must not make a catalog.
   BLKREWIND_ASSIGN(const auto row, attachment(disk_id));
-  if (!row) return {};
+  BLKREWIND_ASSIGN(const auto reset, reset_of(disk_id));
+  if (!row && !reset) return {};
   return change([&](SQLite::Database& database) -> Status {
-    SQLite::Statement remove(database, "DELETE FROM disks WHERE disk_id = ?");
-    remove.bind(1, disk_id);
-    remove.exec();
+    for (const char* text :
+         {"DELETE FROM disks WHERE disk_id = ?", "DELETE FROM resets WHERE disk_id = ?"}) {
+      SQLite::Statement remove(database, text);
+      remove.bind(1, disk_id);
+      remove.exec();
+    }
     return {};
   });
 }

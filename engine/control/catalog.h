@@ -1,4 +1,5 @@
-// Instances, their locks, and which disk is attached to which: STORE/catalog.db, by SQLite.
+// Instances, their locks, which disk is attached to which, and what was accepted to be done later:
+// STORE/catalog.db, by SQLite.
 //
 // The catalog is the control layer's memory and nothing else's: no snapshot depends on it. A store
 // without one is a store whose disks all belong to "i-local". It is made at the first change, so
@@ -39,7 +40,9 @@ inline constexpr std::string_view kLocalInstance = "i-local";
 inline constexpr std::string_view kRunning = "Running";
 inline constexpr std::string_view kStopped = "Stopped";
 inline constexpr std::string_view kSecurityLock = "security";
-inline constexpr int kCatalogVersion = 1;  // PRAGMA user_version
+// PRAGMA user_version. 2 added resets, snapshot notes and client tokens; a catalog of version 1 is
+// read as it is, and becomes one of version 2 at its first change.
+inline constexpr int kCatalogVersion = 2;
 inline constexpr int kBusyTimeoutMs = 10'000;
 
 struct InstanceRow {
@@ -63,6 +66,42 @@ struct Attachment {
   std::int64_t detached_at = 0;  // last time
 };
 
+// The last rollback of a disk that was accepted to be done later, and how it ended.
+struct ResetRow {
+  std::string disk_id;
+  std::string request_id;
+  std::string snapshot_id;
+  bool undo = true;
+  ResetState state = ResetState::kAccepted;
+  std::int64_t accepted_at = 0;
+  std::int64_t finished_at = 0;  // 0: not yet
+  std::string error_code;        // of a failed one
+  std::string error_message;
+};
+
+// How a reset ended.
+struct ResetEnd {
+  std::int64_t at = 0;
+  std::string error_code;  // empty: it is done
+  std::string error_message;
+};
+
+// What a snapshot carries besides its bytes; the journal does not know it.
+struct SnapshotNote {
+  std::string snapshot_id;
+  std::uint32_t retention_days = 0;  // 0: for ever
+  std::vector<Tag> tags;
+};
+
+// What a client token was used for, so that a request that is sent again is not done again.
+struct TokenRow {
+  std::string token;
+  std::string parameters;  // of the request, as one text
+  std::string snapshot_id;
+};
+inline constexpr std::int64_t kTokenSeconds = 24 * 3600;  // so long a token is remembered
+inline constexpr int kTokensMax = 100'000;                // the oldest give way
+
 class Catalog {
  public:
   // Reads the file's version if it is there. `path` ":memory:": a catalog of this object's own.
@@ -81,7 +120,9 @@ class Catalog {
   [[nodiscard]] Status create_instance(const std::string& id, const std::string& name,
                                        std::int64_t now);
   // kRunning or kStopped; refused when it is already so or the instance is locked for security.
-  [[nodiscard]] Status set_status(const std::string& id, std::string_view status);
+  // `dry_run`: changes nothing, and ends with DryRunOperation where it would have.
+  [[nodiscard]] Status set_status(const std::string& id, std::string_view status,
+                                  bool dry_run = false);
   // Locking twice for one reason is one lock.
   [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
   [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
@@ -96,12 +137,29 @@ class Catalog {
                               std::int64_t now);
   [[nodiscard]] Status forget_disk(const std::string& disk_id);
 
+  // catalog_tasks.cc. One reset a disk: accepting another one puts it in the place of the last.
+  [[nodiscard]] Status accept_reset(const ResetRow& row);
+  // Without effect when that reset is not the disk's last one any more, or has ended.
+  [[nodiscard]] Status end_reset(const std::string& disk_id, const std::string& request_id,
+                                 const ResetEnd& end);
+  [[nodiscard]] Result<std::optional<ResetRow>> reset_of(const std::string& disk_id);
+  [[nodiscard]] Result<std::vector<ResetRow>> resets();
+
+  // `token` is empty or remembered from `now` on.
+  [[nodiscard]] Status note_snapshot(const SnapshotNote& note, const TokenRow& token,
+                                     std::int64_t now);
+  [[nodiscard]] Result<std::vector<SnapshotNote>> snapshot_notes();
+  [[nodiscard]] Result<std::optional<TokenRow>> token(const std::string& token, std::int64_t now);
+  [[nodiscard]] Status forget_snapshot(const std::string& snapshot_id);
+
  private:
   explicit Catalog(std::string path);
 
   [[nodiscard]] Status open_if_there();
   [[nodiscard]] Status open_or_make();
   [[nodiscard]] Status check_version();
+  // Inside a transaction: makes the tables that an older version did not have.
+  [[nodiscard]] Status upgrade();
   // Inside a transaction: the rows are what was written.
   [[nodiscard]] Status check_content();
   // Runs `body` and turns what SQLite throws into errors. `read` skips the body when there is no

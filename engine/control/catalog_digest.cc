@@ -30,6 +30,12 @@ std::int64_t digest_of_rows(SQLite::Database& database) {
   add_rows(database, "SELECT * FROM instances ORDER BY id", content);
   add_rows(database, "SELECT * FROM instance_locks ORDER BY instance_id, reason", content);
   add_rows(database, "SELECT * FROM disks ORDER BY disk_id", content);
+  if (database.tableExists("resets")) {  // version 2
+    add_rows(database, "SELECT * FROM resets ORDER BY disk_id", content);
+    add_rows(database, "SELECT * FROM snapshot_notes ORDER BY snapshot_id", content);
+    add_rows(database, "SELECT * FROM snapshot_tags ORDER BY snapshot_id, key", content);
+    add_rows(database, "SELECT * FROM client_tokens ORDER BY token", content);
+  }
   return static_cast<std::int64_t>(plain_checksum_of(std::as_bytes(std::span(content))));
 }
 

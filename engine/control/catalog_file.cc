@@ -45,6 +45,36 @@ CREATE TABLE disks(
 INSERT INTO instances VALUES('i-local', '', '', 0, 0, 0);
 )sql";
 
+constexpr const char* kSchemaOfVersion2 = R"sql(
+CREATE TABLE resets(
+  disk_id TEXT PRIMARY KEY NOT NULL,
+  request_id TEXT NOT NULL,
+  snapshot_id TEXT NOT NULL,
+  undo INTEGER NOT NULL CHECK(undo IN (0, 1)),
+  state TEXT NOT NULL CHECK(state IN ('accepted', 'done', 'failed')),
+  accepted_at INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL,
+  error_code TEXT NOT NULL,
+  error_message TEXT NOT NULL
+) STRICT;
+CREATE TABLE snapshot_notes(
+  snapshot_id TEXT PRIMARY KEY NOT NULL,
+  retention_days INTEGER NOT NULL
+) STRICT;
+CREATE TABLE snapshot_tags(
+  snapshot_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY(snapshot_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE client_tokens(
+  token TEXT PRIMARY KEY NOT NULL,
+  parameters TEXT NOT NULL,
+  snapshot_id TEXT NOT NULL,
+  used_at INTEGER NOT NULL
+) STRICT;
+)sql";
+
 Error damaged(const std::string& path, const std::string& why) {
   Error error;
   error.code = Errc::kIntegrity;
@@ -152,6 +182,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
     database.exec(kSchema);
+    database.exec(kSchemaOfVersion2);
     seal(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
@@ -216,6 +247,13 @@ Status Catalog::check_version() {
   return check_content();
 }
 
+Status Catalog::upgrade() {
+  if (pragma(*database_, "PRAGMA user_version") >= 2) return {};
+  database_->exec(kSchemaOfVersion2);
+  database_->exec("PRAGMA user_version=2");
+  return {};
+}
+
 Status Catalog::check_content() {
   // Changes when another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
@@ -275,6 +313,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
   return guarded(path_, database_, [&]() -> Status {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
     BLKREWIND_TRY(check_content());
+    BLKREWIND_TRY(upgrade());
     BLKREWIND_TRY(body(*database_));
     seal(*database_);
     transaction.commit();

@@ -14,8 +14,9 @@ std::string id_of(const DiskView& view, format::SnapshotNumber number) {
 }
 
 // The API's words. Creating: the first snapshot is being taken, so there is nothing to go back to.
-std::string status_of(const DiskView& view, const std::string& instance_id) {
-  if (view.intent) return "ReIniting";
+std::string status_of(const DiskView& view, const std::string& instance_id,
+                      const std::optional<ResetRow>& reset) {
+  if (view.intent || waits_for_reset(view, reset)) return "ReIniting";
   const auto is_taken = [&](const format::SnapshotRecord& snapshot) {
     return status_now(snapshot, view.locked) == SnapshotStatus::kAccomplished;
   };
@@ -59,7 +60,8 @@ SnapshotInfo describe_snapshot(const DiskView& view, const format::SnapshotRecor
   return info;
 }
 
-DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& attachment) {
+DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& attachment,
+                       const std::optional<ResetRow>& reset) {
   const format::DiskRecord& disk = view.disk;
   DiskInfo info;
   info.id = disk.id;
@@ -76,7 +78,12 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
     info.instance_id = kLocalInstance;
     info.attached_at = disk.registered_at;
   }
-  info.status = status_of(view, info.instance_id);
+  info.status = status_of(view, info.instance_id, reset);
+  if (reset) {
+    info.last_reset = {reset->request_id,   reset->snapshot_id, reset->state,
+                       reset->accepted_at,  reset->finished_at, reset->error_code,
+                       reset->error_message};
+  }
   info.anchor_snapshot_id = id_of(view, disk.anchor);
   if (view.intent) {
     PendingRollback pending;

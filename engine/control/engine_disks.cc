@@ -101,7 +101,8 @@ void Engine::Impl::forget_if_empty(const Registered& registered) {
 
 Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
   BLKREWIND_ASSIGN(const auto attachment, catalog_->attachment(view.disk.id));
-  return control::describe_disk(view, attachment);
+  BLKREWIND_ASSIGN(const auto reset, catalog_->reset_of(view.disk.id));
+  return control::describe_disk(view, attachment, reset);
 }
 
 Result<std::vector<DiskInfo>> Engine::Impl::disks() {

@@ -57,6 +57,16 @@ class Engine::Impl {
   [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor);
   [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target, const Monitor& monitor);
 
+  // engine_tasks.cc
+  [[nodiscard]] Result<RollbackTask> accept_rollback(const std::string& target,
+                                                     const std::string& snapshot,
+                                                     const AcceptOptions& options);
+  [[nodiscard]] Result<std::vector<RollbackTask>> unfinished_rollbacks();
+  // engine_snapshot_task.cc
+  [[nodiscard]] Result<SnapshotTask> accept_snapshot(const std::string& target,
+                                                     const SnapshotOptions& options,
+                                                     const SnapshotNotes& notes);
+
   // engine_disks.cc
   [[nodiscard]] Result<std::vector<DiskInfo>> disks();
   [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
@@ -71,8 +81,8 @@ class Engine::Impl {
   // engine_instances.cc
   [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
                                                      const std::string& name);
-  [[nodiscard]] Status start_instance(const std::string& id);
-  [[nodiscard]] Status stop_instance(const std::string& id);
+  [[nodiscard]] Status start_instance(const std::string& id, bool dry_run);
+  [[nodiscard]] Status stop_instance(const std::string& id, bool dry_run);
   [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
   [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
   [[nodiscard]] Status change_instance(const std::string& id, const InstanceChange& change);
@@ -119,13 +129,26 @@ class Engine::Impl {
                                                  const std::string& description);
 
   // engine_restore.cc
+  [[nodiscard]] Result<Restore> resolve(const std::string& target, const std::string& snapshot);
   [[nodiscard]] Status allow(const Restore& restore);
+  // Another operation takes the place of a rollback that was accepted and is held by nobody.
+  [[nodiscard]] Status drop_accepted(const DiskView& view);
   [[nodiscard]] Result<RollbackReceipt> restore_to(const Restore& restore,
                                                    const RollbackOptions& options,
                                                    const Monitor& monitor);
   [[nodiscard]] Result<RollbackReceipt> continue_pending(const Found& found,
                                                          const std::string& target, bool backwards,
                                                          const Monitor& monitor);
+
+  // engine_tasks.cc
+  [[nodiscard]] Result<Restore> resolve_task(const std::string& target, const std::string& snapshot,
+                                             bool ids_only, bool held);
+  [[nodiscard]] Status allow_task(Restore& restore, bool dry_run);
+  [[nodiscard]] Result<RollbackTask> accept(const std::string& target, const std::string& snapshot,
+                                            const AcceptOptions& options, std::int64_t accepted_at);
+  [[nodiscard]] RollbackTask make_task(Restore restore, const control::ResetRow& row,
+                                       std::shared_ptr<io::Lock> lock);
+  [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const control::ResetRow& row);
 
   // engine_instances.cc
   [[nodiscard]] Result<InstanceInfo> describe_instance(const control::InstanceRow& row,

@@ -101,17 +101,28 @@ Result<InstanceInfo> Engine::Impl::create_instance(const std::string& id, const 
   return instance(wanted);
 }
 
-Status Engine::Impl::start_instance(const std::string& id) {
+Status Engine::Impl::start_instance(const std::string& id, bool dry_run) {
   if (id == kLocalInstance) {
     return fail(refused(ResetRule::kInstanceStatus,
                         "i-local is observed and cannot be started: it is Running while one of its "
                         "devices is in use, for instance mounted"));
   }
-  return catalog_->set_status(id, control::kRunning);
+  // It would write to a disk that is being written to.
+  BLKREWIND_ASSIGN(const InstanceInfo info, instance(id));
+  for (const std::string& disk_id : info.disk_ids) {
+    BLKREWIND_ASSIGN(const DiskInfo one, disk(disk_id));
+    if (one.status != "ReIniting") continue;
+    return fail(refused(ResetRule::kInstanceStatus,
+                        "its disk " + disk_id +
+                            " is being rolled back: wait until it has ended, or "
+                            "see: blkrewind list " +
+                            disk_id));
+  }
+  return catalog_->set_status(id, control::kRunning, dry_run);
 }
 
-Status Engine::Impl::stop_instance(const std::string& id) {
-  if (id != kLocalInstance) return catalog_->set_status(id, control::kStopped);
+Status Engine::Impl::stop_instance(const std::string& id, bool dry_run) {
+  if (id != kLocalInstance) return catalog_->set_status(id, control::kStopped, dry_run);
   BLKREWIND_TRY(operations_->refresh());
   BLKREWIND_ASSIGN(const auto attachments, catalog_->attachments());
   const std::string local(kLocalInstance);

@@ -54,10 +54,18 @@ Status Engine::Impl::allow(const Restore& restore) {
   return {};
 }
 
+Status Engine::Impl::drop_accepted(const DiskView& view) {
+  BLKREWIND_ASSIGN(const auto reset, catalog_->reset_of(view.disk.id));
+  if (!reset || reset->state != ResetState::kAccepted) return {};
+  return catalog_->end_reset(view.disk.id, reset->request_id,
+                             {now(), "Operation.Conflict", "another operation took its place"});
+}
+
 Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
                                                  const RollbackOptions& options,
                                                  const Monitor& monitor) {
   BLKREWIND_TRY(allow(restore));
+  if (!options.dry_run) BLKREWIND_TRY(drop_accepted(*restore.found.disk));
   RollbackRequest request;
   request.disk = restore.found.disk->disk.number;
   request.target = restore.found.snapshot->number;
@@ -69,10 +77,8 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   return unless_busy(operations_->rollback(request, monitor), request.path);
 }
 
-Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
-                                               const std::string& snapshot,
-                                               const RollbackOptions& options,
-                                               const Monitor& monitor) {
+Result<Engine::Impl::Restore> Engine::Impl::resolve(const std::string& target,
+                                                    const std::string& snapshot) {
   Restore restore;
   restore.request.target = target;
   restore.request.snapshot_text = snapshot;
@@ -85,6 +91,14 @@ Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
     restore.found.path = std::move(found->path);
     restore.found.disk = std::move(found->view);
   }
+  return restore;
+}
+
+Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
+                                               const std::string& snapshot,
+                                               const RollbackOptions& options,
+                                               const Monitor& monitor) {
+  BLKREWIND_ASSIGN(const Restore restore, resolve(target, snapshot));
   return restore_to(restore, options, monitor);
 }
 
@@ -156,6 +170,7 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   restore.found.path = found.path;
   restore.found.disk = found.view;
   BLKREWIND_TRY(allow(restore));
+  BLKREWIND_TRY(drop_accepted(found.view));
   return unless_busy(operations_->resume(found.view.disk.number, found.path, backwards, monitor),
                      found.path);
 }

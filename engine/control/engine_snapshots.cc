@@ -52,6 +52,16 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
   return *found;
 }
 
+// `notes` are in the order of their snapshots' ids.
+void add_note(SnapshotInfo& info, const std::vector<control::SnapshotNote>& notes) {
+  const auto note = std::lower_bound(
+      notes.begin(), notes.end(), info.id,
+      [](const control::SnapshotNote& a, const std::string& id) { return a.snapshot_id < id; });
+  if (note == notes.end() || note->snapshot_id != info.id) return;
+  info.retention_days = note->retention_days;
+  info.tags = note->tags;
+}
+
 }  // namespace
 
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
@@ -64,13 +74,12 @@ Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& t
     return fail(Errc::kInvalidArgument, "this description is not possible",
                 "use at most 1024 bytes of printable text in one line");
   }
+  if (found.view.intent && found.view.locked) return fail(control::conflict(found.path));
   if (found.view.intent) {
     const std::string device = shell_word(target);
     return fail(refused(ResetRule::kResetInProgress,
-                        found.view.locked
-                            ? "a rollback of it is running: wait until it has ended"
-                            : "a rollback of it was interrupted: finish it with blkrewind resume " +
-                                  device + " or take it back with blkrewind undo " + device));
+                        "a rollback of it was interrupted: finish it with blkrewind resume " +
+                            device + " or take it back with blkrewind undo " + device));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     if (name.empty() || snapshot.name != name ||
@@ -194,7 +203,10 @@ Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
     return fail(Errc::kBusy, "the snapshot " + found.snapshot->id + " is being taken right now",
                 "wait until it has ended, or interrupt it");
   }
-  return operations_->remove_snapshot(number, monitor);
+  const std::string id = found.snapshot->id;
+  auto receipt = operations_->remove_snapshot(number, monitor);
+  if (receipt) BLKREWIND_TRY(catalog_->forget_snapshot(id));
+  return receipt;
 }
 
 Result<CollectReceipt> Engine::Impl::collect(const Monitor& monitor) {
@@ -221,10 +233,12 @@ Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& dis
   std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
     return control::is_older(*a.snapshot, *b.snapshot);
   });
+  BLKREWIND_ASSIGN(const auto notes, catalog_->snapshot_notes());
   std::vector<SnapshotInfo> infos;
   infos.reserve(found.size());
   for (const FoundSnapshot& one : found) {
     infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
+    add_note(infos.back(), notes);
   }
   return infos;
 }

@@ -34,7 +34,8 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
   facts.chunk_bytes = view.disk.chunk_bytes;
   BLKREWIND_ASSIGN(const auto attachment, sources.catalog->attachment(view.disk.id));
   if (attachment) facts.detached_at = attachment->detached_at;
-  facts.reset_pending = view.intent.has_value();
+  BLKREWIND_ASSIGN(const auto reset, sources.catalog->reset_of(view.disk.id));
+  facts.reset_pending = view.intent.has_value() || waits_for_reset(view, reset);
   facts.reset_running = facts.reset_pending && view.locked;
   for (const format::SnapshotRecord& snapshot : view.snapshots) {
     if (status_now(snapshot, view.locked) == SnapshotStatus::kProgressing) {
@@ -55,6 +56,10 @@ DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk, const std
   auto probed = env.probe(path);
   if (!probed || !io::compare_identity(*probed, disk.kind, disk.identity).same) return {};
   return {probed->size_bytes, std::move(probed->used_by)};
+}
+
+bool waits_for_reset(const DiskView& view, const std::optional<ResetRow>& reset) {
+  return view.locked && reset && reset->state == ResetState::kAccepted;
 }
 
 SnapshotStatus status_now(const format::SnapshotRecord& snapshot, bool disk_locked) {

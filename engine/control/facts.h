@@ -47,6 +47,10 @@ struct DeviceNow {
 [[nodiscard]] DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk,
                                        const std::string& path);
 
+// A rollback of the disk was accepted, and who accepted it holds the disk. One that nobody holds is
+// what a crash left, and stands in nobody's way.
+[[nodiscard]] bool waits_for_reset(const DiskView& view, const std::optional<ResetRow>& reset);
+
 // A snapshot's status as it is: one whose process died is failed, whatever the journal still says.
 [[nodiscard]] SnapshotStatus status_now(const format::SnapshotRecord& snapshot, bool disk_locked);
 

@@ -1,29 +1,13 @@
 // The public face: every call goes to the Impl, and no exception comes out.
 #include <ctime>
-#include <exception>
-#include <new>
 #include <utility>
 
 #include "control/engine_impl.h"
 #include "control/engine_internal.h"
+#include "control/guarded.h"
 
 namespace blkrewind {
 namespace {
-
-// Memory may run out anywhere, and the caller's own callbacks may throw. The text for the first is
-// short enough to need no memory itself.
-template <class Body>
-auto guarded(const Body& body) noexcept -> decltype(body()) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::kInternal, "out of memory");
-  } catch (const std::exception& exception) {
-    return fail(Errc::kInternal, std::string("unexpected: ") + exception.what());
-  } catch (...) {
-    return fail(Errc::kInternal, "unexpected exception");
-  }
-}
 
 // `call` of the Impl, unless the Engine was moved from.
 template <class Impl, class Body>
@@ -105,6 +89,19 @@ Result<RollbackReceipt> Engine::resume(const std::string& target, const Monitor&
   return with(impl_, [&](Impl& impl) { return impl.resume(target, monitor); });
 }
 
+Result<RollbackTask> Engine::accept_rollback(const std::string& target, const std::string& snapshot,
+                                             const AcceptOptions& options) {
+  return with(impl_, [&](Impl& impl) { return impl.accept_rollback(target, snapshot, options); });
+}
+Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
+                                             const SnapshotOptions& options,
+                                             const SnapshotNotes& notes) {
+  return with(impl_, [&](Impl& impl) { return impl.accept_snapshot(target, options, notes); });
+}
+Result<std::vector<RollbackTask>> Engine::unfinished_rollbacks() {
+  return with(impl_, [](Impl& impl) { return impl.unfinished_rollbacks(); });
+}
+
 Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
                                      const Monitor& monitor) {
   return with(impl_, [&](Impl& impl) { return impl.verify(snapshots, monitor); });
@@ -148,11 +145,11 @@ Status Engine::forget_disk(const std::string& target, bool with_snapshots) {
 Result<InstanceInfo> Engine::create_instance(const std::string& id, const std::string& name) {
   return with(impl_, [&](Impl& impl) { return impl.create_instance(id, name); });
 }
-Status Engine::start_instance(const std::string& id) {
-  return with(impl_, [&](Impl& impl) { return impl.start_instance(id); });
+Status Engine::start_instance(const std::string& id, bool dry_run) {
+  return with(impl_, [&](Impl& impl) { return impl.start_instance(id, dry_run); });
 }
-Status Engine::stop_instance(const std::string& id) {
-  return with(impl_, [&](Impl& impl) { return impl.stop_instance(id); });
+Status Engine::stop_instance(const std::string& id, bool dry_run) {
+  return with(impl_, [&](Impl& impl) { return impl.stop_instance(id, dry_run); });
 }
 Status Engine::lock_instance(const std::string& id, const std::string& reason) {
   return with(impl_, [&](Impl& impl) { return impl.lock_instance(id, reason); });

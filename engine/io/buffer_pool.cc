@@ -23,8 +23,8 @@ struct Mapping {
 // another, and the kernel clears each page that it hands out anew.
 class KeptMappings {
  public:
-  // The smallest one that is large enough; without an address when there is none. Then the others go,
-  // so that what is kept does not come on top of what is mapped.
+  // The smallest one that is large enough; without an address when there is none. Then the others
+  // go, so that what is kept does not come on top of what is mapped.
   Mapping take(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     auto best = kept_.end();

@@ -13,9 +13,9 @@
 namespace blkrewind::io {
 
 // One anonymous mapping cut into slots of equal size. The kernel hands out its pages when they are
-// first used, so a pool of which little is used costs little. Up to 32 MiB of mappings stay with the
-// process for the pools that come next, so what a slot holds at first is anything. Belongs to one
-// thread.
+// first used, so a pool of which little is used costs little. Up to 32 MiB of mappings stay with
+// the process for the pools that come next, so what a slot holds at first is anything. Belongs to
+// one thread.
 class BufferPool {
  public:
   // `slot_bytes`: a multiple of 4096 (kInvalidArgument otherwise); ignored when `slots` is 0.

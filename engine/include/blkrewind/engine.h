@@ -19,7 +19,6 @@
 // enforced; a refusal is Errc::kPrecondition with the API's code in `api_code`.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,25 +30,12 @@
 #include "blkrewind/error.h"
 #include "blkrewind/export.h"
 #include "blkrewind/info.h"
+#include "blkrewind/monitor.h"
 #include "blkrewind/receipt.h"
+#include "blkrewind/tasks.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
-
-// How far a long operation is; sent about ten times a second from the thread that called it.
-struct Progress {
-  const char* phase = "";  // "scan", "restore", "verify", "export", "reclaim"
-  std::uint64_t done_bytes = 0;
-  std::uint64_t total_bytes = 0;
-};
-
-// Given to every long operation. Both may be empty. `cancel` is polled; when it turns true the
-// operation stops at the next safe place and fails with kCancelled: a snapshot leaves nothing, a
-// rollback that has begun to write can be resumed or undone.
-struct Monitor {
-  std::function<void(const Progress&)> progress;
-  const std::atomic<bool>* cancel = nullptr;
-};
 
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
@@ -66,6 +52,14 @@ struct SnapshotOptions {
   bool chunk_bytes_given = false;  // then a registered disk of another chunk size is an error
 };
 
+// For accept_snapshot(): what a snapshot carries besides its bytes, and a token of the caller's.
+struct SnapshotNotes {
+  std::uint32_t retention_days = 0;  // 0: kept until it is deleted
+  std::vector<Tag> tags;
+  // The same token with the same wishes is the same snapshot, for a day. Empty: none.
+  std::string client_token;
+};
+
 struct ImportOptions {
   std::string name;
   std::string description;
@@ -77,6 +71,13 @@ struct ImportOptions {
 struct RollbackOptions {
   bool dry_run = false;  // the plan's totals; touches neither device nor store
   bool undo = true;      // capture what is about to be lost
+};
+
+struct AcceptOptions {
+  std::string request_id;  // UUID in upper case; empty: a new one
+  bool dry_run = false;    // when every rule is passed, the answer is the error DryRunOperation
+  bool undo = true;
+  bool ids_only = false;  // paths, names and "latest" are not found: for requests of strangers
 };
 
 struct InstanceChange {
@@ -125,6 +126,21 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target,
                                                const Monitor& monitor = {});
 
+  // For servers, which answer before the work is done. Every rule is checked and the disk is held
+  // for the task; what was accepted is written down, and shows as ReIniting. Asking again for the
+  // snapshot of an interrupted rollback goes on with that one.
+  [[nodiscard]] Result<RollbackTask> accept_rollback(const std::string& target,
+                                                     const std::string& snapshot,
+                                                     const AcceptOptions& options = {});
+  // Of a registered target. The snapshot shows as progressing at once.
+  [[nodiscard]] Result<SnapshotTask> accept_snapshot(const std::string& target,
+                                                     const SnapshotOptions& options = {},
+                                                     const SnapshotNotes& notes = {});
+  // Accepted rollbacks whose process ended before they did, as tasks again: what had begun is
+  // resumed, what had not is begun if it was accepted within the last hour. Where a rule forbids it
+  // by now, the rollback is noted as failed (DiskInfo::last_reset).
+  [[nodiscard]] Result<std::vector<RollbackTask>> unfinished_rollbacks();
+
   // Reads every chunk and node of the snapshots (none named: all) and checks every digest. Damage
   // is in the receipt and marks the snapshots; it is not an error of the call.
   [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
@@ -152,8 +168,9 @@ class BLKREWIND_API Engine {
 
   [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
                                                      const std::string& name);
-  [[nodiscard]] Status start_instance(const std::string& id);
-  [[nodiscard]] Status stop_instance(const std::string& id);
+  // `dry_run`: when every rule is passed, the answer is the error DryRunOperation.
+  [[nodiscard]] Status start_instance(const std::string& id, bool dry_run = false);
+  [[nodiscard]] Status stop_instance(const std::string& id, bool dry_run = false);
   [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
   [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
   [[nodiscard]] Status change_instance(const std::string& id, const InstanceChange& change);

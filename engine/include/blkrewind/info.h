@@ -21,6 +21,12 @@ enum class SnapshotKind : std::uint8_t {
 // The API's words: progressing, accomplished, failed.
 enum class SnapshotStatus : std::uint8_t { kProgressing, kAccomplished, kFailed };
 
+struct Tag {
+  std::string key;
+  std::string value;
+  friend bool operator==(const Tag&, const Tag&) = default;
+};
+
 struct SnapshotInfo {
   std::string id;  // "s-..."
   std::string name;
@@ -32,9 +38,24 @@ struct SnapshotInfo {
   std::int64_t created_at = 0;
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = 0;
-  std::uint64_t stored_bytes = 0;  // chunk bytes that this snapshot added to the store
-  std::uint64_t zero_bytes = 0;    // bytes of chunks that are all zero
-  std::string root_digest;         // empty unless accomplished
+  std::uint64_t stored_bytes = 0;    // chunk bytes that this snapshot added to the store
+  std::uint64_t zero_bytes = 0;      // bytes of chunks that are all zero
+  std::string root_digest;           // empty unless accomplished
+  std::uint32_t retention_days = 0;  // 0: it is kept until it is deleted
+  std::vector<Tag> tags;             // by key
+};
+
+// A rollback that was accepted to be done later: kAccepted until it has ended, done or failed.
+enum class ResetState : std::uint8_t { kAccepted, kDone, kFailed };
+
+struct ResetInfo {
+  std::string request_id;
+  std::string snapshot_id;
+  ResetState state = ResetState::kAccepted;
+  std::int64_t accepted_at = 0;
+  std::int64_t finished_at = 0;
+  std::string error_code;  // of a failed one
+  std::string error_message;
 };
 
 // A rollback that has begun to write and has not finished: it runs now, or it was interrupted.
@@ -58,6 +79,7 @@ struct DiskInfo {
   std::int64_t first_detached_at = 0;
   std::int64_t detached_at = 0;
   std::optional<PendingRollback> pending_rollback;
+  std::optional<ResetInfo> last_reset;    // the last one that was accepted to be done later
   std::string last_rollback_snapshot_id;  // what `undo` would take back; or empty
   std::string undo_snapshot_id;           // what `undo` would restore; or empty
   std::string anchor_snapshot_id;  // what the device is known to have equalled last; or empty

@@ -39,7 +39,9 @@ struct RollbackReceipt {
   std::uint64_t undo_stored_bytes = 0;  // chunk bytes that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  std::string root_digest;  // of the device's content after it, verified
+  double scan_seconds = 0;     // of them: to find out what differs
+  double restore_seconds = 0;  // of them: to write it back
+  std::string root_digest;     // of the device's content after it, verified
 };
 
 struct DiffReceipt {

@@ -1,0 +1,170 @@
+// Snapshots in two steps, for servers: announced now, made later; with tags, retention and tokens.
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "control/engine_impl.h"
+#include "control/facts.h"
+#include "control/guarded.h"
+#include "control/resolve.h"
+
+namespace blkrewind {
+
+struct SnapshotTask::Impl {
+  std::string snapshot_id;
+  std::string disk_id;
+  std::unique_ptr<AnnouncedSnapshot> announced;  // null: repeated, or it has run
+  bool repeated = false;
+};
+
+SnapshotTask::SnapshotTask(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SnapshotTask::SnapshotTask(SnapshotTask&&) noexcept = default;
+SnapshotTask& SnapshotTask::operator=(SnapshotTask&&) noexcept = default;
+SnapshotTask::~SnapshotTask() = default;
+
+const std::string& SnapshotTask::snapshot_id() const { return impl_->snapshot_id; }
+const std::string& SnapshotTask::disk_id() const { return impl_->disk_id; }
+bool SnapshotTask::is_repeated() const { return impl_->repeated; }
+
+Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) {
+  return guarded([&]() -> Result<SnapshotReceipt> {
+    if (!impl_ || !impl_->announced) {
+      return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
+    }
+    const auto announced = std::move(impl_->announced);
+    return announced->make(monitor);
+  });
+}
+
+namespace {
+
+// The API's limits.
+constexpr std::size_t kTagsMax = 20;
+constexpr std::size_t kTagBytesMax = 128;
+constexpr std::size_t kTokenBytesMax = 64;
+constexpr std::uint32_t kRetentionDaysMax = 65536;
+
+Error refused_with(std::string api_code, int http_status, std::string message, std::string hint) {
+  Error error;
+  error.code = Errc::kPrecondition;
+  error.api_code = std::move(api_code);
+  error.http_status = http_status;
+  error.message = std::move(message);
+  error.hint = std::move(hint);
+  return error;
+}
+
+Status check_notes(const SnapshotNotes& notes) {
+  if (notes.tags.size() > kTagsMax) {
+    return fail(Errc::kInvalidArgument, "a snapshot has at most 20 tags");
+  }
+  std::vector<std::string> keys;
+  for (const Tag& tag : notes.tags) {
+    const bool possible = !tag.key.empty() && is_printable_text(tag.key, kTagBytesMax) &&
+                          (tag.value.empty() || is_printable_text(tag.value, kTagBytesMax));
+    if (!possible) {
+      return fail(Errc::kInvalidArgument, "this tag is not possible",
+                  "use at most 128 bytes of printable text for a key and for a value");
+    }
+    keys.push_back(tag.key);
+  }
+  std::sort(keys.begin(), keys.end());
+  if (std::adjacent_find(keys.begin(), keys.end()) != keys.end()) {
+    return fail(Errc::kInvalidArgument, "two tags have the same key");
+  }
+  if (notes.retention_days > kRetentionDaysMax) {
+    return fail(Errc::kInvalidArgument, "a snapshot is kept for at most 65536 days",
+                "leave the retention out to keep it until it is deleted");
+  }
+  const bool plain = std::all_of(notes.client_token.begin(), notes.client_token.end(),
+                                 [](char c) { return c > ' ' && c <= '~'; });
+  if (!plain || notes.client_token.size() > kTokenBytesMax) {
+    return fail(Errc::kInvalidArgument, "this client token is not possible",
+                "use at most 64 ASCII characters");
+  }
+  return {};
+}
+
+// Everything that was wished for, each value with its length before it.
+std::string fingerprint(const std::string& disk_id, const SnapshotOptions& options,
+                        const SnapshotNotes& notes) {
+  std::string text;
+  const auto add = [&](const std::string& value) {
+    text += std::to_string(value.size()) + " " + value + "\n";
+  };
+  add(disk_id);
+  add(options.name);
+  add(options.description);
+  add(std::to_string(notes.retention_days));
+  for (const Tag& tag : notes.tags) {
+    add(tag.key);
+    add(tag.value);
+  }
+  return text;
+}
+
+bool is_being_taken(const DiskView& view) {
+  return std::any_of(view.snapshots.begin(), view.snapshots.end(), [&](const auto& snapshot) {
+    return control::status_now(snapshot, view.locked) == SnapshotStatus::kProgressing;
+  });
+}
+
+}  // namespace
+
+Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
+                                                   const SnapshotOptions& options,
+                                                   const SnapshotNotes& notes) {
+  BLKREWIND_TRY(check_notes(notes));
+  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  auto task = std::make_unique<SnapshotTask::Impl>();
+  task->disk_id = found.view.disk.id;
+  const std::string wishes = fingerprint(task->disk_id, options, notes);
+  if (!notes.client_token.empty()) {
+    BLKREWIND_ASSIGN(const auto used, catalog_->token(notes.client_token, now()));
+    if (used && used->parameters != wishes) {
+      return fail(refused_with("IdempotentParameterMismatch", 403,
+                               "The request uses the same client token as a previous, but "
+                               "non-identical request. Do not reuse a client token with different "
+                               "requests, unless the requests are identical.",
+                               "use a new token for a new snapshot"));
+    }
+    // One whose snapshot is gone was used for nothing.
+    if (used && control::find_snapshot_anywhere(operations_->disks(), used->snapshot_id)) {
+      task->snapshot_id = used->snapshot_id;
+      task->repeated = true;
+      return SnapshotTask(std::move(task));
+    }
+  }
+  if (is_being_taken(found.view)) {
+    Error error =
+        refused_with("IncorrectDiskStatus.CreatingSnapshot", 403,
+                     "A previous snapshot creation is in process.", "wait until it has ended");
+    error.code = Errc::kBusy;
+    return fail(std::move(error));
+  }
+  BLKREWIND_TRY(check_new_snapshot(found, target, options.name, options.description));
+  const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
+  if (!device.used_by.empty() && !found.view.locked) {
+    const io::UsedBy& use = device.used_by.front();
+    return fail(control::refused(
+        control::ResetRule::kInstanceStatus,
+        found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
+  }
+  auto announced = operations_->announce_snapshot(found.view.disk.number, found.path, options);
+  if (!announced && announced.error().code == Errc::kBusy) {
+    return fail(control::conflict(found.path));
+  }
+  if (!announced) return fail(std::move(announced).error());
+  task->snapshot_id = (*announced)->id();
+  const bool has_notes =
+      notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
+  if (has_notes) {
+    BLKREWIND_TRY(catalog_->note_snapshot({task->snapshot_id, notes.retention_days, notes.tags},
+                                          {notes.client_token, wishes, task->snapshot_id}, now()));
+  }
+  task->announced = std::move(*announced);
+  return SnapshotTask(std::move(task));
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,185 @@
+// Rollbacks in two steps, for servers: accepted with every rule checked and the disk held, run
+// later.
+//
+// What was accepted is a row of the catalog, written before the caller may answer:
+//   accepted -> the task runs -> the journal says done -> done or failed in the catalog -> lock
+//   gone
+// When the process ends in between, the row stays "accepted" and nobody holds the disk. take_up()
+// finds out from the journal how far it came: an intent of its own is resumed, a finished rollback
+// of that request is done, else it has not begun. Not begun, it is begun only within
+// kBeginWithinSeconds: later, the device may have been used since, and who asked may have given up.
+#include <functional>
+#include <utility>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "control/engine_impl.h"
+#include "control/guarded.h"
+
+namespace blkrewind {
+
+using control::ResetRow;
+using control::ResetRule;
+
+struct RollbackTask::Impl {
+  std::string request_id;
+  std::string disk_id;
+  std::string snapshot_id;
+  // Holds the disk's lock; empty when it has run.
+  std::function<Result<RollbackReceipt>(const Monitor&)> work;
+};
+
+RollbackTask::RollbackTask(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RollbackTask::RollbackTask(RollbackTask&&) noexcept = default;
+RollbackTask& RollbackTask::operator=(RollbackTask&&) noexcept = default;
+RollbackTask::~RollbackTask() = default;
+
+const std::string& RollbackTask::request_id() const { return impl_->request_id; }
+const std::string& RollbackTask::disk_id() const { return impl_->disk_id; }
+const std::string& RollbackTask::snapshot_id() const { return impl_->snapshot_id; }
+
+Result<RollbackReceipt> RollbackTask::run(const Monitor& monitor) {
+  return guarded([&]() -> Result<RollbackReceipt> {
+    if (!impl_ || !impl_->work) {
+      return fail(Errc::kInvalidArgument, "this task was moved from, or has run");
+    }
+    const auto work = std::exchange(impl_->work, nullptr);
+    return work(monitor);
+  });
+}
+
+namespace {
+
+constexpr std::int64_t kBeginWithinSeconds = 3600;
+
+control::ResetEnd end_of(const Error& error, std::int64_t at) {
+  return {at, error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code,
+          error.to_string()};
+}
+
+}  // namespace
+
+// The same snapshot again, while the rollback to it is interrupted, means: go on.
+Result<Engine::Impl::Restore> Engine::Impl::resolve_task(const std::string& target,
+                                                         const std::string& snapshot, bool ids_only,
+                                                         bool held) {
+  Restore restore;
+  restore.request.target = target;
+  restore.request.snapshot_text = snapshot;
+  if (ids_only && !is_valid_id("d-", target)) return restore;
+  BLKREWIND_ASSIGN(restore, resolve(target, snapshot));
+  if (ids_only && !is_valid_id("s-", snapshot)) restore.found.snapshot.reset();
+  if (!restore.found.disk || !restore.found.snapshot) return restore;
+  DiskView& view = *restore.found.disk;
+  if (held) view.locked = false;  // by us
+  restore.request.continues_pending =
+      view.intent && !view.locked && view.intent->target == restore.found.snapshot->number;
+  return restore;
+}
+
+Status Engine::Impl::allow_task(Restore& restore, bool dry_run) {
+  BLKREWIND_TRY(allow(restore));
+  BLKREWIND_TRY(operations_->check_device(restore.found.disk->disk, restore.found.path,
+                                          /*for_writing=*/true));
+  if (!dry_run) return {};
+  restore.request.api_dry_run = true;
+  return allow(restore);
+}
+
+Result<RollbackTask> Engine::Impl::accept_rollback(const std::string& target,
+                                                   const std::string& snapshot,
+                                                   const AcceptOptions& options) {
+  return accept(target, snapshot, options, now());
+}
+
+Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
+                                          const AcceptOptions& options, std::int64_t accepted_at) {
+  // Once without the lock, for the answer that names who holds it and why; once with it, since
+  // things may have changed in between.
+  BLKREWIND_ASSIGN(Restore restore, resolve_task(target, snapshot, options.ids_only, false));
+  BLKREWIND_TRY(allow_task(restore, options.dry_run));
+  auto lock = operations_->hold_disk(restore.found.disk->disk.number);
+  if (!lock && lock.error().code == Errc::kBusy) {
+    return fail(control::conflict(restore.found.path));
+  }
+  if (!lock) return fail(std::move(lock).error());
+  BLKREWIND_ASSIGN(restore, resolve_task(target, snapshot, options.ids_only, true));
+  BLKREWIND_TRY(allow_task(restore, false));
+
+  ResetRow row;
+  row.disk_id = restore.found.disk->disk.id;
+  row.request_id = options.request_id.empty() ? new_uuid_upper() : options.request_id;
+  row.snapshot_id = restore.found.snapshot->id;
+  row.undo = options.undo;
+  row.accepted_at = accepted_at;
+  BLKREWIND_TRY(catalog_->accept_reset(row));
+  return make_task(std::move(restore), row, std::move(*lock));
+}
+
+RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
+                                     std::shared_ptr<io::Lock> lock) {
+  RollbackRequest request;
+  request.disk = restore.found.disk->disk.number;
+  request.target = restore.found.snapshot->number;
+  request.path = restore.found.path;
+  request.request_id = row.request_id;
+  request.undo = row.undo;
+  const bool resumes = restore.request.continues_pending;
+
+  auto task = std::make_unique<RollbackTask::Impl>();
+  task->request_id = row.request_id;
+  task->disk_id = row.disk_id;
+  task->snapshot_id = row.snapshot_id;
+  task->work = [this, request, resumes, disk_id = row.disk_id,
+                lock = std::move(lock)](const Monitor& monitor) -> Result<RollbackReceipt> {
+    auto done = resumes ? operations_->resume(request.disk, request.path, false, monitor, lock)
+                        : operations_->rollback(request, monitor, lock);
+    if (!done && done.error().code == Errc::kCancelled) return done;
+    const control::ResetEnd end =
+        done ? control::ResetEnd{now(), {}, {}} : end_of(done.error(), now());
+    if (Status ended = catalog_->end_reset(disk_id, request.request_id, end); !ended) {
+      // The journal knows it; the next start finds out.
+      log::error("cannot note how the reset " + request.request_id +
+                 " ended: " + ended.error().to_string());
+    }
+    return done;
+  };
+  return RollbackTask(std::move(task));
+}
+
+// nullopt: there is nothing to do, and it is noted how it ended.
+Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
+  BLKREWIND_ASSIGN(const auto found, find(row.disk_id));
+  if (found && found->view.locked) return std::nullopt;  // another process has it
+  const bool interrupted = found && found->view.intent;
+  if (found && !interrupted && found->view.disk.last_rollback.request_id == row.request_id) {
+    BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, {now(), {}, {}}));
+    return std::nullopt;
+  }
+  if (!interrupted && now() - row.accepted_at > kBeginWithinSeconds) {
+    BLKREWIND_TRY(catalog_->end_reset(
+        row.disk_id, row.request_id,
+        {now(), "ServiceUnavailable", "it was not begun within an hour of its acceptance"}));
+    return std::nullopt;
+  }
+  auto task =
+      accept(row.disk_id, row.snapshot_id,
+             {.request_id = row.request_id, .undo = row.undo, .ids_only = true}, row.accepted_at);
+  if (task) return std::optional<RollbackTask>(std::move(*task));
+  if (task.error().code == Errc::kBusy) return std::nullopt;
+  BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, end_of(task.error(), now())));
+  return std::nullopt;
+}
+
+Result<std::vector<RollbackTask>> Engine::Impl::unfinished_rollbacks() {
+  BLKREWIND_ASSIGN(const auto rows, catalog_->resets());
+  std::vector<RollbackTask> tasks;
+  for (const ResetRow& row : rows) {
+    if (row.state != ResetState::kAccepted) continue;
+    BLKREWIND_ASSIGN(auto task, take_up(row));
+    if (task) tasks.push_back(std::move(*task));
+  }
+  return tasks;
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,61 @@
+// Operations in two steps: accepted now, run later. Engine::accept_rollback() and accept_snapshot()
+// make them.
+//
+// A task holds its disk: others answer kBusy until it has run or is destroyed. It is run once, by
+// any thread, and must not outlive its Engine. Movable, not copyable.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "blkrewind/error.h"
+#include "blkrewind/export.h"
+#include "blkrewind/monitor.h"
+#include "blkrewind/receipt.h"
+
+namespace blkrewind {
+
+class BLKREWIND_API RollbackTask {
+ public:
+  RollbackTask(RollbackTask&&) noexcept;
+  RollbackTask& operator=(RollbackTask&&) noexcept;
+  // Not run, it stays accepted: Engine::unfinished_rollbacks() gives it again.
+  ~RollbackTask();
+
+  [[nodiscard]] const std::string& request_id() const;
+  [[nodiscard]] const std::string& disk_id() const;
+  [[nodiscard]] const std::string& snapshot_id() const;
+
+  // How it ended is written down before the disk is let go, but for kCancelled: then it stays
+  // accepted as well.
+  [[nodiscard]] Result<RollbackReceipt> run(const Monitor& monitor = {});
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit RollbackTask(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+class BLKREWIND_API SnapshotTask {
+ public:
+  SnapshotTask(SnapshotTask&&) noexcept;
+  SnapshotTask& operator=(SnapshotTask&&) noexcept;
+  // Not run, nothing stays of the snapshot.
+  ~SnapshotTask();
+
+  [[nodiscard]] const std::string& snapshot_id() const;
+  [[nodiscard]] const std::string& disk_id() const;
+  // The client token was used before, for this snapshot: there is nothing to run.
+  [[nodiscard]] bool is_repeated() const;
+
+  [[nodiscard]] Result<SnapshotReceipt> run(const Monitor& monitor = {});
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit SnapshotTask(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace blkrewind

@@ -1,0 +1,315 @@
+// Rollbacks and snapshots in two steps: what is accepted, how it shows, and what a crash leaves.
+#include <atomic>
+
+#include "control/engine_internal.h"
+#include "unit/control/engine_fixture.h"
+
+namespace blkrewind::test {
+namespace {
+
+using testing::HasSubstr;
+
+class EngineTasks : public EngineRules {
+ protected:
+  static AcceptOptions named(const std::string& request_id) {
+    AcceptOptions options;
+    options.request_id = request_id;
+    return options;
+  }
+
+  [[nodiscard]] DiskInfo disk_now() const {
+    auto disk = engine_->disk(disk_);
+    if (!disk) throw std::runtime_error(disk.error().to_string());
+    return *disk;
+  }
+
+  void expect_restored() const { EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a')); }
+};
+
+TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
+  auto task = engine_->accept_rollback(disk_, snapshot_, named("R-1"));
+  ASSERT_TRUE(ok(task));
+  EXPECT_EQ(task->request_id(), "R-1");
+  EXPECT_EQ(task->disk_id(), disk_);
+  EXPECT_EQ(task->snapshot_id(), snapshot_);
+  EXPECT_EQ(bytes_of(image_), changed_) << "nothing is done yet";
+  EXPECT_EQ(disk_now().status, "ReIniting");
+  ASSERT_TRUE(disk_now().last_reset);
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kAccepted);
+
+  auto second = open();
+  EXPECT_EQ(second->disk(disk_)->status, "ReIniting") << "for every process";
+  EXPECT_TRUE(
+      refused(second->accept_rollback(disk_, snapshot_), "InvalidOperation.DiskResetInProgress"));
+  EXPECT_TRUE(refused(second->rollback(disk_, snapshot_), "InvalidOperation.DiskResetInProgress"));
+  const auto other = second->accept_snapshot(disk_);
+  ASSERT_TRUE(failed(other, Errc::kBusy));
+  EXPECT_EQ(other.error().api_code, "Operation.Conflict");
+  EXPECT_TRUE(failed(second->remove_snapshot(snapshot_), Errc::kBusy));
+
+  const auto receipt = task->run();
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->request_id, "R-1");
+  expect_restored();
+  EXPECT_EQ(disk_now().status, "In_use");
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+  EXPECT_TRUE(failed(task->run(), Errc::kInvalidArgument)) << "once";
+  ASSERT_TRUE(ok(engine_->undo(disk_)));
+  EXPECT_EQ(bytes_of(image_), changed_);
+}
+
+TEST_F(EngineTasks, DryRunPassesEveryRuleAndHoldsNothing) {
+  AcceptOptions options;
+  options.dry_run = true;
+  EXPECT_TRUE(refused(engine_->accept_rollback(disk_, snapshot_, options), "DryRunOperation"));
+  EXPECT_EQ(disk_now().status, "In_use");
+  EXPECT_FALSE(disk_now().last_reset);
+  ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security")));
+  EXPECT_TRUE(
+      refused(engine_->accept_rollback(disk_, snapshot_, options), "InstanceLockedForSecurity"));
+}
+
+TEST_F(EngineTasks, StrangersNameIdsOnly) {
+  AcceptOptions options;
+  options.ids_only = true;
+  for (const std::string& target : {image_, std::string("/dev/null"), std::string("disk.img")}) {
+    EXPECT_TRUE(
+        refused(engine_->accept_rollback(target, snapshot_, options), "InvalidDiskId.NotFound"))
+        << target;
+  }
+  for (const std::string text : {"before", "latest", "s-"}) {
+    EXPECT_TRUE(
+        refused(engine_->accept_rollback(disk_, text, options), "InvalidSnapshotId.NotFound"))
+        << text;
+  }
+  EXPECT_TRUE(refused(engine_->accept_rollback("", "", options), "MissingParameter"));
+  EXPECT_TRUE(refused(engine_->accept_rollback(disk_, "", options), "MissingParameter"));
+  EXPECT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, options)));
+}
+
+TEST_F(EngineTasks, TaskThatNeverRanIsTakenUpAgain) {
+  { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-2")))); }
+  EXPECT_EQ(disk_now().status, "In_use") << "nobody holds it";
+  auto second = open();
+  auto tasks = second->unfinished_rollbacks();
+  ASSERT_TRUE(ok(tasks));
+  ASSERT_EQ(tasks->size(), 1U);
+  EXPECT_EQ(tasks->front().request_id(), "R-2");
+  EXPECT_EQ(disk_now().status, "ReIniting");
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty()) << "the other process has it";
+  ASSERT_TRUE(ok(tasks->front().run()));
+  expect_restored();
+  EXPECT_TRUE(second->unfinished_rollbacks()->empty());
+}
+
+TEST_F(EngineTasks, OneThatHasNotBegunIsNotBegunHoursLater) {
+  { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
+  EngineAccess::set_clock(*engine_, [] { return std::time(nullptr) + 2 * 3600; });
+  const auto tasks = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(ok(tasks));
+  EXPECT_TRUE(tasks->empty());
+  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
+}
+
+TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
+  { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
+  expect_passes();
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+}
+
+TEST_F(EngineTasks, ProcessKilledWhileItRestoresIsResumed) {
+  ASSERT_TRUE(killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
+    auto task = engine.accept_rollback(disk_, snapshot_, named("R-3"));
+    if (task) (void)task->run(monitor);
+  }));
+  EXPECT_EQ(disk_now().status, "ReIniting");
+  auto tasks = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(ok(tasks));
+  ASSERT_EQ(tasks->size(), 1U);
+  EXPECT_EQ(tasks->front().request_id(), "R-3");
+  ASSERT_TRUE(ok(tasks->front().run()));
+  expect_restored();
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+  EXPECT_EQ(disk_now().status, "In_use");
+}
+
+// The journal says done, and the process died before the catalog did.
+TEST_F(EngineTasks, FinishedRollbackIsNotDoneAgain) {
+  ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-4"))->run()));
+  control::ResetRow row;
+  row.disk_id = disk_;
+  row.request_id = "R-4";
+  row.snapshot_id = snapshot_;
+  ASSERT_TRUE(EngineAccess::catalog(*engine_).accept_reset(row));
+  fill(image_, 65536, 4096, 'c');
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+}
+
+TEST_F(EngineTasks, AskingAgainGoesOnWithAnInterruptedOne) {
+  const std::string later = take(image_, "later");
+  fill(image_, 0, 4096, 'z');
+  ASSERT_TRUE(killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
+    (void)engine.rollback(disk_, snapshot_, {}, monitor);
+  }));
+  EXPECT_TRUE(
+      refused(engine_->accept_rollback(disk_, later), "InvalidOperation.DiskResetInProgress"))
+      << "to another snapshot";
+  auto task = engine_->accept_rollback(disk_, snapshot_);
+  ASSERT_TRUE(ok(task));
+  ASSERT_TRUE(ok(task->run()));
+  expect_restored();
+}
+
+TEST_F(EngineTasks, CancelledOneStaysAccepted) {
+  const std::atomic<bool> cancel = true;
+  Monitor monitor;
+  monitor.cancel = &cancel;
+  ASSERT_TRUE(failed(engine_->accept_rollback(disk_, snapshot_)->run(monitor), Errc::kCancelled));
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kAccepted);
+  auto tasks = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(ok(tasks));
+  ASSERT_EQ(tasks->size(), 1U);
+  ASSERT_TRUE(ok(tasks->front().run()));
+  expect_restored();
+}
+
+TEST_F(EngineTasks, FailedOneSaysWhy) {
+  auto task = engine_->accept_rollback(disk_, snapshot_);
+  ASSERT_TRUE(ok(task));
+  ASSERT_EQ(rename(image_.c_str(), (image_ + ".gone").c_str()), 0);
+  ASSERT_FALSE(task->run());
+  const auto reset = disk_now().last_reset;
+  ASSERT_TRUE(reset);
+  EXPECT_EQ(reset->state, ResetState::kFailed);
+  EXPECT_NE(reset->error_code, "");
+  EXPECT_THAT(reset->error_message, HasSubstr("disk.img"));
+  ASSERT_EQ(rename((image_ + ".gone").c_str(), image_.c_str()), 0);
+  ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_)->run())) << "and can be tried again";
+  expect_restored();
+}
+
+TEST_F(EngineTasks, AnInstanceIsNotStartedWhileItsDiskIsReset) {
+  ASSERT_TRUE(ok(engine_->create_instance("i-vm", "")));
+  ASSERT_TRUE(ok(engine_->detach_disk(disk_)));
+  ASSERT_TRUE(ok(engine_->attach_disk(disk_, "i-vm")));
+  EXPECT_TRUE(refused(engine_->start_instance("i-vm", true), "DryRunOperation"));
+  auto task = engine_->accept_rollback(disk_, snapshot_);
+  ASSERT_TRUE(ok(task));
+  EXPECT_TRUE(refused(engine_->start_instance("i-vm"), "IncorrectInstanceStatus"));
+  ASSERT_TRUE(ok(task->run()));
+  ASSERT_TRUE(ok(engine_->start_instance("i-vm")));
+  EXPECT_TRUE(refused(engine_->accept_rollback(disk_, snapshot_), "IncorrectInstanceStatus"));
+  EXPECT_TRUE(refused(engine_->stop_instance("i-vm", true), "DryRunOperation"));
+  EXPECT_EQ(engine_->instance("i-vm")->status, "Running");
+}
+
+TEST_F(EngineTasks, AcceptedSnapshotIsProgressingUntilItHasRun) {
+  SnapshotOptions options;
+  options.name = "two-steps";
+  auto task = engine_->accept_snapshot(disk_, options);
+  ASSERT_TRUE(ok(task));
+  EXPECT_FALSE(task->is_repeated());
+  EXPECT_EQ(engine_->snapshots(disk_)->back().id, task->snapshot_id());
+  EXPECT_EQ(engine_->snapshots(disk_)->back().status, SnapshotStatus::kProgressing);
+  const auto second = engine_->accept_snapshot(disk_);
+  ASSERT_TRUE(failed(second, Errc::kBusy));
+  EXPECT_EQ(second.error().api_code, "IncorrectDiskStatus.CreatingSnapshot");
+  EXPECT_EQ(second.error().http_status, 403);
+  EXPECT_TRUE(refused(engine_->accept_rollback(disk_, snapshot_),
+                      "IncorrectDiskStatus.HasUnfinishedSnapshot"));
+  EXPECT_TRUE(
+      refused(engine_->accept_rollback(disk_, task->snapshot_id()), "InvalidSnapshotId.NotReady"));
+  ASSERT_TRUE(ok(task->run()));
+  EXPECT_EQ(engine_->snapshots(disk_)->back().status, SnapshotStatus::kAccomplished);
+  EXPECT_TRUE(failed(task->run(), Errc::kInvalidArgument)) << "once";
+}
+
+TEST_F(EngineTasks, SnapshotThatNeverRanLeavesNothing) {
+  { ASSERT_TRUE(ok(engine_->accept_snapshot(disk_))); }
+  EXPECT_EQ(engine_->snapshots(disk_)->size(), 1U);
+  EXPECT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_)));
+}
+
+TEST_F(EngineTasks, SnapshotOfAnUnknownOrUsedDiskIsRefused) {
+  const auto unknown = engine_->accept_snapshot("d-none");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().api_code, "InvalidDiskId.NotFound");
+  EXPECT_EQ(unknown.error().http_status, 404);
+}
+
+TEST_F(EngineTasks, TagsAndRetentionComeBack) {
+  SnapshotNotes notes;
+  notes.retention_days = 7;
+  notes.tags = {{"zone", "b"}, {"app", ""}};
+  auto task = engine_->accept_snapshot(disk_, {}, notes);
+  ASSERT_TRUE(ok(task));
+  ASSERT_TRUE(ok(task->run()));
+  const SnapshotInfo info = open()->snapshots(disk_)->back();
+  EXPECT_EQ(info.retention_days, 7U);
+  EXPECT_EQ(info.tags, (std::vector<Tag>{{"app", ""}, {"zone", "b"}})) << "by key";
+  EXPECT_TRUE(engine_->snapshots(disk_)->front().tags.empty());
+  ASSERT_TRUE(ok(engine_->remove_snapshot(info.id)));
+  EXPECT_TRUE(EngineAccess::catalog(*engine_).snapshot_notes()->empty());
+}
+
+TEST_F(EngineTasks, ImpossibleNotesAreRefused) {
+  SnapshotNotes many;
+  for (int i = 0; i < 21; ++i) many.tags.push_back({std::to_string(i), ""});
+  SnapshotNotes twice;
+  twice.tags = {{"a", "1"}, {"a", "2"}};
+  SnapshotNotes nameless;
+  nameless.tags = {{"", "1"}};
+  SnapshotNotes for_ever;
+  for_ever.retention_days = 65537;
+  SnapshotNotes long_token;
+  long_token.client_token = std::string(65, 't');
+  for (const SnapshotNotes& notes : {many, twice, nameless, for_ever, long_token}) {
+    EXPECT_TRUE(failed(engine_->accept_snapshot(disk_, {}, notes), Errc::kInvalidArgument));
+  }
+  EXPECT_EQ(engine_->snapshots(disk_)->size(), 1U);
+}
+
+TEST_F(EngineTasks, ATokenIsOneSnapshot) {
+  SnapshotNotes notes;
+  notes.client_token = "once";
+  SnapshotOptions options;
+  options.name = "tokened";
+  std::string id;
+  {
+    auto task = engine_->accept_snapshot(disk_, options, notes);
+    ASSERT_TRUE(ok(task));
+    id = task->snapshot_id();
+    auto meanwhile = engine_->accept_snapshot(disk_, options, notes);
+    ASSERT_TRUE(ok(meanwhile)) << "while it is being taken";
+    EXPECT_EQ(meanwhile->snapshot_id(), id);
+    ASSERT_TRUE(ok(task->run()));
+  }
+  auto again = engine_->accept_snapshot(disk_, options, notes);
+  ASSERT_TRUE(ok(again));
+  EXPECT_TRUE(again->is_repeated());
+  EXPECT_EQ(again->snapshot_id(), id);
+  EXPECT_TRUE(failed(again->run(), Errc::kInvalidArgument));
+  options.name = "another";
+  EXPECT_TRUE(
+      refused(engine_->accept_snapshot(disk_, options, notes), "IdempotentParameterMismatch"));
+  EXPECT_EQ(engine_->snapshots(disk_)->size(), 2U);
+  EngineAccess::set_clock(*engine_, [] { return std::time(nullptr) + 25 * 3600; });
+  EXPECT_TRUE(ok(engine_->accept_snapshot(disk_, options, notes))) << "a day later";
+}
+
+TEST_F(EngineTasks, ATokenWhoseSnapshotIsGoneIsFree) {
+  SnapshotNotes notes;
+  notes.client_token = "freed";
+  { ASSERT_TRUE(ok(engine_->accept_snapshot(disk_, {}, notes))); }
+  auto again = engine_->accept_snapshot(disk_, {}, notes);
+  ASSERT_TRUE(ok(again));
+  EXPECT_FALSE(again->is_repeated());
+}
+
+}  // namespace
+}  // namespace blkrewind::test
