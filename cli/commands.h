@@ -17,6 +17,7 @@ void add_rollback_commands(CLI::App& app, Command& chosen);  // rollback, undo, 
 void add_store_commands(CLI::App& app, Command& chosen);     // verify, store init|info|gc
 void add_disk_commands(CLI::App& app, Command& chosen);
 void add_instance_commands(CLI::App& app, Command& chosen);
+void add_serve_command(CLI::App& app, Command& chosen);
 
 // One command with its example for --help. `Arguments` is what the options are parsed into; `run`
 // gets it when this command was chosen.

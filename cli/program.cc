@@ -116,6 +116,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   add_store_commands(app, chosen);
   add_disk_commands(app, chosen);
   add_instance_commands(app, chosen);
+  add_serve_command(app, chosen);
   name_values(app);
 
   Writer plain_out(out, "standard output");

@@ -10,12 +10,14 @@ namespace {
 
 std::atomic<bool> g_cancel{false};
 std::atomic<int> g_signal{0};
+std::atomic<int> g_count{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
               "the handler may only touch what is async-signal-safe");
 
 void on_signal(int number) {
   int none = 0;
   const bool first = g_signal.compare_exchange_strong(none, number);
+  ++g_count;
   g_cancel.store(true);
   if (!first && number == SIGINT) _exit(128 + SIGINT);
 }
@@ -49,6 +51,8 @@ void occupy_standard_streams() {
 const std::atomic<bool>& cancel_flag() { return g_cancel; }
 
 void request_cancel() { g_cancel.store(true); }
+
+int signal_count() { return g_count.load(); }
 
 int caught_signal() { return g_signal.load(); }
 

@@ -21,6 +21,9 @@ void occupy_standard_streams();
 // The same as a signal, without one.
 void request_cancel();
 
+// How many of the signals came so far.
+[[nodiscard]] int signal_count();
+
 // The signal that set the flag, or 0.
 [[nodiscard]] int caught_signal();
 

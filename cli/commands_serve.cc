@@ -1,0 +1,61 @@
+// serve
+#include <csignal>
+
+#include "cli/commands.h"
+#include "cli/serve/server.h"
+#include "cli/serve/server_log.h"
+#include "cli/signals.h"
+
+namespace blkrewind::cli {
+namespace {
+
+LogLevel server_log_level(const GlobalOptions& options) {
+  if (options.quiet) return LogLevel::kWarning;
+  return options.verbosity > 0 ? LogLevel::kDebug : LogLevel::kInfo;
+}
+
+Status run_serve(Session& session, const serve::ServerOptions& options) {
+  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  serve::open_server_log(server_log_level(session.options()));
+  if (session.options().verbosity == 0) set_log_level(LogLevel::kWarning);
+  serve::StopSignals signals;
+  signals.asked = [] { return cancel_flag().load(); };
+  signals.hurried = [] { return signal_count() > 1; };
+  return serve::run_server(engine, options, signals, [&](const std::string& url) {
+    return session.receipt({{"url", url}}, "listening on " + url + "\n");
+  });
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Command& chosen) {
+  auto [command, options] = add_command<serve::ServerOptions>(
+      app, chosen, "serve", "Answer the ResetDisk API over HTTP",
+      "serve --access-key-file /etc/blkrewind/access-keys", run_serve);
+  command
+      ->add_option("--listen", options->listen,
+                   "Where to listen (127.0.0.1:8470); other than loopback needs TLS")
+      ->type_name("ADDRESS:PORT");
+  command
+      ->add_option("--access-key-file", options->access_key_file,
+                   "Who may call: lines \"ACCESS_KEY_ID SECRET\", mode 0600")
+      ->type_name("FILE");
+  command->add_option("--region", options->region, "RegionId in answers (cn-local)");
+  command->add_option("--tls-cert", options->tls_certificate, "Certificate and chain, PEM")
+      ->type_name("FILE");
+  command->add_option("--tls-key", options->tls_key, "Its private key, PEM")->type_name("FILE");
+  command->add_option("--workers", options->workers, "Rollbacks and snapshots at once (2)")
+      ->type_name("N");
+  command
+      ->add_option("--max-waiting", options->waiting_max,
+                   "Accepted operations that wait for a worker (100)")
+      ->type_name("N");
+  command->add_option("--max-connections", options->connections_max, "Connections at once (64)")
+      ->type_name("N");
+  command
+      ->add_option("--grace", options->grace_seconds,
+                   "Seconds that running rollbacks have to finish at SIGTERM (60)")
+      ->type_name("SECONDS");
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,48 @@
+// What several actions share: paging, times, ids.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "cli/serve/answer.h"
+#include "cli/serve/parameters.h"
+
+namespace blkrewind::serve {
+
+struct Page {
+  std::uint64_t number = 1;  // from 1 on
+  std::uint64_t size = 10;
+};
+
+// PageNumber and PageSize.
+[[nodiscard]] Result<Page> page_of(const Parameters& parameters, std::uint64_t size_max = 100);
+
+// TotalCount, PageNumber, PageSize, and LIST.ITEM[]: the rows of that page.
+[[nodiscard]] Json paged(const Page& page, const std::vector<Json>& rows, const char* list,
+                         const char* item);
+
+// "2016-02-23T12:46:24Z"; empty for 0.
+[[nodiscard]] std::string time_text(std::int64_t seconds);
+
+// "d-" (or another prefix) and letters or digits, at most 30 characters: never a path or a name.
+[[nodiscard]] bool is_id(std::string_view prefix, std::string_view text);
+
+// {"OperationLocks": ...} as the API nests it: [{LockReason}, ...].
+[[nodiscard]] Json locks_json(const std::vector<std::string>& reasons);
+
+// Whether a filter lets a value through: left out, or equal to one of it.
+[[nodiscard]] bool passes(const std::optional<std::vector<std::string>>& wanted,
+                          const std::string& value);
+
+// An answer without fields of its own.
+[[nodiscard]] Json nothing();
+
+// InvalidDiskId.NotFound, InvalidInstanceId.NotFound.
+[[nodiscard]] Error no_such_disk();
+[[nodiscard]] Error no_such_instance();
+
+}  // namespace blkrewind::serve

@@ -1,0 +1,195 @@
+#include "cli/serve/listener.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace blkrewind::serve {
+namespace {
+
+constexpr int kRequestsPerConnection = 1000;
+
+// What the HTTP library does not hand from a connection to its requests. A thread has one at a
+// time.
+struct AtWork {
+  bool send_away = false;  // the connection is handled only to be refused
+  bool hang_up = false;    // what came is no request: who knows where the next one begins
+  std::string peer;        // "ADDRESS:PORT"
+};
+thread_local AtWork t_at_work;
+
+// As many threads as connections, made when they are needed first.
+class ConnectionThreads final : public httplib::TaskQueue {
+ public:
+  explicit ConnectionThreads(std::size_t max) : max_(max) {}
+
+  void enqueue(std::function<void()> work) override {
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      if (busy_ < max_) {
+        ++busy_;
+        work_.push_back(std::move(work));
+        if (threads_.size() < busy_) threads_.emplace_back([this] { serve(); });
+        wake_.notify_one();
+        return;
+      }
+    }
+    t_at_work.send_away = true;
+    work();
+    t_at_work.send_away = false;
+  }
+
+  void shutdown() override {
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      done_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+ private:
+  void serve() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [this] { return done_ || !work_.empty(); });
+      if (work_.empty()) return;
+      const std::function<void()> work = std::move(work_.front());
+      work_.pop_front();
+      lock.unlock();
+      work();
+      lock.lock();
+      --busy_;
+    }
+  }
+
+  const std::size_t max_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> work_;
+  std::vector<std::thread> threads_;
+  std::size_t busy_ = 0;  // connections that wait for a thread or have one
+  bool done_ = false;
+};
+
+RawRequest raw(const httplib::Request& request) {
+  RawRequest out;
+  out.method = request.method;
+  out.target = request.target;
+  out.body = request.body;
+  for (const auto& [name, value] : request.headers) {
+    // What the library adds for its own use.
+    if (name == "REMOTE_ADDR" || name == "REMOTE_PORT" || name == "LOCAL_ADDR" ||
+        name == "LOCAL_PORT") {
+      continue;
+    }
+    out.headers.emplace_back(name, value);
+  }
+  return out;
+}
+
+void put(const Answer& answer, httplib::Response& response) {
+  response.status = answer.status;
+  response.set_content(answer.body, answer.content_type);
+}
+
+// Coded bodies could unpack to anything, parts and ranges are nothing that this API has.
+bool is_refused(const httplib::Request& request) {
+  return request.has_header("Content-Encoding") || request.has_header("Range") ||
+         request.is_multipart_form_data();
+}
+
+std::string as_http(const Answer& answer) {
+  return "HTTP/1.1 " + std::to_string(answer.status) +
+         " Refused\r\nConnection: close\r\nContent-Type: " + answer.content_type +
+         "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n" + answer.body;
+}
+
+}  // namespace
+
+Listener::Listener(ListenerOptions options, Handler handler, Refuser refuser)
+    : options_(std::move(options)), handler_(std::move(handler)), refuser_(std::move(refuser)) {
+  set_up();
+}
+
+void Listener::set_up() {
+  new_task_queue = [max = options_.connections_max] { return new ConnectionThreads(max); };
+  set_payload_max_length(kBodyBytesMax);
+  set_tcp_nodelay(true);
+  // Only what answers say of it: the connection itself counts.
+  set_keep_alive_max_count(kRequestsPerConnection);
+  const auto handle = [this](const httplib::Request& request, httplib::Response& response) {
+    put(handler_(raw(request), t_at_work.peer), response);
+  };
+  const auto refuse = [this](int status, httplib::Response& response) {
+    put(refuser_(status, t_at_work.peer), response);
+    t_at_work.hang_up = true;
+  };
+  set_pre_routing_handler([=](const httplib::Request& request, httplib::Response& response) {
+    if (is_refused(request)) {
+      refuse(400, response);
+      return HandlerResponse::Handled;
+    }
+    if (request.method == "GET" || request.method == "POST") return HandlerResponse::Unhandled;
+    handle(request, response);
+    return HandlerResponse::Handled;
+  });
+  Get(".*", handle);
+  Post(".*", handle);
+  // Also called for our own errors, which have a body.
+  set_error_handler([=](const httplib::Request&, httplib::Response& response) {
+    if (response.body.empty()) refuse(response.status, response);
+  });
+}
+
+Result<int> Listener::bind() {
+  const std::string where = options_.host + ":" + std::to_string(options_.port);
+  if (options_.port == 0) {
+    const int port = bind_to_any_port(options_.host);
+    if (port > 0) return port;
+  } else if (bind_to_port(options_.host, options_.port)) {
+    return options_.port;
+  }
+  Error error = system_error(errno, "cannot listen on " + where);
+  error.hint = "see who has that port (ss -ltnp), or name another address: --listen ADDRESS:PORT";
+  return fail(std::move(error));
+}
+
+void Listener::run() { listen_after_bind(); }
+
+void Listener::stop() {
+  stopping_ = true;
+  httplib::Server::stop();
+}
+
+bool Listener::process_and_close_socket(socket_t sock) {
+  Connection connection(sock, options_.tls.get(), options_.limits);
+  std::string ip;
+  int port = 0;
+  connection.get_remote_ip_and_port(ip, port);
+  t_at_work.peer = ip + ":" + std::to_string(port);
+  if (t_at_work.send_away) {
+    // On the thread that accepts: no handshake, no waiting.
+    const Answer answer = refuser_(503, t_at_work.peer);
+    if (!options_.tls) connection.send_and_forget(as_http(answer));
+    return false;
+  }
+  if (!connection.handshake()) return false;
+  for (int i = 0; i < kRequestsPerConnection && connection.wait_for_request(stopping_); ++i) {
+    bool closed = false;
+    t_at_work.hang_up = false;
+    const bool last = stopping_ || i + 1 == kRequestsPerConnection;
+    const bool answered = process_request(connection, last, closed, nullptr);
+    if (!answered && connection.is_over_limit()) {
+      connection.send_and_forget(as_http(refuser_(431, t_at_work.peer)));
+    }
+    if (!answered || closed || t_at_work.hang_up) return answered;
+  }
+  return true;
+}
+
+}  // namespace blkrewind::serve

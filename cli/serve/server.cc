@@ -1,0 +1,116 @@
+#include "cli/serve/server.h"
+
+#include <chrono>
+#include <ctime>
+#include <thread>
+#include <utility>
+
+#include "cli/serve/address.h"
+#include "cli/serve/gateway.h"
+#include "cli/serve/jobs.h"
+#include "cli/serve/listener.h"
+#include "cli/serve/metrics.h"
+#include "cli/serve/retention.h"
+#include "cli/serve/server_log.h"
+#include "cli/serve/service.h"
+
+namespace blkrewind::serve {
+namespace {
+
+constexpr std::chrono::milliseconds kStopPoll{50};
+constexpr unsigned kWorkersMax = 64;
+constexpr std::uint64_t kConnectionsMax = 900;  // below FD_SETSIZE, which the HTTP library minds
+constexpr std::size_t kNoncesMax = 500'000;
+
+std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+Status check(const ServerOptions& options, const Address& address) {
+  if (options.tls_certificate.empty() != options.tls_key.empty()) {
+    return fail(Errc::kInvalidArgument, "--tls-cert and --tls-key go together",
+                "name both, or none for plain HTTP on the loopback address");
+  }
+  if (!address.loopback && options.tls_key.empty()) {
+    return fail(Errc::kInvalidArgument,
+                options.listen + " can be reached from other machines, and there is no TLS",
+                "name --tls-cert and --tls-key, or listen on 127.0.0.1");
+  }
+  if (options.workers < 1 || options.workers > kWorkersMax) {
+    return fail(Errc::kInvalidArgument, "--workers must be 1 to 64");
+  }
+  if (options.connections_max < 1 || options.connections_max > kConnectionsMax) {
+    return fail(Errc::kInvalidArgument, "--max-connections must be 1 to 900");
+  }
+  return {};
+}
+
+std::string url_of(const Address& address, int port, bool tls) {
+  const bool six = address.host.find(':') != std::string::npos;
+  return std::string(tls ? "https://" : "http://") +
+         (six ? "[" + address.host + "]" : address.host) + ":" + std::to_string(port);
+}
+
+// Before anybody is answered, so that nobody sees a disk that waits for its reset as In_use.
+Status take_up_unfinished(Engine& engine, Jobs& jobs) {
+  BLKREWIND_ASSIGN(auto tasks, engine.unfinished_rollbacks());
+  for (RollbackTask& task : tasks) {
+    auto place = jobs.reserve();
+    if (!place) {
+      return fail(Errc::kBusy, "more resets wait than this server may take up at once",
+                  "start it with more --workers");
+    }
+    log_line(LogLevel::kWarning, "a reset that was cut short is taken up again request_id=" +
+                                     task.request_id() + " disk=" + task.disk_id());
+    jobs.add(std::move(*place), std::move(task));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status run_server(Engine& engine, const ServerOptions& options, const StopSignals& signals,
+                  const std::function<Status(const std::string& url)>& ready) {
+  BLKREWIND_ASSIGN(const Address address, parse_address(options.listen));
+  BLKREWIND_TRY(check(options, address));
+  BLKREWIND_ASSIGN(AccessKeys keys, AccessKeys::load(options.access_key_file));
+  ListenerOptions listening;
+  listening.host = address.host;
+  listening.port = address.port;
+  listening.connections_max = options.connections_max;
+  const bool tls = !options.tls_key.empty();
+  if (tls) {
+    BLKREWIND_ASSIGN(listening.tls, load_tls(options.tls_certificate, options.tls_key));
+  }
+
+  Metrics metrics;
+  GatewayOptions admitting;
+  admitting.actions = action_names();
+  admitting.nonces_max = kNoncesMax;
+  Gateway gateway(std::move(keys), std::move(admitting), seconds_now);
+  Jobs jobs(metrics, options.workers, options.waiting_max);
+  Service service(engine, gateway, jobs, metrics, options.region, "blkrewind");
+  Listener listener(
+      std::move(listening),
+      [&](const RawRequest& request, const std::string& peer) {
+        return service.handle(request, peer);
+      },
+      [&](int status, const std::string& peer) { return service.refuse(status, peer); });
+  BLKREWIND_ASSIGN(const int port, listener.bind());
+  BLKREWIND_TRY(take_up_unfinished(engine, jobs));
+
+  std::thread accepting([&] { listener.run(); });
+  Status told = ready(url_of(address, port, tls));
+  log_line(LogLevel::kInfo, "listening on " + url_of(address, port, tls));
+  Retention retention(engine);
+  while (told && !signals.asked()) {
+    retention.tend(seconds_now());
+    std::this_thread::sleep_for(kStopPoll);
+  }
+  log_line(LogLevel::kInfo, "stopping");
+  listener.stop();
+  accepting.join();
+  jobs.stop(std::chrono::seconds(options.grace_seconds), signals.hurried);
+  log_line(LogLevel::kInfo, "stopped");
+  return told;
+}
+
+}  // namespace blkrewind::serve
