@@ -1,0 +1,129 @@
+// The pool, and retention, on a real Engine over an image file.
+#include "cli/serve/jobs.h"
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <fstream>
+
+#include "cli/serve/retention.h"
+#include "support/temp_dir.h"
+
+namespace blkrewind::serve {
+namespace {
+
+using namespace std::chrono_literals;
+
+class JobsTest : public testing::Test {
+ protected:
+  static constexpr std::size_t kImageBytes = 1 << 20;
+
+  void SetUp() override {
+    write('a');
+    auto engine = Engine::open({.store = directory_.file("store"), .create = true});
+    ASSERT_TRUE(engine);
+    engine_ = std::make_unique<Engine>(std::move(*engine));
+    const auto receipt = engine_->snapshot(image_);
+    ASSERT_TRUE(receipt);
+    disk_ = receipt->disk_id;
+    snapshot_ = receipt->snapshot_id;
+    write('b');
+  }
+
+  void write(char fill) const {
+    std::ofstream(image_, std::ios::binary) << std::string(kImageBytes, fill);
+  }
+  [[nodiscard]] std::string content() const {
+    std::ifstream file(image_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  test::TempDir directory_;
+  std::string image_ = directory_.file("disk.img");
+  std::unique_ptr<Engine> engine_;
+  std::string disk_;
+  std::string snapshot_;
+  Metrics metrics_;
+};
+
+TEST_F(JobsTest, WhatWasAddedIsDone) {
+  {
+    Jobs jobs(metrics_, 1, 1);
+    auto place = jobs.reserve();
+    ASSERT_TRUE(place);
+    auto task = engine_->accept_rollback(disk_, snapshot_);
+    ASSERT_TRUE(task) << task.error().to_string();
+    jobs.add(std::move(*place), std::move(*task));
+    while (engine_->disk(disk_)->status == "ReIniting") std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_EQ(content(), std::string(kImageBytes, 'a'));
+  EXPECT_NE(metrics_.text().find("blkrewind_rollbacks_total{result=\"done\"} 1"),
+            std::string::npos);
+}
+
+TEST_F(JobsTest, PlacesAreCountedAndGivenBack) {
+  Jobs jobs(metrics_, 1, 1);
+  auto first = jobs.reserve();
+  auto second = jobs.reserve();
+  EXPECT_TRUE(first);
+  EXPECT_TRUE(second);
+  EXPECT_FALSE(jobs.reserve());
+  first.reset();
+  EXPECT_TRUE(jobs.reserve());
+}
+
+TEST_F(JobsTest, NothingIsTakenWhileItStops) {
+  Jobs jobs(metrics_, 1, 1);
+  jobs.stop(0ms, [] { return true; });
+  EXPECT_FALSE(jobs.reserve());
+}
+
+// A job that has not begun stays accepted, and is there at the next start.
+TEST_F(JobsTest, WhatWaitsAtTheEndIsLeftForTheNextStart) {
+  {
+    Jobs jobs(metrics_, 0, 1);  // nobody works
+    auto place = jobs.reserve();
+    ASSERT_TRUE(place);
+    auto task = engine_->accept_rollback(disk_, snapshot_);
+    ASSERT_TRUE(task);
+    jobs.add(std::move(*place), std::move(*task));
+    jobs.stop(0ms, [] { return false; });
+  }
+  auto tasks = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(tasks);
+  ASSERT_EQ(tasks->size(), 1U);
+  EXPECT_TRUE(tasks->front().run());
+  EXPECT_EQ(content(), std::string(kImageBytes, 'a'));
+}
+
+TEST_F(JobsTest, ASnapshotHasAPercentageWhileItIsTaken) {
+  Jobs jobs(metrics_, 0, 1);
+  auto place = jobs.reserve();
+  ASSERT_TRUE(place);
+  auto task = engine_->accept_snapshot(disk_);
+  ASSERT_TRUE(task);
+  const std::string id = task->snapshot_id();
+  EXPECT_EQ(jobs.percent_of_snapshot(id), std::nullopt);
+  jobs.add(std::move(*place), std::move(*task), "R");
+  EXPECT_EQ(jobs.percent_of_snapshot(id), 0);
+  EXPECT_EQ(jobs.percent_of_snapshot(snapshot_), std::nullopt);
+}
+
+TEST_F(JobsTest, RetentionDeletesWhatIsOver) {
+  SnapshotNotes notes;
+  notes.retention_days = 1;
+  auto task = engine_->accept_snapshot(disk_, {}, notes);
+  ASSERT_TRUE(task);
+  ASSERT_TRUE(task->run());
+  const std::int64_t now = std::time(nullptr);
+  Retention retention(*engine_);
+  retention.tend(now);
+  EXPECT_EQ(engine_->snapshots()->size(), 2U) << "its day is not over";
+  retention.tend(now + 30);
+  retention.tend(now + 86'500);
+  ASSERT_EQ(engine_->snapshots()->size(), 1U);
+  EXPECT_EQ(engine_->snapshots()->front().id, snapshot_) << "that one has no retention";
+}
+
+}  // namespace
+}  // namespace blkrewind::serve
