@@ -19,7 +19,7 @@ _blkrewind_devices() {
 
 _blkrewind() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="snapshot list diff delete rollback undo resume export import verify store disk instance"
+  local commands="snapshot list diff delete rollback undo resume export import verify store disk instance serve"
   local words="" command="" sub="" position=0 i
   local -a store=()
 
@@ -28,6 +28,8 @@ _blkrewind() {
       --store) store=(--store "${COMP_WORDS[++i]}") ;;
       --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
         --arrears) ((i++)) ;;
+      --listen | --access-key-file | --region | --tls-cert | --tls-key | --workers | --max-waiting | \
+        --max-connections | --grace) ((i++)) ;;
       -*) ;;
       *)
         if [[ -z $command ]]; then
@@ -51,7 +53,12 @@ _blkrewind() {
     --reason) words="security financial" ;;
     --arrears) words="yes no" ;;
     --expires-at) words="never" ;;
-    --name | --description | --created-at) return ;;
+    --access-key-file | --tls-cert | --tls-key)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    --name | --description | --created-at | --listen | --region | --workers | --max-waiting | \
+      --max-connections | --grace) return ;;
   esac
   if [[ -n $words ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
@@ -71,6 +78,10 @@ _blkrewind() {
       "instance create") words+=" --name" ;;
       "instance lock" | "instance unlock") words+=" --reason" ;;
       "instance set") words+=" --name --expires-at --arrears" ;;
+      "serve ")
+        words+=" --listen --access-key-file --region --tls-cert --tls-key --workers --max-waiting"
+        words+=" --max-connections --grace"
+        ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
@@ -79,6 +90,7 @@ _blkrewind() {
   case "$command $sub" in
     " ") words=$commands ;;
     "store ") words="init info gc" ;;
+    "serve ") ;;
     "disk ") words="register attach detach show forget adopt" ;;
     "instance ") words="create start stop lock unlock set show delete" ;;
     "verify " | "delete ") words=$(_blkrewind_snapshots) ;;
