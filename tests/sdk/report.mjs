@@ -1,0 +1,36 @@
+// Counts what held and what did not. A check that fails says so and the run goes on: one table shows all
+// that is wrong with a server, not the first thing.
+export class Report {
+  #passed = 0;
+  #failed = 0;
+  #requestIds = new Set();
+
+  check(good, what, got = '') {
+    if (good) {
+      this.#passed++;
+    } else {
+      this.#failed++;
+      console.log(`FAILED: ${what}${got === '' ? '' : `: got ${show(got)}`}`);
+    }
+    return Boolean(good);
+  }
+
+  // Upper case, and never twice.
+  checkRequestId(id, what) {
+    const good =
+      /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/.test(id) && !this.#requestIds.has(id);
+    this.#requestIds.add(id);
+    return this.check(good, `${what}: the RequestId`, id);
+  }
+
+  // Prints the count; returns the exit status.
+  close() {
+    console.log(`\n${this.#passed} passed, ${this.#failed} failed`);
+    return this.#failed === 0 ? 0 : 1;
+  }
+}
+
+export function show(value) {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length > 400 ? `${text.slice(0, 400)}...` : text;
+}
