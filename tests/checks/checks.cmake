@@ -36,6 +36,14 @@ if(BLKREWIND_BUILD_CLI)
   check(soak scripts/soak --seconds 20 --seed 1
     --program $<TARGET_FILE:blkrewind> --driver $<TARGET_FILE:soak>)
   set_tests_properties(soak PROPERTIES RESOURCE_LOCK loop)
+
+  # The cloud's API as its clients use it, and a short run of what measures it under load.
+  foreach(client node python go)
+    check(sdk_${client} tests/sdk/run.sh $<TARGET_FILE:blkrewind> ${client})
+  endforeach()
+  check(sdk_load scripts/bench-serve --seconds 1 --calls 64 --size 4M
+    --program $<TARGET_FILE:blkrewind>)
+  set_tests_properties(sdk_node sdk_python sdk_go sdk_load PROPERTIES LABELS sdk RESOURCE_LOCK loop)
 endif()
 
 if(BLKREWIND_TEST_SUITES)
