@@ -63,7 +63,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   SnapshotMaker& operator=(const SnapshotMaker&) = delete;
 
   Status announce() {
-    const Status announced =
+    Status announced =
         store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
           BLKREWIND_TRY(check_name(state, locked_.disk.number, plan_.name));
           record_ = {};

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace blkrewind::serve {
@@ -34,7 +35,7 @@ void name_end(int fd, AddressOf address_of, std::string& ip, int& port) {
     return;
   }
   ip = host.data();
-  port = std::atoi(service.data());
+  port = static_cast<int>(std::strtol(service.data(), nullptr, 10));
 }
 
 }  // namespace

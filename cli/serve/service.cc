@@ -58,9 +58,8 @@ Answer Service::handle_call(const RawRequest& request, const std::string& peer) 
   const Admission admission = gateway_.admit(request);
   Result<Json> result = admission.call ? act(*admission.call, request_id)
                                        : Result<Json>(fail(admission.call.error()));
-  const Answer answer = result
-                            ? render(admission.format, admission.action, request_id, *result)
-                            : render_error(admission.format, request_id, host_id_, result.error());
+  Answer answer = result ? render(admission.format, admission.action, request_id, *result)
+                         : render_error(admission.format, request_id, host_id_, result.error());
   const std::string action = admission.action.empty() ? "-" : admission.action;
   const std::string code = code_of(result);
   metrics_.count_request(action, code);

@@ -19,7 +19,6 @@
 namespace blkrewind {
 
 using control::ResetRow;
-using control::ResetRule;
 
 struct RollbackTask::Impl {
   std::string request_id;
