@@ -2,13 +2,21 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/fd.h"
 
 namespace blkrewind::io {
 namespace {
+
+// Locks that are waited for are held for one append or one look, milliseconds.
+constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::microseconds kShortestNap{100};
+constexpr std::chrono::microseconds kLongestNap{10'000};
 
 class FileLock final : public Lock {
  public:
@@ -32,11 +40,23 @@ Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t o
   range.l_whence = SEEK_SET;
   range.l_start = static_cast<off_t>(offset);
   range.l_len = 1;
-  while (::fcntl(fd.get(), wait ? F_OFD_SETLKW : F_OFD_SETLK, &range) != 0) {
+  // F_OFD_SETLKW would wait for ever for a process that is stopped, deaf to every signal but the
+  // last.
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  auto nap = kShortestNap;
+  while (::fcntl(fd.get(), F_OFD_SETLK, &range) != 0) {
     if (errno == EINTR) continue;
-    if (!wait && (errno == EAGAIN || errno == EACCES)) return std::unique_ptr<Lock>();
-    return tl::unexpected(system_error(errno, "cannot lock " + path)
-                              .with_hint("put it on a file system that has locks"));
+    if (errno != EAGAIN && errno != EACCES) {
+      return tl::unexpected(system_error(errno, "cannot lock " + path)
+                                .with_hint("put it on a file system that has locks"));
+    }
+    if (!wait) return std::unique_ptr<Lock>();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return fail(Errc::kBusy, "another process has kept " + path + " locked for half a minute",
+                  "see which one, and whether it is stopped or hangs: lslocks");
+    }
+    std::this_thread::sleep_for(nap);
+    nap = std::min(2 * nap, kLongestNap);
   }
   return std::make_unique<FileLock>(std::move(fd));
 }
