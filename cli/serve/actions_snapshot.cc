@@ -54,7 +54,7 @@ Json json_of(const ActionContext& context, const SnapshotInfo& snapshot) {
   row["SnapshotName"] = snapshot.name;
   row["Description"] = snapshot.description;
   row["SourceDiskId"] = snapshot.disk_id;
-  row["SourceDiskSize"] = std::to_string((snapshot.device_bytes + kGiB - 1) / kGiB);
+  row["SourceDiskSize"] = (snapshot.device_bytes + kGiB - 1) / kGiB;
   row["SourceDiskType"] = "data";
   row["SnapshotType"] = snapshot.kind == SnapshotKind::kUndo ? "auto" : "user";
   row["Status"] = status_text(snapshot.status);
