@@ -270,10 +270,8 @@ export function allClients() {
     new Typed('V1'),
     new Generic('openapi-core', current, 'V3', 'GET', 'query', 'JSON'),
     new Generic('openapi-core', current, 'V3', 'POST', 'body', 'JSON'),
-    new Generic('openapi-core', current, 'V3', 'POST', 'query', 'XML'),
     new Generic('openapi-client', older, 'V3', 'POST', 'query', 'JSON'),
     new Generic('openapi-client', older, 'V1', 'POST', 'query', 'JSON'),
     new Generic('openapi-client', older, 'V1', 'GET', 'query', 'JSON'),
-    new Generic('openapi-client', older, 'V3', 'POST', 'query', 'XML'),
   ];
 }

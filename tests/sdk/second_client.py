@@ -138,7 +138,7 @@ def check_gateway(report, transports):
             400,
             "SignatureDoesNotMatch",
             "Specified signature is not matched with our calculation. server string to sign is:",
-            {"append": "&Extra=1", "append_body": "&Extra=1"},
+            {"tamper": ("RegionId=cn-local", "RegionId=cn-loca1")},
         ),
         (
             400,
@@ -369,7 +369,6 @@ def main():
                 ("V3", "POST", "query", "JSON"),
                 ("V3", "GET", "query", "JSON"),
                 ("V3", "POST", "form", "JSON"),
-                ("V3", "POST", "query", "XML"),
             ]
         ]
         story(report, transports[0], names)

@@ -101,7 +101,7 @@ def leaves_of_json(value, path=""):
 
 
 class Transport:
-    """One way to send a request. where: the parameters are in the query, or in the body as a form."""
+    """One way to send a request; V3 is always answered in JSON. where: the parameters are in the query, or in the body as a form."""
 
     def __init__(self, signature, method, where, response_format, world):
         self.signature, self.method, self.where = signature, method, where
@@ -145,14 +145,12 @@ class Transport:
             parameters.pop(name)
         secret = change.get("secret", self.world["key_secret"])
         parameters["Signature"] = sign_v1(secret, self.method, parameters)
-        text = canonical_query(parameters) + change.get("append", "")
+        text = canonical_query(parameters).replace(*change.get("tamper", ("", "")))
         if self.where == "form":
             return "/", {"content-type": "application/x-www-form-urlencoded"}, text
         return "/?" + text, {}, ""
 
     def build_v3(self, action, parameters, change):
-        if self.format != "JSON":
-            parameters = {**parameters, "Format": self.format}
         form = canonical_query(parameters) if self.where == "form" else ""
         query = {} if self.where == "form" else parameters
         body_sha256 = hashlib.sha256(form.encode()).hexdigest()
@@ -175,8 +173,9 @@ class Transport:
         headers[
             "authorization"
         ] = f"ACS3-HMAC-SHA256 Credential={key},SignedHeaders={names},Signature={signature}"
+        tamper = change.get("tamper", ("", ""))
         return (
-            "/?" + canonical_query(query) + change.get("append", ""),
+            "/?" + canonical_query(query).replace(*tamper),
             headers,
-            form + change.get("append_body", ""),
+            form.replace(*tamper),
         )

@@ -63,7 +63,7 @@ export const shapes = {
           SnapshotName: 'string',
           Description: 'string',
           SourceDiskId: /^d-/,
-          SourceDiskSize: /^[1-9]\d*$/,
+          SourceDiskSize: 'number',
           SourceDiskType: /^(system|data)$/,
           Status: /^(progressing|accomplished|failed)$/,
           Progress: /^\d{1,3}%$/,

@@ -69,8 +69,9 @@ hold() {
   pid=$!
   echo "$pid" >>"$work/held.pids"
   while sleep 0.01; kill -STOP "$pid" 2>/dev/null; do
-    # The state of a stopped process is what it will stay. A writer must not be waiting for it either.
-    if eval "$condition" 2>/dev/null && timeout 10 "$program" --store "$store" -q store gc; then
+    # The state of a stopped process is what it will stay. It must not have stopped with the journal in
+    # its hands: nobody else could write, and one that waits for the journal heeds no gentle signal.
+    if eval "$condition" 2>/dev/null && timeout --signal=KILL 5 "$program" --store "$store" -q store gc; then
       disown "$pid"  # nobody is told when it is killed at the end
       return 0
     fi
@@ -108,7 +109,7 @@ damage() {
 make_world() {
   brw store init >"$work/out"
   local name
-  for name in story stopped running locked expired arrears; do add_instance "i-$name" "$name"; done
+  for name in story stopped busy running locked expired arrears; do add_instance "i-$name" "$name"; done
   values[instance.local]=i-local
   brw instance start i-running >"$work/out"
   brw instance start i-story >"$work/out"
@@ -156,17 +157,17 @@ make_world() {
 
 # Three disks at work: a snapshot, a rollback and a comparison that do not end while the tests run.
 hold_disks() {
-  disk_with_snapshot slow 256 i-stopped
+  disk_with_snapshot slow 256 i-busy
   # shellcheck disable=SC2016  # expanded by eval, when the moment is there
   hold_again '[ -n "$(unfinished slow)" ]' 'brw delete unfinished >"$work/out" 2>&1 || true; fill slow 256' snapshot "${values[disk.slow]}" --name unfinished
   values[snapshot.unfinished]=$(unfinished slow)
 
-  disk_with_snapshot resetting 256 i-stopped
+  disk_with_snapshot resetting 256 i-busy
   # shellcheck disable=SC2016
   hold_again 'brw disk show "${values[disk.resetting]}" | value_of .pending_rollback.running >/dev/null' \
     'fill resetting 256' rollback "${values[disk.resetting]}" resetting --no-undo
 
-  disk_with_snapshot compared 256 i-stopped
+  disk_with_snapshot compared 256 i-busy
   # shellcheck disable=SC2016
   hold_again 'is_locked compared' 'fill compared 256' diff "${values[disk.compared]}" compared
 }
