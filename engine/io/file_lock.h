@@ -12,8 +12,8 @@ namespace blkrewind::io {
 // Locks one byte of an existing file by an open file description lock (F_OFD_SETLK, fcntl(2)) on a
 // descriptor of its own: two locks of one process exclude each other, and closing some other
 // descriptor of the file does not drop it, as it would with POSIX locks.
-// `wait` false: nullptr when somebody holds a conflicting lock; true: kBusy when that lasts for half
-// a minute. An exclusive lock needs write access to the file, a shared one read access.
+// `wait` false: nullptr when somebody holds a conflicting lock; true: kBusy when that lasts for
+// half a minute. An exclusive lock needs write access to the file, a shared one read access.
 [[nodiscard]] Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t offset,
                                                       LockMode mode, bool wait);
 
