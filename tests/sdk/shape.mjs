@@ -63,7 +63,7 @@ export const shapes = {
           SnapshotName: 'string',
           Description: 'string',
           SourceDiskId: /^d-/,
-          SourceDiskSize: 'number',
+          SourceDiskSize: /^\d+$/, // a number; the typed SDKs call it a text
           SourceDiskType: /^(system|data)$/,
           Status: /^(progressing|accomplished|failed)$/,
           Progress: /^\d{1,3}%$/,
