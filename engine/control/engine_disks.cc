@@ -101,7 +101,13 @@ void Engine::Impl::forget_if_empty(const Registered& registered) {
 
 Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
   BLKREWIND_ASSIGN(const auto attachment, catalog_->attachment(view.disk.id));
-  BLKREWIND_ASSIGN(const auto reset, catalog_->reset_of(view.disk.id));
+  BLKREWIND_ASSIGN(auto reset, catalog_->reset_of(view.disk.id));
+  if (reset && view.locked && at_work_.has(view.disk.id)) {
+    reset->state = ResetState::kAccepted;
+    reset->finished_at = 0;
+    reset->error_code.clear();
+    reset->error_message.clear();
+  }
   return control::describe_disk(view, attachment, reset);
 }
 

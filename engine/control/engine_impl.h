@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "blkrewind/engine.h"
+#include "control/at_work.h"
 #include "control/catalog.h"
 #include "control/facts.h"
 #include "control/resolve.h"
@@ -159,6 +160,7 @@ class Engine::Impl {
   io::Env* env_ = nullptr;
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<control::Catalog> catalog_;
+  control::AtWork at_work_;
   bool accept_available_ = false;
   std::function<std::int64_t()> clock_;
 };

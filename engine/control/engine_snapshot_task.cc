@@ -13,6 +13,7 @@ namespace blkrewind {
 struct SnapshotTask::Impl {
   std::string snapshot_id;
   std::string disk_id;
+  control::AtWork* at_work = nullptr;
   std::unique_ptr<AnnouncedSnapshot> announced;  // null: repeated, or it has run
   bool repeated = false;
 };
@@ -31,7 +32,8 @@ Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) {
     if (!impl_ || !impl_->announced) {
       return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
     }
-    const auto announced = std::move(impl_->announced);
+    const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
+    const auto announced = std::move(impl_->announced);  // lets the disk go before the mark
     return announced->make(monitor);
   });
 }
@@ -119,6 +121,7 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
   BLKREWIND_ASSIGN(const Found found, need(target));
   auto task = std::make_unique<SnapshotTask::Impl>();
   task->disk_id = found.view.disk.id;
+  task->at_work = &at_work_;
   const std::string wishes = fingerprint(task->disk_id, options, notes);
   if (!notes.client_token.empty()) {
     BLKREWIND_ASSIGN(const auto used, catalog_->token(notes.client_token, now()));

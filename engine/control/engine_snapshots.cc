@@ -239,6 +239,10 @@ Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& dis
   for (const FoundSnapshot& one : found) {
     infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
     add_note(infos.back(), notes);
+    if (one.disk->locked && at_work_.has(one.snapshot->id)) {
+      infos.back().status = SnapshotStatus::kProgressing;
+      infos.back().root_digest.clear();
+    }
   }
   return infos;
 }

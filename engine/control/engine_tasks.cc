@@ -130,9 +130,11 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
   task->disk_id = row.disk_id;
   task->snapshot_id = row.snapshot_id;
   task->work = [this, request, resumes, disk_id = row.disk_id,
-                lock = std::move(lock)](const Monitor& monitor) -> Result<RollbackReceipt> {
-    auto done = resumes ? operations_->resume(request.disk, request.path, false, monitor, lock)
-                        : operations_->rollback(request, monitor, lock);
+                lock = std::move(lock)](const Monitor& monitor) mutable -> Result<RollbackReceipt> {
+    const control::AtWork::Mark mark(at_work_, disk_id);
+    const std::shared_ptr<io::Lock> held = std::move(lock);  // gone before the mark is
+    auto done = resumes ? operations_->resume(request.disk, request.path, false, monitor, held)
+                        : operations_->rollback(request, monitor, held);
     if (!done && done.error().code == Errc::kCancelled) return done;
     const control::ResetEnd end =
         done ? control::ResetEnd{now(), {}, {}} : end_of(done.error(), now());

@@ -1,5 +1,7 @@
 // Rollbacks and snapshots in two steps: what is accepted, how it shows, and what a crash leaves.
+#include <algorithm>
 #include <atomic>
+#include <thread>
 
 #include "control/engine_internal.h"
 #include "unit/control/engine_fixture.h"
@@ -56,6 +58,38 @@ TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
   EXPECT_TRUE(failed(task->run(), Errc::kInvalidArgument)) << "once";
   ASSERT_TRUE(ok(engine_->undo(disk_)));
   EXPECT_EQ(bytes_of(image_), changed_);
+}
+
+// Whoever was told that it has ended may go on with the disk at once.
+TEST_F(EngineTasks, TheDiskIsFreeWhenItIsSaidToBe) {
+  for (int round = 0; round < 25; ++round) {
+    auto task = engine_->accept_rollback(disk_, snapshot_);
+    ASSERT_TRUE(ok(task)) << "round " << round;
+    std::thread worker([&] { EXPECT_TRUE(ok(task->run())); });
+    while (disk_now().status != "In_use") std::this_thread::yield();
+    EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+    const auto next = engine_->accept_rollback(disk_, snapshot_);
+    worker.join();
+    ASSERT_TRUE(ok(next)) << "round " << round;
+  }
+}
+
+TEST_F(EngineTasks, ASnapshotCanBeDeletedWhenItIsSaidToBeThere) {
+  for (int round = 0; round < 25; ++round) {
+    auto task = engine_->accept_snapshot(disk_);
+    ASSERT_TRUE(ok(task)) << "round " << round;
+    std::thread worker([&] { EXPECT_TRUE(ok(task->run())); });
+    const auto is_there = [&] {
+      const auto snapshots = engine_->snapshots(disk_);
+      return snapshots && std::any_of(snapshots->begin(), snapshots->end(), [&](const auto& one) {
+               return one.id == task->snapshot_id() && one.status == SnapshotStatus::kAccomplished;
+             });
+    };
+    while (!is_there()) std::this_thread::yield();
+    const auto removed = engine_->remove_snapshot(task->snapshot_id());
+    worker.join();
+    ASSERT_TRUE(ok(removed)) << "round " << round;
+  }
 }
 
 TEST_F(EngineTasks, DryRunPassesEveryRuleAndHoldsNothing) {
