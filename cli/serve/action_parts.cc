@@ -68,6 +68,11 @@ bool passes(const std::optional<std::vector<std::string>>& wanted, const std::st
   return !wanted || std::find(wanted->begin(), wanted->end(), value) != wanted->end();
 }
 
+std::uint64_t gib_of(std::uint64_t bytes) {
+  constexpr std::uint64_t kGiB = 1ULL << 30U;
+  return (bytes + kGiB - 1) / kGiB;
+}
+
 Json nothing() { return Json::object(); }
 
 Error no_such_disk() { return api_error(kNoDisk, "see the disks: DescribeDisks"); }

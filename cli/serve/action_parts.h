@@ -1,6 +1,7 @@
 // What several actions share: paging, times, ids.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +13,9 @@
 #include "cli/serve/parameters.h"
 
 namespace blkrewind::serve {
+
+// Ids in one filter, as the API has it.
+inline constexpr std::size_t kIdsMax = 100;
 
 struct Page {
   std::uint64_t number = 1;  // from 1 on
@@ -37,6 +41,9 @@ struct Page {
 // Whether a filter lets a value through: left out, or equal to one of it.
 [[nodiscard]] bool passes(const std::optional<std::vector<std::string>>& wanted,
                           const std::string& value);
+
+// GiB, rounded up: the API knows no smaller disk.
+[[nodiscard]] std::uint64_t gib_of(std::uint64_t bytes);
 
 // An answer without fields of its own.
 [[nodiscard]] Json nothing();

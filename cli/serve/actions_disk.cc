@@ -9,11 +9,8 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr std::size_t kIdsMax = 100;
-constexpr std::uint64_t kGiB = 1ULL << 30U;
-
-constexpr ApiText kMalformedIds{"InvalidDiskIds.Malformed", 403,
-                                "The amount of specified disk Ids exceeds the limit."};
+constexpr ApiText kMalformedDiskIds{"InvalidDiskIds.Malformed", 403,
+                                    "The amount of specified disk Ids exceeds the limit."};
 constexpr ApiText kDiskStatus{"IncorrectDiskStatus", 403,
                               "The current disk status does not support this operation."};
 
@@ -48,7 +45,7 @@ Json json_of(const ActionContext& context, const DiskInfo& disk,
   row["DiskId"] = disk.id;
   row["DiskName"] = "";
   row["Status"] = disk.status;
-  row["Size"] = (disk.device_bytes + kGiB - 1) / kGiB;
+  row["Size"] = gib_of(disk.device_bytes);
   row["InstanceId"] = disk.instance_id;
   row["Device"] = disk.path;
   row["Type"] = "data";
@@ -76,7 +73,8 @@ struct DiskFilter {
 
 Result<DiskFilter> filter_of(const Parameters& parameters) {
   DiskFilter filter;
-  BLKREWIND_ASSIGN(filter.ids, parameters.json_ids("DiskIds", kIdsMax, api_error(kMalformedIds)));
+  BLKREWIND_ASSIGN(filter.ids,
+                   parameters.json_ids("DiskIds", kIdsMax, api_error(kMalformedDiskIds)));
   if (const auto instance = parameters.find("InstanceId")) filter.instance = std::string(*instance);
   if (const auto status = parameters.find("Status"); status && *status != "All") {
     filter.status = std::string(*status);

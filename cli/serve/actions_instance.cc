@@ -8,12 +8,11 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr std::size_t kIdsMax = 100;
 constexpr std::size_t kStatusIdsMax = 50;
 constexpr std::uint64_t kStatusPageMax = 50;
 
-constexpr ApiText kMalformedIds{"InvalidInstanceIds.Malformed", 400,
-                                "The specified InstanceIds is not valid."};
+constexpr ApiText kMalformedInstanceIds{"InvalidInstanceIds.Malformed", 400,
+                                        "The specified InstanceIds is not valid."};
 
 Json json_of(const ActionContext& context, const InstanceInfo& instance) {
   Json row;
@@ -40,7 +39,7 @@ Result<Json> describe_instances(const ActionContext& context, const Parameters& 
   BLKREWIND_TRY(parameters.need("RegionId"));
   BLKREWIND_ASSIGN(const Page page, page_of(parameters));
   BLKREWIND_ASSIGN(const auto ids,
-                   parameters.json_ids("InstanceIds", kIdsMax, api_error(kMalformedIds)));
+                   parameters.json_ids("InstanceIds", kIdsMax, api_error(kMalformedInstanceIds)));
   const auto status = parameters.find("Status");
   const auto name = parameters.find("InstanceName");
   BLKREWIND_ASSIGN(const auto instances, context.engine.instances());

@@ -9,15 +9,13 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr std::size_t kIdsMax = 100;
 constexpr std::size_t kTagsMax = 20;
 constexpr std::uint64_t kRetentionDaysMax = 65536;
-constexpr std::uint64_t kGiB = 1ULL << 30U;
 
 constexpr ApiText kNoSnapshot{"InvalidSnapshotId.NotFound", 404,
                               "The specified snapshot does not exist."};
-constexpr ApiText kMalformedIds{"InvalidSnapshotIds.Malformed", 403,
-                                "The amount of specified snapshot Ids exceeds the limit."};
+constexpr ApiText kMalformedSnapshotIds{"InvalidSnapshotIds.Malformed", 403,
+                                        "The amount of specified snapshot Ids exceeds the limit."};
 constexpr ApiText kNoStatus{"InvalidStatus.NotFound", 404, "The specified Status is not found."};
 
 const char* status_text(SnapshotStatus status) {
@@ -54,7 +52,7 @@ Json json_of(const ActionContext& context, const SnapshotInfo& snapshot) {
   row["SnapshotName"] = snapshot.name;
   row["Description"] = snapshot.description;
   row["SourceDiskId"] = snapshot.disk_id;
-  row["SourceDiskSize"] = (snapshot.device_bytes + kGiB - 1) / kGiB;
+  row["SourceDiskSize"] = gib_of(snapshot.device_bytes);
   row["SourceDiskType"] = "data";
   row["SnapshotType"] = snapshot.kind == SnapshotKind::kUndo ? "auto" : "user";
   row["Status"] = status_text(snapshot.status);
@@ -101,7 +99,7 @@ Result<std::vector<std::string>> disks_of_instance(Engine& engine, const std::st
 Result<SnapshotFilter> filter_of(const ActionContext& context, const Parameters& parameters) {
   SnapshotFilter filter;
   BLKREWIND_ASSIGN(filter.ids,
-                   parameters.json_ids("SnapshotIds", kIdsMax, api_error(kMalformedIds)));
+                   parameters.json_ids("SnapshotIds", kIdsMax, api_error(kMalformedSnapshotIds)));
   if (const auto disk = parameters.find("DiskId")) filter.disks = {{std::string(*disk)}};
   if (const auto instance = parameters.find("InstanceId")) {
     BLKREWIND_ASSIGN(auto disks, disks_of_instance(context.engine, std::string(*instance)));

@@ -1,4 +1,5 @@
 // The HTTP endpoint as a process: what it does, what it refuses, how it ends and begins again.
+#ifdef BLKREWIND_PROGRAM
 #include <sys/stat.h>
 
 #include "system/serve_fixture.h"
@@ -190,3 +191,5 @@ TEST_F(ServeTest, SpeaksTls) {
 
 }  // namespace
 }  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM
