@@ -71,7 +71,7 @@ hold() {
   while sleep 0.01; kill -STOP "$pid" 2>/dev/null; do
     # The state of a stopped process is what it will stay. It must not have stopped with the journal in
     # its hands: nobody else could write, and one that waits for the journal heeds no gentle signal.
-    if eval "$condition" 2>/dev/null && timeout --signal=KILL 5 "$program" --store "$store" -q store gc; then
+    if { eval "$condition" && timeout --signal=KILL 2 "$program" --store "$store" -q store gc; } 2>/dev/null; then
       disown "$pid"  # nobody is told when it is killed at the end
       return 0
     fi
