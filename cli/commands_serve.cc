@@ -1,5 +1,5 @@
 // serve
-#include <csignal>
+#include <algorithm>
 
 #include "cli/commands.h"
 #include "cli/serve/server.h"
@@ -15,7 +15,9 @@ LogLevel server_log_level(const GlobalOptions& options) {
 }
 
 Status run_serve(Session& session, const serve::ServerOptions& options) {
-  BLKREWIND_ASSIGN(Engine engine, session.open(true));
+  // As much memory for all workers together as for one command.
+  const std::uint64_t workers = std::max(options.workers, 1U);
+  BLKREWIND_ASSIGN(Engine engine, session.open(true, kDefaultBufferBytes / workers));
   serve::open_server_log(server_log_level(session.options()));
   if (session.options().verbosity == 0) set_log_level(LogLevel::kWarning);
   serve::StopSignals signals;

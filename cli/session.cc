@@ -65,10 +65,11 @@ Session::Session(const GlobalOptions& options, std::FILE* out, std::FILE* err)
       err_(err, "standard error"),
       progress_(err, wants_bar(options, err_)) {}
 
-Result<Engine> Session::open(bool create) const {
+Result<Engine> Session::open(bool create, std::uint64_t buffer_bytes) const {
   OpenOptions open;
   open.store = store_;
   open.create = create;
+  open.buffer_bytes = buffer_bytes;
   BLKREWIND_ASSIGN(open.threads, threads_in_environment());
   BLKREWIND_ASSIGN(const bool no_io_uring, switch_in_environment("BLKREWIND_NO_IO_URING"));
   open.allow_io_uring = !no_io_uring;

@@ -24,7 +24,8 @@ class Session {
 
   // `create`: make the store when there is none. kInvalidArgument for an environment variable that
   // makes no sense, else what Engine::open says.
-  [[nodiscard]] Result<Engine> open(bool create = false) const;
+  [[nodiscard]] Result<Engine> open(bool create = false,
+                                    std::uint64_t buffer_bytes = kDefaultBufferBytes) const;
 
   // For a command that makes the store when there is none: not for a target that is not there
   // either.

@@ -64,7 +64,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   request.geometry = tree.geometry;
   request.source = &source;
   request.references = {tree};
-  request.threads = parts_->threads;
+  request.means = parts_->means;
   request.work_bytes = tree.geometry.device_bytes;
   request.visit = [&](const track::ScanResult& leaf) -> Status {
     for (std::uint64_t i = 0; i < format::kFanout; ++i) {

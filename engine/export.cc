@@ -76,7 +76,7 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
   return {};
 }
 
-Status fill_file(store::Store& store, const store::Tree& tree, io::File& file, unsigned threads,
+Status fill_file(store::Store& store, const store::Tree& tree, io::File& file, const Means& means,
                  ExportReceipt& receipt, const Monitor& monitor) {
   BLKREWIND_TRY(file.truncate(tree.geometry.device_bytes));
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
@@ -87,7 +87,7 @@ Status fill_file(store::Store& store, const store::Tree& tree, io::File& file, u
   request.chunks = difference_stream(reader, empty_tree(tree.geometry), tree);
   request.phase = "export";
   request.work_bytes = tree.geometry.device_bytes;
-  request.threads = threads;
+  request.means = means;
   BLKREWIND_ASSIGN(const RestoreOutcome outcome, restore_chunks(store, request, monitor));
   if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), tree.geometry));
   receipt.written_bytes = outcome.restored_bytes;
@@ -103,7 +103,7 @@ Status refuse_existing(io::Env& env, const std::string& path) {
 
 // Half an image would pass for a whole one, so it gets its name last.
 Status write_image(store::Store& store, const store::Tree& tree, const std::string& path,
-                   unsigned threads, ExportReceipt& receipt, const Monitor& monitor) {
+                   const Means& means, ExportReceipt& receipt, const Monitor& monitor) {
   io::Env& env = store.env();
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -116,7 +116,7 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
   const std::string partial = path + "." + new_id("partial-");
   BLKREWIND_ASSIGN(const auto file,
                    env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
-  Status done = fill_file(store, tree, *file, threads, receipt, monitor);
+  Status done = fill_file(store, tree, *file, means, receipt, monitor);
   if (done) done = refuse_existing(env, path);
   if (done) done = env.rename(partial, path);
   if (!done) {
@@ -140,9 +140,8 @@ Result<ExportReceipt> Operations::export_image(format::SnapshotNumber number,
   receipt.device_bytes = tree.geometry.device_bytes;
   receipt.root_digest = to_hex(snapshot.root_digest);
 
-  const Status done = path == "-"
-                          ? stream_out(store, tree, receipt, monitor)
-                          : write_image(store, tree, path, parts_->threads, receipt, monitor);
+  const Status done = path == "-" ? stream_out(store, tree, receipt, monitor)
+                                  : write_image(store, tree, path, parts_->means, receipt, monitor);
   if (!done) {
     // A delete that ran meanwhile takes the chunks away: that is no damage.
     if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {

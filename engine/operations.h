@@ -24,6 +24,7 @@ struct OperationsOptions {
   std::string store;
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
+  std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation
 };
 
 // The state of a disk as the journal says, with what the locks say about now.

@@ -9,13 +9,14 @@
 #include "meter.h"
 #include "operations.h"
 #include "store/store.h"
+#include "workforce.h"
 
 namespace blkrewind {
 
 struct Operations::Parts {
   io::Env& env;
   std::unique_ptr<store::Store> store;
-  unsigned threads = 0;
+  Means means;
 };
 
 // The disk, locked for one operation, and the state of the store once it was.

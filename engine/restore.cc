@@ -68,7 +68,7 @@ Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geo
 
 Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest& request,
                                       const Monitor& monitor) {
-  Workforce force = Workforce::plan(request.threads, request.work_bytes);
+  Workforce force = Workforce::plan(request.means, request.work_bytes);
   io::QueueOptions options = force.queue_options();
   options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));

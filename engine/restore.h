@@ -13,6 +13,7 @@
 #include "rollback/restore_lane.h"
 #include "store/store.h"
 #include "store/tree_diff.h"
+#include "workforce.h"
 
 namespace blkrewind {
 
@@ -29,7 +30,7 @@ struct RestoreRequest {
   ChunkStream chunks;
   const char* phase = "restore";
   std::uint64_t work_bytes = 0;  // what will be moved, for progress and the number of lanes
-  unsigned threads = 0;
+  Means means;
   // Goes on after a bad chunk, up to this many; 0 stops at the first.
   std::size_t bad_max = 0;
   // Each chunk by itself, so that a bad one does not keep its neighbours from being written.

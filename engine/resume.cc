@@ -33,7 +33,7 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
                           locked,
                           device,
                           monitor,
-                          parts_->threads,
+                          parts_->means,
                           store::tree_of(forward).geometry,
                           intent.request_id,
                           backwards ? *undo : forward,

@@ -138,7 +138,7 @@ class RollbackRun {
     }
     request.writer = writer;
     request.capture = capture;
-    request.threads = rollback_.threads;
+    request.means = rollback_.means;
     request.work_bytes = rollback_.geometry.device_bytes;
     request.visit = std::move(visit);
     receipt_.change_source = source.name();
@@ -168,7 +168,7 @@ class RollbackRun {
     };
     request.phase = "verify";
     request.work_bytes = now.changed_bytes - now.stored_bytes;
-    request.threads = rollback_.threads;
+    request.means = rollback_.means;
     BLKREWIND_ASSIGN(const auto outcome,
                      restore_chunks(rollback_.store, request, rollback_.monitor));
     return outcome.bad.empty();
@@ -261,7 +261,7 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
                    open_device(parts_->env, store_path(), locked.disk, request.path,
                                request.dry_run ? DeviceUse::kPlan : DeviceUse::kWrite));
   BLKREWIND_TRY(check_size(device, target));
-  RollbackRun run({store, locked, device, monitor, parts_->threads, store::tree_of(target).geometry,
+  RollbackRun run({store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
                    request.request_id, target, std::nullopt});
   return request.dry_run ? run.plan_only() : run.run(request.undo);
 }

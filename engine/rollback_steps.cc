@@ -46,7 +46,7 @@ Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
     request.one_by_one = true;
   }
   request.work_bytes = work_bytes;
-  request.threads = rollback.threads;
+  request.means = rollback.means;
   return restore_chunks(rollback.store, request, rollback.monitor);
 }
 
@@ -113,7 +113,7 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   scan.geometry = rollback.geometry;
   scan.references = {store::tree_of(rollback.target)};
   scan.writer = writer.get();
-  scan.threads = rollback.threads;
+  scan.means = rollback.means;
   track::FullScan everything(*rollback.device.file, rollback.geometry);
   std::optional<PlanSource> planned;
   scan.source = &everything;
@@ -154,8 +154,8 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
 Error put_back(const Rollback& rollback, Error error) {
   mark_damaged(rollback.store, rollback.target.number);
   const Monitor deaf;  // no cancelling half-way back
-  Rollback back{rollback.store,   rollback.locked,   rollback.device,     deaf,
-                rollback.threads, rollback.geometry, rollback.request_id, *rollback.undo,
+  Rollback back{rollback.store, rollback.locked,   rollback.device,     deaf,
+                rollback.means, rollback.geometry, rollback.request_id, *rollback.undo,
                 rollback.undo};
   auto done = drive_to_target(back, rollback.target, Streaming::kWriteWhatIsWhole);
   Status finished;

@@ -17,7 +17,7 @@ struct Rollback {
   LockedDisk& locked;
   const OpenedDevice& device;
   const Monitor& monitor;
-  unsigned threads = 0;
+  Means means;
   format::Geometry geometry;
   std::string request_id;
   format::SnapshotRecord target;

@@ -108,7 +108,7 @@ class Scan {
 
 Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
                                 const Monitor& monitor) {
-  const Workforce force = Workforce::plan(request.threads, request.work_bytes);
+  const Workforce force = Workforce::plan(request.means, request.work_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   Scan scan(store, request, monitor, *queue);
   const track::ScanSettings settings{request.device, request.geometry, &store.secret(),

@@ -13,6 +13,7 @@
 #include "store/store.h"
 #include "track/change_source.h"
 #include "track/scan_lane.h"
+#include "workforce.h"
 
 namespace blkrewind {
 
@@ -27,7 +28,7 @@ struct ScanRequest {
   store::SegmentWriter* writer = nullptr;
   // Chunks that no reference holds are stored (needs `writer`).
   bool capture = false;
-  unsigned threads = 0;
+  Means means;
   std::uint64_t work_bytes = 0;  // an estimate of what will be read
   // Sees every leaf that was looked at, in order. May be empty.
   std::function<Status(const track::ScanResult&)> visit;

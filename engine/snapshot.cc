@@ -51,8 +51,8 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
 
 class SnapshotMaker final : public AnnouncedSnapshot {
  public:
-  SnapshotMaker(store::Store& store, LockedDisk locked, SnapshotPlan plan, unsigned threads)
-      : store_(store), locked_(std::move(locked)), plan_(std::move(plan)), threads_(threads) {}
+  SnapshotMaker(store::Store& store, LockedDisk locked, SnapshotPlan plan, const Means& means)
+      : store_(store), locked_(std::move(locked)), plan_(std::move(plan)), means_(means) {}
 
   // Announced and never made: nothing stays of it.
   ~SnapshotMaker() override {
@@ -121,7 +121,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     if (parent) request.references.push_back(store::tree_of(*parent));
     request.writer = writer.get();
     request.capture = true;
-    request.threads = threads_;
+    request.means = means_;
     request.work_bytes = plan_.geometry.device_bytes;
     BLKREWIND_ASSIGN(ScanOutcome outcome, scan_device(store_, request, monitor));
     BLKREWIND_TRY(writer->seal(*queue));
@@ -174,14 +174,14 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   store::Store& store_;
   const LockedDisk locked_;
   const SnapshotPlan plan_;
-  const unsigned threads_;
+  const Means means_;
   format::SnapshotRecord record_;
   bool announced_ = false;  // and not made yet
 };
 
 Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, LockedDisk locked,
-                                                    SnapshotPlan plan, unsigned threads) {
-  auto maker = std::make_unique<SnapshotMaker>(store, std::move(locked), std::move(plan), threads);
+                                                    SnapshotPlan plan, const Means& means) {
+  auto maker = std::make_unique<SnapshotMaker>(store, std::move(locked), std::move(plan), means);
   BLKREWIND_TRY(maker->announce());
   return maker;
 }
@@ -209,7 +209,7 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
   plan.created_at = now_seconds();
   plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
   plan.source = std::move(device.file);
-  return announce(store, std::move(locked), std::move(plan), parts_->threads);
+  return announce(store, std::move(locked), std::move(plan), parts_->means);
 }
 
 Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
@@ -246,7 +246,7 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   plan.geometry = {size, locked.disk.chunk_bytes};
   plan.moves_anchor = false;
   BLKREWIND_ASSIGN(const auto announced,
-                   announce(store, std::move(locked), std::move(plan), parts_->threads));
+                   announce(store, std::move(locked), std::move(plan), parts_->means));
   return announced->make(monitor);
 }
 

@@ -35,9 +35,9 @@ struct BadPlace {
 
 class Verifier {
  public:
-  Verifier(store::Store& store, std::shared_ptr<const store::State> state, unsigned threads,
+  Verifier(store::Store& store, std::shared_ptr<const store::State> state, const Means& means,
            const Monitor& monitor)
-      : store_(store), state_(std::move(state)), threads_(threads), monitor_(monitor) {}
+      : store_(store), state_(std::move(state)), means_(means), monitor_(monitor) {}
 
   Status verify(const format::SnapshotRecord& snapshot) {
     ++receipt_.snapshots;
@@ -128,7 +128,7 @@ class Verifier {
     };
     request.phase = "verify";
     request.work_bytes = chunks.size() * tree.geometry.chunk_bytes;
-    request.threads = threads_;
+    request.means = means_;
     request.bad_max = kBadMax;
     BLKREWIND_ASSIGN(const RestoreOutcome outcome, restore_chunks(store_, request, monitor_));
     receipt_.chunks += outcome.chunks;
@@ -151,7 +151,7 @@ class Verifier {
 
   store::Store& store_;
   const std::shared_ptr<const store::State> state_;
-  const unsigned threads_;
+  const Means means_;
   const Monitor& monitor_;
   VerifyReceipt receipt_;
   std::vector<BadPlace> bad_;
@@ -167,7 +167,7 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.journal().refresh());
   const auto state = store.state();
-  Verifier verifier(store, state, parts_->threads, monitor);
+  Verifier verifier(store, state, parts_->means, monitor);
   for (const SnapshotNumber number : snapshots) {
     BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*state, number));
     const auto verified = verifier.verify(snapshot);

@@ -1,7 +1,7 @@
 // How many lanes work on a device, and with how much memory. Pure.
 //
-// All buffers of an operation together take at most kBufferBytes, so that the process stays below
-// 64 MiB whatever the size of the device.
+// All buffers of an operation together take at most Means::buffer_bytes, so that the process stays
+// below 64 MiB whatever the size of the device.
 #pragma once
 
 #include <algorithm>
@@ -13,27 +13,33 @@
 
 namespace blkrewind {
 
+// What an operation may use of the machine.
+struct Means {
+  unsigned threads = 0;  // 0: as many as there are cores, at most 4
+  // Of all lanes together, but of one slot a lane at least.
+  std::uint64_t buffer_bytes = kDefaultBufferBytes;
+};
+
 struct Workforce {
   unsigned lanes = 1;
   std::uint32_t slots = 1;  // a lane
   std::uint32_t slot_bytes = 0;
 
-  static constexpr std::uint64_t kBufferBytes = 32 * kMiB;
   static constexpr std::uint32_t kSlotBytes = 1 * kMiB;
   static constexpr unsigned kLanesMax = 4;
   // Below this a second thread costs more than it brings.
   static constexpr std::uint64_t kBytesPerLane = 32 * kMiB;
 
-  // `threads`: 0 for as many as there are cores. `work_bytes`: what has to be read.
-  [[nodiscard]] static Workforce plan(unsigned threads, std::uint64_t work_bytes) {
+  // `work_bytes`: what has to be read.
+  [[nodiscard]] static Workforce plan(const Means& means, std::uint64_t work_bytes) {
     Workforce force;
     const unsigned wanted =
-        threads != 0 ? threads
-                     : std::min(kLanesMax, std::max(1U, std::thread::hardware_concurrency()));
+        means.threads != 0 ? means.threads
+                           : std::min(kLanesMax, std::max(1U, std::thread::hardware_concurrency()));
     const std::uint64_t useful = std::max<std::uint64_t>(1, work_bytes / kBytesPerLane);
     force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
     force.slot_bytes = kSlotBytes;
-    const std::uint64_t slots = kBufferBytes / kSlotBytes / force.lanes;
+    const std::uint64_t slots = means.buffer_bytes / kSlotBytes / force.lanes;
     const std::uint64_t needed =
         std::max<std::uint64_t>(1, (work_bytes + kSlotBytes - 1) / kSlotBytes);
     force.slots = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(slots, needed)));

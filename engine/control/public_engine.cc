@@ -34,6 +34,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   wanted.store = options.store;
   wanted.create = options.create;
   wanted.threads = options.threads;
+  wanted.buffer_bytes = options.buffer_bytes;
   BLKREWIND_ASSIGN(impl->operations_, Operations::open(env, wanted));
   BLKREWIND_ASSIGN(impl->catalog_, control::Catalog::open(catalog_path));
   return impl;

@@ -37,11 +37,15 @@
 
 namespace blkrewind {
 
+inline constexpr std::uint64_t kDefaultBufferBytes = 32 * kMiB;
+
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
   bool create = false;  // make the store when the folder is missing or empty
   bool allow_io_uring = true;
-  unsigned threads = 0;                 // 0: as many as the machine has cores, at most 4
+  unsigned threads = 0;  // 0: as many as the machine has cores, at most 4
+  // Memory for the buffers of one operation, in MiB steps; two at once take it twice.
+  std::uint64_t buffer_bytes = kDefaultBufferBytes;
   bool accept_available_disks = false;  // today's API; the 2016 rule (In_use only) otherwise
 };
 
