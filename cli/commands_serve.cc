@@ -9,15 +9,17 @@
 namespace blkrewind::cli {
 namespace {
 
+// Of all workers together: less than a command has, since connections and nonces take some as well.
+constexpr std::uint64_t kWorkersBufferBytes = 24 * kMiB;
+
 LogLevel server_log_level(const GlobalOptions& options) {
   if (options.quiet) return LogLevel::kWarning;
   return options.verbosity > 0 ? LogLevel::kDebug : LogLevel::kInfo;
 }
 
 Status run_serve(Session& session, const serve::ServerOptions& options) {
-  // As much memory for all workers together as for one command.
   const std::uint64_t workers = std::max(options.workers, 1U);
-  BLKREWIND_ASSIGN(Engine engine, session.open(true, kDefaultBufferBytes / workers));
+  BLKREWIND_ASSIGN(Engine engine, session.open(true, kWorkersBufferBytes / workers));
   serve::open_server_log(server_log_level(session.options()));
   if (session.options().verbosity == 0) set_log_level(LogLevel::kWarning);
   serve::StopSignals signals;

@@ -106,6 +106,8 @@ class Env {
   // The same, but waits.
   [[nodiscard]] virtual Result<std::unique_ptr<Lock>> lock(const std::string& path,
                                                            std::uint64_t offset, LockMode mode) = 0;
+  // Whether somebody holds that byte exclusively. Takes no lock, so it is in nobody's way.
+  [[nodiscard]] virtual Result<bool> is_locked(const std::string& path, std::uint64_t offset) = 0;
 
   // What the path is: size, sector, identity, and who uses it. Touches nothing.
   [[nodiscard]] virtual Result<DeviceInfo> probe(const std::string& path) = 0;

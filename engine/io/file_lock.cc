@@ -26,6 +26,15 @@ class FileLock final : public Lock {
   UniqueFd fd_;  // the lock goes with its open file description
 };
 
+struct flock byte_range(std::uint64_t offset, short type) {
+  struct flock range = {};
+  range.l_type = type;
+  range.l_whence = SEEK_SET;
+  range.l_start = static_cast<off_t>(offset);
+  range.l_len = 1;
+  return range;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t offset,
@@ -35,11 +44,7 @@ Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t o
   if (!fd.valid())
     return tl::unexpected(system_error(errno, "cannot open " + path + " to lock it"));
 
-  struct flock range = {};
-  range.l_type = mode == LockMode::kExclusive ? F_WRLCK : F_RDLCK;
-  range.l_whence = SEEK_SET;
-  range.l_start = static_cast<off_t>(offset);
-  range.l_len = 1;
+  struct flock range = byte_range(offset, mode == LockMode::kExclusive ? F_WRLCK : F_RDLCK);
   // F_OFD_SETLKW would wait for ever for a process that is stopped, deaf to every signal but the
   // last.
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -59,6 +64,18 @@ Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t o
     nap = std::min(2 * nap, kLongestNap);
   }
   return std::make_unique<FileLock>(std::move(fd));
+}
+
+Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd.valid()) {
+    return tl::unexpected(system_error(errno, "cannot open " + path + " to look at its locks"));
+  }
+  struct flock range = byte_range(offset, F_RDLCK);
+  if (::fcntl(fd.get(), F_OFD_GETLK, &range) != 0) {
+    return tl::unexpected(system_error(errno, "cannot look at the locks of " + path));
+  }
+  return range.l_type != F_UNLCK;
 }
 
 }  // namespace blkrewind::io

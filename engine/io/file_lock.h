@@ -17,4 +17,7 @@ namespace blkrewind::io {
 [[nodiscard]] Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t offset,
                                                       LockMode mode, bool wait);
 
+// Whether somebody, this process too, holds that byte exclusively; F_OFD_GETLK.
+[[nodiscard]] Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset);
+
 }  // namespace blkrewind::io

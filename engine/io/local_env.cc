@@ -50,6 +50,9 @@ class LocalEnv final : public Env {
                                      LockMode mode) override {
     return lock_byte(path, offset, mode, true);
   }
+  Result<bool> is_locked(const std::string& path, std::uint64_t offset) override {
+    return byte_is_locked(path, offset);
+  }
 
   Result<DeviceInfo> probe(const std::string& path) override { return probe_device(path); }
   Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {

@@ -237,9 +237,7 @@ Result<std::unique_ptr<io::Lock>> Store::lock_disk(format::DiskNumber disk) {
 }
 
 Result<bool> Store::disk_is_locked(format::DiskNumber disk) {
-  BLKREWIND_ASSIGN(auto lock,
-                   env_.try_lock(layout_.format(), Layout::disk_lock(disk), io::LockMode::kShared));
-  return lock == nullptr;
+  return env_.is_locked(layout_.format(), Layout::disk_lock(disk));
 }
 
 Result<std::unique_ptr<SegmentWriter>> Store::make_writer() {

@@ -215,6 +215,11 @@ Result<std::unique_ptr<io::Lock>> MemoryEnv::lock(const std::string& path, std::
   return try_lock(path, offset, mode);
 }
 
+Result<bool> MemoryEnv::is_locked(const std::string& path, std::uint64_t /*offset*/) {
+  BLKREWIND_ASSIGN(const auto inode, named(path));
+  return false;
+}
+
 Result<io::DeviceInfo> MemoryEnv::probe(const std::string& path) {
   BLKREWIND_ASSIGN(const auto inode, named(path));
   io::DeviceInfo info;

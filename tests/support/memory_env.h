@@ -49,6 +49,7 @@ class MemoryEnv final : public io::Env {
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock(const std::string& path,
                                                        std::uint64_t offset,
                                                        io::LockMode mode) override;
+  [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
   // A regular file with no identity but its place.
   [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,

@@ -118,6 +118,11 @@ Result<std::unique_ptr<io::Lock>> SimulatedEnv::lock(const std::string& path, st
   return held;
 }
 
+Result<bool> SimulatedEnv::is_locked(const std::string& path, std::uint64_t offset) {
+  BLKREWIND_ASSIGN(const auto lock, try_lock(path, offset, io::LockMode::kShared));
+  return lock == nullptr;
+}
+
 Result<io::DeviceInfo> SimulatedEnv::probe(const std::string& path) {
   auto info = disk_->probe(path);
   if (!info) {

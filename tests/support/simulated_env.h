@@ -77,6 +77,7 @@ class SimulatedEnv final : public io::Env {
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock(const std::string& path,
                                                        std::uint64_t offset,
                                                        io::LockMode mode) override;
+  [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
   [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
   // False, unless set_holds_store() said otherwise about the device.
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,

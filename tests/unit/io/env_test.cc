@@ -169,6 +169,28 @@ TEST_F(EnvTest, LocksOfOneProcessExcludeEachOther) {
   EXPECT_EQ(env_->try_lock(file("none"), 0, LockMode::kShared).error().code, Errc::kNotFound);
 }
 
+TEST_F(EnvTest, LookingAtALockTakesNone) {
+  const std::string path = write("lock");
+  EXPECT_EQ(env_->is_locked(path, 3), false);
+  const auto shared = env_->try_lock(path, 4, LockMode::kShared).value();
+  EXPECT_EQ(env_->is_locked(path, 4), false) << "nobody has it for himself";
+  const auto held = env_->try_lock(path, 3, LockMode::kExclusive).value();
+  EXPECT_EQ(env_->is_locked(path, 3), true) << "by this process";
+  EXPECT_EQ(in_child([&] { return make_local_env()->is_locked(path, 3).value_or(false) ? 1 : 0; }),
+            1);
+  EXPECT_EQ(env_->is_locked(file("none"), 0).error().code, Errc::kNotFound);
+  // Whoever wants the lock is never refused because somebody looks.
+  std::atomic<bool> stop = false;
+  std::thread onlooker([&] {
+    while (!stop) EXPECT_TRUE(env_->is_locked(path, 5));
+  });
+  for (int i = 0; i < 20'000; ++i) {
+    ASSERT_NE(env_->try_lock(path, 5, LockMode::kExclusive).value(), nullptr);
+  }
+  stop = true;
+  onlooker.join();
+}
+
 TEST_F(EnvTest, LocksExcludeOtherProcessesAndGoWithThem) {
   const std::string path = write("lock");
   const auto try_it = [&] {
