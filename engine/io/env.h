@@ -43,8 +43,9 @@ class File {
   // Asks the kernel now.
   [[nodiscard]] virtual Result<std::uint64_t> size_bytes() = 0;
   // The first data range at or after `offset` (SEEK_DATA, then SEEK_HOLE): what lies before it
-  // reads as zeroes. Empty extent at end of file. A block device, or a file system without holes,
-  // answers {offset, size - offset}.
+  // reads as zeroes. Empty extent at end of file. A loop device that was opened exclusively knows
+  // the holes of the file below it; another block device, or a file system without holes, answers
+  // {offset, size - offset}.
   [[nodiscard]] virtual Result<Extent> next_data(std::uint64_t offset) = 0;
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;

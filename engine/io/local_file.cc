@@ -118,25 +118,32 @@ Status LocalFile::learn(const OpenOptions& options) {
   if (!is_usable(status.st_mode)) return not_a_disk(path_);
   is_block_device_ = S_ISBLK(status.st_mode);
   max_request_bytes_ = max_request_bytes_of(is_block_device_ ? status.st_rdev : status.st_dev);
-  if (is_block_device_) {
-    int sector = 0;
-    if (::ioctl(fd_.get(), BLKSSZGET, &sector) != 0 || sector <= 0) {
-      return tl::unexpected(system_error(errno, "cannot ask for the sector size of " + path_));
-    }
-    sector_bytes_ = static_cast<std::uint32_t>(sector);
-    // The kernel opens a read-only device for writing and refuses the writes (EPERM), which would
-    // be late.
-    int read_only = 0;
-    if (options.access == Access::kReadWrite && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 &&
-        read_only != 0) {
-      return tl::unexpected(open_error(EROFS, path_, options));
-    }
-  }
+  if (is_block_device_) BLKREWIND_TRY(learn_block_device(options, status.st_rdev));
   if (options.exclusive_device && !is_block_device_) {
     const int error = claim_image(fd_.get(), options.access);
     if (error != 0) return tl::unexpected(open_error(error, path_, options));
   }
   if (options.direct) learn_alignment();
+  return {};
+}
+
+Status LocalFile::learn_block_device(const OpenOptions& options, dev_t device) {
+  int sector = 0;
+  if (::ioctl(fd_.get(), BLKSSZGET, &sector) != 0 || sector <= 0) {
+    return tl::unexpected(system_error(errno, "cannot ask for the sector size of " + path_));
+  }
+  sector_bytes_ = static_cast<std::uint32_t>(sector);
+  // The kernel opens a read-only device for writing and refuses the writes (EPERM), which would be
+  // late.
+  int read_only = 0;
+  if (options.access == Access::kReadWrite && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 &&
+      read_only != 0) {
+    return tl::unexpected(open_error(EROFS, path_, options));
+  }
+  if (options.exclusive_device) {
+    BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
+    loop_holes_ = LoopHoles::below(fd_.get(), device, size);
+  }
   return {};
 }
 
@@ -174,6 +181,7 @@ Result<Extent> LocalFile::next_data(std::uint64_t offset) {
   BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
   if (offset >= size) return Extent{size, 0};
   const Extent rest{offset, size - offset};
+  if (loop_holes_ != nullptr) return loop_holes_->next_data(offset).value_or(rest);
   if (is_block_device_) return rest;
 
   const off_t data = ::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);

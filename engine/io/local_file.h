@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "io/env.h"
+#include "io/loop_holes.h"
 #include "io/zeroing.h"
 
 namespace blkrewind::io {
@@ -53,11 +54,13 @@ class LocalFile final : public File {
  private:
   LocalFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
   [[nodiscard]] Status learn(const OpenOptions& options);
+  [[nodiscard]] Status learn_block_device(const OpenOptions& options, dev_t device);
   void learn_alignment();
 
   std::string path_;
   UniqueFd fd_;
-  int access_flags_ = 0;  // O_RDONLY or O_RDWR
+  std::unique_ptr<LoopHoles> loop_holes_;  // of a loop device that is ours alone; else null
+  int access_flags_ = 0;                   // O_RDONLY or O_RDWR
   bool is_block_device_ = false;
   bool direct_ = false;
   std::uint32_t sector_bytes_ = 1;

@@ -46,6 +46,7 @@ bool ask_driver(LoopDevice& loop) {
   loop.backing = {.device = unpack_device(info.lo_device), .inode = info.lo_inode};
   loop.backing_device = unpack_device(info.lo_rdevice);
   loop.range.offset = info.lo_offset;
+  loop.is_plain = info.lo_encrypt_type == LO_CRYPT_NONE;
   return true;
 }
 

@@ -18,6 +18,7 @@ struct LoopDevice {
   FileId backing;                   // of the file; zeroes when unknown
   DeviceNumber backing_device = 0;  // when the backing file is a block device
   Extent range;                     // the bytes of the backing file that the device shows
+  bool is_plain = false;            // they are the device's bytes as they are: the driver says so
 };
 
 // The loop device of that number; nothing when it is no loop device or not attached.

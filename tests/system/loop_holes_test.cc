@@ -1,0 +1,164 @@
+// What is known of a loop device's holes is true, whatever was just written to it and however.
+#include "io/loop_holes.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/fd.h"
+#include "io/env.h"
+#include "support/loop_device.h"
+#include "support/temp_dir.h"
+
+namespace blkrewind::io {
+namespace {
+
+using test::LoopDevice;
+using test::LoopOptions;
+using test::TempDir;
+using test::Tmpfs;
+
+constexpr std::uint64_t kDeviceBytes = 16 * kMiB;
+constexpr std::uint64_t kPiece = 64 * kKiB;
+constexpr std::uint64_t kPieces = kDeviceBytes / kPiece;
+
+std::unique_ptr<File> open_exclusively(const std::string& path) {
+  OpenOptions options;
+  options.access = Access::kReadOnly;
+  options.exclusive_device = true;
+  options.direct = true;
+  auto file = make_local_env()->open(path, options);
+  EXPECT_TRUE(file) << file.error().to_string();
+  return file ? std::move(*file) : nullptr;
+}
+
+// Which pieces hold data, as the file says.
+std::vector<bool> data_of(File& file) {
+  std::vector<bool> data(kPieces, false);
+  std::uint64_t at = 0;
+  while (at < kDeviceBytes) {
+    const auto extent = file.next_data(at);
+    if (!extent) {
+      ADD_FAILURE() << extent.error().to_string();
+      return data;
+    }
+    if (extent->empty()) break;
+    EXPECT_GE(extent->offset, at);
+    EXPECT_LE(extent->end(), kDeviceBytes);
+    for (std::uint64_t i = extent->offset / kPiece; i * kPiece < extent->end(); ++i) data[i] = true;
+    at = extent->end();
+  }
+  return data;
+}
+
+// Which pieces are not all zero, read through the device.
+std::vector<bool> content_of(const std::string& path) {
+  std::vector<bool> content(kPieces, false);
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::vector<char> piece(kPiece);
+  for (std::uint64_t i = 0; i < kPieces; ++i) {
+    EXPECT_EQ(::pread(fd.get(), piece.data(), kPiece, static_cast<off_t>(i * kPiece)),
+              static_cast<ssize_t>(kPiece));
+    content[i] = std::any_of(piece.begin(), piece.end(), [](char c) { return c != 0; });
+  }
+  return content;
+}
+
+class LoopHolesTest : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (!test::have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
+  }
+
+  [[nodiscard]] LoopDevice make(bool on_tmpfs) {
+    if (on_tmpfs) tmpfs_ = std::make_unique<Tmpfs>(64 * kMiB);
+    const std::string backing = on_tmpfs ? tmpfs_->file("backing") : directory_.file("backing");
+    LoopOptions options;
+    options.direct_io = !on_tmpfs;
+    return LoopDevice::make(backing, kDeviceBytes, 512, options);
+  }
+
+  TempDir directory_;
+  std::unique_ptr<Tmpfs> tmpfs_;
+};
+
+// Whoever wrote still has the device open, with nothing flushed.
+TEST_P(LoopHolesTest, NothingThatWasWrittenIsAHole) {
+  const LoopDevice loop = make(GetParam());
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 40; ++round) {
+    const bool direct = random() % 2 == 0;
+    const UniqueFd fd(::open(loop.path().c_str(), O_RDWR | O_CLOEXEC | (direct ? O_DIRECT : 0)));
+    ASSERT_TRUE(fd.valid());
+    AlignedBuffer bytes(kPiece);
+    for (int i = 0; i < 5; ++i) {
+      std::fill_n(bytes.data(), kPiece, static_cast<std::byte>(1 + random() % 255));
+      const std::uint64_t at = random() % kPieces * kPiece;
+      std::uint64_t range[2] = {random() % kPieces * kPiece, kPiece};
+      ASSERT_EQ(::pwrite(fd.get(), bytes.data(), 4096, static_cast<off_t>(at)), 4096);
+      if (random() % 2 == 0) static_cast<void>(::ioctl(fd.get(), BLKDISCARD, range));
+      if (random() % 4 == 0) static_cast<void>(::ioctl(fd.get(), BLKZEROOUT, range));
+    }
+    std::vector<bool> data;
+    {
+      const auto file = open_exclusively(loop.path());
+      ASSERT_NE(file, nullptr);
+      data = data_of(*file);
+    }
+    const std::vector<bool> content = content_of(loop.path());
+    for (std::uint64_t i = 0; i < kPieces; ++i) {
+      ASSERT_TRUE(data[i] || !content[i]) << "round " << round << ", piece " << i;
+    }
+  }
+}
+
+TEST_P(LoopHolesTest, HolesOfASparseFileAreKnown) {
+  const LoopDevice loop = make(GetParam());
+  {
+    const UniqueFd fd(::open(loop.path().c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_EQ(::pwrite(fd.get(), "x", 1, static_cast<off_t>(5 * kMiB)), 1);
+  }
+  const auto file = open_exclusively(loop.path());
+  ASSERT_NE(file, nullptr);
+  const std::vector<bool> data = data_of(*file);
+  EXPECT_TRUE(data[5 * kMiB / kPiece]);
+  EXPECT_LE(std::count(data.begin(), data.end(), true), 2);
+}
+
+TEST_P(LoopHolesTest, AFileThatIsTooShortTellsNothing) {
+  const LoopDevice loop = make(GetParam());
+  ASSERT_EQ(::truncate(loop.backing().c_str(), static_cast<off_t>(kDeviceBytes / 2)), 0);
+  const auto file = open_exclusively(loop.path());
+  ASSERT_NE(file, nullptr);
+  const auto extent = file->next_data(0);
+  ASSERT_TRUE(extent);
+  EXPECT_EQ(*extent, (Extent{0, kDeviceBytes})) << "it has to be read, to fail";
+}
+
+TEST_P(LoopHolesTest, AnotherFileUnderTheNameTellsNothing) {
+  const LoopDevice loop = make(GetParam());
+  ASSERT_EQ(::rename(loop.backing().c_str(), (loop.backing() + ".moved").c_str()), 0);
+  test::make_sparse_file(loop.backing(), kDeviceBytes);
+  const auto file = open_exclusively(loop.path());
+  ASSERT_NE(file, nullptr);
+  const auto extent = file->next_data(0);
+  ASSERT_TRUE(extent);
+  EXPECT_EQ(extent->end(), kDeviceBytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, LoopHolesTest, testing::Bool(), [](const auto& tested) {
+  return std::string(tested.param ? "Tmpfs" : "Disk");
+});
+
+}  // namespace
+}  // namespace blkrewind::io
