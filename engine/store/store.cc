@@ -24,6 +24,11 @@ Status fill_random(std::span<std::byte> bytes) {
   return {};
 }
 
+Result<std::uint64_t> size_of(io::Env& env, const std::string& path) {
+  BLKREWIND_ASSIGN(const auto file, open_store_file(env, path, {}));
+  return file->size_bytes();
+}
+
 std::span<std::byte, format::kStoreHeaderBytes> header_span(AlignedBuffer& buffer) {
   return std::span<std::byte, format::kStoreHeaderBytes>(buffer.data(), buffer.size());
 }
@@ -263,12 +268,14 @@ Result<Store::Orphans> Store::remove_orphans() {
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
     const bool is_number = error == std::errc{} && end == name.data() + name.size();
     if (!is_number || known->segments.contains(id)) continue;
-    {
-      BLKREWIND_ASSIGN(const auto file, open_store_file(env_, layout_.segment(id), {}));
-      BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
-      orphans.bytes += size;
-    }
-    BLKREWIND_TRY(env_.remove(layout_.segment(id)));
+    // One that a delete has just taken out of the journal goes by that delete's hand, maybe first.
+    const auto size = size_of(env_, layout_.segment(id));
+    if (!size && size.error().code == Errc::kNotFound) continue;
+    if (!size) return fail(size.error());
+    const Status removed = env_.remove(layout_.segment(id));
+    if (!removed && removed.error().code == Errc::kNotFound) continue;
+    BLKREWIND_TRY(removed);
+    orphans.bytes += *size;
     ++orphans.files;
   }
   return orphans;

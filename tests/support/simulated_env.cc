@@ -1,6 +1,8 @@
 // The Env itself, and power cuts. The controls are in simulated_controls.cc.
 #include "support/simulated_env.h"
 
+#include <utility>
+
 #include "support/simulated_file.h"
 
 namespace blkrewind::sim {
@@ -61,6 +63,7 @@ Result<std::vector<std::string>> SimulatedEnv::list_directory(const std::string&
   if (!names) {
     BLKREWIND_TRY(status(OpKind::kLook, path, names.error()));
   }
+  if (const auto happens = std::exchange(after_listing_, nullptr)) happens();
   return *std::move(names);
 }
 

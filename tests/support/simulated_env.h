@@ -132,6 +132,8 @@ class SimulatedEnv final : public io::Env {
   // Such a block device cannot be opened with exclusive_device either.
   void set_used_by(const std::string& path, std::vector<io::UsedBy> used_by);
   void set_holds_store(const std::string& path, bool holds_store);
+  // Something that another process does just when a folder has been listed; once.
+  void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
   // Edits what probe() is about to return; must not call this Env.
   void set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust);
 
@@ -147,6 +149,7 @@ class SimulatedEnv final : public io::Env {
 
   std::shared_ptr<SimulatedDisk> disk_;
   std::shared_ptr<LockTable> locks_ = std::make_shared<LockTable>();
+  std::function<void()> after_listing_;
 };
 
 }  // namespace blkrewind::sim

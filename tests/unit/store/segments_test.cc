@@ -219,6 +219,27 @@ TEST_F(SegmentsTest, OrphansGoWhenNobodyWrites) {
   EXPECT_EQ(files(), 1U) << "a file that is no segment is not ours";
 }
 
+// A delete takes a segment out of the journal and then removes the file: to who looks in between,
+// that is an orphan, and gone when he comes to it.
+TEST_F(SegmentsTest, AnOrphanThatAnotherRemovesFirstIsNoError) {
+  for (int i = 0; i < 2; ++i) {
+    auto crashed = must(store_->make_writer());
+    must(crashed->reserve(1));
+    must(crashed->seal(*queue()));
+    crashed->keep();
+  }
+  std::string first;
+  env_.set_after_listing([&] {
+    first = must(env_.list_directory("/store/segments")).front();
+    must(env_.remove("/store/segments/" + first));
+  });
+  const auto gone = store_->remove_orphans();
+  ASSERT_TRUE(gone) << gone.error().to_string();
+  EXPECT_NE(first, "");
+  EXPECT_EQ(gone->files, 1U);
+  EXPECT_EQ(files(), 0U);
+}
+
 TEST_F(SegmentsTest, SegmentsOfTheJournalAreNoOrphans) {
   auto writer = must(store_->make_writer());
   must(writer->reserve(1));
