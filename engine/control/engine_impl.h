@@ -132,8 +132,10 @@ class Engine::Impl {
   // engine_restore.cc
   [[nodiscard]] Result<Restore> resolve(const std::string& target, const std::string& snapshot);
   [[nodiscard]] Status allow(const Restore& restore);
-  // Another operation takes the place of a rollback that was accepted and is held by nobody.
-  [[nodiscard]] Status drop_accepted(const DiskView& view);
+  // Locks the disk for another operation, which takes the place of a rollback that was accepted and
+  // is held by nobody. `path`: of the device, for the refusal.
+  [[nodiscard]] Result<std::shared_ptr<io::Lock>> take_place(const DiskView& view,
+                                                             const std::string& path);
   [[nodiscard]] Result<RollbackReceipt> restore_to(const Restore& restore,
                                                    const RollbackOptions& options,
                                                    const Monitor& monitor);

@@ -1,4 +1,5 @@
 // Rollback, undo and resume: each passes the rules of ResetDisk before the mechanism is asked.
+#include <memory>
 #include <utility>
 
 #include "base/ids.h"
@@ -54,18 +55,28 @@ Status Engine::Impl::allow(const Restore& restore) {
   return {};
 }
 
-Status Engine::Impl::drop_accepted(const DiskView& view) {
+Result<std::shared_ptr<io::Lock>> Engine::Impl::take_place(const DiskView& view,
+                                                           const std::string& path) {
+  // The lock comes first: what somebody holds is theirs, however it looked a moment ago.
+  auto lock = operations_->hold_disk(view.disk.number);
+  if (!lock && lock.error().code == Errc::kBusy) return fail(control::conflict(path));
+  if (!lock) return lock;
   BLKREWIND_ASSIGN(const auto reset, catalog_->reset_of(view.disk.id));
-  if (!reset || reset->state != ResetState::kAccepted) return {};
-  return catalog_->end_reset(view.disk.id, reset->request_id,
-                             {now(), "Operation.Conflict", "another operation took its place"});
+  if (!reset || reset->state != ResetState::kAccepted) return lock;
+  BLKREWIND_TRY(
+      catalog_->end_reset(view.disk.id, reset->request_id,
+                          {now(), "Operation.Conflict", "another operation took its place"}));
+  return lock;
 }
 
 Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
                                                  const RollbackOptions& options,
                                                  const Monitor& monitor) {
   BLKREWIND_TRY(allow(restore));
-  if (!options.dry_run) BLKREWIND_TRY(drop_accepted(*restore.found.disk));
+  std::shared_ptr<io::Lock> lock;
+  if (!options.dry_run) {
+    BLKREWIND_ASSIGN(lock, take_place(*restore.found.disk, restore.found.path));
+  }
   RollbackRequest request;
   request.disk = restore.found.disk->disk.number;
   request.target = restore.found.snapshot->number;
@@ -74,7 +85,7 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.takes_back = restore.takes_back;
   request.undo = options.undo;
   request.dry_run = options.dry_run;
-  return unless_busy(operations_->rollback(request, monitor), request.path);
+  return unless_busy(operations_->rollback(request, monitor, std::move(lock)), request.path);
 }
 
 Result<Engine::Impl::Restore> Engine::Impl::resolve(const std::string& target,
@@ -170,9 +181,10 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   restore.found.path = found.path;
   restore.found.disk = found.view;
   BLKREWIND_TRY(allow(restore));
-  BLKREWIND_TRY(drop_accepted(found.view));
-  return unless_busy(operations_->resume(found.view.disk.number, found.path, backwards, monitor),
-                     found.path);
+  BLKREWIND_ASSIGN(auto lock, take_place(found.view, found.path));
+  return unless_busy(
+      operations_->resume(found.view.disk.number, found.path, backwards, monitor, std::move(lock)),
+      found.path);
 }
 
 }  // namespace blkrewind

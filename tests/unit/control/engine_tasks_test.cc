@@ -1,6 +1,7 @@
 // Rollbacks and snapshots in two steps: what is accepted, how it shows, and what a crash leaves.
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "control/engine_internal.h"
@@ -152,6 +153,25 @@ TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
   expect_passes();
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+}
+
+// The command has passed the rules when the server accepts; its clock is asked after its look at
+// the disk.
+TEST_F(EngineTasks, ACommandDoesNotTakeThePlaceOfOneThatSomebodyHolds) {
+  std::optional<RollbackTask> task;
+  auto second = open();
+  EngineAccess::set_clock(*second, [&] {
+    if (!task) task = std::move(*engine_->accept_rollback(disk_, snapshot_, named("R-5")));
+    return std::time(nullptr);
+  });
+  const auto result = second->rollback(disk_, snapshot_);
+  ASSERT_TRUE(task);
+  ASSERT_TRUE(failed(result, Errc::kBusy));
+  EXPECT_EQ(result.error().api_code, "Operation.Conflict");
+  EXPECT_EQ(disk_now().status, "ReIniting");
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kAccepted);
+  ASSERT_TRUE(ok(task->run()));
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
 }
 
 TEST_F(EngineTasks, ProcessKilledWhileItRestoresIsResumed) {
