@@ -102,6 +102,7 @@ void Engine::Impl::forget_if_empty(const Registered& registered) {
 Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
   BLKREWIND_ASSIGN(const auto attachment, catalog_->attachment(view.disk.id));
   BLKREWIND_ASSIGN(auto reset, catalog_->reset_of(view.disk.id));
+  if (reset) reset = reset_ends_.completed(std::move(*reset));
   if (reset && view.locked && at_work_.has(view.disk.id)) {
     reset->state = ResetState::kAccepted;
     reset->finished_at = 0;

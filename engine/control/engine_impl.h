@@ -16,6 +16,7 @@
 #include "control/at_work.h"
 #include "control/catalog.h"
 #include "control/facts.h"
+#include "control/reset_ends.h"
 #include "control/resolve.h"
 #include "io/env.h"
 #include "operations.h"
@@ -147,8 +148,11 @@ class Engine::Impl {
   [[nodiscard]] Result<Restore> resolve_task(const std::string& target, const std::string& snapshot,
                                              bool ids_only, bool held);
   [[nodiscard]] Status allow_task(Restore& restore, bool dry_run);
+  // `taken_up_of`: when a rollback was accepted that is in the catalog already; else it is a new
+  // one.
   [[nodiscard]] Result<RollbackTask> accept(const std::string& target, const std::string& snapshot,
-                                            const AcceptOptions& options, std::int64_t accepted_at);
+                                            const AcceptOptions& options,
+                                            std::optional<std::int64_t> taken_up_of);
   [[nodiscard]] RollbackTask make_task(Restore restore, const control::ResetRow& row,
                                        std::shared_ptr<io::Lock> lock);
   [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const control::ResetRow& row);
@@ -163,6 +167,7 @@ class Engine::Impl {
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<control::Catalog> catalog_;
   control::AtWork at_work_;
+  control::ResetEnds reset_ends_;
   bool accept_available_ = false;
   std::function<std::int64_t()> clock_;
 };

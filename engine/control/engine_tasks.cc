@@ -88,11 +88,12 @@ Status Engine::Impl::allow_task(Restore& restore, bool dry_run) {
 Result<RollbackTask> Engine::Impl::accept_rollback(const std::string& target,
                                                    const std::string& snapshot,
                                                    const AcceptOptions& options) {
-  return accept(target, snapshot, options, now());
+  return accept(target, snapshot, options, std::nullopt);
 }
 
 Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
-                                          const AcceptOptions& options, std::int64_t accepted_at) {
+                                          const AcceptOptions& options,
+                                          std::optional<std::int64_t> taken_up_of) {
   // Once without the lock, for the answer that names who holds it and why; once with it, since
   // things may have changed in between.
   BLKREWIND_ASSIGN(Restore restore, resolve_task(target, snapshot, options.ids_only, false));
@@ -105,12 +106,20 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
   BLKREWIND_ASSIGN(restore, resolve_task(target, snapshot, options.ids_only, true));
   BLKREWIND_TRY(allow_task(restore, false));
 
+  if (taken_up_of) {
+    // What was looked at without the lock may have run to its end since.
+    BLKREWIND_ASSIGN(const auto known, catalog_->reset_of(restore.found.disk->disk.id));
+    if (!known || known->request_id != options.request_id ||
+        known->state != ResetState::kAccepted) {
+      return fail(control::conflict(restore.found.path));
+    }
+  }
   ResetRow row;
   row.disk_id = restore.found.disk->disk.id;
   row.request_id = options.request_id.empty() ? new_uuid_upper() : options.request_id;
   row.snapshot_id = restore.found.snapshot->id;
   row.undo = options.undo;
-  row.accepted_at = accepted_at;
+  row.accepted_at = taken_up_of.value_or(now());
   BLKREWIND_TRY(catalog_->accept_reset(row));
   return make_task(std::move(restore), row, std::move(*lock));
 }
@@ -133,16 +142,14 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
                 lock = std::move(lock)](const Monitor& monitor) mutable -> Result<RollbackReceipt> {
     const control::AtWork::Mark mark(at_work_, disk_id);
     const std::shared_ptr<io::Lock> held = std::move(lock);  // gone before the mark is
-    auto done = resumes ? operations_->resume(request.disk, request.path, false, monitor, held)
-                        : operations_->rollback(request, monitor, held);
+    // Whatever happens, how it ended is noted.
+    auto done = guarded([&] {
+      return resumes ? operations_->resume(request.disk, request.path, false, monitor, held)
+                     : operations_->rollback(request, monitor, held);
+    });
     if (!done && done.error().code == Errc::kCancelled) return done;
-    const control::ResetEnd end =
-        done ? control::ResetEnd{now(), {}, {}} : end_of(done.error(), now());
-    if (Status ended = catalog_->end_reset(disk_id, request.request_id, end); !ended) {
-      // The journal knows it; the next start finds out.
-      log::error("cannot note how the reset " + request.request_id +
-                 " ended: " + ended.error().to_string());
-    }
+    reset_ends_.note(*catalog_, disk_id, request.request_id,
+                     done ? control::ResetEnd{now(), {}, {}} : end_of(done.error(), now()));
     return done;
   };
   return RollbackTask(std::move(task));
@@ -173,6 +180,7 @@ Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
 }
 
 Result<std::vector<RollbackTask>> Engine::Impl::unfinished_rollbacks() {
+  BLKREWIND_TRY(reset_ends_.note_again(*catalog_));
   BLKREWIND_ASSIGN(const auto rows, catalog_->resets());
   std::vector<RollbackTask> tasks;
   for (const ResetRow& row : rows) {

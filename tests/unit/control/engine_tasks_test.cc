@@ -1,6 +1,9 @@
 // Rollbacks and snapshots in two steps: what is accepted, how it shows, and what a crash leaves.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <optional>
 #include <thread>
 
@@ -245,6 +248,65 @@ TEST_F(EngineTasks, FailedOneSaysWhy) {
   ASSERT_EQ(rename((image_ + ".gone").c_str(), image_.c_str()), 0);
   ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_)->run())) << "and can be tried again";
   expect_restored();
+}
+
+TEST_F(EngineTasks, OneThatEndsWithAnExceptionHasFailed) {
+  auto task = engine_->accept_rollback(disk_, snapshot_);
+  ASSERT_TRUE(ok(task));
+  Monitor monitor;
+  monitor.progress = [](const Progress&) { throw std::runtime_error("no more threads"); };
+  EXPECT_TRUE(failed(task->run(monitor), Errc::kInternal));
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("no more threads"));
+}
+
+// A full file system is not what the catalog is told of, but what it cannot be told on.
+TEST_F(EngineTasks, AnEndThatCannotBeNotedIsKnownAndNotedLater) {
+  auto task = engine_->accept_rollback(disk_, snapshot_);
+  ASSERT_TRUE(ok(task));
+  ASSERT_EQ(rename(image_.c_str(), (image_ + ".gone").c_str()), 0);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit none = {0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  const auto result = task->run();
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_EQ(open()->disk(disk_)->last_reset->state, ResetState::kAccepted) << "not noted";
+  EXPECT_FALSE(engine_->unfinished_rollbacks());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_TRUE(failed(result, Errc::kNotFound));
+  ASSERT_EQ(rename((image_ + ".gone").c_str(), image_.c_str()), 0);
+  auto tasks = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(ok(tasks));
+  EXPECT_TRUE(tasks->empty()) << "what has failed is not begun";
+  EXPECT_EQ(open()->disk(disk_)->last_reset->state, ResetState::kFailed);
+  EXPECT_THAT(open()->disk(disk_)->last_reset->error_message, HasSubstr("disk.img"));
+}
+
+// Its row is looked at before it is locked: when it has ended meanwhile, it is not done again.
+TEST_F(EngineTasks, OneThatEndsWhileItIsTakenUpIsNotDoneAgain) {
+  auto task = engine_->accept_rollback(disk_, snapshot_, named("R-6"));
+  ASSERT_TRUE(ok(task));
+  const std::atomic<bool> cancel = true;
+  Monitor monitor;
+  monitor.cancel = &cancel;
+  ASSERT_FALSE(task->run(monitor)) << "it has let go of the disk";
+  auto second = open();
+  bool ended = false;
+  EngineAccess::set_clock(*second, [&] {
+    if (!ended) {
+      ended = true;
+      const control::ResetEnd end = {std::time(nullptr), "Io", "it failed"};
+      EXPECT_TRUE(EngineAccess::catalog(*engine_).end_reset(disk_, "R-6", end));
+    }
+    return std::time(nullptr);
+  });
+  auto tasks = second->unfinished_rollbacks();
+  ASSERT_TRUE(ok(tasks));
+  EXPECT_TRUE(tasks->empty());
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
 }
 
 TEST_F(EngineTasks, AnInstanceIsNotStartedWhileItsDiskIsReset) {
