@@ -158,6 +158,15 @@ TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
 }
 
+TEST_F(EngineTasks, OneThatWasAcceptedForAnotherDeviceIsNotBegun) {
+  { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
+  const std::string other = make_image("other.img", 'o');
+  ASSERT_TRUE(ok(engine_->adopt_disk(disk_, other)));
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_EQ(bytes_of(other), std::string(kImageBytes, 'o'));
+}
+
 // The command has passed the rules when the server accepts; its clock is asked after its look at
 // the disk.
 TEST_F(EngineTasks, ACommandDoesNotTakeThePlaceOfOneThatSomebodyHolds) {
