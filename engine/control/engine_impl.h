@@ -157,6 +157,11 @@ class Engine::Impl {
                                        std::shared_ptr<io::Lock> lock);
   [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const control::ResetRow& row);
 
+  // engine_snapshot_task.cc: the id of the snapshot that this token was used for; nullopt: none.
+  // IdempotentParameterMismatch when it was used for other wishes.
+  [[nodiscard]] Result<std::optional<std::string>> snapshot_of_token(const std::string& token,
+                                                                     const std::string& wishes);
+
   // engine_instances.cc
   [[nodiscard]] Result<InstanceInfo> describe_instance(const control::InstanceRow& row,
                                                        const std::vector<DiskView>& views);

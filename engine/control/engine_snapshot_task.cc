@@ -113,6 +113,25 @@ bool is_being_taken(const DiskView& view) {
 
 }  // namespace
 
+Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::string& token,
+                                                                   const std::string& wishes) {
+  if (token.empty()) return std::nullopt;
+  BLKREWIND_ASSIGN(const auto used, catalog_->token(token, now()));
+  if (!used) return std::nullopt;
+  if (used->parameters != wishes) {
+    return fail(refused_with("IdempotentParameterMismatch", 403,
+                             "The request uses the same client token as a previous, but "
+                             "non-identical request. Do not reuse a client token with different "
+                             "requests, unless the requests are identical.",
+                             "use a new token for a new snapshot"));
+  }
+  // One whose snapshot is gone was used for nothing.
+  if (!control::find_snapshot_anywhere(operations_->disks(), used->snapshot_id)) {
+    return std::nullopt;
+  }
+  return std::optional<std::string>(used->snapshot_id);
+}
+
 Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
                                                    const SnapshotOptions& options,
                                                    const SnapshotNotes& notes) {
@@ -123,21 +142,11 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
   task->disk_id = found.view.disk.id;
   task->at_work = &at_work_;
   const std::string wishes = fingerprint(task->disk_id, options, notes);
-  if (!notes.client_token.empty()) {
-    BLKREWIND_ASSIGN(const auto used, catalog_->token(notes.client_token, now()));
-    if (used && used->parameters != wishes) {
-      return fail(refused_with("IdempotentParameterMismatch", 403,
-                               "The request uses the same client token as a previous, but "
-                               "non-identical request. Do not reuse a client token with different "
-                               "requests, unless the requests are identical.",
-                               "use a new token for a new snapshot"));
-    }
-    // One whose snapshot is gone was used for nothing.
-    if (used && control::find_snapshot_anywhere(operations_->disks(), used->snapshot_id)) {
-      task->snapshot_id = used->snapshot_id;
-      task->repeated = true;
-      return SnapshotTask(std::move(task));
-    }
+  BLKREWIND_ASSIGN(const auto before, snapshot_of_token(notes.client_token, wishes));
+  if (before) {
+    task->snapshot_id = *before;
+    task->repeated = true;
+    return SnapshotTask(std::move(task));
   }
   if (is_being_taken(found.view)) {
     Error error =
@@ -159,6 +168,14 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
     return fail(control::conflict(found.path));
   }
   if (!announced) return fail(std::move(announced).error());
+  // The disk is held now: the same request may have been here, and have ended, since the first
+  // look.
+  BLKREWIND_ASSIGN(const auto meanwhile, snapshot_of_token(notes.client_token, wishes));
+  if (meanwhile) {
+    task->snapshot_id = *meanwhile;
+    task->repeated = true;
+    return SnapshotTask(std::move(task));
+  }
   task->snapshot_id = (*announced)->id();
   const bool has_notes =
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "control/engine_internal.h"
@@ -425,6 +427,29 @@ TEST_F(EngineTasks, ATokenIsOneSnapshot) {
   EXPECT_EQ(engine_->snapshots(disk_)->size(), 2U);
   EngineAccess::set_clock(*engine_, [] { return std::time(nullptr) + 25 * 3600; });
   EXPECT_TRUE(ok(engine_->accept_snapshot(disk_, options, notes))) << "a day later";
+}
+
+// Whoever is refused as busy may ask again; nobody gets a second snapshot.
+TEST_F(EngineTasks, ATokenIsOneSnapshotForManyAtOnce) {
+  constexpr int kRounds = 60;
+  for (int round = 0; round < kRounds; ++round) {
+    SnapshotNotes notes;
+    notes.client_token = "raced-" + std::to_string(round);
+    std::mutex mutex;
+    std::set<std::string> ids;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        auto task = engine_->accept_snapshot(disk_, {}, notes);
+        if (!task) return;
+        if (!task->is_repeated()) (void)task->run();
+        const std::lock_guard<std::mutex> guard(mutex);
+        ids.insert(task->snapshot_id());
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(ids.size(), 1U) << "round " << round;
+  }
 }
 
 TEST_F(EngineTasks, ATokenWhoseSnapshotIsGoneIsFree) {
