@@ -155,6 +155,9 @@ class Catalog {
  private:
   explicit Catalog(std::string path);
 
+  // A file that is not at its place any more is nobody's: what others write does not arrive there,
+  // and what is written into it is lost.
+  void leave_if_moved();
   [[nodiscard]] Status open_if_there();
   [[nodiscard]] Status open_or_make();
   [[nodiscard]] Status check_version();

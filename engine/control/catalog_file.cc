@@ -2,6 +2,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,8 +81,9 @@ Error damaged(const std::string& path, const std::string& why) {
   error.code = Errc::kIntegrity;
   error.message = "the catalog " + path + " is damaged: " + why;
   error.hint =
-      "restore it from a backup, or move it away: snapshots do not depend on it, and every "
-      "disk then belongs to i-local again";
+      "restore it from a backup, or move it away, and its files -wal and -shm with it: snapshots "
+      "do "
+      "not depend on it, and every disk then belongs to i-local again";
   return error;
 }
 
@@ -150,10 +152,13 @@ Result<bool> file_is_there(const std::string& path) {
   return fail(system_error(errno, "cannot look for the catalog " + path));
 }
 
-Status sync_parent(const std::string& path) {
+std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
-  const std::string parent =
-      slash == std::string::npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+  return slash == std::string::npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+}
+
+Status sync_parent(const std::string& path) {
+  const std::string parent = folder_of(path);
   const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0 || fsync(directory.get()) != 0) {
     return fail(system_error(errno, "cannot flush the directory " + parent));
@@ -190,6 +195,23 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   transaction.commit();
 }
 
+// Whoever moved a catalog away may have left its log behind, and SQLite would play that into the
+// next file of the name. Locked, so that it is not the log of a catalog that somebody else has just
+// made.
+Status give_name(const std::string& temporary, const std::string& path) {
+  const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0 || flock(folder.get(), LOCK_EX) != 0) {
+    return fail(system_error(errno, "cannot lock the directory " + folder_of(path)));
+  }
+  BLKREWIND_ASSIGN(const bool there, file_is_there(path));
+  if (there) return {};
+  for (const char* suffix : {"-wal", "-shm", "-journal"}) unlink((path + suffix).c_str());
+  if (link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+    return fail(system_error(errno, "cannot make the catalog " + path));
+  }
+  return {};
+}
+
 // The whole catalog, schema and all, made beside its place and then given its name: an empty file
 // is damage, never a catalog that was not finished. Mode 0600 (SQLite's own would follow the
 // umask). SQLite locks by fcntl(2), and closing any descriptor of a file drops those locks for the
@@ -207,9 +229,7 @@ Status make_file(const std::string& path) {
     make_schema(*database, temporary);
     return {};
   });
-  if (made && link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {
-    made = fail(system_error(errno, "cannot make the catalog " + path));
-  }
+  if (made) made = give_name(temporary, path);
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((temporary + suffix).c_str());
   if (!made) return made;
   return sync_parent(path);
@@ -218,7 +238,7 @@ Status make_file(const std::string& path) {
 }  // namespace
 
 Catalog::Catalog(std::string path) : path_(std::move(path)) {}
-Catalog::~Catalog() = default;
+Catalog::~Catalog() { leave_if_moved(); }
 
 Result<std::unique_ptr<Catalog>> Catalog::open(std::string path) {
   std::unique_ptr<Catalog> catalog(new Catalog(std::move(path)));
@@ -265,7 +285,22 @@ Status Catalog::check_content() {
   return {};
 }
 
+void Catalog::leave_if_moved() {
+  if (!database_ || path_ == ":memory:") return;
+  // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlhasmoved
+  int moved = 0;
+  const int asked = sqlite3_file_control(database_->getHandle(), nullptr, SQLITE_FCNTL_HAS_MOVED,
+                                         static_cast<void*>(&moved));
+  if (asked != SQLITE_OK || moved == 0) return;
+  // Its last connection would remove the log by name, which may be that of a new catalog by now.
+  sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  log::warning("the catalog " + path_ + " was moved away or replaced");
+  database_.reset();
+  checked_version_.reset();
+}
+
 Status Catalog::open_if_there() {
+  leave_if_moved();
   if (database_) return {};
   BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
   if (!there) return {};
@@ -281,6 +316,7 @@ Status Catalog::open_if_there() {
 }
 
 Status Catalog::open_or_make() {
+  leave_if_moved();
   if (!database_ && path_ != ":memory:") {
     BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
     if (!there) BLKREWIND_TRY(make_file(path_));

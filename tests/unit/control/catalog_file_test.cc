@@ -51,6 +51,24 @@ TEST_F(CatalogTest, ModeDoesNotFollowTheUmask) {
   }
 }
 
+// Moved away while somebody has it open, as the advice for a damaged one is; the log stays.
+TEST_F(CatalogTest, OneThatWasMovedAwayIsNotUsedAnyMore) {
+  auto first = open();
+  ASSERT_TRUE(ok(first->create_instance("i-old", "", 1)));
+  auto idle = open();
+  ASSERT_EQ(idle->instances()->size(), 2U);
+  ASSERT_TRUE(std::filesystem::exists(path_ + "-wal"));
+  std::filesystem::rename(path_, path_ + ".away");
+  auto second = open();
+  ASSERT_TRUE(ok(second->create_instance("i-new", "", 2)));
+  ASSERT_TRUE(ok(first->lock_instance("i-new", "security"))) << "it sees the new one";
+  EXPECT_TRUE(second->instance("i-new")->value().has_lock(kSecurityLock));
+  EXPECT_EQ(first->instances()->size(), 2U);
+  idle.reset();
+  ASSERT_TRUE(ok(second->create_instance("i-newer", "", 3)));
+  EXPECT_EQ(open()->instances()->size(), 3U) << "closing the old one took nothing away";
+}
+
 TEST_F(CatalogTest, AnotherConnectionSeesWhatWasCommitted) {
   auto reader = open();
   auto writer = open();
