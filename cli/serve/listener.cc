@@ -97,10 +97,20 @@ void put(const Answer& answer, httplib::Response& response) {
   response.set_content(answer.body, answer.content_type);
 }
 
+// Where the body ends must be clear to all on the way: the HTTP library does not read one of a GET,
+// and takes it for the next request (RFC 9112, 6.1 and 11.2).
+bool has_unclear_body(const httplib::Request& request) {
+  const std::size_t lengths = request.get_header_value_count("Content-Length");
+  const bool coded = request.has_header("Transfer-Encoding");
+  if (lengths + (coded ? 1 : 0) > 1) return true;
+  if (request.method == "POST") return false;
+  return coded || (lengths == 1 && request.get_header_value("Content-Length") != "0");
+}
+
 // Coded bodies could unpack to anything, parts and ranges are nothing that this API has.
 bool is_refused(const httplib::Request& request) {
   return request.has_header("Content-Encoding") || request.has_header("Range") ||
-         request.is_multipart_form_data();
+         request.is_multipart_form_data() || has_unclear_body(request);
 }
 
 std::string as_http(const Answer& answer) {

@@ -1,0 +1,111 @@
+// The listener alone: how it begins and ends, and what goes wrong between it and the kernel.
+#include "cli/serve/listener.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace blkrewind::serve {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ListenerTest : public testing::Test {
+ protected:
+  static std::unique_ptr<Listener> make(int port = 0) {
+    ListenerOptions options;
+    options.port = port;
+    options.connections_max = 4;
+    return std::make_unique<Listener>(
+        std::move(options),
+        [](const RawRequest&, const std::string&) {
+          return Answer{200, "text/x", "ok"};
+        },
+        [](int status, const std::string&) {
+          return Answer{status, "text/x", "refused"};
+        });
+  }
+
+  void start() {
+    listener_ = make();
+    const auto port = listener_->bind();
+    ASSERT_TRUE(port);
+    port_ = *port;
+    runs_ = std::thread([this] { listener_->run(); });
+  }
+
+  void TearDown() override {
+    if (!runs_.joinable()) return;
+    listener_->stop();
+    runs_.join();
+  }
+
+  [[nodiscard]] UniqueFd connected() const {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port_));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval patience = {5, 0};
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+      return UniqueFd(-1);
+    }
+    return fd;
+  }
+
+  // Everything that comes back; empty: nobody answers.
+  [[nodiscard]] std::string ask(const std::string& bytes) const {
+    const UniqueFd fd = connected();
+    if (fd.get() < 0) return {};
+    (void)send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    (void)shutdown(fd.get(), SHUT_WR);
+    std::string text;
+    char buffer[4096];
+    for (ssize_t got = 0; (got = recv(fd.get(), buffer, sizeof buffer, 0)) > 0;) {
+      text.append(buffer, static_cast<std::size_t>(got));
+    }
+    return text;
+  }
+
+  static std::size_t answers_in(const std::string& text) {
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find("HTTP/1.1 ", at)) != std::string::npos; ++at) ++count;
+    return count;
+  }
+
+  std::unique_ptr<Listener> listener_;
+  std::thread runs_;
+  int port_ = 0;
+};
+
+constexpr const char* kPlainGet = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+// What the library leaves unread would be the next request, on a connection that a proxy may share.
+TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
+  start();
+  const std::string inner = "GET /healthz HTTP/1.1\r\nA: b\r\n\r\n";
+  const std::string length = "Content-Length: " + std::to_string(inner.size()) + "\r\n";
+  for (const std::string& head : {"GET / HTTP/1.1\r\n" + length, "HEAD / HTTP/1.1\r\n" + length,
+                                  std::string("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"),
+                                  "POST / HTTP/1.1\r\nContent-Length: 0\r\n" + length,
+                                  "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + length}) {
+    const std::string answer = ask(head + "\r\n" + inner);
+    EXPECT_EQ(answers_in(answer), 1U) << head << answer;
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << head << answer;
+  }
+  EXPECT_TRUE(ask("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+}  // namespace
+}  // namespace blkrewind::serve
