@@ -1,5 +1,6 @@
 #include "cli/serve/listener.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -7,10 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "cli/serve/server_log.h"
+
 namespace blkrewind::serve {
 namespace {
 
 constexpr int kRequestsPerConnection = 1000;
+constexpr std::chrono::milliseconds kStopPoll{1};
+constexpr std::chrono::milliseconds kRebindPause{100};
 
 // What the HTTP library does not hand from a connection to its requests. A thread has one at a
 // time.
@@ -158,22 +163,36 @@ void Listener::set_up() {
 
 Result<int> Listener::bind() {
   const std::string where = options_.host + ":" + std::to_string(options_.port);
-  if (options_.port == 0) {
-    const int port = bind_to_any_port(options_.host);
-    if (port > 0) return port;
-  } else if (bind_to_port(options_.host, options_.port)) {
-    return options_.port;
+  const int port = options_.port == 0                           ? bind_to_any_port(options_.host)
+                   : bind_to_port(options_.host, options_.port) ? options_.port
+                                                                : -1;
+  if (port > 0) {
+    options_.port = port;
+    return port;
   }
   Error error = system_error(errno, "cannot listen on " + where);
   error.hint = "see who has that port (ss -ltnp), or name another address: --listen ADDRESS:PORT";
   return fail(std::move(error));
 }
 
-void Listener::run() { listen_after_bind(); }
+void Listener::run() {
+  while (!stopping_) {
+    listen_after_bind();
+    // The library gives up, and closes the port, at errors of accept(2) that pass by themselves.
+    if (!stopping_) log_line(LogLevel::kError, "no connection could be accepted; trying again");
+    for (bool again = false; !stopping_ && !again;) {
+      std::this_thread::sleep_for(kRebindPause);
+      again = bind().has_value();
+    }
+  }
+  ended_ = true;
+}
 
 void Listener::stop() {
   stopping_ = true;
-  httplib::Server::stop();
+  // What does not run yet cannot be stopped, and would run for ever.
+  while (!ended_ && !is_running()) std::this_thread::sleep_for(kStopPoll);
+  if (!ended_) httplib::Server::stop();
 }
 
 bool Listener::process_and_close_socket(socket_t sock) {

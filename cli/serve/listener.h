@@ -39,9 +39,10 @@ class Listener final : private httplib::Server {
   // Returns the port. kBusy when somebody has it, kInvalidArgument for an address of another
   // machine.
   [[nodiscard]] Result<int> bind();
-  // Serves until stop() is called; then requests under way are answered, and it returns.
+  // After bind(). Serves until stop() is called; then requests under way are answered, and it
+  // returns.
   void run();
-  // Any thread.
+  // Any thread but that of run(), which is called once, now or later.
   void stop();
 
  private:
@@ -52,6 +53,7 @@ class Listener final : private httplib::Server {
   const Handler handler_;
   const Refuser refuser_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> ended_{false};
 };
 
 }  // namespace blkrewind::serve

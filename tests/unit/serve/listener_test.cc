@@ -91,6 +91,35 @@ class ListenerTest : public testing::Test {
 
 constexpr const char* kPlainGet = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
+// A signal that comes while the server starts.
+TEST_F(ListenerTest, StopsWhenItIsStoppedBeforeItRuns) {
+  const auto listener = make();
+  ASSERT_TRUE(listener->bind());
+  std::thread stops([&] { listener->stop(); });
+  std::this_thread::sleep_for(100ms);
+  listener->run();
+  stops.join();
+}
+
+// accept(2) fails for once, as it does without memory; here since the socket was shut down.
+TEST_F(ListenerTest, GoesOnAfterAnErrorOfAccept) {
+  start();
+  ASSERT_EQ(answers_in(ask(kPlainGet)), 1U);
+  for (int fd = 3; fd < 1024; ++fd) {
+    int listens = 0;
+    socklen_t length = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens != 0) {
+      ASSERT_EQ(shutdown(fd, SHUT_RD), 0);
+    }
+  }
+  std::string answer;
+  for (int i = 0; i < 500 && answer.empty(); ++i) {
+    answer = ask(kPlainGet);
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(answers_in(answer), 1U);
+}
+
 // What the library leaves unread would be the next request, on a connection that a proxy may share.
 TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
   start();
