@@ -1,5 +1,7 @@
 #include "cli/serve/listener.h"
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -135,6 +137,11 @@ void Listener::set_up() {
   new_task_queue = [max = options_.connections_max] { return new ConnectionThreads(max); };
   set_payload_max_length(kBodyBytesMax);
   set_tcp_nodelay(true);
+  // The library's own would let a second server have the same port, and each get some requests.
+  set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    (void)::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
   // Only what answers say of it: the connection itself counts.
   set_keep_alive_max_count(kRequestsPerConnection);
   const auto handle = [this](const httplib::Request& request, httplib::Response& response) {

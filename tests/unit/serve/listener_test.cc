@@ -101,6 +101,11 @@ TEST_F(ListenerTest, StopsWhenItIsStoppedBeforeItRuns) {
   stops.join();
 }
 
+TEST_F(ListenerTest, APortIsForOne) {
+  start();
+  EXPECT_FALSE(make(port_)->bind()) << "half of the requests would be lost to each";
+}
+
 // accept(2) fails for once, as it does without memory; here since the socket was shut down.
 TEST_F(ListenerTest, GoesOnAfterAnErrorOfAccept) {
   start();
