@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 4096;
 constexpr std::chrono::milliseconds kStopPoll{100};
+constexpr std::chrono::milliseconds kShortLinger{5};
 constexpr int kDrainsMax = 16;  // reads of what a client still sends when it is hung up on
 
 using AddressOf = int (*)(int, sockaddr*, socklen_t*);
@@ -41,7 +42,7 @@ void name_end(int fd, AddressOf address_of, std::string& ip, int& port) {
 }  // namespace
 
 Connection::Connection(int fd, SSL_CTX* tls, const ConnectionLimits& limits)
-    : fd_(fd), limits_(limits), buffer_(kBufferBytes) {
+    : fd_(fd), limits_(limits), linger_(kStopPoll), buffer_(kBufferBytes) {
   const int flags = fcntl(fd_, F_GETFL);
   fcntl(fd_, F_SETFL, flags | O_NONBLOCK);
   if (tls != nullptr) {
@@ -54,7 +55,7 @@ Connection::Connection(int fd, SSL_CTX* tls, const ConnectionLimits& limits)
 Connection::~Connection() {
   if (ssl_) SSL_shutdown(ssl_.get());
   ::shutdown(fd_, SHUT_WR);
-  const auto deadline = Clock::now() + kStopPoll;
+  const auto deadline = Clock::now() + linger_;
   for (int i = 0; i < kDrainsMax && wait(POLLIN, deadline); ++i) {
     if (::recv(fd_, buffer_.data(), buffer_.size(), 0) <= 0) break;
   }
@@ -105,6 +106,8 @@ bool Connection::wait_for_request(const std::atomic<bool>& stop) {
   read_deadline_ = Clock::now() + limits_.request;
   return true;
 }
+
+void Connection::end_soon() { linger_ = kShortLinger; }
 
 void Connection::send_and_forget(std::string_view text) {
   if (ssl_) {

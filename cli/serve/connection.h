@@ -45,6 +45,8 @@ class Connection final : public httplib::Stream {
   [[nodiscard]] bool wait_for_request(const std::atomic<bool>& stop);
   // The request was longer than is read.
   [[nodiscard]] bool is_over_limit() const { return over_limit_; }
+  // Its end is waited for by somebody who has others to see to: the destructor takes little time.
+  void end_soon();
   // Sends as much as is taken at once, without the HTTP library.
   void send_and_forget(std::string_view text);
 
@@ -66,6 +68,7 @@ class Connection final : public httplib::Stream {
 
   const int fd_;
   const ConnectionLimits limits_;
+  std::chrono::milliseconds linger_;
   SslHandle ssl_;
   std::vector<char> buffer_;  // received, not read yet: [begin_, end_)
   std::size_t begin_ = 0;

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ namespace blkrewind::serve {
 namespace {
 
 constexpr int kRequestsPerConnection = 1000;
+constexpr int kBacklog = 128;  // the HTTP library's 5 makes the sixth of a burst wait a second
 constexpr std::chrono::milliseconds kStopPoll{1};
 constexpr std::chrono::milliseconds kRebindPause{100};
 
@@ -36,10 +38,9 @@ class ConnectionThreads final : public httplib::TaskQueue {
   void enqueue(std::function<void()> work) override {
     {
       const std::lock_guard<std::mutex> guard(mutex_);
-      if (busy_ < max_) {
+      if (busy_ < max_ && has_thread_for(busy_ + 1)) {
         ++busy_;
         work_.push_back(std::move(work));
-        if (threads_.size() < busy_) threads_.emplace_back([this] { serve(); });
         wake_.notify_one();
         return;
       }
@@ -60,6 +61,17 @@ class ConnectionThreads final : public httplib::TaskQueue {
   }
 
  private:
+  // Makes one when there are too few; the machine may have none to give.
+  bool has_thread_for(std::size_t connections) {
+    if (threads_.size() >= connections) return true;
+    try {
+      threads_.emplace_back([this] { serve(); });
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  }
+
   void serve() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
@@ -175,6 +187,7 @@ Result<int> Listener::bind() {
                                                                 : -1;
   if (port > 0) {
     options_.port = port;
+    (void)::listen(svr_sock_, kBacklog);
     return port;
   }
   Error error = system_error(errno, "cannot listen on " + where);
@@ -209,7 +222,8 @@ bool Listener::process_and_close_socket(socket_t sock) {
   connection.get_remote_ip_and_port(ip, port);
   t_at_work.peer = ip + ":" + std::to_string(port);
   if (t_at_work.send_away) {
-    // On the thread that accepts: no handshake, no waiting.
+    // On the thread that accepts: no handshake, and hardly any waiting.
+    connection.end_soon();
     const Answer answer = refuser_(503, t_at_work.peer);
     if (!options_.tls) connection.send_and_forget(as_http(answer));
     return false;

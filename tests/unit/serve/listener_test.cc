@@ -125,6 +125,28 @@ TEST_F(ListenerTest, GoesOnAfterAnErrorOfAccept) {
   EXPECT_EQ(answers_in(answer), 1U);
 }
 
+TEST_F(ListenerTest, ABurstOfConnectionsDoesNotWait) {
+  start();
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<UniqueFd> burst;
+  for (int i = 0; i < 100; ++i) burst.push_back(connected());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 900ms)
+      << "a lost SYN is sent again after 1 s";
+}
+
+TEST_F(ListenerTest, RefusingManyDoesNotHoldUpTheNextOne) {
+  start();
+  std::vector<UniqueFd> held;
+  for (int i = 0; i < 4; ++i) held.push_back(connected());
+  std::this_thread::sleep_for(100ms);  // until each has its thread
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<UniqueFd> refused;
+  for (int i = 0; i < 50; ++i) refused.push_back(connected());
+  held.clear();
+  EXPECT_EQ(answers_in(ask(kPlainGet)), 1U);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+}
+
 // What the library leaves unread would be the next request, on a connection that a proxy may share.
 TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
   start();
