@@ -42,10 +42,10 @@ void name_end(int fd, AddressOf address_of, std::string& ip, int& port) {
 }  // namespace
 
 Connection::Connection(int fd, SSL_CTX* tls, const ConnectionLimits& limits)
-    : fd_(fd), limits_(limits), linger_(kStopPoll), buffer_(kBufferBytes) {
+    : fd_(fd), limits_(limits), linger_(kStopPoll), tls_(tls != nullptr), buffer_(kBufferBytes) {
   const int flags = fcntl(fd_, F_GETFL);
   fcntl(fd_, F_SETFL, flags | O_NONBLOCK);
-  if (tls != nullptr) {
+  if (tls_) {
     ssl_.reset(SSL_new(tls));
     if (ssl_) SSL_set_fd(ssl_.get(), fd_);
   }
@@ -84,7 +84,8 @@ bool Connection::wait_for_tls(int result, Clock::time_point deadline) {
 }
 
 bool Connection::handshake() {
-  if (!ssl_) return true;
+  if (!tls_) return true;
+  if (!ssl_) return false;  // out of memory; never plain where TLS was asked for
   const auto deadline = Clock::now() + limits_.answer;
   while (true) {
     ERR_clear_error();

@@ -69,6 +69,7 @@ class Connection final : public httplib::Stream {
   const int fd_;
   const ConnectionLimits limits_;
   std::chrono::milliseconds linger_;
+  const bool tls_;
   SslHandle ssl_;
   std::vector<char> buffer_;  // received, not read yet: [begin_, end_)
   std::size_t begin_ = 0;
