@@ -26,6 +26,13 @@ const char* state_text(ResetState state) {
   return "failed";
 }
 
+// What was accepted is done by and by, also while nobody holds the disk: not to be taken for done.
+const std::string& status_of(const DiskInfo& disk) {
+  static const std::string reset = "ReIniting";
+  const bool waits = disk.last_reset && disk.last_reset->state == ResetState::kAccepted;
+  return waits ? reset : disk.status;
+}
+
 // Not the API's: how the last ResetDisk of this disk ended, for whoever polls.
 Json json_of(const ResetInfo& reset) {
   Json row;
@@ -44,7 +51,7 @@ Json json_of(const ActionContext& context, const DiskInfo& disk,
   Json row;
   row["DiskId"] = disk.id;
   row["DiskName"] = "";
-  row["Status"] = disk.status;
+  row["Status"] = status_of(disk);
   row["Size"] = gib_of(disk.device_bytes);
   row["InstanceId"] = disk.instance_id;
   row["Device"] = disk.path;
@@ -67,7 +74,7 @@ struct DiskFilter {
 
   [[nodiscard]] bool lets_through(const DiskInfo& disk) const {
     return passes(ids, disk.id) && (!instance || *instance == disk.instance_id) &&
-           (!status || *status == disk.status);
+           (!status || *status == status_of(disk));
   }
 };
 

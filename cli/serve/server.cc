@@ -13,6 +13,7 @@
 #include "cli/serve/retention.h"
 #include "cli/serve/server_log.h"
 #include "cli/serve/service.h"
+#include "cli/serve/unfinished.h"
 
 namespace blkrewind::serve {
 namespace {
@@ -49,22 +50,6 @@ std::string url_of(const Address& address, int port, bool tls) {
          (six ? "[" + address.host + "]" : address.host) + ":" + std::to_string(port);
 }
 
-// Before anybody is answered, so that nobody sees a disk that waits for its reset as In_use.
-Status take_up_unfinished(Engine& engine, Jobs& jobs) {
-  BLKREWIND_ASSIGN(auto tasks, engine.unfinished_rollbacks());
-  for (RollbackTask& task : tasks) {
-    auto place = jobs.reserve();
-    if (!place) {
-      return fail(Errc::kBusy, "more resets wait than this server may take up at once",
-                  "start it with more --workers");
-    }
-    log_line(LogLevel::kWarning, "a reset that was cut short is taken up again request_id=" +
-                                     task.request_id() + " disk=" + task.disk_id());
-    jobs.add(std::move(*place), std::move(task));
-  }
-  return {};
-}
-
 }  // namespace
 
 Status run_server(Engine& engine, const ServerOptions& options, const StopSignals& signals,
@@ -95,13 +80,16 @@ Status run_server(Engine& engine, const ServerOptions& options, const StopSignal
       },
       [&](int status, const std::string& peer) { return service.refuse(status, peer); });
   BLKREWIND_ASSIGN(const int port, listener.bind());
-  BLKREWIND_TRY(take_up_unfinished(engine, jobs));
+  // Before anybody is answered.
+  Unfinished unfinished(engine, jobs);
+  BLKREWIND_TRY(unfinished.take_up_all());
 
   std::thread accepting([&] { listener.run(); });
   Status told = ready(url_of(address, port, tls));
   log_line(LogLevel::kInfo, "listening on " + url_of(address, port, tls));
   Retention retention(engine);
   while (told && !signals.asked()) {
+    unfinished.tend(seconds_now());
     retention.tend(seconds_now());
     std::this_thread::sleep_for(kStopPoll);
   }
