@@ -53,7 +53,7 @@ constexpr std::int64_t kBeginWithinSeconds = 3600;
 
 control::ResetEnd end_of(const Error& error, std::int64_t at) {
   return {at, error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code,
-          error.to_string()};
+          error.to_string() + (error.hint.empty() ? "" : "; " + error.hint)};
 }
 
 }  // namespace

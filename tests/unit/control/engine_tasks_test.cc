@@ -261,6 +261,14 @@ TEST_F(EngineTasks, FailedOneSaysWhy) {
   expect_restored();
 }
 
+TEST_F(EngineTasks, FailedOneSaysWhatToDo) {
+  { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
+  ASSERT_EQ(truncate(image_.c_str(), kImageBytes / 2), 0);
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+  EXPECT_EQ(disk_now().last_reset->error_code, "OperationDenied");
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("give the device its former size"));
+}
+
 TEST_F(EngineTasks, OneThatEndsWithAnExceptionHasFailed) {
   auto task = engine_->accept_rollback(disk_, snapshot_);
   ASSERT_TRUE(ok(task));
