@@ -21,6 +21,8 @@ namespace {
 constexpr std::chrono::milliseconds kStopPoll{50};
 constexpr unsigned kWorkersMax = 64;
 constexpr std::uint64_t kConnectionsMax = 900;  // below FD_SETSIZE, which the HTTP library minds
+constexpr std::uint64_t kWaitingMax = 10'000;
+constexpr std::uint64_t kGraceSecondsMax = 86'400;
 constexpr std::size_t kNoncesMax = 500'000;
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
@@ -40,6 +42,12 @@ Status check(const ServerOptions& options, const Address& address) {
   }
   if (options.connections_max < 1 || options.connections_max > kConnectionsMax) {
     return fail(Errc::kInvalidArgument, "--max-connections must be 1 to 900");
+  }
+  if (options.waiting_max > kWaitingMax) {
+    return fail(Errc::kInvalidArgument, "--max-waiting must be 0 to 10000");
+  }
+  if (options.grace_seconds > kGraceSecondsMax) {
+    return fail(Errc::kInvalidArgument, "--grace must be 0 to 86400");
   }
   return {};
 }
