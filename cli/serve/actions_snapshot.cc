@@ -38,6 +38,11 @@ Result<std::vector<Tag>> tags_of(const Parameters& parameters) {
     const std::string value = "Tag." + std::to_string(i + 1) + ".Value";
     tags.push_back({keys[i], std::string(parameters.find(value).value_or(""))});
   }
+  // One that is left out by mistake would make a filter that lets everything through.
+  for (std::size_t i = keys.size() + 1; i <= kTagsMax; ++i) {
+    const std::string tag = "Tag." + std::to_string(i);
+    if (parameters.find(tag + ".Value")) return fail(missing_parameter(tag + ".Key"));
+  }
   return tags;
 }
 

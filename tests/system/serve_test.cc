@@ -81,6 +81,15 @@ TEST_F(ServeTest, NoRequestNamesADevice) {
   call("ResetDisk", {{"DiskId", disk_}, {"SnapshotId", "before"}}, 404);
 }
 
+TEST_F(ServeTest, ATagWithoutAKeyIsNotIgnored) {
+  start();
+  for (const std::string action : {"CreateSnapshot", "DescribeSnapshots"}) {
+    const json answer =
+        call(action, {{"RegionId", "r"}, {"DiskId", disk_}, {"Tag.1.Value", "x"}}, 400);
+    EXPECT_NE(answer["Message"].get<std::string>().find("Tag.1.Key"), std::string::npos) << answer;
+  }
+}
+
 TEST_F(ServeTest, AnInterruptedResetIsResumedAtTheNextStart) {
   const std::string before = content();
   for (int round = 0; round < 10; ++round) {
@@ -159,6 +168,9 @@ TEST_F(ServeTest, StartsOnlyWhenItIsSafe) {
   refused({"--listen", "[::]:0"}, "TLS");
   refused({"--listen", "8470"}, "address");
   refused({"--listen", "127.0.0.1:99999"}, "address");
+  // 2^64 - 1: as a number of places it would be one less than none.
+  refused({"--max-waiting", "-1"}, "--max-waiting must be");
+  refused({"--grace", "-1"}, "--grace must be");
   refused({"--tls-cert", keys_}, "--tls-key");
   refused({"--tls-cert", keys_, "--tls-key", keys_}, "certificate");
   chmod(keys_.c_str(), 0640);
