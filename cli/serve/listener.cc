@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kRequestsPerConnection = 1000;
 constexpr int kBacklog = 128;  // the HTTP library's 5 makes the sixth of a burst wait a second
-constexpr std::chrono::milliseconds kStopPoll{1};
+constexpr std::chrono::milliseconds kStopLook{1};
 constexpr std::chrono::milliseconds kRebindPause{100};
 
 // What the HTTP library does not hand from a connection to its requests. A thread has one at a
@@ -211,7 +211,7 @@ void Listener::run() {
 void Listener::stop() {
   stopping_ = true;
   // What does not run yet cannot be stopped, and would run for ever.
-  while (!ended_ && !is_running()) std::this_thread::sleep_for(kStopPoll);
+  while (!ended_ && !is_running()) std::this_thread::sleep_for(kStopLook);
   if (!ended_) httplib::Server::stop();
 }
 
