@@ -52,7 +52,7 @@ struct GatewayOptions {
   std::string version = "2014-05-26";
   std::vector<std::string> actions;  // the known ones
   // Authentic requests of any half an hour: those with timestamps around now, 15 minutes either
-  // way. About 100 bytes each.
+  // way. About 50 bytes each.
   std::size_t nonces_max = 65536;
 };
 

@@ -18,12 +18,13 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr std::chrono::milliseconds kStopPoll{50};
+constexpr std::chrono::milliseconds kSignalPoll{50};
 constexpr unsigned kWorkersMax = 64;
 constexpr std::uint64_t kConnectionsMax = 900;  // below FD_SETSIZE, which the HTTP library minds
 constexpr std::uint64_t kWaitingMax = 10'000;
 constexpr std::uint64_t kGraceSecondsMax = 86'400;
-constexpr std::size_t kNoncesMax = 500'000;
+// About 15 MiB when full: 160 requests a second for the half hour that timestamps are good for.
+constexpr std::size_t kNoncesMax = 300'000;
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -99,7 +100,7 @@ Status run_server(Engine& engine, const ServerOptions& options, const StopSignal
   while (told && !signals.asked()) {
     unfinished.tend(seconds_now());
     retention.tend(seconds_now());
-    std::this_thread::sleep_for(kStopPoll);
+    std::this_thread::sleep_for(kSignalPoll);
   }
   log_line(LogLevel::kInfo, "stopping");
   listener.stop();

@@ -20,33 +20,28 @@
 #include "support/loop_device.h"
 #include "support/temp_dir.h"
 
-namespace blkrewind::io {
+namespace blkrewind::test {
 namespace {
 
-using test::LoopDevice;
-using test::LoopOptions;
-using test::TempDir;
-using test::Tmpfs;
+constexpr std::uint64_t kHolesDeviceBytes = 16 * kMiB;
+constexpr std::uint64_t kHolesPiece = 64 * kKiB;
+constexpr std::uint64_t kHolesPieces = kHolesDeviceBytes / kHolesPiece;
 
-constexpr std::uint64_t kDeviceBytes = 16 * kMiB;
-constexpr std::uint64_t kPiece = 64 * kKiB;
-constexpr std::uint64_t kPieces = kDeviceBytes / kPiece;
-
-std::unique_ptr<File> open_exclusively(const std::string& path) {
-  OpenOptions options;
-  options.access = Access::kReadOnly;
+std::unique_ptr<io::File> open_exclusively(const std::string& path) {
+  io::OpenOptions options;
+  options.access = io::Access::kReadOnly;
   options.exclusive_device = true;
   options.direct = true;
-  auto file = make_local_env()->open(path, options);
+  auto file = io::make_local_env()->open(path, options);
   EXPECT_TRUE(file) << file.error().to_string();
   return file ? std::move(*file) : nullptr;
 }
 
 // Which pieces hold data, as the file says.
-std::vector<bool> data_of(File& file) {
-  std::vector<bool> data(kPieces, false);
+std::vector<bool> data_of(io::File& file) {
+  std::vector<bool> data(kHolesPieces, false);
   std::uint64_t at = 0;
-  while (at < kDeviceBytes) {
+  while (at < kHolesDeviceBytes) {
     const auto extent = file.next_data(at);
     if (!extent) {
       ADD_FAILURE() << extent.error().to_string();
@@ -54,8 +49,9 @@ std::vector<bool> data_of(File& file) {
     }
     if (extent->empty()) break;
     EXPECT_GE(extent->offset, at);
-    EXPECT_LE(extent->end(), kDeviceBytes);
-    for (std::uint64_t i = extent->offset / kPiece; i * kPiece < extent->end(); ++i) data[i] = true;
+    EXPECT_LE(extent->end(), kHolesDeviceBytes);
+    for (std::uint64_t i = extent->offset / kHolesPiece; i * kHolesPiece < extent->end(); ++i)
+      data[i] = true;
     at = extent->end();
   }
   return data;
@@ -63,12 +59,12 @@ std::vector<bool> data_of(File& file) {
 
 // Which pieces are not all zero, read through the device.
 std::vector<bool> content_of(const std::string& path) {
-  std::vector<bool> content(kPieces, false);
+  std::vector<bool> content(kHolesPieces, false);
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::vector<char> piece(kPiece);
-  for (std::uint64_t i = 0; i < kPieces; ++i) {
-    EXPECT_EQ(::pread(fd.get(), piece.data(), kPiece, static_cast<off_t>(i * kPiece)),
-              static_cast<ssize_t>(kPiece));
+  std::vector<char> piece(kHolesPiece);
+  for (std::uint64_t i = 0; i < kHolesPieces; ++i) {
+    EXPECT_EQ(::pread(fd.get(), piece.data(), kHolesPiece, static_cast<off_t>(i * kHolesPiece)),
+              static_cast<ssize_t>(kHolesPiece));
     content[i] = std::any_of(piece.begin(), piece.end(), [](char c) { return c != 0; });
   }
   return content;
@@ -77,7 +73,7 @@ std::vector<bool> content_of(const std::string& path) {
 class LoopHolesTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    if (!test::have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
+    if (!have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
   }
 
   [[nodiscard]] LoopDevice make(bool on_tmpfs) {
@@ -85,7 +81,7 @@ class LoopHolesTest : public testing::TestWithParam<bool> {
     const std::string backing = on_tmpfs ? tmpfs_->file("backing") : directory_.file("backing");
     LoopOptions options;
     options.direct_io = !on_tmpfs;
-    return LoopDevice::make(backing, kDeviceBytes, 512, options);
+    return LoopDevice::make(backing, kHolesDeviceBytes, 512, options);
   }
 
   TempDir directory_;
@@ -100,11 +96,11 @@ TEST_P(LoopHolesTest, NothingThatWasWrittenIsAHole) {
     const bool direct = random() % 2 == 0;
     const UniqueFd fd(::open(loop.path().c_str(), O_RDWR | O_CLOEXEC | (direct ? O_DIRECT : 0)));
     ASSERT_TRUE(fd.valid());
-    AlignedBuffer bytes(kPiece);
+    AlignedBuffer bytes(kHolesPiece);
     for (int i = 0; i < 5; ++i) {
-      std::fill_n(bytes.data(), kPiece, static_cast<std::byte>(1 + random() % 255));
-      const std::uint64_t at = random() % kPieces * kPiece;
-      std::uint64_t range[2] = {random() % kPieces * kPiece, kPiece};
+      std::fill_n(bytes.data(), kHolesPiece, static_cast<std::byte>(1 + random() % 255));
+      const std::uint64_t at = random() % kHolesPieces * kHolesPiece;
+      std::uint64_t range[2] = {random() % kHolesPieces * kHolesPiece, kHolesPiece};
       ASSERT_EQ(::pwrite(fd.get(), bytes.data(), 4096, static_cast<off_t>(at)), 4096);
       if (random() % 2 == 0) static_cast<void>(::ioctl(fd.get(), BLKDISCARD, range));
       if (random() % 4 == 0) static_cast<void>(::ioctl(fd.get(), BLKZEROOUT, range));
@@ -116,7 +112,7 @@ TEST_P(LoopHolesTest, NothingThatWasWrittenIsAHole) {
       data = data_of(*file);
     }
     const std::vector<bool> content = content_of(loop.path());
-    for (std::uint64_t i = 0; i < kPieces; ++i) {
+    for (std::uint64_t i = 0; i < kHolesPieces; ++i) {
       ASSERT_TRUE(data[i] || !content[i]) << "round " << round << ", piece " << i;
     }
   }
@@ -131,29 +127,29 @@ TEST_P(LoopHolesTest, HolesOfASparseFileAreKnown) {
   const auto file = open_exclusively(loop.path());
   ASSERT_NE(file, nullptr);
   const std::vector<bool> data = data_of(*file);
-  EXPECT_TRUE(data[5 * kMiB / kPiece]);
+  EXPECT_TRUE(data[5 * kMiB / kHolesPiece]);
   EXPECT_LE(std::count(data.begin(), data.end(), true), 2);
 }
 
 TEST_P(LoopHolesTest, AFileThatIsTooShortTellsNothing) {
   const LoopDevice loop = make(GetParam());
-  ASSERT_EQ(::truncate(loop.backing().c_str(), static_cast<off_t>(kDeviceBytes / 2)), 0);
+  ASSERT_EQ(::truncate(loop.backing().c_str(), static_cast<off_t>(kHolesDeviceBytes / 2)), 0);
   const auto file = open_exclusively(loop.path());
   ASSERT_NE(file, nullptr);
   const auto extent = file->next_data(0);
   ASSERT_TRUE(extent);
-  EXPECT_EQ(*extent, (Extent{0, kDeviceBytes})) << "it has to be read, to fail";
+  EXPECT_EQ(*extent, (Extent{0, kHolesDeviceBytes})) << "it has to be read, to fail";
 }
 
 TEST_P(LoopHolesTest, AnotherFileUnderTheNameTellsNothing) {
   const LoopDevice loop = make(GetParam());
   ASSERT_EQ(::rename(loop.backing().c_str(), (loop.backing() + ".moved").c_str()), 0);
-  test::make_sparse_file(loop.backing(), kDeviceBytes);
+  make_sparse_file(loop.backing(), kHolesDeviceBytes);
   const auto file = open_exclusively(loop.path());
   ASSERT_NE(file, nullptr);
   const auto extent = file->next_data(0);
   ASSERT_TRUE(extent);
-  EXPECT_EQ(extent->end(), kDeviceBytes);
+  EXPECT_EQ(extent->end(), kHolesDeviceBytes);
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, LoopHolesTest, testing::Bool(), [](const auto& tested) {
@@ -161,4 +157,4 @@ INSTANTIATE_TEST_SUITE_P(Over, LoopHolesTest, testing::Bool(), [](const auto& te
 });
 
 }  // namespace
-}  // namespace blkrewind::io
+}  // namespace blkrewind::test
