@@ -184,7 +184,7 @@ Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& p
     }
     // What was accepted was meant for the device that was the disk until now. One that has begun
     // goes on where its bytes are.
-    if (!view.intent) BLKREWIND_TRY(take_place(view, view.disk.path));
+    if (!view.intent) BLKREWIND_TRY(take_place(view, view.disk.path, {}));
     return operations_->adopt_disk(view.disk.number, path);
   }
   return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,

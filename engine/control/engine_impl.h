@@ -134,9 +134,13 @@ class Engine::Impl {
   [[nodiscard]] Result<Restore> resolve(const std::string& target, const std::string& snapshot);
   [[nodiscard]] Status allow(const Restore& restore);
   // Locks the disk for another operation, which takes the place of a rollback that was accepted and
-  // is held by nobody. `path`: of the device, for the refusal.
+  // is held by nobody. `path`: of the device, for the refusal. `finishes`: the id of the snapshot
+  // that it goes on to bring back; one that was accepted for the same stays accepted.
   [[nodiscard]] Result<std::shared_ptr<io::Lock>> take_place(const DiskView& view,
-                                                             const std::string& path);
+                                                             const std::string& path,
+                                                             const std::string& finishes);
+  // What was accepted for this snapshot has been done by another hand.
+  void note_done(const DiskView& view, const std::string& snapshot_id);
   [[nodiscard]] Result<RollbackReceipt> restore_to(const Restore& restore,
                                                    const RollbackOptions& options,
                                                    const Monitor& monitor);

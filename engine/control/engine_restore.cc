@@ -56,17 +56,25 @@ Status Engine::Impl::allow(const Restore& restore) {
 }
 
 Result<std::shared_ptr<io::Lock>> Engine::Impl::take_place(const DiskView& view,
-                                                           const std::string& path) {
+                                                           const std::string& path,
+                                                           const std::string& finishes) {
   // The lock comes first: what somebody holds is theirs, however it looked a moment ago.
   auto lock = operations_->hold_disk(view.disk.number);
   if (!lock && lock.error().code == Errc::kBusy) return fail(control::conflict(path));
   if (!lock) return lock;
   BLKREWIND_ASSIGN(const auto reset, catalog_->reset_of(view.disk.id));
   if (!reset || reset->state != ResetState::kAccepted) return lock;
+  if (reset->snapshot_id == finishes) return lock;
   BLKREWIND_TRY(
       catalog_->end_reset(view.disk.id, reset->request_id,
                           {now(), "Operation.Conflict", "another operation took its place"}));
   return lock;
+}
+
+void Engine::Impl::note_done(const DiskView& view, const std::string& snapshot_id) {
+  const auto reset = catalog_->reset_of(view.disk.id);
+  if (!reset || !*reset || (*reset)->snapshot_id != snapshot_id) return;
+  reset_ends_.note(*catalog_, view.disk.id, (*reset)->request_id, {now(), {}, {}});
 }
 
 Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
@@ -75,7 +83,7 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   BLKREWIND_TRY(allow(restore));
   std::shared_ptr<io::Lock> lock;
   if (!options.dry_run) {
-    BLKREWIND_ASSIGN(lock, take_place(*restore.found.disk, restore.found.path));
+    BLKREWIND_ASSIGN(lock, take_place(*restore.found.disk, restore.found.path, {}));
   }
   RollbackRequest request;
   request.disk = restore.found.disk->disk.number;
@@ -181,10 +189,13 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   restore.found.path = found.path;
   restore.found.disk = found.view;
   BLKREWIND_TRY(allow(restore));
-  BLKREWIND_ASSIGN(auto lock, take_place(found.view, found.path));
-  return unless_busy(
-      operations_->resume(found.view.disk.number, found.path, backwards, monitor, std::move(lock)),
-      found.path);
+  const std::string finishes = backwards ? std::string() : restore.request.snapshot_text;
+  BLKREWIND_ASSIGN(const auto lock, take_place(found.view, found.path, finishes));
+  auto done =
+      unless_busy(operations_->resume(found.view.disk.number, found.path, backwards, monitor, lock),
+                  found.path);
+  if (done && !backwards) note_done(found.view, finishes);
+  return done;
 }
 
 }  // namespace blkrewind

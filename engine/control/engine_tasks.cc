@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "control/describe.h"
 #include "control/engine_impl.h"
 #include "control/guarded.h"
 
@@ -54,6 +55,16 @@ constexpr std::int64_t kBeginWithinSeconds = 3600;
 control::ResetEnd end_of(const Error& error, std::int64_t at) {
   return {at, error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code,
           error.to_string() + (error.hint.empty() ? "" : "; " + error.hint)};
+}
+
+// A rollback of that request has finished; or, where this request went on with an interrupted one,
+// that one has, to the same snapshot, since this was accepted.
+bool has_been_done(const DiskView& view, const ResetRow& row) {
+  const format::LastRollback& last = view.disk.last_rollback;
+  if (last.request_id.empty()) return false;
+  if (last.request_id == row.request_id) return true;
+  const format::SnapshotRecord* target = control::snapshot_of(view, last.target);
+  return target != nullptr && target->id == row.snapshot_id && last.finished_at >= row.accepted_at;
 }
 
 }  // namespace
@@ -160,7 +171,7 @@ Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
   BLKREWIND_ASSIGN(const auto found, find(row.disk_id));
   if (found && found->view.locked) return std::nullopt;  // another process has it
   const bool interrupted = found && found->view.intent;
-  if (found && !interrupted && found->view.disk.last_rollback.request_id == row.request_id) {
+  if (found && !interrupted && has_been_done(found->view, row)) {
     BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, {now(), {}, {}}));
     return std::nullopt;
   }

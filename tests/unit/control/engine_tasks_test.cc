@@ -233,6 +233,42 @@ TEST_F(EngineTasks, AskingAgainGoesOnWithAnInterruptedOne) {
   expect_restored();
 }
 
+// It carries the request id of the one that it went on with.
+TEST_F(EngineTasks, OneThatWentOnWithAnotherIsNotDoneAgainEither) {
+  ASSERT_TRUE(killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
+    (void)engine.rollback(disk_, snapshot_, {}, monitor);
+  }));
+  const std::int64_t accepted_at = std::time(nullptr);
+  ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-5"))->run()));
+  control::ResetRow row;
+  row.disk_id = disk_;
+  row.request_id = "R-5";
+  row.snapshot_id = snapshot_;
+  row.accepted_at = accepted_at;
+  ASSERT_TRUE(EngineAccess::catalog(*engine_).accept_reset(row));  // its end was not written
+  fill(image_, 65536, 4096, 'c');
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+}
+
+TEST_F(EngineTasks, ACommandThatFinishesOneEndsIt) {
+  const auto interrupt = [&] {
+    return killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
+      auto task = engine.accept_rollback(disk_, snapshot_);
+      if (task) (void)task->run(monitor);
+    });
+  };
+  ASSERT_TRUE(interrupt());
+  ASSERT_TRUE(ok(engine_->resume(disk_)));
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+  fill(image_, 65536, 4096, 'b');
+  ASSERT_TRUE(interrupt());
+  ASSERT_TRUE(ok(engine_->undo(disk_)));
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed) << "it was taken back";
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+}
+
 TEST_F(EngineTasks, CancelledOneStaysAccepted) {
   const std::atomic<bool> cancel = true;
   Monitor monitor;
