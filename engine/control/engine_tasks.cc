@@ -58,13 +58,14 @@ control::ResetEnd end_of(const Error& error, std::int64_t at) {
 }
 
 // A rollback of that request has finished; or, where this request went on with an interrupted one,
-// that one has, to the same snapshot, since this was accepted.
+// that one has, to the same snapshot, since this was accepted: not in the same second, which may
+// have been before it.
 bool has_been_done(const DiskView& view, const ResetRow& row) {
   const format::LastRollback& last = view.disk.last_rollback;
   if (last.request_id.empty()) return false;
   if (last.request_id == row.request_id) return true;
   const format::SnapshotRecord* target = control::snapshot_of(view, last.target);
-  return target != nullptr && target->id == row.snapshot_id && last.finished_at >= row.accepted_at;
+  return target != nullptr && target->id == row.snapshot_id && last.finished_at > row.accepted_at;
 }
 
 }  // namespace
