@@ -86,7 +86,9 @@ int run_share(unsigned process) {
 // How many of the states a workload is to bring: what the ones before it could not is added.
 std::uint64_t target_of(std::size_t index, std::size_t workloads) {
   const std::uint64_t found = share.tally->counts().states;
-  const std::uint64_t left = settings.states - std::min(settings.states, found);
+  // Some have fewer than their share, and the last ones could not make up for it.
+  const std::uint64_t aim = settings.states + settings.states / 8;
+  const std::uint64_t left = aim - std::min(aim, found);
   return (left + (workloads - index) - 1) / (workloads - index);
 }
 
