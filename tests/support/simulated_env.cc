@@ -1,6 +1,7 @@
 // The Env itself, and power cuts. The controls are in simulated_controls.cc.
 #include "support/simulated_env.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "support/simulated_file.h"
@@ -39,6 +40,8 @@ Result<std::unique_ptr<io::Queue>> SimulatedEnv::make_queue(const io::QueueOptio
   if (options.depth == 0 || !is_aligned(options.slot_bytes, kDirectAlignmentBytes)) {
     return fail(Errc::kInvalidArgument, "a queue needs a depth and slots of whole 4096 bytes");
   }
+  largest_pool_bytes_ =
+      std::max(largest_pool_bytes_, std::uint64_t{options.slots} * options.slot_bytes);
   return std::make_unique<SimulatedQueue>(disk_, options);
 }
 

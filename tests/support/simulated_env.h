@@ -134,6 +134,8 @@ class SimulatedEnv final : public io::Env {
   void set_holds_store(const std::string& path, bool holds_store);
   // Something that another process does just when a folder has been listed; once.
   void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
+  // Of all queues so far, the most memory that one wanted for its slots.
+  [[nodiscard]] std::uint64_t largest_pool_bytes() const { return largest_pool_bytes_; }
   // Edits what probe() is about to return; must not call this Env.
   void set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust);
 
@@ -150,6 +152,7 @@ class SimulatedEnv final : public io::Env {
   std::shared_ptr<SimulatedDisk> disk_;
   std::shared_ptr<LockTable> locks_ = std::make_shared<LockTable>();
   std::function<void()> after_listing_;
+  std::uint64_t largest_pool_bytes_ = 0;
 };
 
 }  // namespace blkrewind::sim

@@ -34,6 +34,17 @@ TEST(Snapshot, StoresWhatIsNotZero) {
   EXPECT_TRUE(bench.empties());
 }
 
+TEST(Snapshot, TakesNoMoreMemoryThanItMay) {
+  for (const std::uint64_t allowed : {kDefaultBufferBytes, 4 * kMiB}) {
+    OperationsBench bench(Bytes(64 * kMiB), 64 * kKiB);
+    auto operations =
+        Operations::open(bench.env(), {.store = kStore, .threads = 1, .buffer_bytes = allowed});
+    ASSERT_TRUE(ok(operations));
+    ASSERT_TRUE(ok((*operations)->snapshot(bench.disk(), kDevice, {}, {})));
+    EXPECT_EQ(bench.env().largest_pool_bytes(), allowed);
+  }
+}
+
 TEST(Snapshot, OfAnUnchangedDeviceStoresNothing) {
   OperationsBench bench(pattern(20 * kChunk, 1), kChunk);
   const auto first = bench.snapshot();
