@@ -164,12 +164,13 @@ void Listener::set_up() {
     t_at_work.hang_up = true;
   };
   set_pre_routing_handler([=](const httplib::Request& request, httplib::Response& response) {
-    if (is_refused(request)) {
-      refuse(400, response);
+    if (request.method != "GET" && request.method != "POST") {
+      handle(request, response);
+      t_at_work.hang_up = true;  // its body, if it has one, is not read
       return HandlerResponse::Handled;
     }
-    if (request.method == "GET" || request.method == "POST") return HandlerResponse::Unhandled;
-    handle(request, response);
+    if (!is_refused(request)) return HandlerResponse::Unhandled;
+    refuse(400, response);
     return HandlerResponse::Handled;
   });
   Get(".*", handle);

@@ -31,6 +31,7 @@ std::int64_t digest_of_rows(SQLite::Database& database) {
   add_rows(database, "SELECT * FROM instance_locks ORDER BY instance_id, reason", content);
   add_rows(database, "SELECT * FROM disks ORDER BY disk_id", content);
   if (database.tableExists("resets")) {  // version 2
+    add_rows(database, "SELECT name, sql FROM sqlite_master ORDER BY name", content);
     add_rows(database, "SELECT * FROM resets ORDER BY disk_id", content);
     add_rows(database, "SELECT * FROM snapshot_notes ORDER BY snapshot_id", content);
     add_rows(database, "SELECT * FROM snapshot_tags ORDER BY snapshot_id, key", content);
