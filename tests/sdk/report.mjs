@@ -2,15 +2,15 @@
 // that is wrong with a server, not the first thing.
 export class Report {
   #passed = 0;
-  #failed = 0;
+  #failures = [];
   #requestIds = new Set();
 
   check(good, what, got = '') {
     if (good) {
       this.#passed++;
     } else {
-      this.#failed++;
-      console.log(`FAILED: ${what}${got === '' ? '' : `: got ${show(got)}`}`);
+      this.#failures.push(`FAILED: ${what}${got === '' ? '' : `: got ${show(got)}`}`);
+      console.log(this.#failures.at(-1));
     }
     return Boolean(good);
   }
@@ -23,10 +23,11 @@ export class Report {
     return this.check(good, `${what}: the RequestId`, id);
   }
 
-  // Prints the count; returns the exit status.
+  // Prints what failed once more, where it is found, and the count; returns the exit status.
   close() {
-    console.log(`\n${this.#passed} passed, ${this.#failed} failed`);
-    return this.#failed === 0 ? 0 : 1;
+    console.log(`\n${this.#failures.map((failure) => `${failure}\n`).join('')}`);
+    console.log(`${this.#passed} passed, ${this.#failures.length} failed`);
+    return this.#failures.length === 0 ? 0 : 1;
   }
 }
 

@@ -64,7 +64,7 @@ clean_up() {
     losetup --list --noheadings --output NAME,BACK-FILE | awk -v work="$work/" 'index($2, work) == 1 { print $1 }')
   if [ "$status" != 0 ] && [ -f "$work/serve.log" ]; then
     echo "---- the server's last words"
-    tail -n 30 "$work/serve.log"
+    tail -n 10 "$work/serve.log"
   fi
   if [ "${BLKREWIND_SDK_KEEP:-0}" = 1 ]; then echo "kept: $work"; else rm -rf "$work"; fi
   exit "$status"
