@@ -16,6 +16,7 @@ void add_image_commands(CLI::App& app, Command& chosen);     // export, import
 void add_rollback_commands(CLI::App& app, Command& chosen);  // rollback, undo, resume
 void add_store_commands(CLI::App& app, Command& chosen);     // verify, store init|info|gc
 void add_disk_commands(CLI::App& app, Command& chosen);
+void add_track_commands(CLI::App& app, Command& chosen);
 void add_instance_commands(CLI::App& app, Command& chosen);
 void add_serve_command(CLI::App& app, Command& chosen);
 

@@ -1,4 +1,5 @@
 // rollback, undo, resume
+#include "cli/change_source.h"
 #include "cli/commands.h"
 #include "cli/receipts.h"
 
@@ -16,13 +17,18 @@ struct RollbackArguments {
   std::string snapshot;
   bool dry_run = false;
   bool no_undo = false;
+  std::string change_source = "auto";
+  bool paranoid = false;
 };
 
 Status run_rollback(Session& session, const RollbackArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const RollbackReceipt receipt,
                    engine.rollback(arguments.target, arguments.snapshot,
-                                   {.dry_run = arguments.dry_run, .undo = !arguments.no_undo},
+                                   {.dry_run = arguments.dry_run,
+                                    .undo = !arguments.no_undo,
+                                    .change_source = change_source_of(arguments.change_source),
+                                    .paranoid = arguments.paranoid},
                                    session.monitor()));
   return report_rollback(session, receipt, RollbackVerb::kRollback, arguments.target,
                          arguments.snapshot);
@@ -59,6 +65,9 @@ void add_rollback_commands(CLI::App& app, Command& chosen) {
     command->add_flag("--dry-run", arguments->dry_run, "Only say what would be done");
     command->add_flag("--no-undo", arguments->no_undo,
                       "Do not keep what is overwritten: it cannot be taken back");
+    add_change_source(*command, arguments->change_source);
+    command->add_flag("--paranoid", arguments->paranoid,
+                      "Read the whole device afterwards, and fail if anything was missed");
   }
   {
     auto [command, arguments] = add_command<TargetArguments>(

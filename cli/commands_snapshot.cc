@@ -1,4 +1,5 @@
 // snapshot, list, diff, delete
+#include "cli/change_source.h"
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/signals.h"
@@ -12,12 +13,14 @@ struct SnapshotArguments {
   std::string name;
   std::string description;
   std::string chunk_size;
+  std::string change_source = "auto";
 };
 
 Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
   SnapshotOptions options;
   options.name = arguments.name;
   options.description = arguments.description;
+  options.change_source = change_source_of(arguments.change_source);
   if (!arguments.chunk_size.empty()) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
@@ -165,6 +168,7 @@ void add_snapshot_commands(CLI::App& app, Command& chosen) {
     command->add_option("--description", arguments->description, "A note");
     command->add_option("--chunk-size", arguments->chunk_size,
                         "4KiB to 1MiB, when TARGET is registered (64KiB)");
+    add_change_source(*command, arguments->change_source);
   }
   {
     auto [command, arguments] = add_command<ListArguments>(

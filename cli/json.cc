@@ -61,6 +61,7 @@ Json json_of(const SnapshotReceipt& receipt) {
   json["name"] = text_or_null(receipt.name);
   json["disk_id"] = receipt.disk_id;
   json["disk_registered"] = receipt.disk_registered;
+  json["change_source"] = text_or_null(receipt.change_source);
   json["device_bytes"] = receipt.device_bytes;
   json["scanned_bytes"] = receipt.scanned_bytes;
   json["changed_bytes"] = receipt.changed_bytes;
@@ -87,7 +88,10 @@ Json json_of(const RollbackReceipt& receipt) {
   json["zeroed_bytes"] = receipt.zeroed_bytes;
   json["undo_stored_bytes"] = receipt.undo_stored_bytes;
   json["extent_count"] = receipt.extents;
+  if (receipt.rechecked_bytes) json["rechecked_bytes"] = *receipt.rechecked_bytes;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["scan_seconds"] = receipt.scan_seconds;
+  json["restore_seconds"] = receipt.restore_seconds;
   json["root_digest"] = receipt.root_digest;
   return json;
 }
@@ -192,6 +196,25 @@ Json json_of(const InstanceInfo& instance) {
   json["in_arrears"] = instance.in_arrears;
   json["created_at"] = time_or_null(instance.created_at);
   json["disk_ids"] = instance.disk_ids;
+  return json;
+}
+
+Json json_of(const TrackingInfo& tracking) {
+  Json json;
+  json["disk_id"] = tracking.disk_id;
+  json["path"] = tracking.path;
+  json["trackers"] = Json::array();
+  for (const TrackerInfo& tracker : tracking.trackers) {
+    Json each;
+    each["source"] = tracker.source;
+    each["valid"] = tracker.valid;
+    each["reason"] = text_or_null(tracker.reason);
+    each["base_snapshot_id"] = text_or_null(tracker.base_snapshot_id);
+    each["changed_bytes"] = tracker.valid ? Json(tracker.changed_bytes) : Json(nullptr);
+    each["granule_bytes"] = tracker.granule_bytes;
+    each["memory_bytes"] = tracker.memory_bytes;
+    json["trackers"].push_back(std::move(each));
+  }
   return json;
 }
 

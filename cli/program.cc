@@ -115,6 +115,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   add_image_commands(app, chosen);
   add_store_commands(app, chosen);
   add_disk_commands(app, chosen);
+  add_track_commands(app, chosen);
   add_instance_commands(app, chosen);
   add_serve_command(app, chosen);
   name_values(app);

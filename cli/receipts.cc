@@ -18,6 +18,11 @@ std::string bytes_in(std::uint64_t bytes, double seconds) {
   return text;
 }
 
+// A scan needs no word of its own.
+std::string source_of(const std::string& change_source) {
+  return change_source == "scan" ? "" : change_source;
+}
+
 std::string id_and_name(const std::string& id, const std::string& name) {
   return name.empty() || name == id ? id : id + " (" + printable(name) + ")";
 }
@@ -40,6 +45,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
                     .add("disk", receipt.disk_id + (receipt.disk_registered ? ", new" : "") + ", " +
                                      format_bytes(receipt.device_bytes))
                     .add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds))
+                    .add("by", source_of(receipt.change_source))
                     .add("changed", format_bytes(receipt.changed_bytes))
                     .add("stored", format_bytes(receipt.stored_bytes))
                     .add("zero", format_bytes(receipt.zero_bytes))
@@ -66,6 +72,10 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   facts.add("restored", format_bytes(receipt.restored_bytes));
   facts.add("zeroed", format_bytes(receipt.zeroed_bytes));
   facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds));
+  facts.add("by", source_of(receipt.change_source));
+  if (receipt.rechecked_bytes) {
+    facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", nothing had been missed");
+  }
   if (!receipt.dry_run) {
     facts.add("digest", receipt.root_digest);
     facts.add("request", receipt.request_id);
@@ -123,6 +133,23 @@ std::string text_of(const CollectReceipt& receipt) {
              .add("files removed", std::to_string(receipt.removed_files))
              .add("journal", receipt.checkpointed ? "compacted" : "as it was")
              .text();
+}
+
+std::string text_of(const TrackingInfo& tracking) {
+  std::string text = tracking.disk_id + "  " + printable(tracking.path) + "\n";
+  if (tracking.trackers.empty()) return text + "  not tracked: every operation scans\n";
+  for (const TrackerInfo& tracker : tracking.trackers) {
+    text +=
+        Facts()
+            .add("tracked by", tracker.source)
+            .add("state", tracker.valid ? "valid" : "void: " + printable(tracker.reason))
+            .add("since", tracker.base_snapshot_id)
+            .add("changed", tracker.valid ? format_bytes(tracker.changed_bytes) + " at most" : "")
+            .add("granule", format_bytes(tracker.granule_bytes))
+            .add("takes", format_bytes(tracker.memory_bytes))
+            .text();
+  }
+  return text;
 }
 
 std::string text_of(const StoreInfo& store) {

@@ -22,6 +22,7 @@ enum class RollbackVerb { kRollback, kUndo, kResume };
 [[nodiscard]] std::string text_of(const ExportReceipt& receipt, const std::string& file);
 [[nodiscard]] std::string text_of(const DeleteReceipt& receipt);
 [[nodiscard]] std::string text_of(const CollectReceipt& receipt);
+[[nodiscard]] std::string text_of(const TrackingInfo& tracking);
 [[nodiscard]] std::string text_of(const StoreInfo& store);
 [[nodiscard]] std::string text_of(const InstanceInfo& instance);
 [[nodiscard]] std::string text_of(const std::vector<InstanceInfo>& instances);

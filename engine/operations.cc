@@ -54,8 +54,8 @@ Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
     if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
   }
   BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
-  return std::unique_ptr<Operations>(new Operations(std::make_unique<Parts>(
-      Parts{env, std::move(store), Means{options.threads, options.buffer_bytes}})));
+  return std::unique_ptr<Operations>(new Operations(std::make_unique<Parts>(Parts{
+      env, std::move(store), Means{options.threads, options.buffer_bytes}, options.trackers})));
 }
 
 Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -17,6 +17,7 @@
 #include "blkrewind/receipt.h"
 #include "format/records.h"
 #include "io/env.h"
+#include "track/trackers.h"
 
 namespace blkrewind {
 
@@ -25,6 +26,7 @@ struct OperationsOptions {
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
   std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation
+  track::Trackers* trackers = nullptr;  // outlive the Operations; null: nothing is tracked
 };
 
 // The state of a disk as the journal says, with what the locks say about now.
@@ -47,6 +49,8 @@ struct RollbackRequest {
   std::string takes_back = {};
   bool undo = true;
   bool dry_run = false;
+  ChangeSource change_source = ChangeSource::kAuto;
+  bool paranoid = false;
 };
 
 // A snapshot that stands in the journal as progressing, with its disk locked and its device open,
@@ -85,6 +89,14 @@ class Operations {
   // Forgets that a rollback was interrupted, and leaves the device as it is: for one that can be
   // finished in neither direction. kPrecondition while it still can.
   [[nodiscard]] Status abandon_rollback(format::DiskNumber disk);
+
+  // What remembers where a disk changes.
+  [[nodiscard]] Status start_tracking(format::DiskNumber disk, const std::string& path,
+                                      track::TrackerKind kind);
+  [[nodiscard]] Result<std::vector<std::string>> stop_tracking(format::DiskNumber disk,
+                                                               const std::string& path);
+  [[nodiscard]] Result<std::vector<track::TrackerState>> tracking(format::DiskNumber disk,
+                                                                  const std::string& path);
 
   // kPrecondition (nothing touched) when the device cannot be written now: in use, read-only,
   // another identity, or the store lives on it. `for_writing` false: reading is enough. The size is

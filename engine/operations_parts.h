@@ -17,6 +17,7 @@ struct Operations::Parts {
   io::Env& env;
   std::unique_ptr<store::Store> store;
   Means means;
+  track::Trackers* trackers;
 };
 
 // The disk, locked for one operation, and the state of the store once it was.

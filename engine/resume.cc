@@ -29,6 +29,9 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
   BLKREWIND_ASSIGN(const OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kWrite));
   BLKREWIND_TRY(check_size(device, forward));
+  BLKREWIND_ASSIGN(Tracking tracking,
+                   Tracking::begin(parts_->trackers, store, locked, device.info,
+                                   ChangeSource::kAuto, track::TrackUse::kWrite));
   const Rollback rollback{store,
                           locked,
                           device,
@@ -37,7 +40,8 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
                           store::tree_of(forward).geometry,
                           intent.request_id,
                           backwards ? *undo : forward,
-                          undo};
+                          undo,
+                          &tracking};
   auto done =
       drive_to_target(rollback, backwards ? std::optional(forward) : undo,
                       backwards || !undo ? Streaming::kWriteWhatIsWhole : Streaming::kWrite);
@@ -57,7 +61,9 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
       backwards
           ? locked.disk.last_rollback
           : format::LastRollback{intent.request_id, intent.target, intent.undo, now_seconds()};
-  BLKREWIND_TRY(finish(rollback, last));
+  // With an undo snapshot only what was planned has been looked at.
+  BLKREWIND_TRY(
+      finish(rollback, last, undo ? track::Collected::kKept : track::Collected::kDropped));
   if (backwards) done->undo_snapshot_id.reset();
   return done;
 }

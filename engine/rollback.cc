@@ -1,7 +1,9 @@
 // Bringing a device back to a snapshot.
 //
-//   1. scan      the device is compared with the target; with undo, what differs and is not held
-//                goes to segments of its own. The result is a tree of the device as it is now
+//   1. scan      the device is compared with the target, where it may differ from it; with undo,
+//                what differs and is not held goes to segments of its own. The result is a tree of
+//                the device as it is now. (Where a tracker knows what may differ and nothing is
+//                kept for undo, nothing is read: unread_rollback.h)
 //   2. preflight without undo: every chunk that will be needed is read and verified; with undo,
 //                every chunk that undo would need and that an older snapshot holds. Where that one
 //                is corrupt, the scan is made again, and the device's own bytes are kept
@@ -20,11 +22,14 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "missed_extents.h"
 #include "rollback_steps.h"
 #include "scan.h"
 #include "store/tree_diff.h"
 #include "store/tree_reader.h"
 #include "track/full_scan.h"
+#include "tracked_chunks.h"
+#include "unread_rollback.h"
 
 namespace blkrewind {
 namespace {
@@ -33,7 +38,8 @@ using format::SnapshotState;
 
 class RollbackRun {
  public:
-  explicit RollbackRun(Rollback rollback) : rollback_(std::move(rollback)) {}
+  RollbackRun(Rollback rollback, bool paranoid)
+      : rollback_(std::move(rollback)), paranoid_(paranoid) {}
 
   Result<RollbackReceipt> plan_only() {
     const Stopwatch watch;
@@ -60,6 +66,12 @@ class RollbackRun {
 
   Result<RollbackReceipt> run(bool with_undo) {
     const Stopwatch watch;
+    if (!with_undo && may_trust()) {
+      BLKREWIND_ASSIGN(UnreadRollback unread, UnreadRollback::prepare(rollback_));
+      receipt_.change_source = rollback_.tracking->source()->name();
+      receipt_.scan_seconds = watch.seconds();
+      return restore(watch, unread.planned(), [&] { return unread.stream(Streaming::kWrite); });
+    }
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
     BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), with_undo, {}));
@@ -74,36 +86,45 @@ class RollbackRun {
         BLKREWIND_ASSIGN(now, scan(writer.get(), with_undo, {}));
       }
     }
-    if (now.changed_bytes == 0) {
-      // What could be undone before still can be.
-      BLKREWIND_TRY(finish(rollback_, rollback_.locked.disk.last_rollback));
-      return complete(watch, now);
-    }
     const store::Tree tree{rollback_.geometry, now.root};
-    if (with_undo) {
+    if (now.changed_bytes == 0) {
+      // Nothing to capture, and nothing to verify.
+    } else if (with_undo) {
       BLKREWIND_TRY(writer->seal(*queue));
       make_undo_record(now);
     } else {
       BLKREWIND_TRY(writer->write_nodes(*queue));
       BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback_, tree, writer.get(),
                                                             now.changed_bytes, Streaming::kVerify));
-      if (!outcome.bad.empty()) {
-        mark_damaged(rollback_.store, rollback_.target.number);
-        Error error = bad_chunk_error(outcome.bad.front(), rollback_.geometry);
-        error.message += "; nothing was written to the device";
-        error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
-        return fail(std::move(error));
-      }
+      if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
     }
-    BLKREWIND_TRY(declare(with_undo ? writer.get() : nullptr));
+    return restore(
+        watch, now,
+        [&] { return stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite); },
+        with_undo ? writer.get() : nullptr);
+  }
+
+ private:
+  // From the intent on. `write`: streams what differs to the device. `captured`: the segments of
+  // the undo snapshot.
+  Result<RollbackReceipt> restore(const Stopwatch& watch, const ScanOutcome& now,
+                                  const std::function<Result<RestoreOutcome>()>& write,
+                                  store::SegmentWriter* captured = nullptr) {
+    if (now.changed_bytes == 0) {
+      BLKREWIND_TRY(recheck());
+      // What could be undone before still can be.
+      BLKREWIND_TRY(
+          finish(rollback_, rollback_.locked.disk.last_rollback, track::Collected::kDropped));
+      return complete(watch, now);
+    }
+    BLKREWIND_TRY(declare(captured));
 
     // From here on the device may differ from both snapshots, and the intent says so.
     const auto unfinished = [&](Error error) {
       return fail(std::move(error).with_hint(resume_hint(rollback_)));
     };
     const Stopwatch restoring;
-    const auto outcome =
-        stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite);
+    const auto outcome = write();
     if (!outcome) return unfinished(outcome.error());
     if (!outcome->bad.empty()) {
       Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);
@@ -112,21 +133,37 @@ class RollbackRun {
     }
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
     receipt_.restore_seconds = restoring.seconds();
-    if (const auto done = finish(rollback_, last_rollback()); !done) {
+    const auto rechecked = recheck();
+    if (!rechecked && !missed_) return unfinished(rechecked.error());
+    if (const auto done = finish(rollback_, last_rollback(), track::Collected::kDropped); !done) {
       return unfinished(done.error());
     }
+    if (!rechecked) return fail(rechecked.error());
     add(receipt_, *outcome);
     return complete(watch, now);
   }
 
- private:
+  // What the trackers say is of the anchor, and is only of use while its tree is believed.
+  [[nodiscard]] bool may_trust() const {
+    if (rollback_.tracking->source() == nullptr || !shares_) return false;
+    const auto* anchor = rollback_.locked.state->snapshot(rollback_.locked.disk.anchor);
+    return anchor != nullptr && store::tree_of(*anchor).geometry == rollback_.geometry;
+  }
+
   Result<ScanOutcome> scan(store::SegmentWriter* writer, bool capture,
                            std::function<Status(const track::ScanResult&)> visit) {
-    track::FullScan source(*rollback_.device.file, rollback_.geometry);
+    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
+    std::optional<TrackedChunks> tracked;
     ScanRequest request;
     request.device = rollback_.device.file.get();
     request.geometry = rollback_.geometry;
-    request.source = &source;
+    request.source = &everything;
+    request.work_bytes = rollback_.geometry.device_bytes;
+    if (may_trust()) {
+      BLKREWIND_ASSIGN(tracked, TrackedChunks::of(rollback_));
+      request.source = &tracked->source();
+      BLKREWIND_ASSIGN(request.work_bytes, tracked->work_bytes());
+    }
     request.references.push_back(store::tree_of(rollback_.target));
     // What the device equalled last may hold the chunks that differ from the target already.
     const auto anchor =
@@ -139,13 +176,41 @@ class RollbackRun {
     request.writer = writer;
     request.capture = capture;
     request.means = rollback_.means;
-    request.work_bytes = rollback_.geometry.device_bytes;
     request.visit = std::move(visit);
-    receipt_.change_source = source.name();
+    receipt_.change_source = request.source->name();
     const Stopwatch watch;
     auto outcome = scan_device(rollback_.store, request, rollback_.monitor);
     receipt_.scan_seconds += watch.seconds();
+    // What was not looked at is as in the target.
+    if (outcome && tracked) {
+      outcome->zero_bytes += rollback_.target.zero_bytes - outcome->reference_zero_bytes;
+    }
     return outcome;
+  }
+
+  // Paranoid: is all of the device as the target says? Then nothing was missed.
+  Status recheck() {
+    if (!paranoid_) return {};
+    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
+    MissedExtents missed(rollback_.geometry);
+    ScanRequest request;
+    request.device = rollback_.device.file.get();
+    request.geometry = rollback_.geometry;
+    request.source = &everything;
+    request.references.push_back(store::tree_of(rollback_.target));
+    request.means = rollback_.means;
+    request.work_bytes = rollback_.geometry.device_bytes;
+    request.visit = [&](const track::ScanResult& leaf) -> Status {
+      missed.add(leaf);
+      return {};
+    };
+    BLKREWIND_ASSIGN(const ScanOutcome outcome,
+                     scan_device(rollback_.store, request, rollback_.monitor));
+    receipt_.rechecked_bytes = outcome.scanned_bytes;
+    if (outcome.changed_bytes == 0) return {};
+    missed_ = true;
+    rollback_.tracking->distrust("it had missed a change: a rollback with --paranoid found it");
+    return fail(missed.error(rollback_, receipt_.change_source));
   }
 
   // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
@@ -236,6 +301,8 @@ class RollbackRun {
   }
 
   Rollback rollback_;
+  const bool paranoid_;
+  bool missed_ = false;                // the recheck found something
   format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
   bool shares_ = true;
   RollbackReceipt receipt_;
@@ -261,8 +328,13 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
                    open_device(parts_->env, store_path(), locked.disk, request.path,
                                request.dry_run ? DeviceUse::kPlan : DeviceUse::kWrite));
   BLKREWIND_TRY(check_size(device, target));
+  BLKREWIND_ASSIGN(
+      Tracking tracking,
+      Tracking::begin(parts_->trackers, store, locked, device.info, request.change_source,
+                      request.dry_run ? track::TrackUse::kRead : track::TrackUse::kWrite));
   RollbackRun run({store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
-                   request.request_id, target, std::nullopt});
+                   request.request_id, target, std::nullopt, &tracking},
+                  request.paranoid);
   return request.dry_run ? run.plan_only() : run.run(request.undo);
 }
 

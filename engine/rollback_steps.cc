@@ -69,6 +69,14 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number) {
   if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
 }
 
+Error bad_target(const Rollback& rollback, const rollback::BadChunk& bad) {
+  mark_damaged(rollback.store, rollback.target.number);
+  Error error = bad_chunk_error(bad, rollback.geometry);
+  error.message += "; nothing was written to the device";
+  error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
+  return error;
+}
+
 void fill(RollbackReceipt& receipt, const Rollback& rollback) {
   receipt.request_id = rollback.request_id;
   receipt.disk_id = rollback.locked.disk.id;
@@ -84,8 +92,9 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
   receipt.extents = outcome.extents;
 }
 
-Status finish(const Rollback& rollback, const format::LastRollback& last) {
-  return rollback.store.journal().update(
+Status finish(const Rollback& rollback, const format::LastRollback& last, track::Collected before) {
+  rollback.tracking->prepare(rollback.target.id);
+  BLKREWIND_TRY(rollback.store.journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
         if (state.intents.contains(rollback.locked.disk.number)) {
@@ -96,7 +105,9 @@ Status finish(const Rollback& rollback, const format::LastRollback& last) {
         disk.last_rollback = last;
         if (disk != *state.disk(disk.number)) transaction.emplace_back(std::move(disk));
         return transaction;
-      });
+      }));
+  rollback.tracking->commit(before);
+  return {};
 }
 
 Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
@@ -156,11 +167,11 @@ Error put_back(const Rollback& rollback, Error error) {
   const Monitor deaf;  // no cancelling half-way back
   Rollback back{rollback.store, rollback.locked,   rollback.device,     deaf,
                 rollback.means, rollback.geometry, rollback.request_id, *rollback.undo,
-                rollback.undo};
+                rollback.undo,  rollback.tracking};
   auto done = drive_to_target(back, rollback.target, Streaming::kWriteWhatIsWhole);
   Status finished;
   if (done) {
-    finished = finish(back, rollback.locked.disk.last_rollback);
+    finished = finish(back, rollback.locked.disk.last_rollback, track::Collected::kKept);
   } else {
     if (done.error().code == Errc::kIntegrity) mark_damaged(back.store, back.target.number);
     finished = fail(std::move(done).error());

@@ -8,6 +8,7 @@
 #include "operations_parts.h"
 #include "restore.h"
 #include "store/store.h"
+#include "tracking.h"
 
 namespace blkrewind {
 
@@ -22,6 +23,7 @@ struct Rollback {
   std::string request_id;
   format::SnapshotRecord target;
   std::optional<format::SnapshotRecord> undo;
+  Tracking* tracking = nullptr;  // of this operation
 };
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);
@@ -44,11 +46,16 @@ enum class Streaming : std::uint8_t {
 // a journal that cannot take it is only logged.
 void mark_damaged(store::Store& store, format::SnapshotNumber number);
 
+// A chunk of the target that is corrupt, found before anything was written. Marks the target.
+[[nodiscard]] Error bad_target(const Rollback& rollback, const rollback::BadChunk& bad);
+
 void fill(RollbackReceipt& receipt, const Rollback& rollback);
 void add(RollbackReceipt& receipt, const RestoreOutcome& outcome);
 
-// The last record: no intent, and the device equals the target.
-[[nodiscard]] Status finish(const Rollback& rollback, const format::LastRollback& last);
+// The last record: no intent, and the device equals the target. `before`: whether all of what had
+// been collected before this operation was looked at.
+[[nodiscard]] Status finish(const Rollback& rollback, const format::LastRollback& last,
+                            track::Collected before);
 
 // Re-reads what the interrupted rollback may have touched (the chunks in which `other` and the
 // target differ; everything, when it had no undo) and restores what does not equal the target. The

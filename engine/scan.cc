@@ -57,6 +57,7 @@ class Scan {
     if (candidate.read.none() && all_zero) {
       const Extent extent = request_.geometry.leaf_extent(candidate.leaf);
       outcome_.zero_bytes += extent.length;
+      outcome_.reference_zero_bytes += extent.length;
       BLKREWIND_TRY(meter_.advance(extent.length));
       return std::optional<ScanTask>{};
     }
@@ -74,6 +75,7 @@ class Scan {
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t length = request_.geometry.chunk_extent(first + i).length;
       if (result.entries[i].is_zero()) outcome_.zero_bytes += length;
+      if (result.reference[i].is_zero()) outcome_.reference_zero_bytes += length;
       if (result.entries[i].digest != result.reference[i].digest) {
         outcome_.changed_bytes += length;
         changed = true;

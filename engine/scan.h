@@ -39,7 +39,8 @@ struct ScanOutcome {
   std::uint64_t scanned_bytes = 0;
   std::uint64_t changed_bytes = 0;
   std::uint64_t stored_bytes = 0;
-  std::uint64_t zero_bytes = 0;  // of the leaves that were looked at
+  std::uint64_t zero_bytes = 0;            // of the leaves that were looked at
+  std::uint64_t reference_zero_bytes = 0;  // of the same leaves in the first reference
 };
 
 [[nodiscard]] Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,

@@ -15,6 +15,8 @@
 #include "scan.h"
 #include "store/reclaim.h"
 #include "track/full_scan.h"
+#include "tracked_source.h"
+#include "tracking.h"
 
 namespace blkrewind {
 namespace {
@@ -28,7 +30,9 @@ struct SnapshotPlan {
   std::int64_t created_at = 0;
   std::unique_ptr<io::File> source;  // the device, opened exclusively, or the image file
   format::Geometry geometry;
-  bool moves_anchor = true;  // the device equals the snapshot now
+  bool moves_anchor = true;              // the device equals the snapshot now
+  std::optional<io::DeviceInfo> device;  // of a device, as it was opened
+  ChangeSource change_source = ChangeSource::kAuto;
 };
 
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
@@ -51,8 +55,13 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
 
 class SnapshotMaker final : public AnnouncedSnapshot {
  public:
-  SnapshotMaker(store::Store& store, LockedDisk locked, SnapshotPlan plan, const Means& means)
-      : store_(store), locked_(std::move(locked)), plan_(std::move(plan)), means_(means) {}
+  SnapshotMaker(store::Store& store, track::Trackers* trackers, LockedDisk locked,
+                SnapshotPlan plan, const Means& means)
+      : store_(store),
+        trackers_(trackers),
+        locked_(std::move(locked)),
+        plan_(std::move(plan)),
+        means_(means) {}
 
   // Announced and never made: nothing stays of it.
   ~SnapshotMaker() override {
@@ -98,6 +107,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     receipt.snapshot_id = record_.id;
     receipt.name = record_.name;
     receipt.disk_id = locked_.disk.id;
+    receipt.change_source = source_name_;
     receipt.device_bytes = plan_.geometry.device_bytes;
     receipt.scanned_bytes = outcome->scanned_bytes;
     receipt.changed_bytes = outcome->changed_bytes;
@@ -113,17 +123,27 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     const auto parent = parent_of(*locked_.state, locked_.disk, plan_.geometry);
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
-    track::FullScan source(*plan_.source, plan_.geometry);
+    BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
+    track::FullScan everything(*plan_.source, plan_.geometry);
+    std::optional<TrackedSource> tracked;
     ScanRequest request;
     request.device = plan_.source.get();
     request.geometry = plan_.geometry;
-    request.source = &source;
+    request.source = &everything;
+    request.work_bytes = plan_.geometry.device_bytes;
+    // What it says is of the anchor, so the tree must be shared with that one.
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+      request.source = &tracked.emplace(*tracking.source(), plan_.geometry, std::nullopt);
+      BLKREWIND_ASSIGN(request.work_bytes, tracking.changed_bytes());
+    }
+    source_name_ = request.source->name();
     if (parent) request.references.push_back(store::tree_of(*parent));
     request.writer = writer.get();
     request.capture = true;
     request.means = means_;
-    request.work_bytes = plan_.geometry.device_bytes;
     BLKREWIND_ASSIGN(ScanOutcome outcome, scan_device(store_, request, monitor));
+    // What was not looked at is as in the parent.
+    if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
 
     record_.state = SnapshotState::kAccomplished;
@@ -133,6 +153,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
     writer->keep();
+    tracking.prepare(record_.id);
     BLKREWIND_TRY(
         store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction = {record_};
@@ -148,7 +169,14 @@ class SnapshotMaker final : public AnnouncedSnapshot {
           }
           return transaction;
         }));
+    tracking.commit(track::Collected::kDropped);
     return outcome;
+  }
+
+  Result<Tracking> begin_tracking() {
+    if (!plan_.device) return Tracking();
+    return Tracking::begin(trackers_, store_, locked_, *plan_.device, plan_.change_source,
+                           track::TrackUse::kRead);
   }
 
   // Asked to stop: nothing stays. Failed: it stays as a failed one until it is deleted, so that
@@ -172,16 +200,20 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   }
 
   store::Store& store_;
+  track::Trackers* const trackers_;
   const LockedDisk locked_;
   const SnapshotPlan plan_;
   const Means means_;
   format::SnapshotRecord record_;
+  std::string source_name_;
   bool announced_ = false;  // and not made yet
 };
 
-Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, LockedDisk locked,
-                                                    SnapshotPlan plan, const Means& means) {
-  auto maker = std::make_unique<SnapshotMaker>(store, std::move(locked), std::move(plan), means);
+Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, track::Trackers* trackers,
+                                                    LockedDisk locked, SnapshotPlan plan,
+                                                    const Means& means) {
+  auto maker =
+      std::make_unique<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
   BLKREWIND_TRY(maker->announce());
   return maker;
 }
@@ -209,7 +241,9 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
   plan.created_at = now_seconds();
   plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
   plan.source = std::move(device.file);
-  return announce(store, std::move(locked), std::move(plan), parts_->means);
+  plan.device = std::move(device.info);
+  plan.change_source = options.change_source;
+  return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);
 }
 
 Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
@@ -246,7 +280,7 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   plan.geometry = {size, locked.disk.chunk_bytes};
   plan.moves_anchor = false;
   BLKREWIND_ASSIGN(const auto announced,
-                   announce(store, std::move(locked), std::move(plan), parts_->means));
+                   announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));
   return announced->make(monitor);
 }
 

@@ -214,6 +214,9 @@ Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots)
       return fail(std::move(removed).error().while_doing("forgetting " + id));
     }
   }
+  if (auto stopped = operations_->stop_tracking(found.view.disk.number, found.path); !stopped) {
+    log::warning("what tracks " + id + " stays: " + stopped.error().to_string());
+  }
   BLKREWIND_TRY(operations_->forget_disk(found.view.disk.number));
   return catalog_->forget_disk(id);
 }

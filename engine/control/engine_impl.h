@@ -80,6 +80,12 @@ class Engine::Impl {
   [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
   [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots);
 
+  // engine_tracking.cc
+  [[nodiscard]] Result<TrackingInfo> start_tracking(const std::string& target, ChangeSource source,
+                                                    const SnapshotOptions& options);
+  [[nodiscard]] Result<std::vector<std::string>> stop_tracking(const std::string& target);
+  [[nodiscard]] Result<TrackingInfo> tracking(const std::string& target);
+
   // engine_instances.cc
   [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
                                                      const std::string& name);

@@ -93,6 +93,8 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.takes_back = restore.takes_back;
   request.undo = options.undo;
   request.dry_run = options.dry_run;
+  request.change_source = options.change_source;
+  request.paranoid = options.paranoid;
   return unless_busy(operations_->rollback(request, monitor, std::move(lock)), request.path);
 }
 

@@ -35,6 +35,8 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   wanted.create = options.create;
   wanted.threads = options.threads;
   wanted.buffer_bytes = options.buffer_bytes;
+  // What tracks devices of this machine has nothing to do with those of another one.
+  if (impl->owned_env_) wanted.trackers = &track::local_trackers();
   BLKREWIND_ASSIGN(impl->operations_, Operations::open(env, wanted));
   BLKREWIND_ASSIGN(impl->catalog_, control::Catalog::open(catalog_path));
   return impl;
@@ -141,6 +143,17 @@ Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) {
 }
 Status Engine::forget_disk(const std::string& target, bool with_snapshots) {
   return with(impl_, [&](Impl& impl) { return impl.forget_disk(target, with_snapshots); });
+}
+
+Result<TrackingInfo> Engine::start_tracking(const std::string& target, ChangeSource source,
+                                            const SnapshotOptions& options) {
+  return with(impl_, [&](Impl& impl) { return impl.start_tracking(target, source, options); });
+}
+Result<std::vector<std::string>> Engine::stop_tracking(const std::string& target) {
+  return with(impl_, [&](Impl& impl) { return impl.stop_tracking(target); });
+}
+Result<TrackingInfo> Engine::tracking(const std::string& target) {
+  return with(impl_, [&](Impl& impl) { return impl.tracking(target); });
 }
 
 Result<InstanceInfo> Engine::create_instance(const std::string& id, const std::string& name) {

@@ -49,11 +49,22 @@ struct OpenOptions {
   bool accept_available_disks = false;  // today's API; the 2016 rule (In_use only) otherwise
 };
 
+// Where an operation learns what may have changed since the device equalled a snapshot last. A
+// source may err only towards too much; what it names is read and compared.
+enum class ChangeSource : std::uint8_t {
+  kAuto,     // the cheapest that is valid now
+  kScan,     // everything is read
+  kBitmap,   // what a program in the kernel has marked: see Engine::start_tracking()
+  kExtents,  // what the image file does not share with the anchor's clone any more
+};
+
 struct SnapshotOptions {
   std::string name;  // empty: none
   std::string description;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;  // counts when the disk is registered
   bool chunk_bytes_given = false;  // then a registered disk of another chunk size is an error
+  // kBitmap, kExtents: an error where that one is not valid now.
+  ChangeSource change_source = ChangeSource::kAuto;
 };
 
 // For accept_snapshot(): what a snapshot carries besides its bytes, and a token of the caller's.
@@ -75,6 +86,10 @@ struct ImportOptions {
 struct RollbackOptions {
   bool dry_run = false;  // the plan's totals; touches neither device nor store
   bool undo = true;      // capture what is about to be lost
+  ChangeSource change_source = ChangeSource::kAuto;
+  // Reads the whole device after it, and fails loudly when it is not what it should be: then the
+  // change source has missed something.
+  bool paranoid = false;
 };
 
 struct AcceptOptions {
@@ -169,6 +184,17 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
   // Refused while the disk has snapshots, unless `with_snapshots`.
   [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false);
+
+  // Lets the kernel (kBitmap), or a clone of the image file (kExtents), remember where the target
+  // changes, so that operations need not read all of it; kAuto: kBitmap for a block device,
+  // kExtents for a file. Registers the target the first time. What was changed before is not known:
+  // the first snapshot or rollback after it still reads everything.
+  [[nodiscard]] Result<TrackingInfo> start_tracking(const std::string& target,
+                                                    ChangeSource source = ChangeSource::kAuto,
+                                                    const SnapshotOptions& options = {});
+  // The names of the sources that have been ended; none: it was not tracked.
+  [[nodiscard]] Result<std::vector<std::string>> stop_tracking(const std::string& target);
+  [[nodiscard]] Result<TrackingInfo> tracking(const std::string& target);
 
   [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
                                                      const std::string& name);

@@ -96,6 +96,23 @@ struct InstanceInfo {
   std::vector<std::string> disk_ids;
 };
 
+// A change source that a disk has.
+struct TrackerInfo {
+  std::string source;               // bitmap, extents
+  bool valid = false;               // the next operation need not read everything
+  std::string reason;               // why it is not valid
+  std::string base_snapshot_id;     // what changes are counted from, when valid
+  std::uint64_t changed_bytes = 0;  // may have changed since, when valid
+  std::uint64_t granule_bytes = 0;  // the smallest change that is told apart
+  std::uint64_t memory_bytes = 0;   // of the kernel; for extents of the file system
+};
+
+struct TrackingInfo {
+  std::string disk_id;
+  std::string path;
+  std::vector<TrackerInfo> trackers;  // none: every operation scans
+};
+
 struct StoreInfo {
   std::string path;
   std::string uuid;

@@ -15,6 +15,7 @@ struct SnapshotReceipt {
   std::string name;
   std::string disk_id;
   bool disk_registered = false;  // this call registered it
+  std::string change_source;     // "scan", "bitmap", "extents"
   std::uint64_t device_bytes = 0;
   std::uint64_t scanned_bytes = 0;  // read from the device; known holes are not read
   std::uint64_t changed_bytes = 0;  // of chunks that differ from the parent snapshot
@@ -29,19 +30,22 @@ struct RollbackReceipt {
   std::string disk_id;
   std::string snapshot_id;
   std::optional<std::string> undo_snapshot_id;
-  std::string change_source;  // "scan"; "plan" when a resume re-read only what was planned
+  // "scan", "bitmap", "extents"; "plan" when a resume re-read only what was planned
+  std::string change_source;
   bool dry_run = false;
   std::uint64_t device_bytes = 0;
-  std::uint64_t scanned_bytes = 0;      // read from the device to find out what differs
-  std::uint64_t changed_bytes = 0;      // of chunks that differ from the target
+  std::uint64_t scanned_bytes = 0;  // read from the device to find out what differs
+  // Of chunks that differ from the target; of those that may, when nothing was read
+  std::uint64_t changed_bytes = 0;
   std::uint64_t restored_bytes = 0;     // streamed from the store to the device
   std::uint64_t zeroed_bytes = 0;       // punched or written as zeroes
   std::uint64_t undo_stored_bytes = 0;  // chunk bytes that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;     // of them: to find out what differs
-  double restore_seconds = 0;  // of them: to write it back
-  std::string root_digest;     // of the device's content after it, verified
+  double scan_seconds = 0;                       // of them: to find out what differs
+  double restore_seconds = 0;                    // of them: to write it back
+  std::optional<std::uint64_t> rechecked_bytes;  // paranoid: read after it, and found right
+  std::string root_digest;                       // of the device's content after it, verified
 };
 
 struct DiffReceipt {

@@ -1,0 +1,69 @@
+// Tracking: which disk, and by what.
+#include <utility>
+
+#include "blkrewind/shell.h"
+#include "control/engine_impl.h"
+
+namespace blkrewind {
+namespace {
+
+TrackerInfo info_of(track::TrackerState state) {
+  TrackerInfo info;
+  info.source = std::move(state.name);
+  info.valid = state.valid;
+  info.reason = std::move(state.why);
+  info.base_snapshot_id = std::move(state.base);
+  info.changed_bytes = state.changed_bytes;
+  info.granule_bytes = state.granule_bytes;
+  info.memory_bytes = state.memory_bytes;
+  return info;
+}
+
+Result<track::TrackerKind> kind_of(ChangeSource source, const format::DiskRecord& disk) {
+  switch (source) {
+    case ChangeSource::kAuto:
+      return disk.kind == io::DeviceKind::kBlock ? track::TrackerKind::kBitmap
+                                                 : track::TrackerKind::kExtents;
+    case ChangeSource::kBitmap:
+      return track::TrackerKind::kBitmap;
+    case ChangeSource::kExtents:
+      return track::TrackerKind::kExtents;
+    case ChangeSource::kScan:
+      break;
+  }
+  return fail(Errc::kInvalidArgument, "a scan needs no tracking", "name bitmap or extents");
+}
+
+}  // namespace
+
+Result<TrackingInfo> Engine::Impl::start_tracking(const std::string& target, ChangeSource source,
+                                                  const SnapshotOptions& options) {
+  BLKREWIND_ASSIGN(const Registered disk,
+                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  const Found& found = disk.found;
+  BLKREWIND_ASSIGN(const track::TrackerKind kind, kind_of(source, found.view.disk));
+  if (auto started = operations_->start_tracking(found.view.disk.number, found.path, kind);
+      !started) {
+    forget_if_empty(disk);
+    return fail(std::move(started).error());
+  }
+  return tracking(found.view.disk.id);
+}
+
+Result<std::vector<std::string>> Engine::Impl::stop_tracking(const std::string& target) {
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  return operations_->stop_tracking(found.view.disk.number, found.path);
+}
+
+Result<TrackingInfo> Engine::Impl::tracking(const std::string& target) {
+  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_ASSIGN(const Found found, need(target));
+  TrackingInfo info;
+  info.disk_id = found.view.disk.id;
+  info.path = found.path;
+  BLKREWIND_ASSIGN(auto states, operations_->tracking(found.view.disk.number, found.path));
+  for (track::TrackerState& state : states) info.trackers.push_back(info_of(std::move(state)));
+  return info;
+}
+
+}  // namespace blkrewind

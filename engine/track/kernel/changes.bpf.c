@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+// Marks in a bitmap where a disk may have changed. Runs in the kernel, at two points of the block
+// layer, and goes on without any process of ours: programs, links and maps are pinned.
+//
+//   block_bio_queue      an operation enters the queue of the disk, after its partition was added to
+//                        its address and before any byte reaches the medium
+//   block_rq_complete    a request is complete, and whoever waits for it does not know yet
+//
+// Both mark the same extent. The second is not redundant: between the two, the engine may have
+// begun a new generation, and bytes that arrived after that moment must be marked in the new one.
+//
+// No event is sent and nothing can overflow: a mark is one bit in memory.
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "changes_abi.h"
+
+typedef __u32 u32;
+typedef __u64 u64;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+// The few fields of the kernel's structures that are read; where they lie is found out when the
+// program is loaded (CO-RE).
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct gendisk {
+  int major;
+  int first_minor;
+};
+struct block_device {
+  struct gendisk* bd_disk;
+};
+struct bvec_iter {
+  u64 bi_sector;
+  u32 bi_size;
+};
+struct bio {
+  struct bio* bi_next;
+  struct block_device* bi_bdev;
+  u32 bi_opf;
+  struct bvec_iter bi_iter;
+};
+struct request_queue {
+  struct gendisk* disk;
+};
+struct request {
+  struct request_queue* q;
+  u32 cmd_flags;
+  u64 __sector;
+  struct bio* bio;
+  struct bio* biotail;
+};
+#pragma clang attribute pop
+
+// include/linux/blk_types.h. Every operation that changes the medium has an odd number; those of the
+// drivers themselves begin at 32.
+enum { OP_MASK = 0xff, OP_WRITE = 1, OP_DISCARD = 3, OP_SECURE_ERASE = 5, OP_WRITE_ZEROES = 9 };
+enum { OP_FIRST_PASSTHROUGH = 32 };
+
+enum { SECTOR_SHIFT = 9, MERGED_MAX = 64 };
+
+// Set before the program is loaded; the kernel folds them into the code.
+const volatile u32 disk_major;
+const volatile u32 disk_minor;
+const volatile u64 first_sector;
+const volatile u64 end_sector;
+const volatile u32 granule_shift;  // of sectors
+const volatile u64 words;          // of one generation
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, u32);
+  __type(value, struct blkrewind_control);
+} control SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, BLKREWIND_GENERATIONS);  // times `words`, set before it is loaded
+  __type(key, u32);
+  __type(value, u64);
+} bits SEC(".maps");
+
+static __always_inline struct blkrewind_control* the_control(void) {
+  u32 zero = 0;
+  return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline void escape(struct blkrewind_control* c, u32 how) {
+  __sync_fetch_and_or(&c->escaped, how);
+}
+
+static __always_inline u64 mask_of(u64 first, u64 last) {  // both within one word
+  return (~0ULL >> (63 - (last & 63))) & (~0ULL << (first & 63));
+}
+
+static __always_inline int set_bits(u64 word, u64 mask) {
+  u32 key = word;
+  u64* place = bpf_map_lookup_elem(&bits, &key);
+  if (!place) return 0;
+#if defined(__TARGET_ARCH_x86)
+  // Loads are not reordered with loads here, so a bit that is seen needs no barrier.
+  if ((*(volatile u64*)place & mask) == mask) return 1;
+#endif
+  // With its result used it is a full barrier: the caller looks at `active` after it.
+  u64 before = __sync_fetch_and_or(place, mask);
+  asm volatile("" : : "r"(before));
+  return 1;
+}
+
+struct range {
+  u64 base;  // first word of the generation
+  u64 first;
+  u64 last;
+  u32 failed;
+};
+
+static long set_word(u32 index, struct range* r) {
+  u64 word = (r->first >> 6) + index;
+  u64 low = word << 6;
+  u64 first = low < r->first ? r->first : low;
+  u64 last = low + 63 > r->last ? r->last : low + 63;
+  if (!set_bits(r->base + word, mask_of(first, last))) r->failed = 1;
+  return 0;
+}
+
+static __always_inline void mark_in(struct blkrewind_control* c, u32 generation, u64 first,
+                                    u64 last) {
+  struct range r = {
+      .base = (generation & 1) ? words : 0, .first = first, .last = last, .failed = 0};
+  if (first >> 6 == last >> 6) {
+    if (!set_bits(r.base + (first >> 6), mask_of(first, last))) r.failed = 1;
+  } else {
+    bpf_loop((last >> 6) - (first >> 6) + 1, set_word, &r, 0);
+  }
+  if (r.failed) escape(c, BLKREWIND_ESCAPED_UNMARKED);
+}
+
+static __always_inline u32 active(struct blkrewind_control* c) {
+  return *(volatile u32*)&c->active;
+}
+
+// While an operation of the engine counts: adds to what it itself, or somebody else, did. After a
+// look at `active` and before the mark, so that whoever finds the mark in a generation that he began
+// while he counted finds the count as well.
+static __always_inline void count(u64* counter, u64 sectors) {
+  u64 before = __sync_fetch_and_add(counter, sectors);
+  asm volatile("" : : "r"(before));
+}
+
+static __always_inline u32 self(struct blkrewind_control* c) { return *(volatile u32*)&c->self; }
+
+// Marks the sectors in the generation `before`, which was active when the caller looked, and in the
+// one that is active once that mark is visible: whoever moves `active` and then reads the old
+// generation either sees the mark there, or the second look below sees the new `active`.
+static __always_inline void mark(struct blkrewind_control* c, u32 before, u64 sector,
+                                 u64 sectors) {
+  u64 end = sector + sectors;
+  if (sectors == 0 || end <= first_sector || sector >= end_sector) return;
+  if (sector < first_sector) sector = first_sector;
+  if (end > end_sector) end = end_sector;
+  u64 first = (sector - first_sector) >> granule_shift;
+  u64 last = (end - 1 - first_sector) >> granule_shift;
+  mark_in(c, before, first, last);
+  u32 after = active(c);
+  if (after != before) mark_in(c, after, first, last);
+}
+
+static __always_inline int changes_medium(u32 op) { return op & 1; }
+
+static __always_inline int has_extent(u32 op) {
+  return op == OP_WRITE || op == OP_DISCARD || op == OP_SECURE_ERASE || op == OP_WRITE_ZEROES;
+}
+
+SEC("tp_btf/block_bio_queue")
+int BPF_PROG(on_queue, struct bio* bio) {
+  u32 op = bio->bi_opf & OP_MASK;
+  if (!changes_medium(op)) return 0;
+  struct gendisk* disk = bio->bi_bdev->bd_disk;
+  if (disk->major != disk_major || disk->first_minor != disk_minor) return 0;
+  struct blkrewind_control* c = the_control();
+  if (!c) return 0;
+  if (!has_extent(op)) {
+    escape(c, BLKREWIND_ESCAPED_ZONE);
+    return 0;
+  }
+  u64 sectors = bio->bi_iter.bi_size >> SECTOR_SHIFT;
+  u32 before = active(c);
+  u32 counting = self(c);
+  if (counting != 0) {
+    int own = counting == bpf_get_current_pid_tgid() >> 32;
+    count(own ? &c->own_sectors : &c->foreign_sectors, sectors);
+  }
+  mark(c, before, bio->bi_iter.bi_sector, sectors);
+  return 0;
+}
+
+// Discards of one request need not lie side by side.
+static __always_inline void mark_merged(struct blkrewind_control* c, u32 before,
+                                        struct request* rq) {
+  struct bio* bio = rq->bio;
+  for (int i = 0; i < MERGED_MAX && bio; ++i) {
+    mark(c, before, bio->bi_iter.bi_sector, bio->bi_iter.bi_size >> SECTOR_SHIFT);
+    bio = bio->bi_next;
+  }
+  if (bio) escape(c, BLKREWIND_ESCAPED_MERGED);
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(on_complete, struct request* rq, int error, unsigned int bytes) {
+  u32 op = rq->cmd_flags & OP_MASK;
+  int passthrough = op >= OP_FIRST_PASSTHROUGH;
+  // A raw command that carries no data may be anything: write zeroes, format.
+  if (!changes_medium(op) && !(passthrough && bytes == 0)) return 0;
+  struct gendisk* disk = rq->q->disk;
+  if (!disk || disk->major != disk_major || disk->first_minor != disk_minor) return 0;
+  struct blkrewind_control* c = the_control();
+  if (!c) return 0;
+  if (passthrough) {
+    escape(c, BLKREWIND_ESCAPED_PASSTHROUGH);
+    return 0;
+  }
+  if (!has_extent(op)) {
+    escape(c, BLKREWIND_ESCAPED_ZONE);
+    return 0;
+  }
+  u64 sectors = bytes >> SECTOR_SHIFT;
+  u32 before = active(c);
+  if (self(c) != 0) count(&c->completed_sectors, sectors);
+  if (op == OP_DISCARD && rq->bio != rq->biotail) {
+    mark_merged(c, before, rq);
+  } else {
+    mark(c, before, rq->__sector, sectors);
+  }
+  return 0;
+}

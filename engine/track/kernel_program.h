@@ -1,0 +1,48 @@
+// The program in the kernel that marks changes: loading it, pinning it, finding it again.
+//
+// Program, links and maps are pinned below /sys/fs/bpf/blkrewind/DISK_ID, so it runs until its pins
+// are removed or the machine stops. The rest of the engine sees two pieces of shared memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "blkrewind/error.h"
+#include "track/kernel/changes_abi.h"
+
+namespace blkrewind::track {
+
+// Its maps, mapped into this process; unmapped by the destructor.
+class KernelProgram {
+ public:
+  // Loads a program for the device that `control` describes, pins it, and lets it run.
+  // kUnsupported, with what to do: built without it, no BTF, no BPF file system, no privilege.
+  [[nodiscard]] static Status start(const std::string& disk_id, const blkrewind_control& control);
+  // Null: there is none. kIntegrity: there is something, but not a whole one that runs, so marks
+  // may be missing.
+  [[nodiscard]] static Result<std::unique_ptr<KernelProgram>> find(const std::string& disk_id);
+  // Returns whether there was anything.
+  [[nodiscard]] static Result<bool> stop(const std::string& disk_id);
+
+  ~KernelProgram();
+  KernelProgram(const KernelProgram&) = delete;
+  KernelProgram& operator=(const KernelProgram&) = delete;
+
+  [[nodiscard]] blkrewind_control& control() const { return *control_; }
+  [[nodiscard]] std::span<std::uint64_t> bits() const { return bits_; }
+  [[nodiscard]] std::uint64_t memory_bytes() const { return control_bytes_ + bits_bytes_; }
+
+ private:
+  KernelProgram() = default;
+  [[nodiscard]] Status map(int control_fd, int bits_fd);
+
+  blkrewind_control* control_ = nullptr;
+  std::size_t control_bytes_ = 0;
+  std::span<std::uint64_t> bits_;
+  std::size_t bits_bytes_ = 0;
+};
+
+}  // namespace blkrewind::track

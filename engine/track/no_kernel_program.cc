@@ -1,0 +1,20 @@
+// In the place of kernel_program.cc where libbpf, clang or bpftool were missing when this was
+// built.
+#include "track/kernel_program.h"
+
+namespace blkrewind::track {
+
+Status KernelProgram::start(const std::string&, const blkrewind_control&) {
+  return fail(Errc::kUnsupported, "this blkrewind was built without the tracking program",
+              "build it with libbpf-dev, clang and bpftool installed, or let operations scan");
+}
+
+Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string&) {
+  return std::unique_ptr<KernelProgram>();
+}
+
+Result<bool> KernelProgram::stop(const std::string&) { return false; }
+
+KernelProgram::~KernelProgram() = default;
+
+}  // namespace blkrewind::track
