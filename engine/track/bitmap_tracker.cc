@@ -16,6 +16,7 @@
 #include "io/sysfs.h"
 #include "track/generations.h"
 #include "track/kernel_program.h"
+#include "track/marks_tracker.h"
 
 namespace blkrewind::track {
 namespace {
@@ -101,66 +102,46 @@ Status flush(const std::string& path) {
   return {};
 }
 
+// The marks of a program that runs, and the memory that they are in.
 class BitmapTracker final : public Tracker {
  public:
-  // `void_because`: the epoch is over; there is nothing to move on.
-  BitmapTracker(TrackedDisk disk, std::unique_ptr<KernelProgram> program,
-                std::optional<std::string> void_because)
-      : disk_(std::move(disk)),
-        program_(std::move(program)),
-        void_because_(std::move(void_because)) {
-    if (program_ && !void_because_) generations_.emplace(program_->control(), program_->bits());
-  }
+  BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
+      : program_(std::move(program)),
+        marks_(program_->control(), program_->bits(), disk.device_bytes,
+               [path = disk.path] { return flush(path); }) {}
 
-  ~BitmapTracker() override {
-    if (begun_) generations_->abandon();
-  }
-
-  const char* name() const override { return "bitmap"; }
-
+  const char* name() const override { return marks_.name(); }
   Result<std::optional<std::string>> begin(const std::string& anchor, TrackUse use) override {
-    if (!generations_) return void_because_;
-    BLKREWIND_TRY(flush(disk_.path));
-    begun_ = true;
-    return generations_->begin(anchor, use == TrackUse::kWrite);
+    return marks_.begin(anchor, use);
   }
-
-  Result<Extent> changed(std::uint64_t offset) override {
-    if (!generations_) return Extent{};
-    const std::uint32_t shift = program_->control().granule_shift;
-    const Extent marks = generations_->marked(offset >> shift);
-    const std::uint64_t first = std::max(marks.offset << shift, offset);
-    const std::uint64_t end = std::min(marks.end() << shift, disk_.device_bytes);
-    return first < end ? Extent{first, end - first} : Extent{};
-  }
-
-  Status prepare(const std::string& id) override {
-    if (begun_) generations_->prepare(id);
-    return {};
-  }
-
-  Status commit(Collected before) override {
-    if (std::exchange(begun_, false)) generations_->commit(before == Collected::kKept);
-    return {};
-  }
-
-  Status abandon() override {
-    if (std::exchange(begun_, false)) generations_->abandon();
-    return {};
-  }
-
-  Status distrust(const std::string& why) override {
-    begun_ = false;
-    if (generations_) generations_->forget(why);
-    return {};
-  }
+  Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
+  Status prepare(const std::string& id) override { return marks_.prepare(id); }
+  Status commit(Collected before) override { return marks_.commit(before); }
+  Status abandon() override { return marks_.abandon(); }
+  Status distrust(const std::string& why) override { return marks_.distrust(why); }
 
  private:
-  const TrackedDisk disk_;
   const std::unique_ptr<KernelProgram> program_;
-  const std::optional<std::string> void_because_;
-  std::optional<Generations> generations_;
-  bool begun_ = false;
+  MarksTracker marks_;
+};
+
+// The epoch is over: it knows nothing, and never will again.
+class VoidTracker final : public Tracker {
+ public:
+  explicit VoidTracker(std::string why) : why_(std::move(why)) {}
+
+  const char* name() const override { return "bitmap"; }
+  Result<std::optional<std::string>> begin(const std::string&, TrackUse) override {
+    return std::optional(why_ + "; begin anew: blkrewind track start");
+  }
+  Result<Extent> changed(std::uint64_t) override { return Extent{}; }
+  Status prepare(const std::string&) override { return {}; }
+  Status commit(Collected) override { return {}; }
+  Status abandon() override { return {}; }
+  Status distrust(const std::string&) override { return {}; }
+
+ private:
+  const std::string why_;
 };
 
 Status check_trackable(const TrackedDisk& disk) {
@@ -201,19 +182,16 @@ Result<bool> stop_bitmap(const TrackedDisk& disk) { return KernelProgram::stop(d
 
 Result<std::unique_ptr<Tracker>> find_bitmap(const TrackedDisk& disk) {
   auto program = KernelProgram::find(disk.disk_id);
-  std::optional<std::string> void_because;
   if (!program) {
     if (program.error().code != Errc::kIntegrity) return fail(std::move(program).error());
-    return std::make_unique<BitmapTracker>(disk, nullptr, program.error().message);
+    return std::make_unique<VoidTracker>(program.error().message);
   }
   if (!*program) return std::unique_ptr<Tracker>();
   const auto now = epoch_of(disk);
-  if (!now) {
-    void_because = now.error().message;
-  } else {
-    void_because = why_other((*program)->control(), *now);
-  }
-  return std::make_unique<BitmapTracker>(disk, std::move(*program), std::move(void_because));
+  const auto other =
+      now ? why_other((*program)->control(), *now) : std::optional(now.error().message);
+  if (other) return std::make_unique<VoidTracker>(*other);
+  return std::make_unique<BitmapTracker>(disk, std::move(*program));
 }
 
 Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,

@@ -16,6 +16,7 @@
 #include "operations.h"
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
+#include "support/simulated_trackers.h"
 
 namespace blkrewind::test {
 
@@ -90,9 +91,27 @@ class OperationsBench {
 
   [[nodiscard]] Status open() {
     operations_.reset();
-    BLKREWIND_ASSIGN(operations_, Operations::open(*env_, {.store = kStore, .threads = 1}));
+    OperationsOptions options;
+    options.store = kStore;
+    options.threads = 1;
+    options.trackers = trackers_.get();
+    BLKREWIND_ASSIGN(operations_, Operations::open(*env_, options));
     return {};
   }
+  // From now on the device is tracked, as by the kernel.
+  void track() {
+    if (!trackers_) trackers_ = std::make_unique<SimulatedTrackers>();
+    trackers_->watch(*env_, kDevice);
+    EXPECT_TRUE(ok(open()));
+    EXPECT_TRUE(ok(operations_->start_tracking(disk_, kDevice, track::TrackerKind::kBitmap)));
+  }
+  // The process is killed: what it has written stays, and so do the marks.
+  [[nodiscard]] Status kill() {
+    if (trackers_) trackers_->kill();
+    env_->clear_faults();
+    return open();
+  }
+  [[nodiscard]] bool tracked() const { return trackers_ != nullptr; }
   // The process ends, whatever it was doing.
   void close() { operations_.reset(); }
 
@@ -103,7 +122,10 @@ class OperationsBench {
   [[nodiscard]] DiskView view() { return *operations_->disk(disk_); }
 
   [[nodiscard]] Bytes device() const { return env_->contents(kDevice); }
-  void write(std::uint64_t offset, const Bytes& bytes) { env_->poke(kDevice, offset, bytes); }
+  void write(std::uint64_t offset, const Bytes& bytes) {
+    if (trackers_) trackers_->foreign_write({offset, bytes.size()});
+    env_->poke(kDevice, offset, bytes);
+  }
 
   Result<SnapshotReceipt> snapshot(const Monitor& monitor = {}) {
     return operations_->snapshot(disk_, kDevice, {}, monitor);
@@ -215,6 +237,7 @@ class OperationsBench {
   static constexpr const char* kRequest = "6F1C2E0A-7B61-4B0E-9E67-6D2C3B1F0A55";
 
  private:
+  std::unique_ptr<SimulatedTrackers> trackers_;
   std::unique_ptr<sim::SimulatedEnv> env_;
   std::unique_ptr<Operations> operations_;  // before the machine it runs on goes
   DiskNumber disk_ = 0;

@@ -138,6 +138,10 @@ void SimulatedEnv::poke(const std::string& path, std::uint64_t offset,
   });
 }
 
+void SimulatedEnv::set_on_change(std::function<void(const std::string& path, Extent)> on_change) {
+  disk_->with([&](auto& inside) { inside.on_change = std::move(on_change); });
+}
+
 void SimulatedEnv::set_size(const std::string& path, std::uint64_t size_bytes) {
   disk_->with([&](auto& inside) {
     Inode& inode = inside.state.at(must_find(inside.state, path));

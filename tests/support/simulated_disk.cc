@@ -69,6 +69,9 @@ int SimulatedDisk::execute(const InFlight& op) {
     logged.extent = op.request.extent;
   }
   const bool executed = logged.number != 0;
+  if (inside_.on_change && executed && kind != OpKind::kRead && kind != OpKind::kFlush) {
+    inside_.on_change(op.handle.path, op.request.extent);
+  }
   const std::uint64_t length = op.request.extent.length;
   int error = logged.error;
   if (op.request.extent.offset + length < length) {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <span>
@@ -87,6 +88,8 @@ class SimulatedDisk {
     std::uint64_t unaligned_requests = 0;
     std::uint64_t open_files = 0;
     bool power_is_off = false;
+    // Told of every operation that changes a file, before it does.
+    std::function<void(const std::string& path, Extent)> on_change;
   };
   template <class Body>
   auto with(Body&& body) {

@@ -136,6 +136,9 @@ class SimulatedEnv final : public io::Env {
   void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
   // Of all queues so far, the most memory that one wanted for its slots.
   [[nodiscard]] std::uint64_t largest_pool_bytes() const { return largest_pool_bytes_; }
+  // Is told of every operation of a queue that changes a file, before it does; poke() is none. Must
+  // not call this Env.
+  void set_on_change(std::function<void(const std::string& path, Extent)> on_change);
   // Edits what probe() is about to return; must not call this Env.
   void set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust);
 

@@ -1,0 +1,55 @@
+// What tracks the device of a simulated machine: the engine's own tracker, and in the place of the
+// kernel's program this object, which is told of every write.
+//
+//   SimulatedTrackers trackers;
+//   trackers.watch(env, kDevice);
+//   Operations::open(env, {..., .trackers = &trackers});
+//
+// Its memory is the kernel's: it outlives a process that is killed (kill()), and not a power cut
+// (reboot()).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/simulated_env.h"
+#include "track/kernel/changes_abi.h"
+#include "track/trackers.h"
+
+namespace blkrewind::test {
+
+class SimulatedTrackers final : public track::Trackers {
+ public:
+  // Follows the writes to that device from here on.
+  void watch(sim::SimulatedEnv& env, const std::string& path);
+  // Somebody else is about to write.
+  void foreign_write(Extent extent);
+  // The process is gone: trackers that exist now do nothing more, not even when they go. An
+  // injected fault is the same to those that live when it comes.
+  void kill() { ++*life_; }
+  // Nothing is tracked any more.
+  void reboot();
+
+  [[nodiscard]] Status start(track::TrackerKind kind, const track::TrackedDisk& disk) override;
+  [[nodiscard]] Result<std::vector<std::string>> stop(const track::TrackedDisk& disk) override;
+  [[nodiscard]] std::vector<std::unique_ptr<track::Tracker>> find(
+      const track::TrackedDisk& disk) override;
+  [[nodiscard]] Result<std::vector<track::TrackerState>> states(const track::TrackedDisk& disk,
+                                                                const std::string& anchor) override;
+
+ private:
+  struct Memory {
+    blkrewind_control control{};
+    std::vector<std::uint64_t> bits;
+  };
+  void mark(Extent extent, bool own);
+
+  std::unique_ptr<Memory> memory_;
+  sim::SimulatedEnv* env_ = nullptr;
+  std::string path_;
+  std::shared_ptr<std::uint64_t> life_ = std::make_shared<std::uint64_t>(0);
+};
+
+}  // namespace blkrewind::test
