@@ -71,16 +71,26 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
   Workforce force = Workforce::plan(request.means, request.work_bytes);
   io::QueueOptions options = force.queue_options();
   options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
+  std::uint64_t request_max = Workforce::kSlotBytes;
+  if (request.one_by_one) {
+    request_max = request.geometry.chunk_bytes;
+  } else if (request.device != nullptr) {
+    request_max = request.device->max_request_bytes();
+  }
+  if (request.compare_block_bytes != 0) {
+    // What stands on the device needs as much room again.
+    options.slot_bytes = std::max(options.slot_bytes, 2 * request.geometry.chunk_bytes);
+    request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
+  }
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  const rollback::RestoreSettings settings{request.device, request.geometry, &store.secret()};
+  const rollback::RestoreSettings settings{request.device, request.geometry, &store.secret(),
+                                           request.compare_block_bytes};
   auto make_lane = [&]() -> Result<std::unique_ptr<RestoreLane>> {
     BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
     return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
   };
   io::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
-  Plan plan(request, request.one_by_one          ? request.geometry.chunk_bytes
-                     : request.device != nullptr ? request.device->max_request_bytes()
-                                                 : Workforce::kSlotBytes);
+  Plan plan(request, request_max);
   Meter meter(monitor, request.phase, request.work_bytes);
   RestoreOutcome outcome;
 
@@ -120,7 +130,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       outcome.bad.insert(outcome.bad.end(), result.bad.begin(), result.bad.end());
       if (outcome.bad.size() > request.bad_max) exhausted = true;
     } else {
-      (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.device.length;
+      (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
     }
     outcome.chunks += result.chunks;
     BLKREWIND_TRY(meter.advance(result.device.length));

@@ -33,6 +33,8 @@ struct RestoreRequest {
   Means means;
   // Goes on after a bad chunk, up to this many; 0 stops at the first.
   std::size_t bad_max = 0;
+  // Not 0: only blocks of this size that differ from what stands on the device are written.
+  std::uint32_t compare_block_bytes = 0;
   // Each chunk by itself, so that a bad one does not keep its neighbours from being written.
   bool one_by_one = false;
 };

@@ -41,7 +41,8 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
                           intent.request_id,
                           backwards ? *undo : forward,
                           undo,
-                          &tracking};
+                          &tracking,
+                          false};
   auto done =
       drive_to_target(rollback, backwards ? std::optional(forward) : undo,
                       backwards || !undo ? Streaming::kWriteWhatIsWhole : Streaming::kWrite);

@@ -98,6 +98,8 @@ class RollbackRun {
                                                             now.changed_bytes, Streaming::kVerify));
       if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
     }
+    // A chunk that a tracker named may differ in one block only, and it has been read already.
+    rollback_.compares = with_undo && may_trust();
     return restore(
         watch, now,
         [&] { return stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite); },
@@ -333,7 +335,7 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
       Tracking::begin(parts_->trackers, store, locked, device.info, request.change_source,
                       request.dry_run ? track::TrackUse::kRead : track::TrackUse::kWrite));
   RollbackRun run({store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
-                   request.request_id, target, std::nullopt, &tracking},
+                   request.request_id, target, std::nullopt, &tracking, false},
                   request.paranoid);
   return request.dry_run ? run.plan_only() : run.run(request.undo);
 }

@@ -45,6 +45,9 @@ Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
     request.bad_max = kLostMax;
     request.one_by_one = true;
   }
+  if (rollback.compares && how == Streaming::kWrite) {
+    request.compare_block_bytes = rollback.device.info.logical_sector_bytes;
+  }
   request.work_bytes = work_bytes;
   request.means = rollback.means;
   return restore_chunks(rollback.store, request, rollback.monitor);
@@ -165,9 +168,17 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
 Error put_back(const Rollback& rollback, Error error) {
   mark_damaged(rollback.store, rollback.target.number);
   const Monitor deaf;  // no cancelling half-way back
-  Rollback back{rollback.store, rollback.locked,   rollback.device,     deaf,
-                rollback.means, rollback.geometry, rollback.request_id, *rollback.undo,
-                rollback.undo,  rollback.tracking};
+  Rollback back{rollback.store,
+                rollback.locked,
+                rollback.device,
+                deaf,
+                rollback.means,
+                rollback.geometry,
+                rollback.request_id,
+                *rollback.undo,
+                rollback.undo,
+                rollback.tracking,
+                false};
   auto done = drive_to_target(back, rollback.target, Streaming::kWriteWhatIsWhole);
   Status finished;
   if (done) {

@@ -24,6 +24,8 @@ struct Rollback {
   format::SnapshotRecord target;
   std::optional<format::SnapshotRecord> undo;
   Tracking* tracking = nullptr;  // of this operation
+  // Of what is streamed, only the blocks that differ from the device's are written.
+  bool compares = false;
 };
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);

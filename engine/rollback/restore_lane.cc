@@ -1,6 +1,7 @@
 #include "rollback/restore_lane.h"
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -36,11 +37,14 @@ void RestoreLane::add(Task task) {
   const PlanItem& item = transfer.task.item;
   if (item.zero) {
     if (settings_.device == nullptr) {
+      transfer.result.written_bytes = item.device.length;
       finish(slot);
       return;
     }
-    transfer.writing = true;
+    transfer.phase = Phase::kWrite;
     transfer.outstanding = 1;
+    transfer.writes = {item.device};
+    transfer.result.written_bytes = item.device.length;
     batch_.push_back(
         {io::Op::kWriteZeroes, settings_.device, item.device, nullptr, tag_of(slot, 0)});
     return;
@@ -106,26 +110,92 @@ Status RestoreLane::handle(const io::Completion& completion) {
   const auto slot = static_cast<std::uint32_t>(completion.user_data);
   const auto part = static_cast<std::size_t>(completion.user_data >> 32);
   Transfer& transfer = transfers_[slot];
-  if (transfer.writing) {
-    if (completion.error != 0) {
-      return fail(io::request_error(transfer.task.item.zero ? io::Op::kWriteZeroes : io::Op::kWrite,
-                                    *settings_.device, transfer.task.item.device,
-                                    completion.error));
-    }
-    finish(slot);
-    return {};
+  const Extent whole = transfer.task.item.device;
+  switch (transfer.phase) {
+    case Phase::kReadStore:
+      read_done(slot, part, completion.error);
+      if (--transfer.outstanding != 0) return {};
+      if (settings_.device == nullptr || !transfer.result.bad.empty()) {
+        transfer.result.written_bytes = whole.length;
+        finish(slot);
+      } else if (wants_to_compare(transfer, slot)) {
+        transfer.phase = Phase::kReadDevice;
+        transfer.outstanding = 1;
+        batch_.push_back(
+            {io::Op::kRead, settings_.device, whole, current_bytes(slot), tag_of(slot, 0)});
+      } else {
+        transfer.writes = {whole};
+        issue_writes(slot);
+      }
+      return {};
+    case Phase::kReadDevice:
+      if (completion.error != 0) {
+        return fail(io::request_error(io::Op::kRead, *settings_.device, whole, completion.error));
+      }
+      plan_differing_writes(slot);
+      issue_writes(slot);
+      return {};
+    case Phase::kWrite:
+      if (completion.error != 0) {
+        return fail(
+            io::request_error(transfer.task.item.zero ? io::Op::kWriteZeroes : io::Op::kWrite,
+                              *settings_.device, transfer.writes[part], completion.error));
+      }
+      if (--transfer.outstanding == 0) finish(slot);
+      return {};
   }
-  read_done(slot, part, completion.error);
-  if (--transfer.outstanding != 0) return {};
-  if (settings_.device == nullptr || !transfer.result.bad.empty()) {
-    finish(slot);
-    return {};
-  }
-  transfer.writing = true;
-  transfer.outstanding = 1;
-  batch_.push_back({io::Op::kWrite, settings_.device, transfer.task.item.device,
-                    queue_->slots()[slot].data, tag_of(slot, 0)});
   return {};
+}
+
+// The second half of the slot, when the first is enough for what shall stand there.
+std::byte* RestoreLane::current_bytes(std::uint32_t slot) {
+  const io::Slot& memory = queue_->slots()[slot];
+  return memory.data + memory.size_bytes / 2;
+}
+
+bool RestoreLane::wants_to_compare(const Transfer& transfer, std::uint32_t slot) const {
+  constexpr std::uint64_t kEnoughBytes = 2 * kMiB;
+  if (settings_.compare_block_bytes == 0) return false;
+  if (compared_bytes_ >= kEnoughBytes && differing_bytes_ > compared_bytes_ / 2) return false;
+  return align_up(transfer.task.item.device.length, format::kBlockBytes) <=
+         queue_->slots()[slot].size_bytes / 2;
+}
+
+void RestoreLane::plan_differing_writes(std::uint32_t slot) {
+  Transfer& transfer = transfers_[slot];
+  const Extent whole = transfer.task.item.device;
+  const std::byte* wanted = queue_->slots()[slot].data;
+  const std::byte* current = current_bytes(slot);
+  for (std::uint64_t at = 0; at < whole.length; at += settings_.compare_block_bytes) {
+    const std::uint64_t length =
+        std::min<std::uint64_t>(settings_.compare_block_bytes, whole.length - at);
+    if (std::memcmp(wanted + at, current + at, length) == 0) continue;
+    differing_bytes_ += length;
+    if (!transfer.writes.empty() && transfer.writes.back().end() == whole.offset + at) {
+      transfer.writes.back().length += length;
+    } else {
+      transfer.writes.push_back({whole.offset + at, length});
+    }
+  }
+  compared_bytes_ += whole.length;
+}
+
+void RestoreLane::issue_writes(std::uint32_t slot) {
+  Transfer& transfer = transfers_[slot];
+  transfer.phase = Phase::kWrite;
+  transfer.outstanding = static_cast<std::uint32_t>(transfer.writes.size());
+  if (transfer.writes.empty()) {
+    finish(slot);
+    return;
+  }
+  std::byte* data = queue_->slots()[slot].data;
+  const std::uint64_t begin = transfer.task.item.device.offset;
+  for (std::size_t i = 0; i < transfer.writes.size(); ++i) {
+    const Extent& write = transfer.writes[i];
+    transfer.result.written_bytes += write.length;
+    batch_.push_back(
+        {io::Op::kWrite, settings_.device, write, data + (write.offset - begin), tag_of(slot, i)});
+  }
 }
 
 void RestoreLane::read_done(std::uint32_t slot, std::size_t part, int error) {

@@ -36,6 +36,7 @@ struct RestoreResult {
   Extent device;
   bool zero = false;
   std::uint64_t chunks = 0;
+  std::uint64_t written_bytes = 0;  // verify only: that would be
   std::vector<BadChunk> bad;
 };
 
@@ -43,6 +44,9 @@ struct RestoreSettings {
   io::File* device = nullptr;  // nullptr: verify only
   format::Geometry geometry;
   const DigestSecret* secret = nullptr;
+  // Not 0: what stands on the device is read, and only blocks of this size that differ from what
+  // shall stand there are written. A lane that meets little that is equal stops looking.
+  std::uint32_t compare_block_bytes = 0;
 };
 
 class RestoreLane {
@@ -72,13 +76,20 @@ class RestoreLane {
     Result result;
     std::vector<Read> reads;
     std::uint32_t outstanding = 0;
-    bool writing = false;
+    enum class Phase : std::uint8_t { kReadStore, kReadDevice, kWrite } phase = Phase::kReadStore;
+    std::vector<Extent> writes;  // of the device
   };
+  using Phase = Transfer::Phase;
 
   [[nodiscard]] Status submit_batch();
   [[nodiscard]] Status handle(const io::Completion& completion);
   void plan_reads(Transfer& transfer) const;
   void read_done(std::uint32_t slot, std::size_t read, int error);
+  [[nodiscard]] bool wants_to_compare(const Transfer& transfer, std::uint32_t slot) const;
+  // What differs between what was verified and what stands on the device.
+  void plan_differing_writes(std::uint32_t slot);
+  void issue_writes(std::uint32_t slot);
+  [[nodiscard]] std::byte* current_bytes(std::uint32_t slot);
   void finish(std::uint32_t slot);
 
   std::unique_ptr<io::Queue> queue_;
@@ -88,6 +99,8 @@ class RestoreLane {
   std::vector<io::Request> batch_;
   std::vector<io::Completion> completions_;
   std::vector<Result> results_;
+  std::uint64_t compared_bytes_ = 0;
+  std::uint64_t differing_bytes_ = 0;  // of them
 };
 
 }  // namespace blkrewind::rollback

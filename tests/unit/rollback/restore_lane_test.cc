@@ -38,13 +38,15 @@ class RestoreLaneTest : public testing::Test {
     return std::move(*file);
   }
   std::unique_ptr<RestoreLane> lane(bool verify_only = false,
-                                    io::QueueOptions options = {
-                                        .depth = 8, .slots = 2, .slot_bytes = 65536}) {
+                                    io::QueueOptions options = {.depth = 8,
+                                                                .slots = 2,
+                                                                .slot_bytes = 65536},
+                                    std::uint32_t compare_block_bytes = 0) {
     auto queue = env_.make_queue(options);
     if (!queue) throw std::runtime_error(queue.error().to_string());
     return std::make_unique<RestoreLane>(
-        std::move(*queue),
-        RestoreSettings{verify_only ? nullptr : device_.get(), geometry_, &secret_});
+        std::move(*queue), RestoreSettings{verify_only ? nullptr : device_.get(), geometry_,
+                                           &secret_, compare_block_bytes});
   }
   std::vector<std::byte> wanted(std::uint64_t chunk) const {
     return random_bytes(geometry_.chunk_extent(chunk).length, chunk + 1);
@@ -91,6 +93,10 @@ class RestoreLaneTest : public testing::Test {
     }
     return results;
   }
+  void put_before(std::uint64_t offset, const std::vector<std::byte>& bytes) {
+    std::ranges::copy(bytes, before_.begin() + static_cast<std::ptrdiff_t>(offset));
+    env_.poke("/dev/sim", offset, bytes);
+  }
   // The device holds the wanted bytes of these chunks, and is as before elsewhere.
   void expect_restored(const std::set<std::uint64_t>& chunks) const {
     auto expected = before_;
@@ -127,6 +133,35 @@ TEST_F(RestoreLaneTest, BringsEveryChunkInLongRequests) {
   expect_restored({3, 4, 5, 6, 38, 39});
   EXPECT_EQ(count(sim::OpKind::kRead), 3U + 1U);
   EXPECT_EQ(count(sim::OpKind::kWrite), 2U);
+}
+
+TEST_F(RestoreLaneTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
+  // Chunks 3 and 4 stand there but for two blocks; 39, the short one, but for its last byte; of 10
+  // nothing, and 12 is as it should be.
+  for (const std::uint64_t chunk : {3, 4, 12, 39}) {
+    put_before(geometry_.chunk_extent(chunk).offset, wanted(chunk));
+  }
+  put_before(3 * 4096 + 3584, random_bytes(1024, 77));
+  put_before(geometry_.device_bytes - 1, {before_.back() ^ std::byte{1}});
+  const auto restorer = lane(false, {.depth = 8, .slots = 2, .slot_bytes = 65536}, 512);
+  const auto results =
+      run(*restorer, {task(1, {store(3, 1, 1), store(4, 1, 2)}), task(2, {store(10, 1, 3)}),
+                      task(3, {store(12, 2, 4)}), task(4, {store(39, 2, 5)})});
+  expect_restored({3, 4, 10, 12, 39});
+  EXPECT_EQ(results.at(1).written_bytes, 1024U);
+  EXPECT_EQ(results.at(2).written_bytes, 4096U);
+  EXPECT_EQ(results.at(3).written_bytes, 0U);
+  EXPECT_EQ(results.at(4).written_bytes, (4096U - 1000U) % 512U);
+  EXPECT_EQ(count(sim::OpKind::kWrite), 3U) << "neighbouring blocks are one request";
+}
+
+TEST_F(RestoreLaneTest, NeverComparesWithWhatIsCorrupt) {
+  const PlannedChunk chunk = store(3, 1, 1);
+  env_.poke("/segment1", format::kBlockBytes, random_bytes(16, 5));
+  const auto restorer = lane(false, {.depth = 8, .slots = 2, .slot_bytes = 65536}, 512);
+  const auto results = run(*restorer, {task(1, {chunk})});
+  EXPECT_EQ(results.at(1).bad.size(), 1U);
+  expect_restored({});
 }
 
 TEST_F(RestoreLaneTest, ZeroesAreNotStreamed) {
