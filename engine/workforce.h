@@ -28,7 +28,9 @@ struct Workforce {
   static constexpr std::uint32_t kSlotBytes = 1 * kMiB;
   static constexpr unsigned kLanesMax = 4;
   // Below this a second thread costs more than it brings.
-  static constexpr std::uint64_t kBytesPerLane = 32 * kMiB;
+  static constexpr std::uint64_t kBytesPerLane = 16 * kMiB;
+
+  static constexpr std::uint64_t kUsesPerSlot = 4;
 
   // `work_bytes`: what has to be read.
   [[nodiscard]] static Workforce plan(const Means& means, std::uint64_t work_bytes) {
@@ -40,8 +42,9 @@ struct Workforce {
     force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
     force.slot_bytes = kSlotBytes;
     const std::uint64_t slots = means.buffer_bytes / kSlotBytes / force.lanes;
-    const std::uint64_t needed =
-        std::max<std::uint64_t>(1, (work_bytes + kSlotBytes - 1) / kSlotBytes);
+    // Every slot is used several times, or making it costs more than it brings.
+    const std::uint64_t needed = std::max<std::uint64_t>(
+        1, (work_bytes / kUsesPerSlot + kSlotBytes - 1) / kSlotBytes / force.lanes);
     force.slots = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(slots, needed)));
     return force;
   }
