@@ -111,46 +111,52 @@ Result<std::vector<AnchorFile>> CloneAnchor::list() const {
   return files;
 }
 
-Result<std::string> CloneAnchor::keep(int fd, const std::string& base,
-                                      const std::string& why) const {
+Result<std::string> CloneAnchor::finish(int fd, CloneRecord record) const {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) return fail(Errc::kInternal, "a clone without a descriptor");
+  record.store_uuid = disk_.store_uuid;
+  record.disk_id = disk_.disk_id;
+  record.image_inode = image_.inode;
+  record.image_generation = image_.generation;
+  record.range = image_.range;
+  record.inode = status.st_ino;
+  record.modified_ns = modified_ns(status);
+  BLKREWIND_TRY(io::write_xattr(fd, kRecordAttribute, encode(record)));
+  // What it holds is durable before anybody can find it.
+  BLKREWIND_TRY(io::sync(fd, "a clone of " + image_.path));
+
   std::uint64_t number = 1;
   for (const std::string& taken : names()) {
     number = std::max(number, *number_of(taken, disk_.disk_id) + 1);
   }
-  CloneRecord record{.store_uuid = disk_.store_uuid,
-                     .disk_id = disk_.disk_id,
-                     .base = base,
-                     .why = why,
-                     .sequence = number,
-                     .image_inode = image_.inode,
-                     .image_generation = image_.generation,
-                     .range = image_.range,
-                     .inode = status.st_ino,
-                     .modified_ns = modified_ns(status)};
-  BLKREWIND_TRY(io::write_xattr(fd, kRecordAttribute, encode(record)));
-  // What it holds is durable before anybody can find it.
-  BLKREWIND_TRY(io::sync(fd, "a clone of " + image_.path));
   const std::string name = name_of(image_.name, disk_.disk_id, number);
   BLKREWIND_TRY(io::give_name(fd, image_.directory.get(), name));
-  const auto finish = [&]() -> Status {
+  const auto protect = [&]() -> Status {
     BLKREWIND_TRY(io::set_immutable(fd, true));
     BLKREWIND_TRY(io::sync(fd, "a clone of " + image_.path));
     return io::sync(image_.directory.get(), "the directory of " + image_.path);
   };
-  if (Status finished = finish(); !finished) {
+  if (Status protected_now = protect(); !protected_now) {
     static_cast<void>(io::remove_immutable(image_.directory.get(), name));
-    return tl::unexpected(std::move(finished).error());
+    return tl::unexpected(std::move(protected_now).error());
   }
   return name;
+}
+
+Result<std::string> CloneAnchor::keep(int fd, const std::string& base, TrackUse use) const {
+  CloneRecord record;
+  record.base = base;
+  record.of_writing = use == TrackUse::kWrite;
+  return finish(fd, std::move(record));
 }
 
 Status CloneAnchor::forget_all(const std::string& why) const {
   std::string kept;
   const auto mark = [&]() -> Status {
     BLKREWIND_ASSIGN(const UniqueFd empty, io::make_unnamed(image_.directory.get(), -1));
-    BLKREWIND_ASSIGN(kept, keep(empty.get(), {}, why));
+    CloneRecord record;
+    record.why = why;
+    BLKREWIND_ASSIGN(kept, finish(empty.get(), std::move(record)));
     return {};
   };
   // What is not to be believed goes even if the disk is not tracked any more without it.

@@ -39,12 +39,11 @@ class CloneAnchor {
   // All that bear the disk's name, ascending in N; not those of another store.
   [[nodiscard]] Result<std::vector<AnchorFile>> list() const;
 
-  // Names a file of io::make_unnamed() and makes it durable. `base` empty: a file that only says
-  // that the disk is tracked, and `why` it has no base. The name; after an error nothing is left.
-  [[nodiscard]] Result<std::string> keep(int fd, const std::string& base,
-                                         const std::string& why) const;
+  // Names a file of io::make_unnamed() as a clone of the snapshot `base` and makes it durable. The
+  // name; after an error nothing is left.
+  [[nodiscard]] Result<std::string> keep(int fd, const std::string& base, TrackUse use) const;
 
-  // An empty file, and nothing else after it.
+  // Nothing but an empty file, which says that the disk is tracked, and why it has no base.
   [[nodiscard]] Status forget_all(const std::string& why) const;
 
   // Removes all but the one of that name; empty: all.
@@ -53,6 +52,7 @@ class CloneAnchor {
  private:
   [[nodiscard]] std::vector<std::string> names() const;
   [[nodiscard]] AnchorFile examine(const std::string& name) const;
+  [[nodiscard]] Result<std::string> finish(int fd, CloneRecord record) const;
 
   const TrackedImage& image_;
   const TrackedDisk& disk_;

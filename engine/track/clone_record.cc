@@ -65,7 +65,7 @@ std::string encode(const CloneRecord& record) {
   add(text, "disk", record.disk_id);
   add(text, "base", record.base);
   add(text, "why", record.why);
-  add_number(text, "sequence", record.sequence);
+  add_number(text, "of_writing", record.of_writing ? 1 : 0);
   add_number(text, "image_inode", record.image_inode);
   add_number(text, "image_generation", record.image_generation);
   add_number(text, "offset", record.range.offset);
@@ -83,7 +83,7 @@ std::optional<CloneRecord> decode_record(std::string_view text) {
   record.disk_id = lines.text("disk");
   record.base = lines.text("base");
   record.why = lines.text("why");
-  record.sequence = lines.number<std::uint64_t>("sequence");
+  record.of_writing = lines.number<std::uint32_t>("of_writing") != 0;
   record.image_inode = lines.number<std::uint64_t>("image_inode");
   record.image_generation = lines.number<std::uint32_t>("image_generation");
   record.range.offset = lines.number<std::uint64_t>("offset");

@@ -18,7 +18,9 @@ struct CloneRecord {
   std::string base;  // the snapshot whose bytes it holds; empty: an empty file that only says that
                      // the disk is tracked
   std::string why;   // no base: why; or empty
-  std::uint64_t sequence = 0;  // counts up with each of a disk
+  // It was made by an operation that writes to the device. Then it counts only once it is alone:
+  // what such an operation has not looked at is for its end to say, see ExtentTracker::commit().
+  bool of_writing = false;
 
   // The image file that it was cloned from, and the disk's bytes in it.
   std::uint64_t image_inode = 0;

@@ -19,31 +19,39 @@ constexpr const char* kFileSystemHint =
 Result<std::optional<TrackedImage>> image_if_any(const TrackedDisk& disk) {
   auto image = open_image(disk);
   if (image) return std::optional(std::move(*image));
-  if (image.error().code == Errc::kUnsupported) return std::optional<TrackedImage>{};
+  const Errc code = image.error().code;
+  if (code == Errc::kUnsupported || code == Errc::kNotFound) return std::optional<TrackedImage>{};
   return tl::unexpected(std::move(image).error());
 }
 
-// Why none of the files is a base for that anchor, in words of the newest that has something to
-// say.
-std::string why_none(const std::vector<AnchorFile>& files, const std::string& anchor) {
-  if (anchor.empty()) return "the disk has no snapshot that it is known to have equalled";
-  for (auto file = files.rbegin(); file != files.rend(); ++file) {
-    if (!file->fault.empty()) return file->fault;
+// Which of the files is the base for that anchor, or why none is.
+//
+// When a rollback to the anchor itself died after prepare() there are two. The older is the
+// anchor's for certain: an intact journal record said so. Whether the newer is was for the
+// operation's end to say. The price is small: what that rollback restored is read once more.
+struct Choice {
+  AnchorFile* base = nullptr;
+  std::string why;
+};
+
+Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
+  if (anchor.empty())
+    return {nullptr, "the disk has no snapshot that it is known to have equalled"};
+  Choice choice{nullptr, "an operation on the disk did not renew the clone beside the image"};
+  for (AnchorFile& file : files) {
+    if (!file.fault.empty()) {
+      choice.why = file.fault;
+    } else if (file.record->base == anchor) {
+      if (!file.record->of_writing || &file == &files.front()) return {&file, {}};
+      choice.why = "a rollback died before it could say that it had looked at the whole device";
+    }
   }
-  return "an operation on the disk did not renew the clone beside the image";
+  return choice;
 }
 
-// Of two clones of the anchor the older one. They meet when a rollback to the anchor itself died
-// after prepare(). The older is the anchor's for certain, an intact journal record said so. The
-// newer was about to be: whether the device had come all the way was for the record to say that
-// may not have been written, and a resumed rollback would still find out. The price is small:
-// what that rollback restored is read once more.
-AnchorFile* base_among(std::vector<AnchorFile>& files, const std::string& anchor) {
-  if (anchor.empty()) return nullptr;
-  for (AnchorFile& file : files) {
-    if (file.fault.empty() && file.record->base == anchor) return &file;
-  }
-  return nullptr;
+// An empty file and nothing else: there is nothing to forget.
+bool is_blank(const std::vector<AnchorFile>& files) {
+  return files.size() == 1 && files.front().record && files.front().record->base.empty();
 }
 
 }  // namespace
@@ -51,6 +59,7 @@ AnchorFile* base_among(std::vector<AnchorFile>& files, const std::string& anchor
 void ExtentTracker::end() {
   comparison_.reset();
   now_.reset();
+  base_.clear();
   prepared_.clear();
 }
 
@@ -70,16 +79,16 @@ Result<std::optional<std::string>> ExtentTracker::begin(const std::string& ancho
   BLKREWIND_ASSIGN(std::vector<AnchorFile> files, anchor().list());
   if (files.empty()) return fail(Errc::kNotFound, disk_.path + " is not tracked any more");
 
-  AnchorFile* base = base_among(files, anchor_id);
-  const std::string why = base == nullptr ? why_none(files, anchor_id) : std::string();
+  const auto [base, why] = choose(files, anchor_id);
   if (base != nullptr) {
     BLKREWIND_TRY(anchor().remove_others(base->name));
-  } else if (files.size() > 1 || !files.front().record || !files.front().record->base.empty()) {
+  } else if (!is_blank(files)) {
     BLKREWIND_TRY(anchor().forget_all(why));
   }
   BLKREWIND_TRY(flush(*image_));
   BLKREWIND_ASSIGN(now_, io::make_unnamed(image_->directory.get(), image_->file.get()));
   if (base == nullptr) return std::optional(why);
+  base_ = anchor_id;
   comparison_ = std::make_unique<Comparison>(std::move(base->fd), now_.get(), image_->range);
   return std::optional<std::string>{};
 }
@@ -95,11 +104,12 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
 Status ExtentTracker::prepare(const std::string& id) {
   if (!now_.valid()) return fail(Errc::kInternal, "prepare() without begin()");
   if (id.empty()) return fail(Errc::kInvalidArgument, "a base without an id");
+  prepared_id_ = id;
   if (!prepared_.empty()) {
     BLKREWIND_TRY(io::remove_immutable(image_->directory.get(), std::exchange(prepared_, {})));
   }
   if (use_ == TrackUse::kRead) {
-    BLKREWIND_ASSIGN(prepared_, anchor().keep(now_.get(), id, {}));
+    BLKREWIND_ASSIGN(prepared_, anchor().keep(now_.get(), id, use_));
     return {};
   }
   // What begin() took is from before the operation's own writes; it still answers changed().
@@ -107,12 +117,22 @@ Status ExtentTracker::prepare(const std::string& id) {
   BLKREWIND_TRY(flush(*image_));
   BLKREWIND_ASSIGN(const UniqueFd written,
                    io::make_unnamed(image_->directory.get(), image_->file.get()));
-  BLKREWIND_ASSIGN(prepared_, anchor().keep(written.get(), id, {}));
+  BLKREWIND_ASSIGN(prepared_, anchor().keep(written.get(), id, use_));
   return {};
 }
 
-Status ExtentTracker::commit() {
+Status ExtentTracker::commit(Collected before) {
   if (prepared_.empty()) return fail(Errc::kInternal, "commit() without prepare()");
+  // What was written before begin() and not looked at is in the new clone, but need not be in the
+  // snapshot that it was to stand for. The old clone can stand for no other snapshot than its own.
+  if (before == Collected::kKept) {
+    if (base_ == prepared_id_) return abandon();
+    Status forgotten = anchor().forget_all(
+        "an interrupted rollback was ended without looking at the whole device");
+    end();
+    return forgotten;
+  }
+  // From here on it is alone, and counts.
   Status removed = anchor().remove_others(prepared_);
   end();
   return removed;
@@ -130,6 +150,7 @@ Status ExtentTracker::abandon() {
 
 Status ExtentTracker::distrust(const std::string& why) {
   comparison_.reset();
+  base_.clear();
   prepared_.clear();
   BLKREWIND_TRY(open());
   return anchor().forget_all(why);
@@ -146,7 +167,10 @@ Status start_extents(const TrackedDisk& disk) {
   }
   const CloneAnchor anchor(image, disk);
   BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
-  if (!files.empty()) return {};
+  if (!files.empty()) {
+    return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
+                "see what is known: blkrewind track status");
+  }
   // All that an operation will ask of the file system.
   BLKREWIND_TRY(flush(image));
   BLKREWIND_ASSIGN(const UniqueFd clone, io::make_unnamed(image.directory.get(), image.file.get()));
@@ -175,7 +199,8 @@ Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk) {
   return std::unique_ptr<Tracker>(std::make_unique<ExtentTracker>(disk));
 }
 
-Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk) {
+Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
+                                                  const std::string& anchor) {
   BLKREWIND_ASSIGN(const auto image, image_if_any(disk));
   if (!image) return std::optional<TrackerState>{};
   BLKREWIND_ASSIGN(std::vector<AnchorFile> files, CloneAnchor(*image, disk).list());
@@ -185,23 +210,11 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk) {
   state.name = "extents";
   struct statvfs system = {};
   if (::fstatvfs(image->file.get(), &system) == 0) state.granule_bytes = system.f_bsize;
-  const AnchorFile* base = nullptr;
-  for (const AnchorFile& file : files) {
-    if (!file.fault.empty()) {
-      state.why = file.fault;
-    } else if (base == nullptr) {
-      base = &file;
-    } else {
-      // Which of them counts is for the journal to say.
-      state.why = "an operation did not end; the next one finds out what is known";
-      return std::optional(std::move(state));
-    }
-  }
-  if (base == nullptr) return std::optional(std::move(state));
-  if (Status whole = check_size(*image); !whole) {
-    state.why = whole.error().message;
-    return std::optional(std::move(state));
-  }
+  const auto [base, why] = choose(files, anchor);
+  state.why = why;
+  if (const Status whole = check_size(*image); !whole) state.why = whole.error().message;
+  if (!state.why.empty()) return std::optional(std::move(state));
+
   BLKREWIND_TRY(flush(*image));
   io::FileExtentMap then(base->fd.get());
   io::FileExtentMap now(image->file.get());
@@ -213,8 +226,7 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk) {
     at = found.end();
   }
   state.valid = true;
-  state.why.clear();
-  state.base = base->record->base;
+  state.base = anchor;
   // What only the clone still holds: at most what changed.
   struct stat status = {};
   if (::fstat(base->fd.get(), &status) == 0) {

@@ -8,11 +8,10 @@
 // or after a restart, and whether or not this program's operations were told of: a clone is never
 // outdated, it is only of one snapshot or another.
 //
-// One thing has to be kept away from it: a byte that was written while a snapshot was being read
-// differs from the clone until it is written again, and then still lies elsewhere; but who copies
-// it back by reflink from the clone itself, or lets a deduplicator do it, makes it the clone's byte
-// while the snapshot may hold the other. Nobody writes to a disk during a snapshot: it is held
-// exclusively.
+// It stands and falls with a clone holding the bytes of its snapshot. For that nobody else writes
+// to the device while an operation holds it exclusively: what is written behind the back of a
+// rollback is in the clone but not in the snapshot. (During a snapshot it does not matter, unless
+// who wrote puts the clone's own place back, by reflink or deduplication.)
 #pragma once
 
 #include <memory>
@@ -40,7 +39,7 @@ class ExtentTracker final : public Tracker {
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
   [[nodiscard]] Status prepare(const std::string& id) override;
-  [[nodiscard]] Status commit() override;
+  [[nodiscard]] Status commit(Collected before) override;
   [[nodiscard]] Status abandon() override;
   [[nodiscard]] Status distrust(const std::string& why) override;
 
@@ -64,17 +63,21 @@ class ExtentTracker final : public Tracker {
   TrackUse use_ = TrackUse::kRead;
   UniqueFd now_;                            // the clone without a name that begin() took
   std::unique_ptr<Comparison> comparison_;  // changed() holds; refers to now_
+  std::string base_;                        // changed() holds: the snapshot that it is of
   std::string prepared_;                    // the name of the next base
+  std::string prepared_id_;
 };
 
-// Tracks the disk from its next snapshot on. One that is tracked already stays as it is.
-// Errors: kUnsupported - it cannot be, with a hint.
+// Tracks the disk from its next snapshot on.
+// Errors: kUnsupported - it cannot be, with a hint; kAlreadyExists - it is.
 [[nodiscard]] Status start_extents(const TrackedDisk& disk);
 // Removes all that start_extents() and operations left beside the image. False: nothing was there.
 [[nodiscard]] Result<bool> stop_extents(const TrackedDisk& disk);
 // Null: not tracked by extents.
 [[nodiscard]] Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk);
-// Nothing: not tracked by extents. Without the disk's lock it may be of a moment that has passed.
-[[nodiscard]] Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk);
+// What begin(anchor) would find; changes nothing. Nothing: not tracked by extents. Without the
+// disk's lock it may be of a moment that has passed.
+[[nodiscard]] Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
+                                                                const std::string& anchor);
 
 }  // namespace blkrewind::track

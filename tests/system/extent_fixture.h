@@ -174,7 +174,7 @@ class ExtentSystem : public testing::Test {
     const Status prepared = tracker.prepare(id);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
     anchor_ = id;
-    const Status committed = tracker.commit();
+    const Status committed = tracker.commit(track::Collected::kDropped);
     ASSERT_TRUE(committed) << committed.error().to_string();
   }
   void remember() { base_ = content(); }
@@ -236,6 +236,11 @@ class ExtentSystem : public testing::Test {
     EXPECT_EQ(changed(*tracker), extents) << what << ": the same when asked again";
     EXPECT_TRUE(tracker->abandon()) << what;
     return total(extents);
+  }
+  track::TrackerState state() {
+    auto found = track::extents_state(disk_, anchor_);
+    EXPECT_TRUE(found && *found);
+    return found && *found ? **found : track::TrackerState{};
   }
   std::string why_not(track::TrackUse use = track::TrackUse::kRead) {
     const auto tracker = find();

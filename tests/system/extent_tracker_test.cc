@@ -8,6 +8,7 @@ namespace blkrewind::test {
 namespace {
 
 using testing::HasSubstr;
+using track::Collected;
 using track::TrackUse;
 
 class ExtentTracker : public ReflinkSystem {};
@@ -46,23 +47,20 @@ TEST_P(ExtentTracker, KeepsOneHiddenFileThatNobodyCanChange) {
   EXPECT_NE(::unlink(clone.c_str()), 0);
   EXPECT_NE(::rename(image_.c_str(), clone.c_str()), 0);
 
-  auto state = track::extents_state(disk_);
-  ASSERT_TRUE(state && *state);
-  EXPECT_TRUE((*state)->valid) << (*state)->why;
-  EXPECT_EQ((*state)->base, "s-1");
-  EXPECT_EQ((*state)->changed_bytes, 0U);
+  EXPECT_TRUE(state().valid) << state().why;
+  EXPECT_EQ(state().base, "s-1");
+  EXPECT_EQ(state().changed_bytes, 0U);
   write_bytes(image_, 0, "x");
-  state = track::extents_state(disk_);
-  ASSERT_TRUE(state && *state);
-  EXPECT_EQ((*state)->changed_bytes, kExtentBlock);
-  EXPECT_EQ((*state)->granule_bytes, kExtentBlock);
+  EXPECT_EQ(state().changed_bytes, kExtentBlock);
+  EXPECT_EQ(state().granule_bytes, kExtentBlock);
+  EXPECT_EQ(track::start_extents(disk_).error().code, Errc::kAlreadyExists);
 
   const auto stopped = track::stop_extents(disk_);
   ASSERT_TRUE(stopped) << stopped.error().to_string();
   EXPECT_TRUE(*stopped);
   EXPECT_TRUE(clones().empty());
   EXPECT_EQ(find(), nullptr);
-  EXPECT_FALSE(*track::extents_state(disk_));
+  EXPECT_FALSE(*track::extents_state(disk_, anchor_));
   EXPECT_FALSE(*track::stop_extents(disk_));
 }
 
@@ -78,7 +76,7 @@ TEST_P(ExtentTracker, WhatIsWrittenAfterBeginIsInTheNextDifference) {
   EXPECT_EQ(changed(*tracker), extents) << "what begin() collected stands still";
   ASSERT_TRUE(tracker->prepare("s-2"));
   EXPECT_EQ(changed(*tracker), extents) << "up to commit()";
-  ASSERT_TRUE(tracker->commit());
+  ASSERT_TRUE(tracker->commit(Collected::kDropped));
   anchor_ = "s-2";
   base_ = at_begin;
   EXPECT_EQ(check("after begin()"), kExtentBlock);
@@ -137,13 +135,11 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
       ASSERT_TRUE(tracker->prepare("s-lost"));
     }
     EXPECT_EQ(clones().size(), 2U);
-    const auto state = track::extents_state(disk_);
-    ASSERT_TRUE(state && *state);
-    EXPECT_FALSE((*state)->valid);
+    EXPECT_EQ(state().changed_bytes, kExtentBlock);
+    EXPECT_EQ(clones().size(), 2U) << "looking changes nothing";
     EXPECT_EQ(check("died before the record"), kExtentBlock);
     EXPECT_EQ(clones().size(), 1U);
   }
-  const std::string before = base_;
   {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker), "");
@@ -163,6 +159,40 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     ASSERT_TRUE(tracker->prepare("s-2"));
   }
   EXPECT_EQ(check("the older clone of the two"), kExtentBlock);
+
+  // A rollback to another snapshot: nobody knows any more whether it had looked at everything.
+  {
+    const auto tracker = find();
+    ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
+    ASSERT_TRUE(tracker->prepare("s-1"));
+    anchor_ = "s-1";
+  }
+  EXPECT_FALSE(state().valid);
+  EXPECT_THAT(why_not(), HasSubstr("died"));
+  EXPECT_EQ(clones().size(), 1U);
+}
+
+TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
+  start();
+  take("s-1");
+  write_bytes(image_, 0, "not looked at");
+  {
+    const auto tracker = find();
+    ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
+    write_bytes(image_, kMiB, base_.substr(kMiB, 100));
+    ASSERT_TRUE(tracker->prepare("s-1"));
+    ASSERT_TRUE(tracker->commit(Collected::kKept));
+  }
+  EXPECT_EQ(check("back to the base itself"), 2 * kExtentBlock);
+  {
+    const auto tracker = find();
+    ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
+    ASSERT_TRUE(tracker->prepare("s-other"));
+    ASSERT_TRUE(tracker->commit(Collected::kKept));
+    anchor_ = "s-other";
+  }
+  EXPECT_THAT(why_not(), HasSubstr("without looking at the whole device"));
+  EXPECT_EQ(clones().size(), 1U);
 }
 
 TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
@@ -194,15 +224,15 @@ TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
             remember();
             anchor_ = id;
           }
-          ASSERT_TRUE(step != "commit" || tracker->commit()) << what;
+          ASSERT_TRUE(step != "commit" || tracker->commit(Collected::kDropped)) << what;
         }
         // Not flushed: it may be lost.
         write_bytes(image_, 3 * kMiB, random_bytes(random, 3 * kExtentBlock));
         cut_power();
       }
       restore_power();
-      if (step == "distrust") {
-        EXPECT_EQ(why_not(), "told so") << what;
+      if (step == "distrust" || (step == "record" && use == TrackUse::kWrite)) {
+        EXPECT_THAT(why_not(), HasSubstr(step == "distrust" ? "told so" : "died")) << what;
         take("s-anew");
       } else {
         check(what);
@@ -220,14 +250,12 @@ TEST_P(ExtentTracker, DistrustForgetsAllUntilTheNextCommit) {
   ASSERT_TRUE(tracker->prepare("s-2"));
   ASSERT_TRUE(tracker->distrust("a byte differed that should not"));
   EXPECT_FALSE(tracker->changed(0));
-  EXPECT_FALSE(tracker->commit());
+  EXPECT_FALSE(tracker->commit(Collected::kDropped));
   EXPECT_EQ(clones().size(), 1U);
   EXPECT_EQ(why_not(), "a byte differed that should not");
   EXPECT_EQ(why_not(), "a byte differed that should not") << "and again";
-  const auto state = track::extents_state(disk_);
-  ASSERT_TRUE(state && *state);
-  EXPECT_FALSE((*state)->valid);
-  EXPECT_EQ((*state)->why, "a byte differed that should not");
+  EXPECT_FALSE(state().valid);
+  EXPECT_EQ(state().why, "a byte differed that should not");
   take("s-3");
   EXPECT_EQ(check("anew"), 0U);
 }
