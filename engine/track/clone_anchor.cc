@@ -46,7 +46,7 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
   if (!file.fd.valid() || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return "something else is in the place of the clone beside the image";
   }
-  if (!file.record) return "the clone beside the image was never finished";
+  if (!file.record) return "the clone beside the image has no record of what it is";
   const auto immutable = io::is_immutable(file.fd.get());
   if (!immutable || !*immutable) {
     return "the clone beside the image is not protected, so it may have been changed";

@@ -120,8 +120,12 @@ class ExtentSystem : public testing::Test {
     if (had_loop) attach();
   }
 
-  void make_image(std::uint64_t bytes = kImageBytes) {
-    make_sparse_file(image_, bytes);
+  void make_image(std::uint64_t bytes = kImageBytes, bool no_cow = false) {
+    make_sparse_file(image_, 0);
+    if (no_cow) set_flag(image_, FS_NOCOW_FL, true);
+    if (::truncate(image_.c_str(), static_cast<off_t>(bytes)) != 0) {
+      throw std::runtime_error("cannot size " + image_);
+    }
     range_ = {0, bytes};
     std::mt19937_64 random(5);
     write_bytes(image_, 0, random_bytes(random, bytes / 2));
@@ -131,10 +135,12 @@ class ExtentSystem : public testing::Test {
              .device_bytes = bytes,
              .chunk_bytes = 64 * kKiB};
   }
-  void attach(std::uint64_t offset = 0) {
+  // A loop device over the disk's part of the image.
+  void attach() {
     LoopOptions options;
-    options.offset_bytes = offset != 0 ? offset : range_.offset;
-    loop_.emplace(LoopDevice::make(image_, range_.end(), 512, options));
+    options.offset_bytes = range_.offset;
+    options.size_limit_bytes = range_.length;
+    loop_.emplace(LoopDevice::make(image_, 0, 512, options));
     disk_.path = loop_->path();
   }
   void detach() {
@@ -178,9 +184,13 @@ class ExtentSystem : public testing::Test {
     ASSERT_TRUE(committed) << committed.error().to_string();
   }
   void remember() { base_ = content(); }
-  // The disk's bytes, through the device where there is one.
+  // The disk's bytes. From the file: a device's cache does not notice what is written to it.
   std::string content() {
-    return loop_ ? read_bytes(loop_->path(), {0, range_.length}) : read_bytes(image_, range_);
+    if (loop_) {
+      const UniqueFd device(::open(loop_->path().c_str(), O_RDONLY | O_CLOEXEC));
+      EXPECT_EQ(::fsync(device.get()), 0);
+    }
+    return read_bytes(image_, range_);
   }
 
   std::vector<Extent> changed(track::Tracker& tracker) {
