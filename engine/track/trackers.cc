@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "track/bitmap_tracker.h"
+#include "track/extent_tracker.h"
 
 namespace blkrewind::track {
 namespace {
@@ -15,21 +16,24 @@ class LocalTrackers final : public Trackers {
       case TrackerKind::kBitmap:
         return start_bitmap(disk);
       case TrackerKind::kExtents:
-        break;
+        return start_extents(disk);
     }
-    return fail(Errc::kUnsupported, "extents cannot be tracked yet");
+    return fail(Errc::kInvalidArgument, "no such tracker");
   }
 
   Result<std::vector<std::string>> stop(const TrackedDisk& disk) override {
     std::vector<std::string> stopped;
     BLKREWIND_ASSIGN(const bool bitmap, stop_bitmap(disk));
     if (bitmap) stopped.emplace_back("bitmap");
+    BLKREWIND_ASSIGN(const bool extents, stop_extents(disk));
+    if (extents) stopped.emplace_back("extents");
     return stopped;
   }
 
   std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) override {
     std::vector<std::unique_ptr<Tracker>> found;
     add(found, find_bitmap(disk));
+    add(found, find_extents(disk));
     return found;
   }
 
@@ -38,6 +42,8 @@ class LocalTrackers final : public Trackers {
     std::vector<TrackerState> states;
     BLKREWIND_ASSIGN(auto bitmap, bitmap_state(disk, anchor));
     if (bitmap) states.push_back(std::move(*bitmap));
+    BLKREWIND_ASSIGN(auto extents, extents_state(disk, anchor));
+    if (extents) states.push_back(std::move(*extents));
     return states;
   }
 

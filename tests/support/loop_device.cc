@@ -96,6 +96,8 @@ LoopDevice LoopDevice::make(const std::string& backing, std::uint64_t size_bytes
   config.fd = static_cast<__u32>(file.get());
   config.block_size = sector_bytes;
   if (options.read_only) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
+  config.info.lo_offset = options.offset_bytes;
+  config.info.lo_sizelimit = options.size_limit_bytes;
   if (options.direct_io) config.info.lo_flags |= LO_FLAGS_DIRECT_IO;
   std::strncpy(reinterpret_cast<char*>(config.info.lo_file_name), backing.c_str(),
                LO_NAME_SIZE - 1);

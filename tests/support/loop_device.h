@@ -23,7 +23,9 @@ void run_program(std::initializer_list<std::string> arguments);
 
 struct LoopOptions {
   bool read_only = false;
-  bool direct_io = false;  // the loop reads its backing file with O_DIRECT
+  bool direct_io = false;              // the loop reads its backing file with O_DIRECT
+  std::uint64_t offset_bytes = 0;      // where the device begins in its backing file
+  std::uint64_t size_limit_bytes = 0;  // 0: up to the end of the file
 };
 
 class LoopDevice {
