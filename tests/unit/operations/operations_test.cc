@@ -36,7 +36,7 @@ TEST(Snapshot, StoresWhatIsNotZero) {
 
 TEST(Snapshot, TakesNoMoreMemoryThanItMay) {
   for (const std::uint64_t allowed : {kDefaultBufferBytes, 4 * kMiB}) {
-    OperationsBench bench(Bytes(64 * kMiB), 64 * kKiB);
+    OperationsBench bench(Bytes(4 * kDefaultBufferBytes), 64 * kKiB);
     auto operations =
         Operations::open(bench.env(), {.store = kStore, .threads = 1, .buffer_bytes = allowed});
     ASSERT_TRUE(ok(operations));
