@@ -83,8 +83,9 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
   }
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  const rollback::RestoreSettings settings{request.device, request.geometry, &store.secret(),
-                                           request.compare_block_bytes};
+  const rollback::RestoreSettings settings{request.device,  request.geometry,
+                                           &store.secret(), request.compare_block_bytes,
+                                           request.share,   request.verified};
   auto make_lane = [&]() -> Result<std::unique_ptr<RestoreLane>> {
     BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
     return std::make_unique<RestoreLane>(std::move(lane_queue), settings);

@@ -35,6 +35,9 @@ struct RestoreRequest {
   std::size_t bad_max = 0;
   // Not 0: only blocks of this size that differ from what stands on the device are written.
   std::uint32_t compare_block_bytes = 0;
+  // As restore_lane.h says.
+  bool share = false;
+  bool verified = false;
   // Each chunk by itself, so that a bad one does not keep its neighbours from being written.
   bool one_by_one = false;
 };

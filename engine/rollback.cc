@@ -38,11 +38,11 @@ using format::SnapshotState;
 
 class RollbackRun {
  public:
-  RollbackRun(Rollback rollback, bool paranoid)
-      : rollback_(std::move(rollback)), paranoid_(paranoid) {}
+  // `watch`: from when on the operation is timed.
+  RollbackRun(Rollback rollback, bool paranoid, const Stopwatch& watch)
+      : rollback_(std::move(rollback)), paranoid_(paranoid), watch_(watch) {}
 
   Result<RollbackReceipt> plan_only() {
-    const Stopwatch watch;
     rollback::Planner planner(rollback_.geometry, rollback_.device.file->max_request_bytes());
     std::uint64_t planned_to = 0;
     const auto count = [&](const std::optional<rollback::PlanItem>& item) {
@@ -61,16 +61,15 @@ class RollbackRun {
     if (!scanned) return fail(std::move(scanned).error());
     count(planner.finish());
     receipt_.dry_run = true;
-    return complete(watch, *scanned);
+    return complete(*scanned);
   }
 
   Result<RollbackReceipt> run(bool with_undo) {
-    const Stopwatch watch;
     if (!with_undo && may_trust()) {
       BLKREWIND_ASSIGN(UnreadRollback unread, UnreadRollback::prepare(rollback_));
       receipt_.change_source = rollback_.tracking->source()->name();
-      receipt_.scan_seconds = watch.seconds();
-      return restore(watch, unread.planned(), [&] { return unread.stream(Streaming::kWrite); });
+      receipt_.scan_seconds = watch_.seconds();
+      return restore(unread.planned(), [&] { return unread.stream(Streaming::kWrite); });
     }
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
@@ -101,7 +100,7 @@ class RollbackRun {
     // A chunk that a tracker named may differ in one block only, and it has been read already.
     rollback_.compares = with_undo && may_trust();
     return restore(
-        watch, now,
+        now,
         [&] { return stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite); },
         with_undo ? writer.get() : nullptr);
   }
@@ -109,7 +108,7 @@ class RollbackRun {
  private:
   // From the intent on. `write`: streams what differs to the device. `captured`: the segments of
   // the undo snapshot.
-  Result<RollbackReceipt> restore(const Stopwatch& watch, const ScanOutcome& now,
+  Result<RollbackReceipt> restore(const ScanOutcome& now,
                                   const std::function<Result<RestoreOutcome>()>& write,
                                   store::SegmentWriter* captured = nullptr) {
     if (now.changed_bytes == 0) {
@@ -117,7 +116,7 @@ class RollbackRun {
       // What could be undone before still can be.
       BLKREWIND_TRY(
           finish(rollback_, rollback_.locked.disk.last_rollback, track::Collected::kDropped));
-      return complete(watch, now);
+      return complete(now);
     }
     BLKREWIND_TRY(declare(captured));
 
@@ -142,7 +141,7 @@ class RollbackRun {
     }
     if (!rechecked) return fail(rechecked.error());
     add(receipt_, *outcome);
-    return complete(watch, now);
+    return complete(now);
   }
 
   // What the trackers say is of the anchor, and is only of use while its tree is believed.
@@ -294,16 +293,17 @@ class RollbackRun {
             rollback_.undo ? rollback_.undo->number : 0, now_seconds()};
   }
 
-  RollbackReceipt complete(const Stopwatch& watch, const ScanOutcome& scanned) {
+  RollbackReceipt complete(const ScanOutcome& scanned) {
     fill(receipt_, rollback_);
     receipt_.scanned_bytes = scanned.scanned_bytes;
     receipt_.changed_bytes = scanned.changed_bytes;
-    receipt_.elapsed_seconds = watch.seconds();
+    receipt_.elapsed_seconds = watch_.seconds();
     return std::move(receipt_);
   }
 
   Rollback rollback_;
   const bool paranoid_;
+  const Stopwatch watch_;
   bool missed_ = false;                // the recheck found something
   format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
   bool shares_ = true;
@@ -314,6 +314,7 @@ class RollbackRun {
 
 Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, const Monitor& monitor,
                                              std::shared_ptr<io::Lock> held) {
+  const Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked,
                    lock_disk(store, request.disk, Pending::kRefuse, std::move(held)));
@@ -336,7 +337,7 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
                       request.dry_run ? track::TrackUse::kRead : track::TrackUse::kWrite));
   RollbackRun run({store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
                    request.request_id, target, std::nullopt, &tracking, false},
-                  request.paranoid);
+                  request.paranoid, watch);
   return request.dry_run ? run.plan_only() : run.run(request.undo);
 }
 

@@ -48,6 +48,7 @@ Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
   if (rollback.compares && how == Streaming::kWrite) {
     request.compare_block_bytes = rollback.device.info.logical_sector_bytes;
   }
+  request.share = rollback.may_share();
   request.work_bytes = work_bytes;
   request.means = rollback.means;
   return restore_chunks(rollback.store, request, rollback.monitor);

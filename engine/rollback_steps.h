@@ -26,6 +26,10 @@ struct Rollback {
   Tracking* tracking = nullptr;  // of this operation
   // Of what is streamed, only the blocks that differ from the device's are written.
   bool compares = false;
+  // The device may get the store's very blocks.
+  [[nodiscard]] bool may_share() const {
+    return tracking->source() != nullptr && tracking->source()->shares_bytes();
+  }
 };
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);

@@ -59,6 +59,8 @@ Result<RestoreOutcome> UnreadRollback::stream(Streaming how) const {
   request.geometry = rollback_->geometry;
   request.chunks = [&] { return chunks.next(); };
   request.phase = how == Streaming::kVerify ? "verify" : "restore";
+  request.share = rollback_->may_share();
+  request.verified = how == Streaming::kWrite;  // by prepare()
   BLKREWIND_ASSIGN(request.work_bytes, tracked.work_bytes());
   request.means = rollback_->means;
   return restore_chunks(rollback_->store, request, rollback_->monitor);

@@ -47,6 +47,13 @@ class File {
   // the holes of the file below it; another block device, or a file system without holes, answers
   // {offset, size - offset}.
   [[nodiscard]] virtual Result<Extent> next_data(std::uint64_t offset) = 0;
+  // Lets this file's bytes from `offset` on be those of `source`'s extent, without copying them
+  // (reflink). Not durable before the next flush. False: it did not work, and the bytes have to be
+  // written; most pairs of files cannot.
+  [[nodiscard]] virtual bool share(File& source, const Extent& extent, std::uint64_t offset) {
+    (void)source, (void)extent, (void)offset;
+    return false;
+  }
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
 

@@ -197,6 +197,17 @@ Result<Extent> LocalFile::next_data(std::uint64_t offset) {
   return Extent{static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(hole - data)};
 }
 
+bool LocalFile::share(File& source, const Extent& extent, std::uint64_t offset) {
+  const auto* from = dynamic_cast<LocalFile*>(&source);
+  if (is_block_device_ || from == nullptr || from->is_block_device_) return false;
+  file_clone_range range{};
+  range.src_fd = from->fd();
+  range.src_offset = extent.offset;
+  range.src_length = extent.length;
+  range.dest_offset = offset;
+  return ::ioctl(fd_.get(), FICLONERANGE, &range) == 0;
+}
+
 Status LocalFile::truncate(std::uint64_t size_bytes) {
   if (is_block_device_) {
     return fail(Errc::kInvalidArgument, path_ + " is a block device, its size cannot be set");

@@ -17,7 +17,10 @@ std::uint64_t tag_of(std::uint32_t slot, std::size_t part) {
 }  // namespace
 
 RestoreLane::RestoreLane(std::unique_ptr<io::Queue> queue, const RestoreSettings& settings)
-    : queue_(std::move(queue)), settings_(settings), transfers_(queue_->slots().size()) {
+    : queue_(std::move(queue)),
+      settings_(settings),
+      transfers_(queue_->slots().size()),
+      shares_(settings.share && settings.device != nullptr) {
   for (auto slot = static_cast<std::uint32_t>(transfers_.size()); slot-- > 0;) {
     free_slots_.push_back(slot);
   }
@@ -49,14 +52,24 @@ void RestoreLane::add(Task task) {
         {io::Op::kWriteZeroes, settings_.device, item.device, nullptr, tag_of(slot, 0)});
     return;
   }
-  const io::Slot& memory = queue_->slots()[slot];
-  BLKREWIND_CHECK(align_up(item.device.length, format::kBlockBytes) <= memory.size_bytes);
+  BLKREWIND_CHECK(align_up(item.device.length, format::kBlockBytes) <=
+                  queue_->slots()[slot].size_bytes);
   plan_reads(transfer);
-  transfer.outstanding = static_cast<std::uint32_t>(transfer.reads.size());
   if (transfer.reads.empty()) {
     finish(slot);
     return;
   }
+  if (settings_.verified && transfer.result.bad.empty() && share(transfer)) {
+    finish(slot);
+    return;
+  }
+  issue_reads(slot);
+}
+
+void RestoreLane::issue_reads(std::uint32_t slot) {
+  Transfer& transfer = transfers_[slot];
+  const io::Slot& memory = queue_->slots()[slot];
+  transfer.outstanding = static_cast<std::uint32_t>(transfer.reads.size());
   for (std::size_t i = 0; i < transfer.reads.size(); ++i) {
     const Read& read = transfer.reads[i];
     batch_.push_back(
@@ -118,6 +131,10 @@ Status RestoreLane::handle(const io::Completion& completion) {
       if (settings_.device == nullptr || !transfer.result.bad.empty()) {
         transfer.result.written_bytes = whole.length;
         finish(slot);
+        return {};
+      }
+      if (share(transfer)) {
+        finish(slot);
       } else if (wants_to_compare(transfer, slot)) {
         transfer.phase = Phase::kReadDevice;
         transfer.outstanding = 1;
@@ -145,6 +162,17 @@ Status RestoreLane::handle(const io::Completion& completion) {
       return {};
   }
   return {};
+}
+
+bool RestoreLane::share(Transfer& transfer) {
+  const Extent& whole = transfer.task.item.device;
+  if (!shares_ || !is_aligned(whole.length, format::kBlockBytes)) return false;
+  for (const Read& read : transfer.reads) {
+    shares_ = settings_.device->share(*read.file, read.extent, whole.offset + read.buffer_offset);
+    if (!shares_) return false;
+  }
+  transfer.result.written_bytes = whole.length;
+  return true;
 }
 
 // The second half of the slot, when the first is enough for what shall stand there.

@@ -47,6 +47,12 @@ struct RestoreSettings {
   // Not 0: what stands on the device is read, and only blocks of this size that differ from what
   // shall stand there are written. A lane that meets little that is equal stops looking.
   std::uint32_t compare_block_bytes = 0;
+  // Where store and device share a file system with reflink, the device gets the store's very
+  // blocks. A lane that meets a pair of files that cannot does it no more.
+  bool share = false;
+  // Every chunk was read and verified a moment ago, by the same operation: what is shared need not
+  // be read again.
+  bool verified = false;
 };
 
 class RestoreLane {
@@ -89,6 +95,9 @@ class RestoreLane {
   // What differs between what was verified and what stands on the device.
   void plan_differing_writes(std::uint32_t slot);
   void issue_writes(std::uint32_t slot);
+  // Whether the device has the item's bytes now.
+  [[nodiscard]] bool share(Transfer& transfer);
+  void issue_reads(std::uint32_t slot);
   [[nodiscard]] std::byte* current_bytes(std::uint32_t slot);
   void finish(std::uint32_t slot);
 
@@ -101,6 +110,7 @@ class RestoreLane {
   std::vector<Result> results_;
   std::uint64_t compared_bytes_ = 0;
   std::uint64_t differing_bytes_ = 0;  // of them
+  bool shares_;
 };
 
 }  // namespace blkrewind::rollback

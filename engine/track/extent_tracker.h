@@ -35,6 +35,7 @@ class ExtentTracker final : public Tracker {
   ~ExtentTracker() override = default;
 
   [[nodiscard]] const char* name() const override { return "extents"; }
+  [[nodiscard]] bool shares_bytes() const override { return true; }
   [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;

@@ -56,6 +56,9 @@ class Tracker {
 
   // As in a receipt: "bitmap", "extents".
   [[nodiscard]] virtual const char* name() const = 0;
+  // The device is a file that shares its bytes with others as it is, so what is brought back may
+  // share them too.
+  [[nodiscard]] virtual bool shares_bytes() const { return false; }
 
   // `anchor`: the id of the snapshot that the journal says the device equalled last; empty: none.
   // Nothing: changed() holds. A text: it does not, and this is why ("the machine was started
