@@ -25,6 +25,8 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
     if (kind.loop) attach();
     scratch_ = mount_point_ + "/scratch";
     std::mt19937_64 random(77);
+    make_sparse_file(scratch_, 0);
+    if (kind.no_cow) set_flag(scratch_, FS_NOCOW_FL, true);
     write_bytes(scratch_, 0, random_bytes(random, kImageBytes));
   }
   ImageUnderTest under_test() {
@@ -102,7 +104,7 @@ TEST_P(ExtentWriting, EveryWayOfWritingIsSeen) {
   std::mt19937_64 random(11);
   int number = 0;
   for (const ImageWriter& writer : image_writers()) {
-    for (int time = 0; time < 3; ++time) {
+    for (int time = 0; time < 6; ++time) {
       write(writer, random);
       check(writer.name);
     }
