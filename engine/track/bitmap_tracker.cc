@@ -134,6 +134,9 @@ class BitmapTracker final : public Tracker {
     return first < end ? Extent{first, end - first} : Extent{};
   }
 
+  void wrote(std::uint64_t bytes) override {
+    if (begun_) generations_->wrote(bytes);
+  }
   Status prepare(const std::string& id) override {
     if (begun_) generations_->prepare(id);
     return {};
