@@ -132,6 +132,7 @@ class RollbackRun {
       if (rollback_.undo) return fail(put_back(rollback_, std::move(error)));
       return unfinished(std::move(error));
     }
+    rollback_.tracking->wrote(outcome->restored_bytes + outcome->zeroed_bytes);
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
     receipt_.restore_seconds = restoring.seconds();
     const auto rechecked = recheck();

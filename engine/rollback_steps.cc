@@ -157,6 +157,7 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
     }
     return fail(std::move(error));
   }
+  rollback.tracking->wrote(outcome.restored_bytes + outcome.zeroed_bytes);
   BLKREWIND_TRY(flush_device(rollback));
   receipt.scanned_bytes = now.scanned_bytes;
   receipt.changed_bytes = now.changed_bytes;

@@ -102,6 +102,10 @@ Result<std::uint64_t> Tracking::changed_bytes() const {
   }
 }
 
+void Tracking::wrote(std::uint64_t bytes) {
+  for (const Begun& begun : begun_) begun.tracker->wrote(bytes);
+}
+
 void Tracking::prepare(const std::string& id) {
   std::erase_if(begun_, [&](Begun& begun) {
     const Status prepared = begun.tracker->prepare(id);

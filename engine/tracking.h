@@ -31,6 +31,9 @@ class Tracking {
   [[nodiscard]] track::Tracker* source() const { return source_; }
   [[nodiscard]] Result<std::uint64_t> changed_bytes() const;
 
+  // How much of the device the operation has written, besides what it told of before.
+  void wrote(std::uint64_t bytes);
+
   // Around the journal record that makes `id` the disk's anchor.
   void prepare(const std::string& id);
   void commit(track::Collected before);

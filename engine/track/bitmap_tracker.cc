@@ -115,6 +115,7 @@ class BitmapTracker final : public Tracker {
     return marks_.begin(anchor, use);
   }
   Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
+  void wrote(std::uint64_t bytes) override { marks_.wrote(bytes); }
   Status prepare(const std::string& id) override { return marks_.prepare(id); }
   Status commit(Collected before) override { return marks_.commit(before); }
   Status abandon() override { return marks_.abandon(); }

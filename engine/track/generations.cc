@@ -12,6 +12,8 @@
 namespace blkrewind::track {
 namespace {
 
+constexpr std::uint64_t kSectorBytes = 512;
+
 template <typename T>
 T load(T& place) {
   return std::atomic_ref<T>(place).load();
@@ -128,6 +130,7 @@ std::optional<std::string> Generations::begin(const std::string& anchor, bool wr
   write_id(control_.pending, "");
   clear(other());
   writes_ = writes;
+  own_bytes_ = 0;
   if (writes) {
     store(control_.own_sectors, __u64{0});
     store(control_.foreign_sectors, __u64{0});
@@ -186,8 +189,9 @@ std::uint64_t Generations::count_marks() const {
 void Generations::prepare(const std::string& id) { write_id(control_.pending, id); }
 
 bool Generations::only_we_wrote() const {
-  return load(control_.foreign_sectors) == 0 &&
-         load(control_.completed_sectors) == load(control_.own_sectors);
+  const std::uint64_t own = load(control_.own_sectors);
+  return load(control_.foreign_sectors) == 0 && load(control_.completed_sectors) == own &&
+         own * kSectorBytes == own_bytes_;
 }
 
 void Generations::commit(bool keep_all) {

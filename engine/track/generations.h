@@ -21,9 +21,10 @@
 // Own writes. An operation that writes marks what it writes, which would be read again next time.
 // commit() drops those marks when it can tell that nobody else wrote: the program counts sectors
 // begun by this process, begun by others, and completed, from before the other generation became
-// active until after it stopped being so. None begun by others, and as many completed as begun by
-// us: every mark is ours. ("Us" is the process: an embedder does not write to a device that it has
-// rolled back.)
+// active until after it stopped being so. None begun by others, as many completed as begun by us,
+// and as many as we know of: every mark is ours. ("Us" is the process: an embedder does not write
+// to a device that it has rolled back. It begins more than it knows of when it flushes the device:
+// then it sends off what others left in its cache.)
 //
 // Not thread-safe; the disk's lock is held. The program may run at any time on any processor.
 #pragma once
@@ -57,6 +58,7 @@ class Generations {
   [[nodiscard]] Extent marked(std::uint64_t granule) const;
   [[nodiscard]] std::uint64_t count_marks() const;  // of both
 
+  void wrote(std::uint64_t bytes) { own_bytes_ += bytes; }  // since begin()
   void prepare(const std::string& id);
   // `keep_all`: what was marked before begin() still counts.
   void commit(bool keep_all);
@@ -80,6 +82,7 @@ class Generations {
   const std::span<std::uint64_t> bits_;
   bool frozen_ = false;
   bool writes_ = false;
+  std::uint64_t own_bytes_ = 0;
 };
 
 }  // namespace blkrewind::track

@@ -35,8 +35,7 @@ Status MarksTracker::prepare(const std::string& id) {
 }
 
 Status MarksTracker::commit(Collected before) {
-  begun_ = false;
-  generations_.commit(before == Collected::kKept);
+  if (std::exchange(begun_, false)) generations_.commit(before == Collected::kKept);
   return {};
 }
 

@@ -24,6 +24,7 @@ class MarksTracker final : public Tracker {
   [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
+  void wrote(std::uint64_t bytes) override { generations_.wrote(bytes); }
   [[nodiscard]] Status prepare(const std::string& id) override;
   [[nodiscard]] Status commit(Collected before) override;
   [[nodiscard]] Status abandon() override;

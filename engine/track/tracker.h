@@ -70,6 +70,10 @@ class Tracker {
   // May be asked again from any offset until commit() or abandon(), and answers the same.
   [[nodiscard]] virtual Result<Extent> changed(std::uint64_t offset) = 0;
 
+  // How many bytes of the device the operation has written so far, all of them with direct I/O,
+  // besides those that it told of before. What it does not tell of counts as written by others.
+  virtual void wrote(std::uint64_t bytes) { (void)bytes; }
+
   [[nodiscard]] virtual Status prepare(const std::string& id) = 0;
   [[nodiscard]] virtual Status commit(Collected before) = 0;
   [[nodiscard]] virtual Status abandon() = 0;

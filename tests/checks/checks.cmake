@@ -36,6 +36,9 @@ if(BLKREWIND_BUILD_CLI)
   check(soak scripts/soak --seconds 20 --seed 1
     --program $<TARGET_FILE:blkrewind> --driver $<TARGET_FILE:soak>)
   set_tests_properties(soak PROPERTIES RESOURCE_LOCK loop)
+  check(track_stress scripts/track-stress --seconds 12 --slice 3 --seed 1
+    --driver $<TARGET_FILE:track_stress>)
+  set_tests_properties(track_stress PROPERTIES RESOURCE_LOCK loop)
 
   # The cloud's API as its clients use it, and a short run of what measures it under load.
   foreach(client node python go)

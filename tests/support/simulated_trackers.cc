@@ -30,6 +30,7 @@ class MortalTracker final : public track::Tracker {
     return tracker_->begin(anchor, use);
   }
   Result<Extent> changed(std::uint64_t offset) override { return tracker_->changed(offset); }
+  void wrote(std::uint64_t bytes) override { tracker_->wrote(bytes); }
   Status prepare(const std::string& id) override {
     return alive() ? tracker_->prepare(id) : Status{};
   }

@@ -60,7 +60,7 @@ struct request {
 enum { OP_MASK = 0xff, OP_WRITE = 1, OP_DISCARD = 3, OP_SECURE_ERASE = 5, OP_WRITE_ZEROES = 9 };
 enum { OP_FIRST_PASSTHROUGH = 32 };
 
-enum { SECTOR_SHIFT = 9, MERGED_MAX = 64 };
+enum { SECTOR_SHIFT = 9, MERGED_MAX = 64, MOVES_MAX = 8 };
 
 // Set before the program is loaded; the kernel folds them into the code.
 const volatile u32 disk_major;
@@ -157,18 +157,31 @@ static __always_inline u32 self(struct blkrewind_control* c) { return *(volatile
 
 // Marks the sectors in the generation `before`, which was active when the caller looked, and in the
 // one that is active once that mark is visible: whoever moves `active` and then reads the old
-// generation either sees the mark there, or the second look below sees the new `active`.
-static __always_inline void mark(struct blkrewind_control* c, u32 before, u64 sector,
-                                 u64 sectors) {
+// generation either sees the mark there, or the next look below sees the new `active`.
+//
+// What was marked while `active` moved may have been begun, and even counted, for an operation that
+// has ended: it is foreign to the one that runs now, whoever it was, and says so before the mark.
+//
+// A function of its own to the kernel, which checks it once and not for each call (5.6 and later);
+// so it takes numbers only.
+__noinline int mark(u32 before, u64 sector, u64 sectors) {
+  struct blkrewind_control* c = the_control();
   u64 end = sector + sectors;
-  if (sectors == 0 || end <= first_sector || sector >= end_sector) return;
+  if (!c || sectors == 0 || end <= first_sector || sector >= end_sector) return 0;
   if (sector < first_sector) sector = first_sector;
   if (end > end_sector) end = end_sector;
   u64 first = (sector - first_sector) >> granule_shift;
   u64 last = (end - 1 - first_sector) >> granule_shift;
   mark_in(c, before, first, last);
-  u32 after = active(c);
-  if (after != before) mark_in(c, after, first, last);
+  for (int i = 0; i < MOVES_MAX; ++i) {
+    u32 after = active(c);
+    if (after == before) return 0;
+    count(&c->foreign_sectors, 1);
+    mark_in(c, after, first, last);
+    before = after;
+  }
+  escape(c, BLKREWIND_ESCAPED_UNMARKED);
+  return 0;
 }
 
 static __always_inline int changes_medium(u32 op) { return op & 1; }
@@ -196,7 +209,7 @@ int BPF_PROG(on_queue, struct bio* bio) {
     int own = counting == bpf_get_current_pid_tgid() >> 32;
     count(own ? &c->own_sectors : &c->foreign_sectors, sectors);
   }
-  mark(c, before, bio->bi_iter.bi_sector, sectors);
+  mark(before, bio->bi_iter.bi_sector, sectors);
   return 0;
 }
 
@@ -205,7 +218,7 @@ static __always_inline void mark_merged(struct blkrewind_control* c, u32 before,
                                         struct request* rq) {
   struct bio* bio = rq->bio;
   for (int i = 0; i < MERGED_MAX && bio; ++i) {
-    mark(c, before, bio->bi_iter.bi_sector, bio->bi_iter.bi_size >> SECTOR_SHIFT);
+    mark(before, bio->bi_iter.bi_sector, bio->bi_iter.bi_size >> SECTOR_SHIFT);
     bio = bio->bi_next;
   }
   if (bio) escape(c, BLKREWIND_ESCAPED_MERGED);
@@ -235,7 +248,7 @@ int BPF_PROG(on_complete, struct request* rq, int error, unsigned int bytes) {
   if (op == OP_DISCARD && rq->bio != rq->biotail) {
     mark_merged(c, before, rq);
   } else {
-    mark(c, before, rq->__sector, sectors);
+    mark(before, rq->__sector, sectors);
   }
   return 0;
 }

@@ -38,8 +38,13 @@ class Program {
       std::atomic_ref(counter).fetch_add(1);
     }
     set(before, granule);
-    const std::uint32_t after = std::atomic_ref(control_.active).load();
-    if (after != before) set(after, granule);
+    for (std::uint32_t last = before;;) {
+      const std::uint32_t now = std::atomic_ref(control_.active).load();
+      if (now == last) break;
+      std::atomic_ref(control_.foreign_sectors).fetch_add(1);
+      set(now, granule);
+      last = now;
+    }
   }
   void queue(std::uint64_t granule, bool own) { mark(granule, own, false); }
   void complete(std::uint64_t granule) { mark(granule, false, true); }
@@ -132,16 +137,31 @@ TEST_F(GenerationsTest, OwnWritesAreDroppedAndForeignOnesKeptWithThem) {
   Generations generations = open();
   ASSERT_FALSE(generations.begin("s-1", true));
   write(1, true);
+  generations.wrote(512);
   generations.prepare("s-1");
   generations.commit(false);
   EXPECT_EQ(marks(generations), std::vector<std::uint64_t>{});
 
   ASSERT_FALSE(generations.begin("s-1", true));
   write(2, true);
+  generations.wrote(512);
   write(3);
   generations.prepare("s-1");
   generations.commit(false);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{2, 3}));
+}
+
+// As when this process flushes what another one had left in the device's cache.
+TEST_F(GenerationsTest, WritesOfOursThatWeDoNotKnowOfAreKept) {
+  move_to("", "s-1");
+  Generations generations = open();
+  ASSERT_FALSE(generations.begin("s-1", true));
+  write(1, true);
+  write(2, true);
+  generations.wrote(512);
+  generations.prepare("s-1");
+  generations.commit(false);
+  EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
 }
 
 // It was queued before the operation began, so nobody counted it then.

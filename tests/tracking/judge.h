@@ -1,0 +1,51 @@
+// What must hold whenever the writers pause: where the device differs from the base, a tracker says
+// so.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "track/tracker.h"
+#include "tracking/stage.h"
+
+namespace blkrewind::tracking {
+
+// A promise is broken.
+struct Broken : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Tally {
+  std::uint64_t rounds = 0;
+  std::uint64_t barriers = 0;
+  std::uint64_t snapshots = 0;  // anchors moved so
+  std::uint64_t rollbacks = 0;
+  std::uint64_t deaths = 0;     // operations that were killed
+  std::uint64_t abandoned = 0;  // that gave up
+  std::uint64_t marked = 0;     // chunks, at barriers
+  std::uint64_t changed = 0;
+  std::uint64_t bytes = 0;  // written by others
+  std::uint64_t writes = 0;
+
+  void add(const Tally& other);
+};
+
+[[nodiscard]] track::TrackedDisk tracked_disk(const Stage& stage, const std::string& store,
+                                              const std::string& disk);
+
+class Judge {
+ public:
+  Judge(const Stage& stage, track::TrackedDisk disk);
+
+  // While the writers pause. `base`: the content of the snapshot `anchor`. Throws Broken.
+  void look(const std::string& anchor, const std::byte* base, const std::string& lately,
+            Tally& tally);
+
+ private:
+  const Stage& stage_;
+  const track::TrackedDisk disk_;
+  AlignedBuffer now_;
+};
+
+}  // namespace blkrewind::tracking

@@ -1,0 +1,49 @@
+// The device that everybody writes to: a loop device and a partition on it, in memory.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "base/aligned_buffer.h"
+#include "base/fd.h"
+#include "blkrewind/units.h"
+#include "support/loop_device.h"
+
+namespace blkrewind::tracking {
+
+inline constexpr std::uint64_t kChunkBytes = 4 * kKiB;
+inline constexpr std::uint64_t kDiskBytes = 32 * kMiB + 12 * kKiB;
+inline constexpr Extent kPartition = {5 * kMiB + 4 * kKiB, 20 * kMiB};
+
+// It could not be run; nothing is said about the engine.
+[[noreturn]] void fail_with_errno(const std::string& what);
+
+[[nodiscard]] UniqueFd open_node(const std::string& path, int flags);
+
+class Stage {
+ public:
+  // `track_partition`: what is tracked is the partition, and not the whole disk.
+  Stage(const std::string& folder, bool track_partition);
+  ~Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  [[nodiscard]] const std::string& disk() const { return loop_.path(); }
+  [[nodiscard]] std::string partition() const { return loop_.path() + "p1"; }
+  [[nodiscard]] std::string tracked() const { return on_partition_ ? partition() : disk(); }
+  // Of what is tracked.
+  [[nodiscard]] std::uint64_t bytes() const {
+    return on_partition_ ? kPartition.length : kDiskBytes;
+  }
+  // What is dirty in the cache of any node goes to the medium.
+  void flush() const;
+  // All of what is tracked, from the medium.
+  void read(std::byte* into) const;
+
+ private:
+  test::LoopDevice loop_;
+  bool on_partition_;
+};
+
+}  // namespace blkrewind::tracking
