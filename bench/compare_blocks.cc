@@ -65,8 +65,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    std::printf("%s\"%llu\": %llu", i == 0 ? "{" : ", ",
-                static_cast<unsigned long long>(blocks[i]),
+    std::printf("%s\"%llu\": %llu", i == 0 ? "{" : ", ", static_cast<unsigned long long>(blocks[i]),
                 static_cast<unsigned long long>(differing(one, two, blocks[i])));
   }
   std::printf("}\n");
