@@ -26,9 +26,9 @@ std::size_t word_end(std::string_view text, std::size_t begin) {
 
 // "list", "list)", "list;"
 bool is_command(std::string_view word) {
-  constexpr std::array<std::string_view, 13> kCommands = {
-      "snapshot", "list",   "diff",   "delete", "rollback", "undo", "resume",
-      "export",   "import", "verify", "disk",   "instance", "store"};
+  constexpr std::array<std::string_view, 14> kCommands = {
+      "snapshot", "list",   "diff",   "delete", "rollback", "undo",  "resume",
+      "export",   "import", "verify", "disk",   "instance", "store", "track"};
   word = word.substr(0, word.find_first_not_of("abcdefghijklmnopqrstuvwxyz"));
   return std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end();
 }

@@ -21,13 +21,14 @@ void MissedExtents::add(const track::ScanResult& leaf) {
 Error MissedExtents::error(const Rollback& rollback, const std::string& source) const {
   Error error;
   error.code = Errc::kIntegrity;
-  if (!named_.empty()) error.extent = named_.front();
   error.message = "after the rollback by " + source + ", " + std::to_string(bytes_) + " bytes of " +
                   rollback.device.info.path + " are not what snapshot " + rollback.target.id +
-                  " holds:";
-  for (const Extent& extent : named_) {
-    error.message += " [offset " + std::to_string(extent.offset) + ", length " +
-                     std::to_string(extent.length) + "]";
+                  " holds";
+  if (extents_ == 1) {
+    error.extent = named_.front();  // printed after the message
+  } else {
+    error.message += ":";
+    for (const Extent& extent : named_) error.message += " " + to_string(extent);
   }
   if (extents_ > named_.size()) {
     error.message += " and " + std::to_string(extents_ - named_.size()) + " extents more";

@@ -179,11 +179,11 @@ class SnapshotMaker final : public AnnouncedSnapshot {
                            track::TrackUse::kRead);
   }
 
-  // Asked to stop: nothing stays. Failed: it stays as a failed one until it is deleted, so that
-  // whoever asked can see why. What cannot be written now is found by the next operation on the
-  // disk.
+  // Asked to stop, or refused: nothing stays. Failed: it stays as a failed one until it is deleted,
+  // so that whoever asked can see why. What cannot be written now is found by the next operation on
+  // the disk.
   void give_up(const Error& error) {
-    if (error.code == Errc::kCancelled) {
+    if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
       (void)store::forget_unfinished(store_, record_.number);
       return;
     }

@@ -38,7 +38,8 @@ tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted
               why == "the disk is not tracked by it"
                   ? "begin with: blkrewind track start " + shell_word(path) + " --source " + name
                   : "let this operation scan, which makes it valid again where it still runs: "
-                    "--change-source auto; see blkrewind track status");
+                    "--change-source auto; see blkrewind track status " +
+                        shell_word(path));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ _blkrewind_devices() {
 
 _blkrewind() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="snapshot list diff delete rollback undo resume export import verify store disk instance serve"
+  local commands="snapshot list diff delete rollback undo resume export import verify store disk instance track serve"
   local words="" command="" sub="" position=0 i
   local -a store=()
 
@@ -27,14 +27,14 @@ _blkrewind() {
     case ${COMP_WORDS[i]} in
       --store) store=(--store "${COMP_WORDS[++i]}") ;;
       --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
-        --arrears) ((i++)) ;;
+        --arrears | --source | --change-source) ((i++)) ;;
       --listen | --access-key-file | --region | --tls-cert | --tls-key | --workers | --max-waiting | \
         --max-connections | --grace) ((i++)) ;;
       -*) ;;
       *)
         if [[ -z $command ]]; then
           command=${COMP_WORDS[i]}
-        elif [[ -z $sub && $command =~ ^(store|disk|instance)$ ]]; then
+        elif [[ -z $sub && $command =~ ^(store|disk|instance|track)$ ]]; then
           sub=${COMP_WORDS[i]}
         else
           ((position++))
@@ -53,6 +53,8 @@ _blkrewind() {
     --reason) words="security financial" ;;
     --arrears) words="yes no" ;;
     --expires-at) words="never" ;;
+    --source) words="auto bitmap extents" ;;
+    --change-source) words="auto scan bitmap extents" ;;
     --access-key-file | --tls-cert | --tls-key)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -69,9 +71,10 @@ _blkrewind() {
     words="--store --json --quiet --verbose --help"
     case "$command $sub" in
       " ") words+=" --version" ;;
-      "snapshot ") words+=" --name --description --chunk-size" ;;
+      "snapshot ") words+=" --name --description --chunk-size --change-source" ;;
       "import ") words+=" --name --description --created-at --chunk-size" ;;
-      "rollback ") words+=" --dry-run --no-undo" ;;
+      "rollback ") words+=" --dry-run --no-undo --change-source --paranoid" ;;
+      "track start") words+=" --source --chunk-size" ;;
       "disk register") words+=" --chunk-size" ;;
       "disk attach") words+=" --instance" ;;
       "disk forget") words+=" --with-snapshots" ;;
@@ -92,6 +95,7 @@ _blkrewind() {
     "store ") words="init info gc" ;;
     "serve ") ;;
     "disk ") words="register attach detach show forget adopt" ;;
+    "track ") words="start stop status" ;;
     "instance ") words="create start stop lock unlock set show delete" ;;
     "verify " | "delete ") words=$(_blkrewind_snapshots) ;;
     "instance create") ;;
@@ -105,7 +109,7 @@ _blkrewind() {
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   # Devices and image files: names of files as well.
   case "$command" in
-    snapshot | list | diff | rollback | undo | resume | disk | export | import)
+    snapshot | list | diff | rollback | undo | resume | disk | track | export | import)
       local -a files
       mapfile -t files < <(compgen -f -- "$current")
       COMPREPLY+=("${files[@]}")

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "blkrewind/shell.h"
 #include "io/loops.h"
 #include "io/sysfs.h"
 #include "track/generations.h"
@@ -39,8 +40,8 @@ Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   if (!device) {
     return fail(
         Errc::kUnsupported, disk.path + " is not a block device",
-        "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start "
-        "--source extents");
+        "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start " +
+            shell_word(disk.path) + " --source extents");
   }
   const io::DeviceNumber whole = io::whole_disk(*device);
   blkrewind_control epoch{};
@@ -174,7 +175,7 @@ Status start_bitmap(const TrackedDisk& disk) {
   const auto program = KernelProgram::find(disk.disk_id);
   if (program && *program && !why_other((*program)->control(), epoch)) {
     return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
-                "see what it knows: blkrewind track status");
+                "see what it knows: blkrewind track status " + shell_word(disk.path));
   }
   return KernelProgram::start(disk.disk_id, epoch);
 }

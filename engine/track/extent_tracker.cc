@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "blkrewind/shell.h"
 #include "io/clone_file.h"
 
 namespace blkrewind::track {
@@ -169,7 +170,7 @@ Status start_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
   if (!files.empty()) {
     return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
-                "see what is known: blkrewind track status");
+                "see what is known: blkrewind track status " + shell_word(disk.path));
   }
   // All that an operation will ask of the file system.
   BLKREWIND_TRY(flush(image));

@@ -29,6 +29,7 @@ check(install_and_embed tests/install/run.sh ${PROJECT_BINARY_DIR} ${PROJECT_SOU
   ${CMAKE_CXX_COMPILER})
 
 if(BLKREWIND_BUILD_CLI)
+  check(documented tests/checks/documented.sh $<TARGET_FILE:blkrewind>)
   foreach(where loop image)
     check(quickstart_${where} tests/checks/quickstart_test.sh ${where} $<TARGET_FILE:blkrewind>)
     set_tests_properties(quickstart_${where} PROPERTIES RESOURCE_LOCK loop)

@@ -23,8 +23,8 @@ TEST(Json, OfASnapshotReceipt) {
   receipt.elapsed_seconds = 0.5;
   const Json json = json_of(receipt);
   EXPECT_EQ(keys_of(json), (Keys{"snapshot_id", "name", "disk_id", "disk_registered",
-                                 "device_bytes", "scanned_bytes", "changed_bytes", "stored_bytes",
-                                 "zero_bytes", "elapsed_seconds", "root_digest"}));
+                                 "change_source", "device_bytes", "scanned_bytes", "changed_bytes",
+                                 "stored_bytes", "zero_bytes", "elapsed_seconds", "root_digest"}));
   EXPECT_EQ(json.at("stored_bytes"), 65536);
   EXPECT_EQ(json.at("elapsed_seconds"), 0.5);
   EXPECT_TRUE(json.at("name").is_null());
@@ -33,16 +33,42 @@ TEST(Json, OfASnapshotReceipt) {
 TEST(Json, OfARollbackReceipt) {
   RollbackReceipt receipt;
   const Json without = json_of(receipt);
-  EXPECT_EQ(
-      keys_of(without),
-      (Keys{"request_id", "disk_id", "snapshot_id", "undo_snapshot_id", "dry_run", "change_source",
-            "device_bytes", "scanned_bytes", "changed_bytes", "restored_bytes", "zeroed_bytes",
-            "undo_stored_bytes", "extent_count", "elapsed_seconds", "root_digest"}));
+  EXPECT_EQ(keys_of(without),
+            (Keys{"request_id", "disk_id", "snapshot_id", "undo_snapshot_id", "dry_run",
+                  "change_source", "device_bytes", "scanned_bytes", "changed_bytes",
+                  "restored_bytes", "zeroed_bytes", "undo_stored_bytes", "extent_count",
+                  "elapsed_seconds", "scan_seconds", "restore_seconds", "root_digest"}));
   EXPECT_TRUE(without.at("undo_snapshot_id").is_null());
   receipt.undo_snapshot_id = "s-2";
   receipt.restored_bytes = std::uint64_t{1} << 53 | 1;
+  receipt.rechecked_bytes = 0;
   EXPECT_EQ(json_of(receipt).at("undo_snapshot_id"), "s-2");
+  EXPECT_EQ(json_of(receipt).at("rechecked_bytes"), 0);
   EXPECT_NE(dump(json_of(receipt)).find("\"restored_bytes\":9007199254740993"), std::string::npos);
+}
+
+TEST(Json, OfTrackingHasNullForWhatIsNotKnown) {
+  TrackerInfo valid;
+  valid.source = "bitmap";
+  valid.valid = true;
+  valid.base_snapshot_id = "s-1";
+  TrackerInfo none;
+  none.source = "extents";
+  none.reason = "because";
+  none.changed_bytes = 7;  // of no meaning
+  const Json json = json_of(TrackingInfo{"d-1", "/dev/loop0", {valid, none}});
+  EXPECT_EQ(keys_of(json), (Keys{"disk_id", "path", "trackers"}));
+  const Json& known = json.at("trackers").at(0);
+  EXPECT_EQ(keys_of(known), (Keys{"source", "valid", "reason", "base_snapshot_id", "changed_bytes",
+                                  "granule_bytes", "memory_bytes"}));
+  EXPECT_TRUE(known.at("reason").is_null());
+  EXPECT_EQ(known.at("base_snapshot_id"), "s-1");
+  EXPECT_EQ(known.at("changed_bytes"), 0);
+  const Json& unknown = json.at("trackers").at(1);
+  EXPECT_EQ(unknown.at("reason"), "because");
+  EXPECT_TRUE(unknown.at("base_snapshot_id").is_null());
+  EXPECT_TRUE(unknown.at("changed_bytes").is_null());
+  EXPECT_EQ(json_of(TrackingInfo{}).at("trackers"), Json::array());
 }
 
 TEST(Json, OfTheOtherReceipts) {

@@ -1,0 +1,278 @@
+// track, --change-source and --paranoid as a user meets them: what they print, and what they
+// refuse.
+#ifdef BLKREWIND_PROGRAM
+
+#include <unistd.h>
+
+#include <optional>
+
+#include "system/device_fixture.h"
+
+namespace blkrewind::test {
+namespace {
+
+constexpr std::uint64_t kChunk = 64 * kKiB;
+constexpr std::uint64_t kSize = 16 * kMiB;
+
+// A loop device that the kernel tracks; skips where it cannot.
+class CliTracking : public DeviceSystem {
+ protected:
+  void SetUp() override {
+    DeviceSystem::SetUp();
+    if (IsSkipped()) return;
+    disk_.emplace(make_disk("disk.img", kSize));
+    device_ = disk_->path();
+    write_noise(device_, 0, 4 * kMiB, 1);
+    const CliOutcome outcome = run({"track", "start", device_});
+    if (outcome.status == 4) GTEST_SKIP() << "nothing can be tracked here: " << outcome.err;
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    started_ = json::parse(outcome.out);
+  }
+
+  void TearDown() override {
+    if (disk_) static_cast<void>(run({"track", "stop", device_}));
+  }
+
+  // The only tracker, as "track status" shows it.
+  json tracker() const {
+    const json trackers = ask({"track", "status", device_}).value("trackers", json::array());
+    EXPECT_EQ(trackers.size(), 1U);
+    return trackers.empty() ? json::object() : trackers.at(0);
+  }
+
+  std::string text(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"--store", store_});
+    const CliOutcome outcome = program_.run_with({}, arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  }
+
+  [[nodiscard]] std::string content() const { return digest_of_file(disk_->backing()); }
+
+  void expect_void(const std::string& reason) const {
+    const json now = tracker();
+    EXPECT_EQ(now.value("valid", true), false) << now;
+    EXPECT_NE(now.value("reason", "").find(reason), std::string::npos) << now;
+    EXPECT_TRUE(now.at("base_snapshot_id").is_null()) << now;
+    EXPECT_TRUE(now.at("changed_bytes").is_null()) << now;
+    EXPECT_NE(text({"track", "status", device_}).find("void: "), std::string::npos);
+  }
+
+  std::optional<LoopDevice> disk_;
+  std::string device_;
+  json started_;
+};
+
+TEST_F(CliTracking, StartStatusAndStopHaveOneShape) {
+  EXPECT_EQ(started_.at("path"), device_);
+  EXPECT_EQ(started_.at("disk_id"), only_disk().at("disk_id"));
+  EXPECT_EQ(ask({"track", "status", device_}), started_);
+  const json begun = tracker();
+  EXPECT_EQ(begun.at("source"), "bitmap");
+  EXPECT_EQ(begun.at("granule_bytes"), kChunk);
+  EXPECT_GT(begun.at("memory_bytes"), 0);
+  expect_void("no snapshot or rollback has ended since tracking began");
+
+  const json snapshot = ask({"snapshot", device_, "--name", "base"});
+  EXPECT_EQ(tracker(), (json{{"source", "bitmap"},
+                             {"valid", true},
+                             {"reason", nullptr},
+                             {"base_snapshot_id", snapshot.at("snapshot_id")},
+                             {"changed_bytes", 0},
+                             {"granule_bytes", kChunk},
+                             {"memory_bytes", begun.at("memory_bytes")}}));
+  write_noise(device_, 3 * kChunk, 512, 2);
+  EXPECT_EQ(tracker().at("changed_bytes"), kChunk);
+  const std::string shown = text({"track", "status", device_});
+  for (const char* part : {"tracked by  bitmap", "state       valid", "64 KiB at most"}) {
+    EXPECT_NE(shown.find(part), std::string::npos) << part << " in " << shown;
+  }
+
+  EXPECT_EQ(ask({"track", "stop", device_}), (json{{"stopped", {"bitmap"}}}));
+  EXPECT_EQ(ask({"track", "stop", device_}), (json{{"stopped", json::array()}}));
+  EXPECT_EQ(ask({"track", "status", device_}).at("trackers"), json::array());
+  EXPECT_NE(text({"track", "stop", device_}).find("was not tracked"), std::string::npos);
+  EXPECT_NE(text({"track", "status", device_}).find("every operation scans"), std::string::npos);
+}
+
+TEST_F(CliTracking, ReceiptsNameTheSourceAndWhatItCost) {
+  EXPECT_EQ(ask({"snapshot", device_, "--name", "base"}).at("change_source"), "scan");
+  const std::string before = content();
+  const auto change = [&] { write_noise(device_, 5 * kChunk, 2 * kChunk, 3); };
+  change();
+  const std::string after = content();
+
+  const json plan = ask({"rollback", device_, "base", "--dry-run"});
+  EXPECT_EQ(plan.at("change_source"), "bitmap");
+  EXPECT_EQ(plan.at("scanned_bytes"), 2 * kChunk);
+  const json done = ask({"rollback", device_, "base"});
+  EXPECT_EQ(done.at("change_source"), "bitmap");
+  EXPECT_EQ(done.at("changed_bytes"), 2 * kChunk);
+  EXPECT_TRUE(done.at("scan_seconds").is_number());
+  EXPECT_TRUE(done.at("restore_seconds").is_number());
+  EXPECT_FALSE(done.contains("rechecked_bytes"));
+  EXPECT_EQ(content(), before);
+  EXPECT_EQ(ask({"undo", device_}).at("change_source"), "bitmap");
+  EXPECT_EQ(content(), after);
+
+  const json unread = ask({"rollback", device_, "base", "--no-undo", "--paranoid"});
+  EXPECT_EQ(unread.at("change_source"), "bitmap");
+  EXPECT_EQ(unread.at("scanned_bytes"), 0);
+  EXPECT_EQ(unread.at("restored_bytes"), 2 * kChunk);
+  EXPECT_GE(unread.at("rechecked_bytes"), 4 * kMiB);
+  EXPECT_EQ(content(), before);
+
+  change();
+  const json scanned = ask({"rollback", device_, "base", "--change-source", "scan"});
+  EXPECT_EQ(scanned.at("change_source"), "scan");
+  EXPECT_GE(scanned.at("scanned_bytes"), 4 * kMiB);
+  EXPECT_EQ(tracker().at("changed_bytes"), 0) << "a scan moves the tracker on as well";
+
+  change();
+  const json next = ask({"snapshot", device_, "--change-source", "bitmap"});
+  EXPECT_EQ(next.at("change_source"), "bitmap");
+  EXPECT_EQ(next.at("scanned_bytes"), 2 * kChunk);
+  EXPECT_EQ(next.at("stored_bytes"), 2 * kChunk);
+
+  change();
+  const std::string receipt = text({"rollback", device_, "base", "--paranoid"});
+  EXPECT_NE(receipt.find("by         bitmap\n"), std::string::npos) << receipt;
+  EXPECT_NE(receipt.find(", nothing had been missed\n"), std::string::npos) << receipt;
+}
+
+TEST_F(CliTracking, ASourceThatSaysNothingIsRefusedWhenItIsInsistedOn) {
+  // Begun, and no snapshot since.
+  const json early = ask({"snapshot", device_, "--change-source", "bitmap"}, 3);
+  EXPECT_EQ(early.at("code"), "Precondition");
+  EXPECT_NE(early.at("message").get<std::string>().find("no snapshot or rollback has ended"),
+            std::string::npos)
+      << early;
+  EXPECT_NE(early.at("hint").get<std::string>().find("--store " + store_ + " track status"),
+            std::string::npos)
+      << early;
+  EXPECT_EQ(only_disk().at("snapshots"), json::array()) << "a refusal leaves nothing";
+
+  ask({"snapshot", device_, "--name", "base"});
+  write_noise(device_, 0, kChunk, 4);
+  const json other = expect_refused(
+      *disk_, {"rollback", device_, "base", "--change-source", "extents"}, "not tracked by it");
+  EXPECT_NE(other.at("hint").get<std::string>().find("track start " + device_), std::string::npos)
+      << other;
+  ask({"track", "stop", device_});
+  expect_refused(*disk_, {"rollback", device_, "base", "--change-source", "bitmap"},
+                 "--source bitmap");
+  EXPECT_EQ(ask({"rollback", device_, "base"}).at("change_source"), "scan");
+}
+
+TEST_F(CliTracking, WhatCannotBeTrackedIsSaidSo) {
+  EXPECT_EQ(ask({"track", "start", device_}, 3).at("code"), "AlreadyExists");
+  EXPECT_EQ(ask({"track", "status", "d-nosuch"}, 3).at("code"), "InvalidDiskId.NotFound");
+  const std::string image = file("image");
+  make_sparse_file(image, kSize);
+  const json refused = ask({"track", "start", image, "--source", "bitmap"}, 4);
+  EXPECT_EQ(refused.at("code"), "Unsupported");
+  EXPECT_NE(refused.at("hint").get<std::string>().find("--source extents"), std::string::npos);
+  EXPECT_EQ(ask({"track", "start", image}, 4).at("code"), "Unsupported") << "memory has no clones";
+  EXPECT_EQ(ask({"list"}).at("disks").size(), 1U) << "the image is registered though refused";
+}
+
+TEST_F(CliTracking, AMissedChangeIsFoundByParanoidAndVoidsTheTracker) {
+  ask({"snapshot", device_, "--name", "base"});
+  const std::string before = content();
+  write_noise(device_, 2 * kChunk, kChunk, 5);
+  // Below the device, where nobody looks.
+  write_noise(disk_->backing(), 10 * kChunk, kChunk, 6);
+  write_noise(disk_->backing(), 11 * kChunk, 512, 7);
+  const json missed = ask({"rollback", device_, "base", "--paranoid"}, 5);
+  EXPECT_EQ(missed.at("code"), "Integrity");
+  EXPECT_EQ(missed.at("extent"), (json{{"offset", 10 * kChunk}, {"length", 2 * kChunk}}));
+  EXPECT_NE(missed.at("hint").get<std::string>().find("--change-source scan"), std::string::npos);
+  expect_void("a rollback with --paranoid found it");
+  ask({"rollback", device_, "base", "--change-source", "bitmap"}, 3);
+
+  EXPECT_EQ(ask({"rollback", device_, "base"}).at("change_source"), "scan");
+  EXPECT_EQ(content(), before);
+  EXPECT_EQ(tracker().at("valid"), true);
+}
+
+TEST_F(CliTracking, AProgramWithoutAPinIsVoidUntilItIsStartedAnew) {
+  ask({"snapshot", device_, "--name", "base"});
+  const std::string pins =
+      "/sys/fs/bpf/blkrewind/" + started_.at("disk_id").get<std::string>() + "/";
+  ASSERT_EQ(::unlink((pins + "on_complete").c_str()), 0);
+  expect_void("on_complete is gone");
+  write_noise(device_, 0, kChunk, 8);
+  EXPECT_EQ(ask({"rollback", device_, "base"}).at("change_source"), "scan");
+  expect_void("on_complete is gone");
+  ask({"track", "start", device_});
+  ask({"snapshot", device_});
+  EXPECT_EQ(tracker().at("valid"), true);
+  ask({"track", "stop", device_});
+  EXPECT_FALSE(std::filesystem::exists(pins));
+}
+
+TEST_F(CliTracking, ADeviceThatWasAwayIsVoidUntilItIsStartedAnew) {
+  ask({"snapshot", device_, "--name", "base"});
+  run_program({"losetup", "--detach", device_});
+  run_program({"losetup", device_, disk_->backing()});
+  expect_void("detached and attached again");
+  write_noise(device_, 0, kChunk, 9);
+  ask({"rollback", device_, "base", "--change-source", "bitmap"}, 3);
+  EXPECT_EQ(ask({"rollback", device_, "base"}).at("change_source"), "scan");
+  ask({"track", "start", device_});
+  ask({"snapshot", device_});
+  EXPECT_EQ(tracker().at("valid"), true);
+}
+
+// An image on XFS, by its extents.
+class CliExtents : public DeviceSystem {
+ protected:
+  void SetUp() override {
+    DeviceSystem::SetUp();
+    if (IsSkipped()) return;
+    make_sparse_file(file("xfs"), 512 * kMiB);
+    run_program({"mkfs.xfs", "-q", "-m", "reflink=1", file("xfs")});
+    below_.emplace(LoopDevice::make(file("xfs"), 0));
+    mount_.emplace(below_->path(), make_directory("mnt"), "xfs");
+    image_ = file("mnt") + "/disk.img";
+    write_noise(image_, 0, 4 * kMiB, 1);
+  }
+
+  void TearDown() override {
+    if (mount_) static_cast<void>(run({"track", "stop", image_}));
+  }
+
+  std::optional<LoopDevice> below_;
+  std::optional<Mount> mount_;
+  std::string image_;
+};
+
+TEST_F(CliExtents, AreWhatAutoIsForAFileAndSeeWhatIsWrittenToIt) {
+  const json started = ask({"track", "start", image_});
+  EXPECT_EQ(started.at("trackers").at(0).at("source"), "extents");
+  EXPECT_EQ(started.at("trackers").at(0).at("valid"), false);
+  EXPECT_EQ(ask({"track", "start", image_, "--source", "extents"}, 3).at("code"), "AlreadyExists");
+  EXPECT_EQ(ask({"track", "start", image_, "--source", "bitmap"}, 4).at("code"), "Unsupported");
+  ask({"rollback", image_, "none", "--change-source", "bitmap"}, 3);
+
+  const json base = ask({"snapshot", image_, "--name", "base"});
+  EXPECT_EQ(base.at("change_source"), "scan");
+  const std::string before = digest_of_file(image_);
+  const json valid = ask({"track", "status", image_}).at("trackers").at(0);
+  EXPECT_EQ(valid.at("valid"), true);
+  EXPECT_EQ(valid.at("base_snapshot_id"), base.at("snapshot_id"));
+  write_noise(image_, kChunk, kChunk, 2);
+  const json done = ask({"rollback", image_, "base", "--change-source", "extents", "--paranoid"});
+  EXPECT_EQ(done.at("change_source"), "extents");
+  EXPECT_EQ(done.at("changed_bytes"), kChunk);
+  EXPECT_EQ(done.at("rechecked_bytes"), 4 * kMiB);
+  EXPECT_EQ(digest_of_file(image_), before);
+
+  EXPECT_EQ(ask({"track", "stop", image_}), (json{{"stopped", {"extents"}}}));
+  EXPECT_EQ(ask({"track", "status", image_}).at("trackers"), json::array());
+}
+
+}  // namespace
+}  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM
