@@ -83,6 +83,7 @@ std::vector<std::string> CloneAnchor::names() const {
   }
   std::ranges::sort(found);
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (auto& [number, name] : found) names.push_back(std::move(name));
   return names;
 }

@@ -32,6 +32,28 @@ TEST_P(ExtentTracker, SmallChangesGiveSmallSets) {
   EXPECT_EQ(check("after a restart"), 0U);
 }
 
+// More extents than one question to the file system is answered with.
+TEST_P(ExtentTracker, AFragmentedImage) {
+  make_image(16 * kMiB);
+  std::mt19937_64 random(6);
+  {
+    const UniqueFd fd(::open(image_.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 16 * kMiB), 0);
+    for (std::uint64_t at = 0; at < 16 * kMiB; at += 2 * kExtentBlock) {
+      ASSERT_EQ(::pwrite(fd.get(), "x", 1, static_cast<off_t>(at)), 1);
+    }
+  }
+  start();
+  take("s-1");
+  EXPECT_EQ(check("nothing"), 0U);
+  std::uint64_t count = 0;
+  for (std::uint64_t at = kExtentBlock; at < 16 * kMiB; at += 13 * kExtentBlock) {
+    write_bytes(image_, at, "y");
+    ++count;
+  }
+  EXPECT_EQ(check("every 13th block"), count * kExtentBlock);
+}
+
 TEST_P(ExtentTracker, KeepsOneHiddenFileThatNobodyCanChange) {
   start();
   take("s-1");
@@ -70,16 +92,18 @@ TEST_P(ExtentTracker, WhatIsWrittenAfterBeginIsInTheNextDifference) {
   write_bytes(image_, 0, "before");
   const auto tracker = find();
   ASSERT_EQ(begin(*tracker), "");
-  const auto extents = changed(*tracker);
   const std::string at_begin = content();
   write_bytes(image_, 2 * kMiB, "after");
-  EXPECT_EQ(changed(*tracker), extents) << "what begin() collected stands still";
+  const auto extents = changed(*tracker);
+  EXPECT_EQ(extents, (std::vector<Extent>{{0, kExtentBlock}})) << "as of begin()";
+  write_bytes(image_, 3 * kMiB, "later");
+  EXPECT_EQ(changed(*tracker), extents) << "it stands still";
   ASSERT_TRUE(tracker->prepare("s-2"));
   EXPECT_EQ(changed(*tracker), extents) << "up to commit()";
   ASSERT_TRUE(tracker->commit(Collected::kDropped));
   anchor_ = "s-2";
   base_ = at_begin;
-  EXPECT_EQ(check("after begin()"), kExtentBlock);
+  EXPECT_EQ(check("after begin()"), 2 * kExtentBlock);
 }
 
 TEST_P(ExtentTracker, ARollbacksOwnWritesAreNotChanges) {

@@ -11,7 +11,7 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kSize = 320 * kMiB;  // mkfs.xfs refuses less than 300 MiB
+constexpr std::uint64_t kFileSystemBytes = 320 * kMiB;  // mkfs.xfs refuses less than 300 MiB
 
 struct FileSystem {
   const char* name;
@@ -70,7 +70,7 @@ TEST_P(FileSystems, ComeBackWholeAndGoThereAgain) {
   if (!have_tools(type.name) || !have_tools(type.other)) {
     GTEST_SKIP() << "needs the tools of " << type.name << " and " << type.other;
   }
-  const LoopDevice disk = make_disk("disk.img", kSize, sector_bytes);
+  const LoopDevice disk = make_disk("disk.img", kFileSystemBytes, sector_bytes);
   const std::string mount_point = make_directory("mount");
   make_file_system(type.name, disk.path());
   std::string files;
@@ -81,7 +81,7 @@ TEST_P(FileSystems, ComeBackWholeAndGoThereAgain) {
   }
   const std::string before = digest_of_file(disk.backing());
   const json taken = ask({"snapshot", disk.path(), "--name", "before"});
-  EXPECT_EQ(taken.value("device_bytes", 0U), kSize);
+  EXPECT_EQ(taken.value("device_bytes", 0U), kFileSystemBytes);
   EXPECT_EQ(digest_of_file(disk.backing()), before) << "a snapshot only reads";
 
   // Deleted and overwritten files.
@@ -95,7 +95,8 @@ TEST_P(FileSystems, ComeBackWholeAndGoThereAgain) {
   const json done = ask({"rollback", disk.path(), "before"});
   EXPECT_EQ(digest_of_file(disk.backing()), before);
   EXPECT_EQ(done.at("root_digest"), taken.at("root_digest"));
-  EXPECT_LT(done.value("changed_bytes", kSize), kSize / 4) << "only what changed moves";
+  EXPECT_LT(done.value("changed_bytes", kFileSystemBytes), kFileSystemBytes / 4)
+      << "only what changed moves";
   EXPECT_EQ(done.value("restored_bytes", 0U) + done.value("zeroed_bytes", 0U),
             done.value("changed_bytes", 1U));
   EXPECT_NO_THROW(check_file_system(type.name, disk.path()));
