@@ -2,10 +2,9 @@
 //
 //   compare_blocks ONE TWO BYTES...
 //
-// Prints one JSON object: for each size of a block, how many bytes lie in blocks that differ. The
-// files are of one length. Standard library and Linux only.
+// Prints one JSON object: for each size of a block, a power of two up to 1 MiB, how many bytes
+// lie in blocks that differ. The files are of one length. Standard library and Linux only.
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,27 +23,40 @@ namespace {
   std::exit(1);
 }
 
-struct Content {
-  const char* data = nullptr;
-  std::uint64_t length = 0;
+class File {
+ public:
+  explicit File(const char* path) : path_(path), fd_(::open(path, O_RDONLY | O_CLOEXEC)) {
+    struct stat status {};
+    if (fd_ < 0 || ::fstat(fd_, &status) != 0) give_up("open", path);
+    length_ = static_cast<std::uint64_t>(status.st_size);
+  }
+  ~File() { ::close(fd_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  [[nodiscard]] std::uint64_t length() const { return length_; }
+  void read(std::vector<char>& into, std::uint64_t offset) const {
+    for (std::size_t done = 0; done < into.size();) {
+      const ssize_t got =
+          ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+      if (got <= 0) give_up("read", path_);
+      done += static_cast<std::size_t>(got);
+    }
+  }
+
+ private:
+  const char* path_;
+  int fd_;
+  std::uint64_t length_ = 0;
 };
 
-// Mapped until the process ends.
-Content map_file(const char* path) {
-  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  struct stat status {};
-  if (fd < 0 || ::fstat(fd, &status) != 0) give_up("open", path);
-  const auto length = static_cast<std::uint64_t>(status.st_size);
-  void* data = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, 0);
-  if (data == MAP_FAILED) give_up("map", path);
-  return {static_cast<const char*>(data), length};
-}
-
-std::uint64_t differing(const Content& one, const Content& two, std::uint64_t block) {
+// Bytes of the blocks that differ.
+std::uint64_t differing(const std::vector<char>& one, const std::vector<char>& two,
+                        std::uint64_t block) {
   std::uint64_t bytes = 0;
-  for (std::uint64_t at = 0; at < one.length; at += block) {
-    const std::uint64_t length = std::min(block, one.length - at);
-    if (std::memcmp(one.data + at, two.data + at, length) != 0) bytes += length;
+  for (std::uint64_t at = 0; at < one.size(); at += block) {
+    const std::uint64_t length = std::min<std::uint64_t>(block, one.size() - at);
+    if (std::memcmp(one.data() + at, two.data() + at, length) != 0) bytes += length;
   }
   return bytes;
 }
@@ -52,21 +64,35 @@ std::uint64_t differing(const Content& one, const Content& two, std::uint64_t bl
 }  // namespace
 
 int main(int argc, char** argv) {
+  constexpr std::uint64_t kPiece = 1024 * 1024;
   std::vector<std::uint64_t> blocks;
   for (int i = 3; i < argc; ++i) blocks.push_back(std::strtoull(argv[i], nullptr, 10));
-  if (blocks.empty() || std::find(blocks.begin(), blocks.end(), 0) != blocks.end()) {
+  if (blocks.empty() || !std::all_of(blocks.begin(), blocks.end(), [](std::uint64_t block) {
+        return block != 0 && kPiece % block == 0;
+      })) {
     std::fprintf(stderr, "usage: compare_blocks ONE TWO BYTES...\n");
     return 2;
   }
-  const Content one = map_file(argv[1]);
-  const Content two = map_file(argv[2]);
-  if (one.length != two.length) {
+  const File one(argv[1]);
+  const File two(argv[2]);
+  if (one.length() != two.length()) {
     std::fprintf(stderr, "compare_blocks: %s and %s are not of one length\n", argv[1], argv[2]);
     return 1;
   }
+  std::vector<char> left;
+  std::vector<char> right;
+  std::vector<std::uint64_t> bytes(blocks.size());
+  for (std::uint64_t at = 0; at < one.length(); at += kPiece) {
+    left.resize(std::min(kPiece, one.length() - at));
+    right.resize(left.size());
+    one.read(left, at);
+    two.read(right, at);
+    if (left == right) continue;
+    for (std::size_t i = 0; i < blocks.size(); ++i) bytes[i] += differing(left, right, blocks[i]);
+  }
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     std::printf("%s\"%llu\": %llu", i == 0 ? "{" : ", ", static_cast<unsigned long long>(blocks[i]),
-                static_cast<unsigned long long>(differing(one, two, blocks[i])));
+                static_cast<unsigned long long>(bytes[i]));
   }
   std::printf("}\n");
   return 0;
