@@ -145,7 +145,7 @@ TEST_P(ExtentWriting, EveryWayOfWritingIsSeen) {
   std::mt19937_64 random(11);
   int number = 0;
   for (const ImageWriter& writer : image_writers()) {
-    for (int time = 0; time < 6; ++time) {
+    for (int time = 0; time < 3; ++time) {
       write(writer, random);
       check(writer.name);
     }
@@ -157,7 +157,7 @@ TEST_P(ExtentWriting, EveryWayOfWritingIsSeen) {
 // Writers, snapshots, rollbacks, deaths and restarts in any order, against the truth.
 TEST_P(ExtentWriting, NothingIsEverMissed) {
   const char* const given = std::getenv("BLKREWIND_EXTENT_ROUNDS");
-  const int rounds = given != nullptr ? std::atoi(given) : 60;
+  const int rounds = given != nullptr ? std::atoi(given) : 24;
   const char* const seed = std::getenv("BLKREWIND_EXTENT_SEED");
   std::mt19937_64 random(seed != nullptr ? std::strtoull(seed, nullptr, 10) : 20240612);
   start();
