@@ -12,7 +12,7 @@
 namespace blkrewind::track {
 namespace {
 
-constexpr std::uint64_t kSectorBytes = 512;
+constexpr std::uint64_t kBytesInSector = 512;
 
 template <typename T>
 T load(T& place) {
@@ -191,7 +191,7 @@ void Generations::prepare(const std::string& id) { write_id(control_.pending, id
 bool Generations::only_we_wrote() const {
   const std::uint64_t own = load(control_.own_sectors);
   return load(control_.foreign_sectors) == 0 && load(control_.completed_sectors) == own &&
-         own * kSectorBytes == own_bytes_;
+         own * kBytesInSector == own_bytes_;
 }
 
 void Generations::commit(bool keep_all) {

@@ -9,7 +9,7 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kChunk = 64 * kKiB;
+constexpr std::uint64_t kImageChunk = 64 * kKiB;
 
 class TrackedImageTest : public ExtentSystem, public testing::WithParamInterface<const char*> {
  protected:
@@ -41,7 +41,7 @@ class TrackedImageTest : public ExtentSystem, public testing::WithParamInterface
     return engine_->snapshot(image_, options);
   }
   void change(std::uint64_t chunk) {
-    write_bytes(image_, chunk * kChunk + 4096, random_bytes(random_, 4096));
+    write_bytes(image_, chunk * kImageChunk + 4096, random_bytes(random_, 4096));
   }
 
   std::mt19937_64 random_{1};
@@ -54,16 +54,16 @@ TEST_P(TrackedImageTest, SnapshotsReadOnlyWhatChanged) {
   const auto second = snapshot("second");
   ASSERT_TRUE(second) << second.error().to_string();
   EXPECT_EQ(second->change_source, "extents");
-  EXPECT_EQ(second->scanned_bytes, kChunk);
-  EXPECT_EQ(second->changed_bytes, kChunk);
+  EXPECT_EQ(second->scanned_bytes, kImageChunk);
+  EXPECT_EQ(second->changed_bytes, kImageChunk);
   const auto back = engine_->rollback(image_, "first", {.paranoid = true});
   ASSERT_TRUE(back) << back.error().to_string();
   EXPECT_EQ(back->change_source, "extents");
-  EXPECT_EQ(back->scanned_bytes, kChunk);
+  EXPECT_EQ(back->scanned_bytes, kImageChunk);
   EXPECT_TRUE(all() == first_);
   const auto undone = engine_->undo(image_);
   ASSERT_TRUE(undone) << undone.error().to_string();
-  EXPECT_EQ(undone->scanned_bytes, kChunk);
+  EXPECT_EQ(undone->scanned_bytes, kImageChunk);
 }
 
 TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
@@ -73,11 +73,11 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
   ASSERT_TRUE(back) << back.error().to_string();
   EXPECT_EQ(back->change_source, "extents");
   EXPECT_EQ(back->scanned_bytes, 0U);
-  EXPECT_EQ(back->restored_bytes, 2 * kChunk);
+  EXPECT_EQ(back->restored_bytes, 2 * kImageChunk);
   EXPECT_TRUE(all() == first_);
   // The restored chunk lies where a segment has it.
   const UniqueFd image(::open(image_.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto there = io::FileExtentMap(image.get()).read({3 * kChunk, kChunk});
+  const auto there = io::FileExtentMap(image.get()).read({3 * kImageChunk, kImageChunk});
   ASSERT_TRUE(there);
   bool found = false;
   for (const auto& entry : std::filesystem::directory_iterator(mount_point_ + "/store/segments")) {
