@@ -97,10 +97,11 @@ class Operation {
     if (kind == Kind::kSnapshot || kind == Kind::kGiveUp) read(tracker, scans);
     if (kind == Kind::kRollback && !write(tracker)) return {};
     if (kind == Kind::kGiveUp) return {};
-    if (!tracker.prepare(id_of(number))) return "prepare";
+    const auto before =
+        kind == Kind::kResume ? track::Collected::kKept : track::Collected::kDropped;
+    if (!tracker.prepare(id_of(number), before)) return "prepare";
     store_.set_anchor(number);
-    const bool kept = kind == Kind::kResume;
-    if (!tracker.commit(kept ? track::Collected::kKept : track::Collected::kDropped)) {
+    if (!tracker.commit(before)) {
       return "commit";
     }
     moved_ = true;
