@@ -189,9 +189,9 @@ std::uint64_t Generations::count_marks() const {
 void Generations::prepare(const std::string& id) { write_id(control_.pending, id); }
 
 bool Generations::only_we_wrote() const {
-  const std::uint64_t own = load(control_.own_sectors);
-  return load(control_.foreign_sectors) == 0 && load(control_.completed_sectors) == own &&
-         own * kSectorBytes == own_bytes_;
+  const std::uint64_t completed = load(control_.completed_sectors);
+  return load(control_.foreign_sectors) == 0 && completed <= load(control_.own_sectors) &&
+         completed * kSectorBytes == own_bytes_;
 }
 
 void Generations::commit(bool keep_all) {
