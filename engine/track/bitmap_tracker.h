@@ -7,7 +7,9 @@
 //
 // What it cannot see, and so is not for: writes that do not pass the device's own queue. start()
 // refuses devices without request queues (dm, md, zram, the head of an NVMe multipath), those with
-// DAX, and zoned ones. Writing to the file below a loop device behind its back is seen by nobody.
+// DAX, and zoned ones. Writing to the file below a loop device behind its back is seen by nobody,
+// nor is a device that between two operations got another size, or another offset in its file, and
+// then its own back.
 #pragma once
 
 #include <memory>

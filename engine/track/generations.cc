@@ -199,9 +199,9 @@ void Generations::prepare(const std::string& id, bool keep_all) {
 }
 
 bool Generations::only_we_wrote() const {
-  const std::uint64_t own = load(control_.own_sectors);
-  return load(control_.foreign_sectors) == 0 && load(control_.completed_sectors) == own &&
-         own * kBytesInSector == own_bytes_;
+  const std::uint64_t completed = load(control_.completed_sectors);
+  return load(control_.foreign_sectors) == 0 && completed <= load(control_.own_sectors) &&
+         completed * kBytesInSector == own_bytes_;
 }
 
 void Generations::commit(bool keep_all) {

@@ -21,10 +21,13 @@
 // Own writes. An operation that writes marks what it writes, which would be read again next time.
 // commit() drops those marks when it can tell that nobody else wrote: the program counts sectors
 // begun by this process, begun by others, and completed, from before the other generation became
-// active until after it stopped being so. None begun by others, as many completed as begun by us,
-// and as many as we know of: every mark is ours. ("Us" is the process: an embedder does not write
-// to a device that it has rolled back. It begins more than it knows of when it flushes the device:
-// then it sends off what others left in its cache.)
+// active until after it stopped being so. None begun by others, and completed exactly what we know
+// that we wrote: every mark is ours. ("Us" is the process: an embedder does not write to a device
+// that it has rolled back.)
+//
+// What this process begins may be more than it knows of. When it flushes the device it sends off
+// what others left in its cache; that is completed as well, and then the marks are kept. And a
+// write that the kernel would have had to wait for (REQ_NOWAIT) is begun twice and completed once.
 //
 // Not thread-safe; the disk's lock is held. The program may run at any time on any processor.
 #pragma once

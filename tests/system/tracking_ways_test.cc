@@ -6,11 +6,15 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "system/probe_fixture.h"
 #include "system/tracking_fixture.h"
+#include "track/generations.h"
+#include "track/kernel_program.h"
 
 namespace blkrewind::test {
 namespace {
@@ -469,6 +473,59 @@ TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
   ASSERT_TRUE((*tracker)->commit(track::Collected::kDropped));
   EXPECT_EQ(changed(), Chunks{6});
   EXPECT_TRUE(expect_nothing_missed().contains(6));
+  expect_rolls_back();
+}
+
+// Whoever writes to it waits, until the destructor.
+class Frozen {
+ public:
+  explicit Frozen(const std::string& root) : root_(opened(root, O_RDONLY | O_DIRECTORY)) {
+    need(::ioctl(root_.get(), FIFREEZE, 0) == 0, "freeze " + root);
+  }
+  ~Frozen() { static_cast<void>(::ioctl(root_.get(), FITHAW, 0)); }
+  Frozen(const Frozen&) = delete;
+  Frozen& operator=(const Frozen&) = delete;
+
+ private:
+  UniqueFd root_;
+};
+
+// It was marked before the operation began, and its bytes come afterwards: what the operation reads
+// meanwhile is not what will be there.
+TEST_F(TrackingThrough, AWriteUnderWayWhileTheBaseMoves) {
+  const LoopDevice lower = make_disk("lower.img", 256 * kMiB);
+  run_program({"mkfs.ext4", "-q", "-F", lower.path()});
+  const Mount mount(lower.path(), make_directory("mount"), "ext4");
+  const LoopDevice disk = LoopDevice::make(mount.path() + "/disk.img", kBytes);
+  write_noise(disk.path(), 0, kBytes, 1);
+  if (!track(disk.path())) GTEST_SKIP() << why_;
+  const auto program = track::KernelProgram::find(tracked().disk_id);
+  ASSERT_TRUE(program && *program);
+  // Not by the tracker, which would flush, and here that waits for the write.
+  track::Generations generations((*program)->control(), (*program)->bits());
+  // Before that, since whoever looks at the device waits as well.
+  const std::string base = anchor();
+  const UniqueFd fd = opened(path_, O_RDWR | O_DIRECT);
+  std::atomic<ssize_t> written = 0;
+  std::thread writer;
+  {
+    const Frozen frozen(mount.path());
+    writer = std::thread([&] {
+      const AlignedBuffer bytes = noise(4096);
+      written = ::pwrite(fd.get(), bytes.data(), 4096, 7 * kChunk);
+    });
+    while (generations.marked(0).empty() && written == 0) std::this_thread::yield();
+    EXPECT_EQ(generations.marked(0), (Extent{7, 1}));
+    EXPECT_EQ(generations.begin(base, false), std::nullopt);
+    EXPECT_EQ(generations.marked(0), (Extent{7, 1}));
+    generations.prepare(base, false);
+    generations.commit(false);
+    EXPECT_TRUE(generations.marked(0).empty()) << "nothing has been written since";
+  }
+  writer.join();
+  EXPECT_EQ(written, 4096);
+  EXPECT_EQ(changed(), Chunks{7});
+  EXPECT_EQ(expect_nothing_missed(), Chunks{7});
   expect_rolls_back();
 }
 

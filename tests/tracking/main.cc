@@ -45,13 +45,14 @@ int run(const std::string& folder, std::uint64_t first_seed, std::uint64_t secon
     // Both kinds, on the whole disk and on the partition.
     const bool engine = seed % 2 == 1;
     chosen.on_partition = seed / 2 % 2 == 1;
+    chosen.direct_io = seed / 4 % 2 == 1;
     chosen.until = std::min(end, steady_clock::now() + std::chrono::seconds(slice));
     chosen.stop = &stop_now;
     std::filesystem::create_directory(chosen.folder);
     Tally tally;
-    const std::string what = "seed " + std::to_string(seed) + " (" +
-                             (engine ? "engine" : "tracker") + ", " +
-                             (chosen.on_partition ? "partition" : "disk") + ")";
+    const std::string what =
+        "seed " + std::to_string(seed) + " (" + (engine ? "engine" : "tracker") + ", " +
+        (chosen.on_partition ? "partition" : "disk") + (chosen.direct_io ? ", direct" : "") + ")";
     try {
       (engine ? run_engine_rounds : run_tracker_rounds)(chosen, tally);
     } catch (const Broken& broken) {

@@ -15,6 +15,7 @@ struct Case {
   std::string folder;  // of this case alone
   std::uint64_t seed = 0;
   bool on_partition = false;
+  bool direct_io = false;
   std::chrono::steady_clock::time_point until;
   const std::atomic<bool>* stop = nullptr;
 

@@ -37,8 +37,9 @@ UniqueFd open_node(const std::string& path, int flags) {
   return fd;
 }
 
-Stage::Stage(const std::string& folder, bool track_partition)
-    : loop_(test::LoopDevice::make(folder + "/disk.img", kDiskBytes)),
+Stage::Stage(const std::string& folder, bool track_partition, bool direct_io)
+    : loop_(test::LoopDevice::make(folder + "/disk.img", kDiskBytes, 512,
+                                   {.read_only = false, .direct_io = direct_io})),
       on_partition_(track_partition) {
   if (change_partitions(disk(), BLKPG_ADD_PARTITION) != 0) fail_with_errno("add a partition");
 }

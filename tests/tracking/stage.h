@@ -23,8 +23,10 @@ inline constexpr Extent kPartition = {5 * kMiB + 4 * kKiB, 20 * kMiB};
 
 class Stage {
  public:
-  // `track_partition`: what is tracked is the partition, and not the whole disk.
-  Stage(const std::string& folder, bool track_partition);
+  // `track_partition`: what is tracked is the partition, and not the whole disk. `direct_io`: the
+  // loop device has many writes under way at once, where the folder's file system lets it; else one
+  // after another.
+  Stage(const std::string& folder, bool track_partition, bool direct_io);
   ~Stage();
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;

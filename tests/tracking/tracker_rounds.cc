@@ -86,12 +86,13 @@ class Operation {
     if (!found || !*found) return "the tracker is gone";
     track::Tracker& tracker = **found;
     const bool writes = kind == Kind::kRollback || kind == Kind::kResume;
+    // Before it begins: what is under way then is read as soon as can be.
+    std::memcpy(store_.next(), store_.content(), store_.bytes());
     const auto why = tracker.begin(id_of(store_.anchor()),
                                    writes ? track::TrackUse::kWrite : track::TrackUse::kRead);
     if (!why && why.error().code == Errc::kIo) return {};  // see writers.cc
     if (!why) return why.error().to_string();
     if (*why && !scans) return "the tracker knows nothing: " + **why;
-    std::memcpy(store_.next(), store_.content(), store_.bytes());
     if (kind == Kind::kRollback) number = kGolden;
     if (kind == Kind::kResume) number = store_.anchor();
     if (kind == Kind::kSnapshot || kind == Kind::kGiveUp) read(tracker, scans);
@@ -164,7 +165,7 @@ class TrackerRounds {
       : chosen_(chosen),
         tally_(tally),
         random_(chosen.seed),
-        stage_(chosen.folder, chosen.on_partition),
+        stage_(chosen.folder, chosen.on_partition, chosen.direct_io),
         disk_(tracked_disk(stage_, "stress", "d-stress-" + std::to_string(::getpid()))),
         store_(stage_.bytes()),
         judge_(stage_, disk_) {

@@ -1,6 +1,7 @@
 #include "tracking/writers.h"
 
 #include <fcntl.h>
+#include <liburing.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kSector = 512;
 constexpr std::uint64_t kWriteMax = 256 * kKiB;
+constexpr std::uint64_t kBurst = 64;
 
 // One of the nodes, opened both ways.
 struct Node {
@@ -44,7 +46,14 @@ class Writer {
   Writer(const Stage& stage, std::uint64_t seed)
       : random_(seed),
         nodes_{Node(stage.disk(), kDiskBytes), Node(stage.partition(), kPartition.length)},
-        bytes_(kWriteMax) {}
+        bytes_(kWriteMax) {
+    if (::io_uring_queue_init(kBurst, &ring_, 0) != 0) has_ring_ = false;
+  }
+  ~Writer() {
+    if (has_ring_) ::io_uring_queue_exit(&ring_);
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
 
   // Returns how many bytes it changed.
   std::uint64_t write_once() {
@@ -85,6 +94,9 @@ class Writer {
         return put(node.buffered.get(), length, offset, 0);
       case 9:
         return put(node.buffered.get(), length, offset, RWF_DSYNC);
+      case 10:
+        if (has_ring_) return burst(node);
+        [[fallthrough]];
       default:
         return put(node.direct.get(), length, offset, random_.percent(10) ? RWF_DSYNC : 0);
     }
@@ -94,6 +106,31 @@ class Writer {
 
  private:
   static constexpr std::uint64_t kFirstDirect = 10;
+
+  // Many at once, so that they are on their way for long: to the last of them at least.
+  std::uint64_t burst(const Node& node) {
+    const std::uint64_t count = 1 + random_.below(kBurst);
+    std::uint64_t sum = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t length = (1 + random_.below(64)) * kSector;
+      io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);
+      ::io_uring_prep_write(entry, node.direct.get(), bytes_.data() + i * kSector,
+                            static_cast<unsigned>(length), place_for(node, length, true));
+      sum += length;
+    }
+    if (::io_uring_submit_and_wait(&ring_, static_cast<unsigned>(count)) !=
+        static_cast<int>(count)) {
+      throw std::runtime_error("io_uring_submit");
+    }
+    for (std::uint64_t i = 0; i < count; ++i) {
+      io_uring_cqe* completion = nullptr;
+      if (::io_uring_wait_cqe(&ring_, &completion) != 0 || completion->res < 0) {
+        throw std::runtime_error("io_uring");
+      }
+      ::io_uring_cqe_seen(&ring_, completion);
+    }
+    return sum;
+  }
 
   // Where pages are dirtied while somebody writes to them directly, the kernel makes the next flush
   // fail. So each has every other MiB of a node to itself, mostly.
@@ -117,6 +154,8 @@ class Writer {
   sim::Random random_;
   std::array<Node, 2> nodes_;
   AlignedBuffer bytes_;
+  io_uring ring_{};
+  bool has_ring_ = true;
 };
 
 }  // namespace
