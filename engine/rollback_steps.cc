@@ -97,7 +97,7 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
 }
 
 Status finish(const Rollback& rollback, const format::LastRollback& last, track::Collected before) {
-  rollback.tracking->prepare(rollback.target.id, before);
+  rollback.tracking->prepare(rollback.target.id);
   BLKREWIND_TRY(rollback.store.journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;

@@ -153,7 +153,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
     writer->keep();
-    tracking.prepare(record_.id, track::Collected::kDropped);
+    tracking.prepare(record_.id);
     BLKREWIND_TRY(
         store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction = {record_};

@@ -107,15 +107,9 @@ void Tracking::wrote(std::uint64_t bytes) {
   for (const Begun& begun : begun_) begun.tracker->wrote(bytes);
 }
 
-void Tracking::prepare(const std::string& id, track::Collected before) {
+void Tracking::prepare(const std::string& id) {
   std::erase_if(begun_, [&](Begun& begun) {
-    // What it did not know before, it does not know now.
-    if (before == track::Collected::kKept && !begun.knows) {
-      note(*begun.tracker, begun.tracker->distrust("an interrupted rollback was ended without "
-                                                   "looking at the whole device"));
-      return true;
-    }
-    const Status prepared = begun.tracker->prepare(id, before);
+    const Status prepared = begun.tracker->prepare(id);
     note(*begun.tracker, prepared);
     if (prepared) return false;
     // It goes back to where it was, and will be found to lag behind.
@@ -125,7 +119,15 @@ void Tracking::prepare(const std::string& id, track::Collected before) {
 }
 
 void Tracking::commit(track::Collected before) {
-  for (Begun& begun : begun_) note(*begun.tracker, begun.tracker->commit(before));
+  for (Begun& begun : begun_) {
+    // What it did not know before, it does not know now.
+    if (before == track::Collected::kKept && !begun.knows) {
+      note(*begun.tracker, begun.tracker->distrust("an interrupted rollback was ended without "
+                                                   "looking at the whole device"));
+    } else {
+      note(*begun.tracker, begun.tracker->commit(before));
+    }
+  }
   begun_.clear();
   source_ = nullptr;
 }

@@ -35,7 +35,7 @@ class Tracking {
   void wrote(std::uint64_t bytes);
 
   // Around the journal record that makes `id` the disk's anchor.
-  void prepare(const std::string& id, track::Collected before);
+  void prepare(const std::string& id);
   void commit(track::Collected before);
   // The source has missed something.
   void distrust(const std::string& why);

@@ -102,8 +102,7 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
   return found;
 }
 
-// A rollback's clone does not count before it is alone, so nothing has to be said of `before` here.
-Status ExtentTracker::prepare(const std::string& id, Collected) {
+Status ExtentTracker::prepare(const std::string& id) {
   if (!now_.valid()) return fail(Errc::kInternal, "prepare() without begin()");
   if (id.empty()) return fail(Errc::kInvalidArgument, "a base without an id");
   prepared_id_ = id;

@@ -39,7 +39,7 @@ class ExtentTracker final : public Tracker {
   [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
-  [[nodiscard]] Status prepare(const std::string& id, Collected before) override;
+  [[nodiscard]] Status prepare(const std::string& id) override;
   [[nodiscard]] Status commit(Collected before) override;
   [[nodiscard]] Status abandon() override;
   [[nodiscard]] Status distrust(const std::string& why) override;

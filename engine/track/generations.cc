@@ -94,13 +94,8 @@ void Generations::settle(const std::string& anchor) {
     merge_other_into_active();
   } else if (!anchor.empty() && read_id(control_.pending) == anchor) {
     // The journal took the record, and the process died before commit().
-    if (load(control_.pending_keeps) != 0) {
-      set_base(other(), anchor);
-      merge_other_into_active();
-    } else {
-      set_base(active(), anchor);
-      set_base(other(), "");
-    }
+    set_base(active(), anchor);
+    set_base(other(), "");
   } else {
     set_base(active(), "");
     set_base(other(), "");
@@ -191,12 +186,7 @@ std::uint64_t Generations::count_marks() const {
   return count;
 }
 
-// The id last: without it the flag says nothing.
-void Generations::prepare(const std::string& id, bool keep_all) {
-  write_id(control_.pending, "");
-  store(control_.pending_keeps, std::uint32_t{keep_all ? 1U : 0U});
-  write_id(control_.pending, id);
-}
+void Generations::prepare(const std::string& id) { write_id(control_.pending, id); }
 
 bool Generations::only_we_wrote() const {
   const std::uint64_t completed = load(control_.completed_sectors);

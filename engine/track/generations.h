@@ -62,8 +62,8 @@ class Generations {
   [[nodiscard]] std::uint64_t count_marks() const;  // of both
 
   void wrote(std::uint64_t bytes) { own_bytes_ += bytes; }  // since begin()
-  // `keep_all`: what was marked before begin() still counts; both are told the same.
-  void prepare(const std::string& id, bool keep_all);
+  void prepare(const std::string& id);
+  // `keep_all`: what was marked before begin() still counts.
   void commit(bool keep_all);
   void abandon();
   // Nothing is known from here on.

@@ -29,8 +29,8 @@ Result<Extent> MarksTracker::changed(std::uint64_t offset) {
   return first < end ? Extent{first, end - first} : Extent{};
 }
 
-Status MarksTracker::prepare(const std::string& id, Collected before) {
-  generations_.prepare(id, before == Collected::kKept);
+Status MarksTracker::prepare(const std::string& id) {
+  generations_.prepare(id);
   return {};
 }
 

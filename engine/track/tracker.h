@@ -11,7 +11,7 @@
 //   begin(anchor, use)  what was written before is collected and stands still; what is written from
 //                       here on is collected anew
 //   ...                 the operation reads changed(), reads and writes the device
-//   prepare(id, ...)    `id` is about to become the disk's anchor
+//   prepare(id)         `id` is about to become the disk's anchor
 //   ...                 the journal says so                                  <- it counts
 //   commit()            the base is `id`; what was collected before begin() is dropped, or kept
 //                       where the operation did not look at all of it
@@ -45,7 +45,7 @@ struct TrackedDisk {
 // Whether the operation writes to the device itself.
 enum class TrackUse : std::uint8_t { kRead, kWrite };
 
-// What prepare() and commit() do with what was collected before begin().
+// What commit() does with what was collected before begin().
 enum class Collected : std::uint8_t { kDropped, kKept };
 
 class Tracker {
@@ -74,8 +74,7 @@ class Tracker {
   // besides those that it told of before. What it does not tell of counts as written by others.
   virtual void wrote(std::uint64_t bytes) { (void)bytes; }
 
-  // Both are told the same.
-  [[nodiscard]] virtual Status prepare(const std::string& id, Collected before) = 0;
+  [[nodiscard]] virtual Status prepare(const std::string& id) = 0;
   [[nodiscard]] virtual Status commit(Collected before) = 0;
   [[nodiscard]] virtual Status abandon() = 0;
 

@@ -31,8 +31,8 @@ class MortalTracker final : public track::Tracker {
   }
   Result<Extent> changed(std::uint64_t offset) override { return tracker_->changed(offset); }
   void wrote(std::uint64_t bytes) override { tracker_->wrote(bytes); }
-  Status prepare(const std::string& id, Collected before) override {
-    return alive() ? tracker_->prepare(id, before) : Status{};
+  Status prepare(const std::string& id) override {
+    return alive() ? tracker_->prepare(id) : Status{};
   }
   Status commit(Collected before) override { return alive() ? tracker_->commit(before) : Status{}; }
   Status abandon() override { return alive() ? tracker_->abandon() : Status{}; }

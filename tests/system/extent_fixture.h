@@ -177,7 +177,7 @@ class ExtentSystem : public testing::Test {
   }
   void finish(track::Tracker& tracker, const std::string& id) {
     remember();
-    const Status prepared = tracker.prepare(id, track::Collected::kDropped);
+    const Status prepared = tracker.prepare(id);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
     anchor_ = id;
     const Status committed = tracker.commit(track::Collected::kDropped);

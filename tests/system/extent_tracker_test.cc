@@ -98,7 +98,7 @@ TEST_P(ExtentTracker, WhatIsWrittenAfterBeginIsInTheNextDifference) {
   EXPECT_EQ(extents, (std::vector<Extent>{{0, kExtentBlock}})) << "as of begin()";
   write_bytes(image_, 3 * kMiB, "later");
   EXPECT_EQ(changed(*tracker), extents) << "it stands still";
-  ASSERT_TRUE(tracker->prepare("s-2", track::Collected::kDropped));
+  ASSERT_TRUE(tracker->prepare("s-2"));
   EXPECT_EQ(changed(*tracker), extents) << "up to commit()";
   ASSERT_TRUE(tracker->commit(Collected::kDropped));
   anchor_ = "s-2";
@@ -134,7 +134,7 @@ TEST_P(ExtentTracker, AnAbandonedOperationLosesNothing) {
     for (const bool prepared : {false, true}) {
       const auto tracker = find();
       ASSERT_EQ(begin(*tracker, use), "");
-      EXPECT_TRUE(!prepared || tracker->prepare("s-never", track::Collected::kDropped));
+      EXPECT_TRUE(!prepared || tracker->prepare("s-never"));
       write_bytes(image_, kMiB, "two");
       ASSERT_TRUE(tracker->abandon());
       EXPECT_FALSE(tracker->changed(0)) << "nothing is known outside of an operation";
@@ -156,7 +156,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     {
       const auto tracker = find();
       ASSERT_EQ(begin(*tracker, use), "");
-      ASSERT_TRUE(tracker->prepare("s-lost", track::Collected::kDropped));
+      ASSERT_TRUE(tracker->prepare("s-lost"));
     }
     EXPECT_EQ(clones().size(), 2U);
     EXPECT_EQ(state().changed_bytes, kExtentBlock);
@@ -168,7 +168,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker), "");
     remember();
-    ASSERT_TRUE(tracker->prepare("s-2", track::Collected::kDropped));
+    ASSERT_TRUE(tracker->prepare("s-2"));
     anchor_ = "s-2";
   }
   EXPECT_EQ(check("died after the record"), 0U);
@@ -180,7 +180,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     write_bytes(image_, 2 * kMiB, base_.substr(2 * kMiB, 5));
-    ASSERT_TRUE(tracker->prepare("s-2", track::Collected::kDropped));
+    ASSERT_TRUE(tracker->prepare("s-2"));
   }
   EXPECT_EQ(check("the older clone of the two"), kExtentBlock);
 
@@ -188,7 +188,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
   {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
-    ASSERT_TRUE(tracker->prepare("s-1", track::Collected::kDropped));
+    ASSERT_TRUE(tracker->prepare("s-1"));
     anchor_ = "s-1";
   }
   EXPECT_FALSE(state().valid);
@@ -204,14 +204,14 @@ TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     write_bytes(image_, kMiB, base_.substr(kMiB, 100));
-    ASSERT_TRUE(tracker->prepare("s-1", track::Collected::kDropped));
+    ASSERT_TRUE(tracker->prepare("s-1"));
     ASSERT_TRUE(tracker->commit(Collected::kKept));
   }
   EXPECT_EQ(check("back to the base itself"), 2 * kExtentBlock);
   {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
-    ASSERT_TRUE(tracker->prepare("s-other", track::Collected::kDropped));
+    ASSERT_TRUE(tracker->prepare("s-other"));
     ASSERT_TRUE(tracker->commit(Collected::kKept));
     anchor_ = "s-other";
   }
@@ -243,7 +243,7 @@ TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
         if (step == "distrust") {
           ASSERT_TRUE(tracker->distrust("told so")) << what;
         } else if (step != "begin") {
-          ASSERT_TRUE(tracker->prepare(id, track::Collected::kDropped)) << what;
+          ASSERT_TRUE(tracker->prepare(id)) << what;
           if (step != "prepare") {
             remember();
             anchor_ = id;
@@ -271,7 +271,7 @@ TEST_P(ExtentTracker, DistrustForgetsAllUntilTheNextCommit) {
   take("s-1");
   const auto tracker = find();
   ASSERT_EQ(begin(*tracker), "");
-  ASSERT_TRUE(tracker->prepare("s-2", track::Collected::kDropped));
+  ASSERT_TRUE(tracker->prepare("s-2"));
   ASSERT_TRUE(tracker->distrust("a byte differed that should not"));
   EXPECT_FALSE(tracker->changed(0));
   EXPECT_FALSE(tracker->commit(Collected::kDropped));

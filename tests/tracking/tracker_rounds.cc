@@ -98,11 +98,10 @@ class Operation {
     if (kind == Kind::kSnapshot || kind == Kind::kGiveUp) read(tracker, scans);
     if (kind == Kind::kRollback && !write(tracker)) return {};
     if (kind == Kind::kGiveUp) return {};
-    const auto before =
-        kind == Kind::kResume ? track::Collected::kKept : track::Collected::kDropped;
-    if (!tracker.prepare(id_of(number), before)) return "prepare";
+    if (!tracker.prepare(id_of(number))) return "prepare";
     store_.set_anchor(number);
-    if (!tracker.commit(before)) {
+    const bool kept = kind == Kind::kResume;
+    if (!tracker.commit(kept ? track::Collected::kKept : track::Collected::kDropped)) {
       return "commit";
     }
     moved_ = true;

@@ -20,7 +20,7 @@
 #define BLKREWIND_ESCAPED_MERGED 4      /* a request of more discards than can be followed */
 #define BLKREWIND_ESCAPED_UNMARKED 8    /* a mark that could not be set; cannot happen */
 
-struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
+struct blkrewind_control {
   /* The epoch: what must still be so for the bits to mean anything. */
   __u32 version;
   __u32 major; /* of the whole disk */
@@ -44,8 +44,7 @@ struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
   /* While `self` is the process of an operation: sectors that it and others began to change, and
    * sectors whose change is complete. */
   __u32 self;
-  /* With `pending`: what was marked before still counts. */
-  __u32 pending_keeps;
+  __u32 padding;
   __u64 own_sectors;
   __u64 foreign_sectors;
   __u64 completed_sectors;

@@ -79,7 +79,7 @@ class GenerationsTest : public testing::Test {
   void move_to(const std::string& anchor, const std::string& id) {
     Generations generations = open();
     (void)generations.begin(anchor, false);
-    generations.prepare(id, false);
+    generations.prepare(id);
     generations.commit(false);
   }
   void write(std::uint64_t granule, bool own = false) {
@@ -114,7 +114,7 @@ TEST_F(GenerationsTest, CollectsFromTheCommitOn) {
   EXPECT_FALSE(generations.begin("s-1", false));
   write(9);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{7, 63, 64})) << "9 came too late";
-  generations.prepare("s-2", false);
+  generations.prepare("s-2");
   generations.commit(false);
   EXPECT_FALSE(generations.why_not("s-2"));
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{9}));
@@ -138,7 +138,7 @@ TEST_F(GenerationsTest, OwnWritesAreDroppedAndForeignOnesKeptWithThem) {
   ASSERT_FALSE(generations.begin("s-1", true));
   write(1, true);
   generations.wrote(512);
-  generations.prepare("s-1", false);
+  generations.prepare("s-1");
   generations.commit(false);
   EXPECT_EQ(marks(generations), std::vector<std::uint64_t>{});
 
@@ -146,7 +146,7 @@ TEST_F(GenerationsTest, OwnWritesAreDroppedAndForeignOnesKeptWithThem) {
   write(2, true);
   generations.wrote(512);
   write(3);
-  generations.prepare("s-1", false);
+  generations.prepare("s-1");
   generations.commit(false);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{2, 3}));
 }
@@ -159,7 +159,7 @@ TEST_F(GenerationsTest, WritesOfOursThatWeDoNotKnowOfAreKept) {
   write(1, true);
   write(2, true);
   generations.wrote(512);
-  generations.prepare("s-1", false);
+  generations.prepare("s-1");
   generations.commit(false);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
 }
@@ -172,7 +172,7 @@ TEST_F(GenerationsTest, WhatCompletesMeanwhileIsForeign) {
   Generations generations = open();
   ASSERT_FALSE(generations.begin("s-1", true));
   program.complete(4);
-  generations.prepare("s-2", false);
+  generations.prepare("s-2");
   generations.commit(false);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{4}));
 }
@@ -205,7 +205,7 @@ TEST_F(GenerationsTest, KeepsEverythingWhenAsked) {
   Generations generations = open();
   ASSERT_FALSE(generations.begin("s-1", true));
   write(2, true);
-  generations.prepare("s-2", true);
+  generations.prepare("s-2");
   generations.commit(true);
   EXPECT_FALSE(generations.why_not("s-2"));
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
@@ -299,27 +299,11 @@ class KilledTest : public testing::TestWithParam<int> {
     world_->device = snapshots_["s-1"];
     Generations generations(world_->memory.control, world_->memory.bits);
     (void)generations.begin("", false);
-    generations.prepare("s-1", false);
+    generations.prepare("s-1");
     generations.commit(false);
     set_anchor(*world_, "s-1");
     write(*world_, 20, 9, false);
     write(*world_, 199, 9, false);
-  }
-
-  // A rollback that was interrupted is finished: only what differs between the snapshots is looked
-  // at, so what was marked before still counts.
-  void resume(const std::string& target) {
-    Generations generations(world_->memory.control, world_->memory.bits);
-    const std::string anchor = world_->anchor.data();
-    (void)generations.begin(anchor, true);
-    for (std::uint64_t at = 0; at < kGranules; ++at) {
-      if (snapshots_.at(target)[at] == snapshots_.at(anchor)[at]) continue;
-      write(*world_, at, snapshots_.at(target)[at], true);
-      generations.wrote(512);
-    }
-    generations.prepare(target, true);
-    set_anchor(*world_, target);
-    generations.commit(true);
   }
 
   // One operation, as a rollback or a snapshot does it.
@@ -342,7 +326,7 @@ class KilledTest : public testing::TestWithParam<int> {
       generations.abandon();
       return;
     }
-    generations.prepare(target, false);
+    generations.prepare(target);
     set_anchor(*world_, target);
     generations.commit(false);
   }
@@ -384,11 +368,7 @@ TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
       killing::page = world_;
       killing::page_bytes = bytes_;
       killing::arm(stores);
-      if (GetParam() == 3) {
-        resume("s-2");
-      } else {
-        operation(target, true, finishes);
-      }
+      operation(target, true, finishes);
       ::_exit(0);
     }
     int status = 0;
@@ -407,9 +387,8 @@ TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
   EXPECT_GT(promises_, stores) << "mostly, the marks still hold";
 }
 
-// To the anchor itself, to another snapshot, one that fails and is abandoned, and one that finishes
-// an interrupted rollback.
-INSTANTIATE_TEST_SUITE_P(Operations, KilledTest, testing::Values(0, 1, 2, 3));
+// To the anchor itself, to another snapshot, and one that fails and is abandoned.
+INSTANTIATE_TEST_SUITE_P(Operations, KilledTest, testing::Values(0, 1, 2));
 
 #endif
 
@@ -456,7 +435,7 @@ TEST(GenerationsUnderFire, NothingIsLostBetweenTwoGenerations) {
       if (!knows || generations.marked(at).offset == at) base[at] = device[at];
     }
     anchor = "s-" + std::to_string(move);
-    generations.prepare(anchor, false);
+    generations.prepare(anchor);
     generations.commit(false);
     if (move % 4 != 3) continue;
     // All writers stand still between two writes: now the promise can be checked.
