@@ -62,6 +62,7 @@ void ExtentTracker::end() {
   now_.reset();
   base_.clear();
   prepared_.clear();
+  prepared_id_.clear();
 }
 
 Status ExtentTracker::open() {
@@ -102,13 +103,18 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
   return found;
 }
 
-Status ExtentTracker::prepare(const std::string& id) {
+Status ExtentTracker::prepare(const std::string& id, Collected before) {
   if (!now_.valid()) return fail(Errc::kInternal, "prepare() without begin()");
   if (id.empty()) return fail(Errc::kInvalidArgument, "a base without an id");
   prepared_id_ = id;
+  before_ = before;
   if (!prepared_.empty()) {
     BLKREWIND_TRY(io::remove_immutable(image_->directory.get(), std::exchange(prepared_, {})));
   }
+  // What was written before begin() and not looked at would be in a new clone, but need not be in
+  // the snapshot that it was to stand for. So there is none that a process that dies could leave,
+  // and the old one can stand for no other snapshot than its own.
+  if (before == Collected::kKept) return {};
   if (use_ == TrackUse::kRead) {
     BLKREWIND_ASSIGN(prepared_, anchor().keep(now_.get(), id, use_));
     return {};
@@ -122,11 +128,11 @@ Status ExtentTracker::prepare(const std::string& id) {
   return {};
 }
 
-Status ExtentTracker::commit(Collected before) {
-  if (prepared_.empty()) return fail(Errc::kInternal, "commit() without prepare()");
-  // What was written before begin() and not looked at is in the new clone, but need not be in the
-  // snapshot that it was to stand for. The old clone can stand for no other snapshot than its own.
-  if (before == Collected::kKept) {
+Status ExtentTracker::commit() {
+  if (prepared_id_.empty() || (before_ == Collected::kDropped && prepared_.empty())) {
+    return fail(Errc::kInternal, "commit() without prepare()");
+  }
+  if (before_ == Collected::kKept) {
     if (base_ == prepared_id_) return abandon();
     Status forgotten = anchor().forget_all(
         "an interrupted rollback was ended without looking at the whole device");

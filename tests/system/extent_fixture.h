@@ -177,10 +177,10 @@ class ExtentSystem : public testing::Test {
   }
   void finish(track::Tracker& tracker, const std::string& id) {
     remember();
-    const Status prepared = tracker.prepare(id);
+    const Status prepared = tracker.prepare(id, track::Collected::kDropped);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
     anchor_ = id;
-    const Status committed = tracker.commit(track::Collected::kDropped);
+    const Status committed = tracker.commit();
     ASSERT_TRUE(committed) << committed.error().to_string();
   }
   void remember() { base_ = content(); }

@@ -465,8 +465,8 @@ TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
     ASSERT_EQ(::fsync(own.get()), 0);
   }
   (*tracker)->wrote(kChunk);
-  ASSERT_TRUE((*tracker)->prepare(base));
-  ASSERT_TRUE((*tracker)->commit(track::Collected::kDropped));
+  ASSERT_TRUE((*tracker)->prepare(base, track::Collected::kDropped));
+  ASSERT_TRUE((*tracker)->commit());
   EXPECT_EQ(changed(), Chunks{6});
   EXPECT_TRUE(expect_nothing_missed().contains(6));
   expect_rolls_back();
