@@ -50,6 +50,16 @@ Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
   return choice;
 }
 
+// All files of the disk beside the image. False: there are none.
+Result<bool> remove_all(const std::optional<TrackedImage>& image, const TrackedDisk& disk) {
+  if (!image) return false;
+  const CloneAnchor anchor(*image, disk);
+  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
+  if (files.empty()) return false;
+  BLKREWIND_TRY(anchor.remove_others({}));
+  return true;
+}
+
 // An empty file and nothing else: there is nothing to forget.
 bool is_blank(const std::vector<AnchorFile>& files) {
   return files.size() == 1 && files.front().record && files.front().record->base.empty();
@@ -190,12 +200,10 @@ Status start_extents(const TrackedDisk& disk) {
 
 Result<bool> stop_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const auto image, image_if_any(disk));
-  if (!image) return false;
-  const CloneAnchor anchor(*image, disk);
-  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
-  if (files.empty()) return false;
-  BLKREWIND_TRY(anchor.remove_others({}));
-  return true;
+  BLKREWIND_ASSIGN(const bool beside, remove_all(image, disk));
+  // Nobody could remove what is immutable and belongs to an image that is gone.
+  BLKREWIND_ASSIGN(const bool left, remove_all(open_folder(disk), disk));
+  return beside || left;
 }
 
 Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk) {

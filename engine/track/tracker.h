@@ -42,12 +42,14 @@ struct TrackedDisk {
   std::string path;     // of the device or image file, symbolic links resolved
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = 0;
+  // The image file, or the one below the loop device, as it was registered.
+  std::string kept_at = {};
 };
 
 // Whether the operation writes to the device itself.
 enum class TrackUse : std::uint8_t { kRead, kWrite };
 
-// What commit() does with what was collected before begin().
+// What becomes of what was collected before begin().
 enum class Collected : std::uint8_t { kDropped, kKept };
 
 class Tracker {

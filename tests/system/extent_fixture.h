@@ -133,7 +133,8 @@ class ExtentSystem : public testing::Test {
              .disk_id = "d-abc123",
              .path = image_,
              .device_bytes = bytes,
-             .chunk_bytes = 64 * kKiB};
+             .chunk_bytes = 64 * kKiB,
+             .kept_at = image_};
   }
   // A loop device over the disk's part of the image.
   void attach() {

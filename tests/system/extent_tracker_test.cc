@@ -219,6 +219,20 @@ TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
   EXPECT_EQ(clones().size(), 1U);
 }
 
+// Nobody could remove an immutable file that belongs to nothing any more.
+TEST_P(ExtentTracker, StopsAlsoWhenTheImageIsGone) {
+  start();
+  take("s-1");
+  ASSERT_EQ(clones().size(), 1U);
+  const std::string elsewhere = image_ + ".moved";
+  std::filesystem::rename(image_, elsewhere);
+  const auto stopped = track::stop_extents(disk_);
+  std::filesystem::rename(elsewhere, image_);
+  ASSERT_TRUE(stopped) << stopped.error().to_string();
+  EXPECT_TRUE(*stopped);
+  EXPECT_EQ(clones().size(), 0U);
+}
+
 // A clone that does not equal its snapshot would be believed once the older one is gone.
 TEST_P(ExtentTracker, NoCloneIsMadeOfWhatWasNotLookedAt) {
   start();
