@@ -97,7 +97,7 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
 }
 
 Status finish(const Rollback& rollback, const format::LastRollback& last, track::Collected before) {
-  rollback.tracking->prepare(rollback.target.id);
+  rollback.tracking->prepare(rollback.target.id, before);
   BLKREWIND_TRY(rollback.store.journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
@@ -110,7 +110,7 @@ Status finish(const Rollback& rollback, const format::LastRollback& last, track:
         if (disk != *state.disk(disk.number)) transaction.emplace_back(std::move(disk));
         return transaction;
       }));
-  rollback.tracking->commit(before);
+  rollback.tracking->commit();
   return {};
 }
 

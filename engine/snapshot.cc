@@ -153,7 +153,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
     writer->keep();
-    tracking.prepare(record_.id);
+    tracking.prepare(record_.id, track::Collected::kDropped);
     BLKREWIND_TRY(
         store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction = {record_};
@@ -169,7 +169,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
           }
           return transaction;
         }));
-    tracking.commit(track::Collected::kDropped);
+    tracking.commit();
     return outcome;
   }
 

@@ -46,7 +46,9 @@ tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted
 
 track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& disk,
                                 const std::string& path, std::uint64_t device_bytes) {
-  return {format::to_string(store.header().uuid), disk.id, path, device_bytes, disk.chunk_bytes};
+  const std::string& below = disk.identity.backing_file;
+  return {format::to_string(store.header().uuid), disk.id, path, device_bytes, disk.chunk_bytes,
+          below.empty() ? disk.path : below};
 }
 
 std::string anchor_id(const store::State& state, const format::DiskRecord& disk) {
@@ -107,9 +109,10 @@ void Tracking::wrote(std::uint64_t bytes) {
   for (const Begun& begun : begun_) begun.tracker->wrote(bytes);
 }
 
-void Tracking::prepare(const std::string& id) {
+void Tracking::prepare(const std::string& id, track::Collected before) {
+  before_ = before;
   std::erase_if(begun_, [&](Begun& begun) {
-    const Status prepared = begun.tracker->prepare(id);
+    const Status prepared = begun.tracker->prepare(id, before);
     note(*begun.tracker, prepared);
     if (prepared) return false;
     // It goes back to where it was, and will be found to lag behind.
@@ -118,14 +121,14 @@ void Tracking::prepare(const std::string& id) {
   });
 }
 
-void Tracking::commit(track::Collected before) {
+void Tracking::commit() {
   for (Begun& begun : begun_) {
     // What it did not know before, it does not know now.
-    if (before == track::Collected::kKept && !begun.knows) {
+    if (before_ == track::Collected::kKept && !begun.knows) {
       note(*begun.tracker, begun.tracker->distrust("an interrupted rollback was ended without "
                                                    "looking at the whole device"));
     } else {
-      note(*begun.tracker, begun.tracker->commit(before));
+      note(*begun.tracker, begun.tracker->commit());
     }
   }
   begun_.clear();

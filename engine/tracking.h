@@ -35,8 +35,8 @@ class Tracking {
   void wrote(std::uint64_t bytes);
 
   // Around the journal record that makes `id` the disk's anchor.
-  void prepare(const std::string& id);
-  void commit(track::Collected before);
+  void prepare(const std::string& id, track::Collected before);
+  void commit();
   // The source has missed something.
   void distrust(const std::string& why);
 
@@ -48,6 +48,7 @@ class Tracking {
 
   std::vector<Begun> begun_;
   track::Tracker* source_ = nullptr;
+  track::Collected before_ = track::Collected::kDropped;
 };
 
 [[nodiscard]] track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& disk,

@@ -29,7 +29,7 @@ constexpr std::uint64_t kSectorBytes = 512;
 
 void copy_text(char* field, std::size_t size, const std::string& text) {
   std::memset(field, 0, size);
-  std::memcpy(field, text.data(), std::min(text.size(), size - 1));
+  text.copy(field, size - 1);
 }
 
 std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
@@ -117,8 +117,10 @@ class BitmapTracker final : public Tracker {
   }
   Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
   void wrote(std::uint64_t bytes) override { marks_.wrote(bytes); }
-  Status prepare(const std::string& id) override { return marks_.prepare(id); }
-  Status commit(Collected before) override { return marks_.commit(before); }
+  Status prepare(const std::string& id, Collected before) override {
+    return marks_.prepare(id, before);
+  }
+  Status commit() override { return marks_.commit(); }
   Status abandon() override { return marks_.abandon(); }
   Status distrust(const std::string& why) override { return marks_.distrust(why); }
 
@@ -137,8 +139,8 @@ class VoidTracker final : public Tracker {
     return std::optional(why_ + "; begin anew: blkrewind track start");
   }
   Result<Extent> changed(std::uint64_t) override { return Extent{}; }
-  Status prepare(const std::string&) override { return {}; }
-  Status commit(Collected) override { return {}; }
+  Status prepare(const std::string&, Collected) override { return {}; }
+  Status commit() override { return {}; }
   Status abandon() override { return {}; }
   Status distrust(const std::string&) override { return {}; }
 

@@ -50,6 +50,16 @@ Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
   return choice;
 }
 
+// All files of the disk beside the image. False: there are none.
+Result<bool> remove_all(const std::optional<TrackedImage>& image, const TrackedDisk& disk) {
+  if (!image) return false;
+  const CloneAnchor anchor(*image, disk);
+  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
+  if (files.empty()) return false;
+  BLKREWIND_TRY(anchor.remove_others({}));
+  return true;
+}
+
 // An empty file and nothing else: there is nothing to forget.
 bool is_blank(const std::vector<AnchorFile>& files) {
   return files.size() == 1 && files.front().record && files.front().record->base.empty();
@@ -62,6 +72,7 @@ void ExtentTracker::end() {
   now_.reset();
   base_.clear();
   prepared_.clear();
+  prepared_id_.clear();
 }
 
 Status ExtentTracker::open() {
@@ -102,13 +113,18 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
   return found;
 }
 
-Status ExtentTracker::prepare(const std::string& id) {
+Status ExtentTracker::prepare(const std::string& id, Collected before) {
   if (!now_.valid()) return fail(Errc::kInternal, "prepare() without begin()");
   if (id.empty()) return fail(Errc::kInvalidArgument, "a base without an id");
   prepared_id_ = id;
+  before_ = before;
   if (!prepared_.empty()) {
     BLKREWIND_TRY(io::remove_immutable(image_->directory.get(), std::exchange(prepared_, {})));
   }
+  // What was written before begin() and not looked at would be in a new clone, but need not be in
+  // the snapshot that it was to stand for. So there is none that a process that dies could leave,
+  // and the old one can stand for no other snapshot than its own.
+  if (before == Collected::kKept) return {};
   if (use_ == TrackUse::kRead) {
     BLKREWIND_ASSIGN(prepared_, anchor().keep(now_.get(), id, use_));
     return {};
@@ -122,11 +138,11 @@ Status ExtentTracker::prepare(const std::string& id) {
   return {};
 }
 
-Status ExtentTracker::commit(Collected before) {
-  if (prepared_.empty()) return fail(Errc::kInternal, "commit() without prepare()");
-  // What was written before begin() and not looked at is in the new clone, but need not be in the
-  // snapshot that it was to stand for. The old clone can stand for no other snapshot than its own.
-  if (before == Collected::kKept) {
+Status ExtentTracker::commit() {
+  if (prepared_id_.empty() || (before_ == Collected::kDropped && prepared_.empty())) {
+    return fail(Errc::kInternal, "commit() without prepare()");
+  }
+  if (before_ == Collected::kKept) {
     if (base_ == prepared_id_) return abandon();
     Status forgotten = anchor().forget_all(
         "an interrupted rollback was ended without looking at the whole device");
@@ -184,12 +200,10 @@ Status start_extents(const TrackedDisk& disk) {
 
 Result<bool> stop_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const auto image, image_if_any(disk));
-  if (!image) return false;
-  const CloneAnchor anchor(*image, disk);
-  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
-  if (files.empty()) return false;
-  BLKREWIND_TRY(anchor.remove_others({}));
-  return true;
+  BLKREWIND_ASSIGN(const bool beside, remove_all(image, disk));
+  // Nobody could remove what is immutable and belongs to an image that is gone.
+  BLKREWIND_ASSIGN(const bool left, remove_all(open_folder(disk), disk));
+  return beside || left;
 }
 
 Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk) {

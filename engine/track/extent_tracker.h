@@ -39,8 +39,8 @@ class ExtentTracker final : public Tracker {
   [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
-  [[nodiscard]] Status prepare(const std::string& id) override;
-  [[nodiscard]] Status commit(Collected before) override;
+  [[nodiscard]] Status prepare(const std::string& id, Collected before) override;
+  [[nodiscard]] Status commit() override;
   [[nodiscard]] Status abandon() override;
   [[nodiscard]] Status distrust(const std::string& why) override;
 
@@ -67,6 +67,7 @@ class ExtentTracker final : public Tracker {
   std::string base_;                        // changed() holds: the snapshot that it is of
   std::string prepared_;                    // the name of the next base
   std::string prepared_id_;
+  Collected before_ = Collected::kDropped;
 };
 
 // Tracks the disk from its next snapshot on.

@@ -186,7 +186,13 @@ std::uint64_t Generations::count_marks() const {
   return count;
 }
 
-void Generations::prepare(const std::string& id) { write_id(control_.pending, id); }
+// `pending` tells a later settle() that the old marks may go. Where they are kept it must not:
+// should the process die before commit(), nothing is known, unless `id` is the base already.
+void Generations::prepare(const std::string& id, bool keep_all) {
+  prepared_ = id;
+  keep_all_ = keep_all;
+  write_id(control_.pending, keep_all ? "" : id);
+}
 
 bool Generations::only_we_wrote() const {
   const std::uint64_t completed = load(control_.completed_sectors);
@@ -194,11 +200,11 @@ bool Generations::only_we_wrote() const {
          completed * kBytesInSector == own_bytes_;
 }
 
-void Generations::commit(bool keep_all) {
-  const std::string id = read_id(control_.pending);
+void Generations::commit() {
+  const std::string& id = prepared_;
   frozen_ = false;
   control_.distrusted[0] = '\0';
-  if (keep_all) {
+  if (keep_all_) {
     set_base(other(), id);
     merge_other_into_active();
     store(control_.self, std::uint32_t{0});

@@ -62,9 +62,9 @@ class Generations {
   [[nodiscard]] std::uint64_t count_marks() const;  // of both
 
   void wrote(std::uint64_t bytes) { own_bytes_ += bytes; }  // since begin()
-  void prepare(const std::string& id);
   // `keep_all`: what was marked before begin() still counts.
-  void commit(bool keep_all);
+  void prepare(const std::string& id, bool keep_all);
+  void commit();
   void abandon();
   // Nothing is known from here on.
   void forget(const std::string& why);
@@ -86,6 +86,8 @@ class Generations {
   bool frozen_ = false;
   bool writes_ = false;
   std::uint64_t own_bytes_ = 0;
+  std::string prepared_;
+  bool keep_all_ = false;
 };
 
 }  // namespace blkrewind::track

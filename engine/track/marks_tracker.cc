@@ -29,13 +29,13 @@ Result<Extent> MarksTracker::changed(std::uint64_t offset) {
   return first < end ? Extent{first, end - first} : Extent{};
 }
 
-Status MarksTracker::prepare(const std::string& id) {
-  generations_.prepare(id);
+Status MarksTracker::prepare(const std::string& id, Collected before) {
+  generations_.prepare(id, before == Collected::kKept);
   return {};
 }
 
-Status MarksTracker::commit(Collected before) {
-  if (std::exchange(begun_, false)) generations_.commit(before == Collected::kKept);
+Status MarksTracker::commit() {
+  if (std::exchange(begun_, false)) generations_.commit();
   return {};
 }
 

@@ -25,8 +25,8 @@ class MarksTracker final : public Tracker {
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
   void wrote(std::uint64_t bytes) override { generations_.wrote(bytes); }
-  [[nodiscard]] Status prepare(const std::string& id) override;
-  [[nodiscard]] Status commit(Collected before) override;
+  [[nodiscard]] Status prepare(const std::string& id, Collected before) override;
+  [[nodiscard]] Status commit() override;
   [[nodiscard]] Status abandon() override;
   [[nodiscard]] Status distrust(const std::string& why) override;
 

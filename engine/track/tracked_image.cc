@@ -98,6 +98,16 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   return image;
 }
 
+std::optional<TrackedImage> open_folder(const TrackedDisk& disk) {
+  TrackedImage image;
+  image.path = disk.kept_at;
+  const auto directory = split_path(image.path, image.name);
+  if (!directory) return std::nullopt;
+  image.directory.reset(::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!image.directory.valid()) return std::nullopt;
+  return image;
+}
+
 Status check_size(const TrackedImage& image) {
   struct stat status = {};
   if (::fstat(image.file.get(), &status) != 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -26,6 +27,10 @@ struct TrackedImage {
 // just one of its name. Which loop device shows it does not matter.
 // Errors: kUnsupported - the device does not stand on a file that can be looked at.
 [[nodiscard]] Result<TrackedImage> open_image(const TrackedDisk& disk);
+
+// The folder that the image was in, also when the file itself is gone; only `directory`, `name` and
+// `path` are set. Nothing: there is no such folder.
+[[nodiscard]] std::optional<TrackedImage> open_folder(const TrackedDisk& disk);
 
 // The file still holds all of the disk.
 [[nodiscard]] Status check_size(const TrackedImage& image);

@@ -11,14 +11,16 @@
 //   begin(anchor, use)  what was written before is collected and stands still; what is written from
 //                       here on is collected anew
 //   ...                 the operation reads changed(), reads and writes the device
-//   prepare(id)         `id` is about to become the disk's anchor
+//   prepare(id, ...)    `id` is about to become the disk's anchor; what was collected before
+//                       begin() is to be dropped, or kept where the operation did not look at all
+//                       of it
 //   ...                 the journal says so                                  <- it counts
-//   commit()            the base is `id`; what was collected before begin() is dropped, or kept
-//                       where the operation did not look at all of it
+//   commit()            the base is `id`
 //
 // When the operation fails, abandon(): what was collected before and since belongs together again.
 // When the process dies, the next begin() finds out from the journal's anchor which of the two it
-// is. Destroying a tracker between begin() and commit() abandons.
+// is; so what prepare() left must be right also when commit() never comes. Destroying a tracker
+// between begin() and commit() abandons.
 //
 // Every error of a tracker means "nothing is known": the caller scans.
 #pragma once
@@ -40,12 +42,14 @@ struct TrackedDisk {
   std::string path;     // of the device or image file, symbolic links resolved
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = 0;
+  // The image file, or the one below the loop device, as it was registered.
+  std::string kept_at = {};
 };
 
 // Whether the operation writes to the device itself.
 enum class TrackUse : std::uint8_t { kRead, kWrite };
 
-// What commit() does with what was collected before begin().
+// What becomes of what was collected before begin().
 enum class Collected : std::uint8_t { kDropped, kKept };
 
 class Tracker {
@@ -74,8 +78,8 @@ class Tracker {
   // besides those that it told of before. What it does not tell of counts as written by others.
   virtual void wrote(std::uint64_t bytes) { (void)bytes; }
 
-  [[nodiscard]] virtual Status prepare(const std::string& id) = 0;
-  [[nodiscard]] virtual Status commit(Collected before) = 0;
+  [[nodiscard]] virtual Status prepare(const std::string& id, Collected before) = 0;
+  [[nodiscard]] virtual Status commit() = 0;
   [[nodiscard]] virtual Status abandon() = 0;
 
   // The promise turned out to be broken: nothing is known until the next commit().

@@ -32,8 +32,9 @@ class LocalTrackers final : public Trackers {
 
   std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) override {
     std::vector<std::unique_ptr<Tracker>> found;
-    add(found, find_bitmap(disk));
+    // Who sees more first: it is the one that is believed, and what it misses, all of them miss.
     add(found, find_extents(disk));
+    add(found, find_bitmap(disk));
     return found;
   }
 

@@ -31,10 +31,10 @@ class MortalTracker final : public track::Tracker {
   }
   Result<Extent> changed(std::uint64_t offset) override { return tracker_->changed(offset); }
   void wrote(std::uint64_t bytes) override { tracker_->wrote(bytes); }
-  Status prepare(const std::string& id) override {
-    return alive() ? tracker_->prepare(id) : Status{};
+  Status prepare(const std::string& id, Collected before) override {
+    return alive() ? tracker_->prepare(id, before) : Status{};
   }
-  Status commit(Collected before) override { return alive() ? tracker_->commit(before) : Status{}; }
+  Status commit() override { return alive() ? tracker_->commit() : Status{}; }
   Status abandon() override { return alive() ? tracker_->abandon() : Status{}; }
   Status distrust(const std::string& why) override {
     return alive() ? tracker_->distrust(why) : Status{};

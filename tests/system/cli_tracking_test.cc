@@ -244,12 +244,14 @@ class CliExtents : public DeviceSystem {
   }
 
   void TearDown() override {
+    if (loop_) static_cast<void>(run({"track", "stop", loop_->path()}));
     if (mount_) static_cast<void>(run({"track", "stop", image_}));
   }
 
   std::optional<LoopDevice> below_;
   std::optional<Mount> mount_;
   std::string image_;
+  std::optional<LoopDevice> loop_;  // over the image
 };
 
 TEST_F(CliExtents, AreWhatAutoIsForAFileAndSeeWhatIsWrittenToIt) {
@@ -275,6 +277,21 @@ TEST_F(CliExtents, AreWhatAutoIsForAFileAndSeeWhatIsWrittenToIt) {
 
   EXPECT_EQ(ask({"track", "stop", image_}), (json{{"stopped", {"extents"}}}));
   EXPECT_EQ(ask({"track", "status", image_}).at("trackers"), json::array());
+}
+
+// The program in the kernel does not see what is written below the loop device.
+TEST_F(CliExtents, AreBelievedBeforeTheBitmap) {
+  const std::string device = loop_.emplace(LoopDevice::make(image_, 0)).path();
+  if (run({"track", "start", device, "--source", "bitmap"}).status != 0) {
+    GTEST_SKIP() << "the kernel cannot track here";
+  }
+  ask({"track", "start", device, "--source", "extents"});
+  ask({"snapshot", device, "--name", "base"});
+  const std::string before = digest_of_file(image_);
+  write_noise(image_, kChunk, kChunk, 2);
+  const json done = ask({"rollback", device, "base"});
+  EXPECT_EQ(done.at("change_source"), "extents");
+  EXPECT_EQ(digest_of_file(image_), before);
 }
 
 }  // namespace

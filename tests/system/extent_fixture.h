@@ -133,7 +133,8 @@ class ExtentSystem : public testing::Test {
              .disk_id = "d-abc123",
              .path = image_,
              .device_bytes = bytes,
-             .chunk_bytes = 64 * kKiB};
+             .chunk_bytes = 64 * kKiB,
+             .kept_at = image_};
   }
   // A loop device over the disk's part of the image.
   void attach() {
@@ -177,10 +178,10 @@ class ExtentSystem : public testing::Test {
   }
   void finish(track::Tracker& tracker, const std::string& id) {
     remember();
-    const Status prepared = tracker.prepare(id);
+    const Status prepared = tracker.prepare(id, track::Collected::kDropped);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
     anchor_ = id;
-    const Status committed = tracker.commit(track::Collected::kDropped);
+    const Status committed = tracker.commit();
     ASSERT_TRUE(committed) << committed.error().to_string();
   }
   void remember() { base_ = content(); }

@@ -98,9 +98,9 @@ TEST_P(ExtentTracker, WhatIsWrittenAfterBeginIsInTheNextDifference) {
   EXPECT_EQ(extents, (std::vector<Extent>{{0, kExtentBlock}})) << "as of begin()";
   write_bytes(image_, 3 * kMiB, "later");
   EXPECT_EQ(changed(*tracker), extents) << "it stands still";
-  ASSERT_TRUE(tracker->prepare("s-2"));
+  ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
   EXPECT_EQ(changed(*tracker), extents) << "up to commit()";
-  ASSERT_TRUE(tracker->commit(Collected::kDropped));
+  ASSERT_TRUE(tracker->commit());
   anchor_ = "s-2";
   base_ = at_begin;
   EXPECT_EQ(check("after begin()"), 2 * kExtentBlock);
@@ -134,7 +134,7 @@ TEST_P(ExtentTracker, AnAbandonedOperationLosesNothing) {
     for (const bool prepared : {false, true}) {
       const auto tracker = find();
       ASSERT_EQ(begin(*tracker, use), "");
-      EXPECT_TRUE(!prepared || tracker->prepare("s-never"));
+      EXPECT_TRUE(!prepared || tracker->prepare("s-never", Collected::kDropped));
       write_bytes(image_, kMiB, "two");
       ASSERT_TRUE(tracker->abandon());
       EXPECT_FALSE(tracker->changed(0)) << "nothing is known outside of an operation";
@@ -156,7 +156,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     {
       const auto tracker = find();
       ASSERT_EQ(begin(*tracker, use), "");
-      ASSERT_TRUE(tracker->prepare("s-lost"));
+      ASSERT_TRUE(tracker->prepare("s-lost", Collected::kDropped));
     }
     EXPECT_EQ(clones().size(), 2U);
     EXPECT_EQ(state().changed_bytes, kExtentBlock);
@@ -168,7 +168,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker), "");
     remember();
-    ASSERT_TRUE(tracker->prepare("s-2"));
+    ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
     anchor_ = "s-2";
   }
   EXPECT_EQ(check("died after the record"), 0U);
@@ -180,7 +180,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     write_bytes(image_, 2 * kMiB, base_.substr(2 * kMiB, 5));
-    ASSERT_TRUE(tracker->prepare("s-2"));
+    ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
   }
   EXPECT_EQ(check("the older clone of the two"), kExtentBlock);
 
@@ -188,7 +188,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
   {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
-    ASSERT_TRUE(tracker->prepare("s-1"));
+    ASSERT_TRUE(tracker->prepare("s-1", Collected::kDropped));
     anchor_ = "s-1";
   }
   EXPECT_FALSE(state().valid);
@@ -204,19 +204,49 @@ TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     write_bytes(image_, kMiB, base_.substr(kMiB, 100));
-    ASSERT_TRUE(tracker->prepare("s-1"));
-    ASSERT_TRUE(tracker->commit(Collected::kKept));
+    ASSERT_TRUE(tracker->prepare("s-1", Collected::kKept));
+    ASSERT_TRUE(tracker->commit());
   }
   EXPECT_EQ(check("back to the base itself"), 2 * kExtentBlock);
   {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
-    ASSERT_TRUE(tracker->prepare("s-other"));
-    ASSERT_TRUE(tracker->commit(Collected::kKept));
+    ASSERT_TRUE(tracker->prepare("s-other", Collected::kKept));
+    ASSERT_TRUE(tracker->commit());
     anchor_ = "s-other";
   }
   EXPECT_THAT(why_not(), HasSubstr("without looking at the whole device"));
   EXPECT_EQ(clones().size(), 1U);
+}
+
+// Nobody could remove an immutable file that belongs to nothing any more.
+TEST_P(ExtentTracker, StopsAlsoWhenTheImageIsGone) {
+  start();
+  take("s-1");
+  ASSERT_EQ(clones().size(), 1U);
+  const std::string elsewhere = image_ + ".moved";
+  std::filesystem::rename(image_, elsewhere);
+  const auto stopped = track::stop_extents(disk_);
+  std::filesystem::rename(elsewhere, image_);
+  ASSERT_TRUE(stopped) << stopped.error().to_string();
+  EXPECT_TRUE(*stopped);
+  EXPECT_EQ(clones().size(), 0U);
+}
+
+// A clone that does not equal its snapshot would be believed once the older one is gone.
+TEST_P(ExtentTracker, NoCloneIsMadeOfWhatWasNotLookedAt) {
+  start();
+  take("s-1");
+  write_bytes(image_, 0, "not looked at");
+  {
+    const auto tracker = find();
+    ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
+    ASSERT_TRUE(tracker->prepare("s-other", Collected::kKept));
+    EXPECT_EQ(clones().size(), 1U);
+    anchor_ = "s-other";
+  }
+  EXPECT_FALSE(state().valid) << "died before commit()";
+  EXPECT_THAT(why_not(), HasSubstr("did not renew"));
 }
 
 TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
@@ -243,12 +273,12 @@ TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
         if (step == "distrust") {
           ASSERT_TRUE(tracker->distrust("told so")) << what;
         } else if (step != "begin") {
-          ASSERT_TRUE(tracker->prepare(id)) << what;
+          ASSERT_TRUE(tracker->prepare(id, Collected::kDropped)) << what;
           if (step != "prepare") {
             remember();
             anchor_ = id;
           }
-          ASSERT_TRUE(step != "commit" || tracker->commit(Collected::kDropped)) << what;
+          ASSERT_TRUE(step != "commit" || tracker->commit()) << what;
         }
         // Not flushed: it may be lost.
         write_bytes(image_, 3 * kMiB, random_bytes(random, 3 * kExtentBlock));
@@ -271,10 +301,10 @@ TEST_P(ExtentTracker, DistrustForgetsAllUntilTheNextCommit) {
   take("s-1");
   const auto tracker = find();
   ASSERT_EQ(begin(*tracker), "");
-  ASSERT_TRUE(tracker->prepare("s-2"));
+  ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
   ASSERT_TRUE(tracker->distrust("a byte differed that should not"));
   EXPECT_FALSE(tracker->changed(0));
-  EXPECT_FALSE(tracker->commit(Collected::kDropped));
+  EXPECT_FALSE(tracker->commit());
   EXPECT_EQ(clones().size(), 1U);
   EXPECT_EQ(why_not(), "a byte differed that should not");
   EXPECT_EQ(why_not(), "a byte differed that should not") << "and again";

@@ -76,7 +76,7 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
         break;
       case 3:
         story += " die before the record";
-        ASSERT_TRUE(tracker->prepare(id)) << story;
+        ASSERT_TRUE(tracker->prepare(id, track::Collected::kDropped)) << story;
         break;
       case 4:
         story += " die at once";
@@ -85,7 +85,7 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
         if (use == TrackUse::kWrite) break;
         story += " die after the record";
         remember();
-        ASSERT_TRUE(tracker->prepare(id)) << story;
+        ASSERT_TRUE(tracker->prepare(id, track::Collected::kDropped)) << story;
         anchor_ = id;
     }
   }

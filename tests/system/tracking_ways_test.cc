@@ -469,8 +469,8 @@ TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
     ASSERT_EQ(::fsync(own.get()), 0);
   }
   (*tracker)->wrote(kChunk);
-  ASSERT_TRUE((*tracker)->prepare(base));
-  ASSERT_TRUE((*tracker)->commit(track::Collected::kDropped));
+  ASSERT_TRUE((*tracker)->prepare(base, track::Collected::kDropped));
+  ASSERT_TRUE((*tracker)->commit());
   EXPECT_EQ(changed(), Chunks{6});
   EXPECT_TRUE(expect_nothing_missed().contains(6));
   expect_rolls_back();
@@ -519,7 +519,7 @@ TEST_F(TrackingThrough, AWriteUnderWayWhileTheBaseMoves) {
     EXPECT_EQ(generations.begin(base, false), std::nullopt);
     EXPECT_EQ(generations.marked(0), (Extent{7, 1}));
     generations.prepare(base, false);
-    generations.commit(false);
+    generations.commit();
     EXPECT_TRUE(generations.marked(0).empty()) << "nothing has been written since";
   }
   writer.join();

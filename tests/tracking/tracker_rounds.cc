@@ -98,12 +98,13 @@ class Operation {
     if (kind == Kind::kSnapshot || kind == Kind::kGiveUp) read(tracker, scans);
     if (kind == Kind::kRollback && !write(tracker)) return {};
     if (kind == Kind::kGiveUp) return {};
-    if (!tracker.prepare(id_of(number))) return "prepare";
-    store_.set_anchor(number);
     const bool kept = kind == Kind::kResume;
-    if (!tracker.commit(kept ? track::Collected::kKept : track::Collected::kDropped)) {
-      return "commit";
+    if (!tracker.prepare(id_of(number),
+                         kept ? track::Collected::kKept : track::Collected::kDropped)) {
+      return "prepare";
     }
+    store_.set_anchor(number);
+    if (!tracker.commit()) return "commit";
     moved_ = true;
     return {};
   }

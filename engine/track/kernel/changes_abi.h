@@ -20,7 +20,7 @@
 #define BLKREWIND_ESCAPED_MERGED 4      /* a request of more discards than can be followed */
 #define BLKREWIND_ESCAPED_UNMARKED 8    /* a mark that could not be set; cannot happen */
 
-struct blkrewind_control {
+struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
   /* The epoch: what must still be so for the bits to mean anything. */
   __u32 version;
   __u32 major; /* of the whole disk */

@@ -93,7 +93,7 @@ class GenerationsStress : public ::testing::TestWithParam<std::uint64_t> {
     anchor_ = id;
     base_ = next;
     if (random.percent(10)) return;
-    generations.commit(false);
+    generations.commit();
     dropped_ += writes ? 1 : 0;
   }
 
@@ -120,7 +120,7 @@ TEST_P(GenerationsStress, NothingIsMissedWhateverStalls) {
     ASSERT_TRUE(generations.begin({}, false));
     generations.prepare("golden", false);
     anchor_ = "golden";
-    generations.commit(false);
+    generations.commit();
   }
   std::vector<std::thread> writers;
   for (std::uint64_t i = 0; i < kWriters; ++i) {

@@ -79,8 +79,8 @@ class GenerationsTest : public testing::Test {
   void move_to(const std::string& anchor, const std::string& id) {
     Generations generations = open();
     (void)generations.begin(anchor, false);
-    generations.prepare(id);
-    generations.commit(false);
+    generations.prepare(id, false);
+    generations.commit();
   }
   void write(std::uint64_t granule, bool own = false) {
     Program program(memory_.control, memory_.bits);
@@ -114,8 +114,8 @@ TEST_F(GenerationsTest, CollectsFromTheCommitOn) {
   EXPECT_FALSE(generations.begin("s-1", false));
   write(9);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{7, 63, 64})) << "9 came too late";
-  generations.prepare("s-2");
-  generations.commit(false);
+  generations.prepare("s-2", false);
+  generations.commit();
   EXPECT_FALSE(generations.why_not("s-2"));
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{9}));
 }
@@ -138,16 +138,16 @@ TEST_F(GenerationsTest, OwnWritesAreDroppedAndForeignOnesKeptWithThem) {
   ASSERT_FALSE(generations.begin("s-1", true));
   write(1, true);
   generations.wrote(512);
-  generations.prepare("s-1");
-  generations.commit(false);
+  generations.prepare("s-1", false);
+  generations.commit();
   EXPECT_EQ(marks(generations), std::vector<std::uint64_t>{});
 
   ASSERT_FALSE(generations.begin("s-1", true));
   write(2, true);
   generations.wrote(512);
   write(3);
-  generations.prepare("s-1");
-  generations.commit(false);
+  generations.prepare("s-1", false);
+  generations.commit();
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{2, 3}));
 }
 
@@ -159,8 +159,8 @@ TEST_F(GenerationsTest, WritesOfOursThatWeDoNotKnowOfAreKept) {
   write(1, true);
   write(2, true);
   generations.wrote(512);
-  generations.prepare("s-1");
-  generations.commit(false);
+  generations.prepare("s-1", false);
+  generations.commit();
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
 }
 
@@ -172,8 +172,8 @@ TEST_F(GenerationsTest, WhatCompletesMeanwhileIsForeign) {
   Generations generations = open();
   ASSERT_FALSE(generations.begin("s-1", true));
   program.complete(4);
-  generations.prepare("s-2");
-  generations.commit(false);
+  generations.prepare("s-2", false);
+  generations.commit();
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{4}));
 }
 
@@ -205,10 +205,24 @@ TEST_F(GenerationsTest, KeepsEverythingWhenAsked) {
   Generations generations = open();
   ASSERT_FALSE(generations.begin("s-1", true));
   write(2, true);
-  generations.prepare("s-2");
-  generations.commit(true);
+  generations.prepare("s-2", true);
+  generations.commit();
   EXPECT_FALSE(generations.why_not("s-2"));
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
+}
+
+TEST_F(GenerationsTest, KeepsNothingHalfWhenTheProcessDiesBeforeCommit) {
+  move_to("", "s-1");
+  write(1);
+  {
+    Generations generations = open();
+    ASSERT_FALSE(generations.begin("s-1", true));
+    write(2, true);
+    generations.prepare("s-2", true);
+  }
+  EXPECT_TRUE(open().why_not("s-2")) << "1 was not looked at, and may differ";
+  EXPECT_FALSE(open().why_not("s-1")) << "the journal did not take the record";
+  EXPECT_TRUE(open().begin("s-2", false));
 }
 
 TEST_F(GenerationsTest, ForgetsAndSaysWhy) {
@@ -299,15 +313,16 @@ class KilledTest : public testing::TestWithParam<int> {
     world_->device = snapshots_["s-1"];
     Generations generations(world_->memory.control, world_->memory.bits);
     (void)generations.begin("", false);
-    generations.prepare("s-1");
-    generations.commit(false);
+    generations.prepare("s-1", false);
+    generations.commit();
     set_anchor(*world_, "s-1");
     write(*world_, 20, 9, false);
     write(*world_, 199, 9, false);
   }
 
-  // One operation, as a rollback or a snapshot does it.
-  void operation(const std::string& target, bool writes, bool finishes) {
+  // One operation, as a rollback or a snapshot does it; `keeps`: as the end of an interrupted
+  // rollback does it, which looks at nothing but where the two snapshots differ.
+  void operation(const std::string& target, bool writes, bool finishes, bool keeps) {
     Generations generations(world_->memory.control, world_->memory.bits);
     const std::string anchor = world_->anchor.data();
     const bool knows = !generations.begin(anchor, writes);
@@ -315,7 +330,7 @@ class KilledTest : public testing::TestWithParam<int> {
         writes ? snapshots_.at(target) : std::array<std::uint8_t, kGranules>{};
     if (writes) {
       for (std::uint64_t at = 0; at < kGranules; ++at) {
-        const bool looked = !knows || generations.marked(at).offset == at ||
+        const bool looked = (!keeps && (!knows || generations.marked(at).offset == at)) ||
                             snapshots_.at(target)[at] != snapshots_.at(anchor)[at];
         if (!looked || world_->device[at] == wanted[at]) continue;
         write(*world_, at, wanted[at], true);
@@ -326,9 +341,9 @@ class KilledTest : public testing::TestWithParam<int> {
       generations.abandon();
       return;
     }
-    generations.prepare(target);
+    generations.prepare(target, keeps);
     set_anchor(*world_, target);
-    generations.commit(false);
+    generations.commit();
   }
 
   void expect_promise(const std::string& when) {
@@ -354,9 +369,9 @@ class KilledTest : public testing::TestWithParam<int> {
 };
 
 TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
-  const bool to_anchor = GetParam() == 0;
-  const std::string target = GetParam() <= 1 ? (to_anchor ? "s-1" : "s-2") : "s-1";
+  const std::string target = GetParam() == 1 || GetParam() == 4 ? "s-2" : "s-1";
   const bool finishes = GetParam() != 2;
+  const bool keeps = GetParam() >= 3;
   set_the_scene();
   const World scene = *world_;
   int stores = 0;
@@ -368,7 +383,7 @@ TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
       killing::page = world_;
       killing::page_bytes = bytes_;
       killing::arm(stores);
-      operation(target, true, finishes);
+      operation(target, true, finishes, keeps);
       ::_exit(0);
     }
     int status = 0;
@@ -387,8 +402,9 @@ TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
   EXPECT_GT(promises_, stores) << "mostly, the marks still hold";
 }
 
-// To the anchor itself, to another snapshot, and one that fails and is abandoned.
-INSTANTIATE_TEST_SUITE_P(Operations, KilledTest, testing::Values(0, 1, 2));
+// To the anchor itself, to another snapshot, one that fails and is abandoned; and the first two
+// where what was collected before is kept.
+INSTANTIATE_TEST_SUITE_P(Operations, KilledTest, testing::Values(0, 1, 2, 3, 4));
 
 #endif
 
@@ -435,8 +451,8 @@ TEST(GenerationsUnderFire, NothingIsLostBetweenTwoGenerations) {
       if (!knows || generations.marked(at).offset == at) base[at] = device[at];
     }
     anchor = "s-" + std::to_string(move);
-    generations.prepare(anchor);
-    generations.commit(false);
+    generations.prepare(anchor, false);
+    generations.commit();
     if (move % 4 != 3) continue;
     // All writers stand still between two writes: now the promise can be checked.
     ++round;
