@@ -46,7 +46,10 @@ Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
     request.one_by_one = true;
   }
   if (rollback.compares && how == Streaming::kWrite) {
-    request.compare_block_bytes = rollback.device.info.logical_sector_bytes;
+    // A file system moves whole blocks of its own.
+    request.compare_block_bytes = rollback.device.info.kind == io::DeviceKind::kFile
+                                      ? static_cast<std::uint32_t>(format::kBlockBytes)
+                                      : rollback.device.info.logical_sector_bytes;
   }
   request.share = rollback.may_share();
   request.work_bytes = work_bytes;

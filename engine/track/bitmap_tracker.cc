@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -113,7 +114,17 @@ class BitmapTracker final : public Tracker {
 
   const char* name() const override { return marks_.name(); }
   Result<std::optional<std::string>> begin(const std::string& anchor, TrackUse use) override {
-    return marks_.begin(anchor, use);
+    blkrewind_control& control = program_->control();
+    while (true) {
+      const std::uint64_t skipped = program_->skipped_events();
+      if (skipped != control.skipped || skipped == UINT64_MAX) {
+        std::atomic_ref(control.escaped).fetch_or(BLKREWIND_ESCAPED_SKIPPED);
+        control.skipped = skipped;
+      }
+      auto why = marks_.begin(anchor, use);
+      if (!why || program_->skipped_events() == skipped) return why;
+      BLKREWIND_TRY(marks_.abandon());
+    }
   }
   Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
   void wrote(std::uint64_t bytes) override { marks_.wrote(bytes); }
@@ -219,7 +230,10 @@ Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
     return state;
   }
   Generations generations(const_cast<blkrewind_control&>(control), (*program)->bits());
-  const auto why = generations.why_not(anchor);
+  auto why = generations.why_not(anchor);
+  if (!why && (*program)->skipped_events() != control.skipped) {
+    why = "the kernel skipped an event, because it came while the same program was running";
+  }
   state.valid = !why.has_value();
   state.why = why.value_or("");
   if (state.valid) {

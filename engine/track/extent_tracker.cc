@@ -88,6 +88,7 @@ Result<std::optional<std::string>> ExtentTracker::begin(const std::string& ancho
   BLKREWIND_TRY(open());
   BLKREWIND_TRY(check_size(*image_));
   use_ = use;
+  wrote_ = 0;
   BLKREWIND_ASSIGN(std::vector<AnchorFile> files, anchor().list());
   if (files.empty()) return fail(Errc::kNotFound, disk_.path + " is not tracked any more");
 
@@ -113,6 +114,20 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
   return found;
 }
 
+Result<bool> ExtentTracker::others_wrote(int written) const {
+  io::FileExtentMap before(now_.get());
+  io::FileExtentMap after(written);
+  io::ExtentDiff diff(before, after, image_->range);
+  std::uint64_t moved = 0;
+  for (std::uint64_t at = image_->range.offset; moved <= wrote_;) {
+    BLKREWIND_ASSIGN(const Extent found, diff.next(at));
+    if (found.empty()) return false;
+    moved += found.length;
+    at = found.end();
+  }
+  return true;
+}
+
 Status ExtentTracker::prepare(const std::string& id, Collected before) {
   if (!now_.valid()) return fail(Errc::kInternal, "prepare() without begin()");
   if (id.empty()) return fail(Errc::kInvalidArgument, "a base without an id");
@@ -134,6 +149,11 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   BLKREWIND_TRY(flush(*image_));
   BLKREWIND_ASSIGN(const UniqueFd written,
                    io::make_unnamed(image_->directory.get(), image_->file.get()));
+  BLKREWIND_ASSIGN(const bool meddled, others_wrote(written.get()));
+  if (meddled) {
+    return fail(Errc::kBusy, "somebody else wrote to " + image_->path + " while it was rolled back",
+                "stop whatever writes to it; the next operation reads everything");
+  }
   BLKREWIND_ASSIGN(prepared_, anchor().keep(written.get(), id, use_));
   return {};
 }

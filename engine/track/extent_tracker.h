@@ -8,10 +8,12 @@
 // or after a restart, and whether or not this program's operations were told of: a clone is never
 // outdated, it is only of one snapshot or another.
 //
-// It stands and falls with a clone holding the bytes of its snapshot. For that nobody else writes
-// to the device while an operation holds it exclusively: what is written behind the back of a
-// rollback is in the clone but not in the snapshot. (During a snapshot it does not matter, unless
-// who wrote puts the clone's own place back, by reflink or deduplication.)
+// It stands and falls with a clone holding the bytes of its snapshot. What others write to the
+// image while a rollback runs would be in the clone but not in the snapshot; so what has moved
+// meanwhile must be as much as the rollback wrote, or no clone is made. That leaves one thing that
+// nobody must do: write to the very blocks that the rollback restores, after it did. (During a
+// snapshot it does not matter, unless who wrote puts the clone's own place back, by reflink or
+// deduplication.)
 #pragma once
 
 #include <memory>
@@ -39,6 +41,7 @@ class ExtentTracker final : public Tracker {
   [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
+  void wrote(std::uint64_t bytes) override { wrote_ += bytes; }
   [[nodiscard]] Status prepare(const std::string& id, Collected before) override;
   [[nodiscard]] Status commit() override;
   [[nodiscard]] Status abandon() override;
@@ -56,12 +59,15 @@ class ExtentTracker final : public Tracker {
   };
 
   [[nodiscard]] Status open();
+  // Whether more of the image has changed since begin() than the operation has written.
+  [[nodiscard]] Result<bool> others_wrote(int written) const;
   void end();
   [[nodiscard]] CloneAnchor anchor() const { return {*image_, disk_}; }
 
   const TrackedDisk disk_;
   std::optional<TrackedImage> image_;  // from begin() on
   TrackUse use_ = TrackUse::kRead;
+  std::uint64_t wrote_ = 0;                 // bytes, since begin()
   UniqueFd now_;                            // the clone without a name that begin() took
   std::unique_ptr<Comparison> comparison_;  // changed() holds; refers to now_
   std::string base_;                        // changed() holds: the snapshot that it is of

@@ -41,6 +41,9 @@ std::string why_escaped(std::uint32_t how) {
     return "a raw command of the device's driver may have changed anything";
   }
   if ((how & BLKREWIND_ESCAPED_ZONE) != 0) return "a zone of the device was reset or appended to";
+  if ((how & BLKREWIND_ESCAPED_SKIPPED) != 0) {
+    return "the kernel skipped an event, because it came while the same program was running";
+  }
   return "a request could not be followed";
 }
 

@@ -98,13 +98,13 @@ struct Skeleton {
   Skeleton& operator=(const Skeleton&) = delete;
 };
 
-// Is `link` a live link of a program that marks in these maps?
-bool marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
+// The id of the program that `link` runs, if it is alive and marks in these maps; else 0.
+std::uint32_t marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
   bpf_link_info info{};
   __u32 length = sizeof info;
   if (bpf_obj_get_info_by_fd(link, &info, &length) != 0 ||
       (info.type != BPF_LINK_TYPE_RAW_TRACEPOINT && info.type != BPF_LINK_TYPE_TRACING)) {
-    return false;
+    return 0;
   }
   const UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
   std::array<__u32, 16> maps{};
@@ -113,11 +113,12 @@ bool marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
   program_info.map_ids = reinterpret_cast<std::uintptr_t>(maps.data());
   length = sizeof program_info;
   if (!program.valid() || bpf_obj_get_info_by_fd(program.get(), &program_info, &length) != 0) {
-    return false;
+    return 0;
   }
   const auto end = maps.begin() + std::min<std::size_t>(program_info.nr_map_ids, maps.size());
-  return std::find(maps.begin(), end, control_id) != end &&
-         std::find(maps.begin(), end, bits_id) != end;
+  const bool both = std::find(maps.begin(), end, control_id) != end &&
+                    std::find(maps.begin(), end, bits_id) != end;
+  return both ? info.prog_id : 0;
 }
 
 std::uint64_t page_aligned(std::uint64_t bytes) {
@@ -203,12 +204,12 @@ Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string& di
     }
     map_ids[i] = info.id;
   }
-  for (std::size_t i = 2; i < pins.size(); ++i) {
-    if (!marks_in(pins[i].get(), map_ids[0], map_ids[1])) {
-      return fail(Errc::kIntegrity, "the tracking program does not run any more");
-    }
-  }
   std::unique_ptr<KernelProgram> program(new KernelProgram());
+  for (std::size_t i = 2; i < pins.size(); ++i) {
+    const std::uint32_t id = marks_in(pins[i].get(), map_ids[0], map_ids[1]);
+    if (id == 0) return fail(Errc::kIntegrity, "the tracking program does not run any more");
+    program->programs_.push_back(id);
+  }
   BLKREWIND_TRY(program->map(pins[0].get(), pins[1].get()));
   return program;
 }
@@ -233,6 +234,20 @@ Status KernelProgram::map(int control_fd, int bits_fd) {
   if (memory == MAP_FAILED) return fail(system_error(errno, "cannot map the marks"));
   bits_ = {static_cast<std::uint64_t*>(memory), info.max_entries};
   return {};
+}
+
+std::uint64_t KernelProgram::skipped_events() const {
+  std::uint64_t skipped = 0;
+  for (const std::uint32_t id : programs_) {
+    const UniqueFd program(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    __u32 length = sizeof info;
+    if (!program.valid() || bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
+      return UINT64_MAX;
+    }
+    skipped += info.recursion_misses;
+  }
+  return skipped;
 }
 
 KernelProgram::~KernelProgram() {

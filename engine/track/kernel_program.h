@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "blkrewind/error.h"
 #include "track/kernel/changes_abi.h"
@@ -33,12 +34,16 @@ class KernelProgram {
 
   [[nodiscard]] blkrewind_control& control() const { return *control_; }
   [[nodiscard]] std::span<std::uint64_t> bits() const { return bits_; }
+  // How many events the kernel has not told the program of since it was loaded: one that comes in
+  // an interrupt while the program handles another on the same processor. UINT64_MAX: not known.
+  [[nodiscard]] std::uint64_t skipped_events() const;
   [[nodiscard]] std::uint64_t memory_bytes() const { return control_bytes_ + bits_bytes_; }
 
  private:
   KernelProgram() = default;
   [[nodiscard]] Status map(int control_fd, int bits_fd);
 
+  std::vector<std::uint32_t> programs_;  // their ids
   blkrewind_control* control_ = nullptr;
   std::size_t control_bytes_ = 0;
   std::span<std::uint64_t> bits_;

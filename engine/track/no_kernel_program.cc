@@ -15,6 +15,8 @@ Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string&) {
 
 Result<bool> KernelProgram::stop(const std::string&) { return false; }
 
+std::uint64_t KernelProgram::skipped_events() const { return UINT64_MAX; }
+
 KernelProgram::~KernelProgram() = default;
 
 }  // namespace blkrewind::track

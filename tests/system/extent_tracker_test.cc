@@ -119,6 +119,7 @@ TEST_P(ExtentTracker, ARollbacksOwnWritesAreNotChanges) {
   expect_all_in(extents, content(), "as of begin()");
   EXPECT_EQ(total(extents), 2 * kExtentBlock);
   write_bytes(image_, 0, random_bytes(random, kMiB));  // what the rollback writes
+  tracker->wrote(kMiB);
   EXPECT_EQ(changed(*tracker), extents);
   finish(*tracker, "s-1");
   EXPECT_EQ(check("after the rollback"), 0U);
@@ -180,6 +181,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     write_bytes(image_, 2 * kMiB, base_.substr(2 * kMiB, 5));
+    tracker->wrote(kExtentBlock);
     ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
   }
   EXPECT_EQ(check("the older clone of the two"), kExtentBlock);
@@ -234,6 +236,27 @@ TEST_P(ExtentTracker, StopsAlsoWhenTheImageIsGone) {
 }
 
 // A clone that does not equal its snapshot would be believed once the older one is gone.
+// What others write while a rollback runs is in the image, but not in the snapshot.
+TEST_P(ExtentTracker, NoCloneIsMadeOfWhatOthersWroteMeanwhile) {
+  start();
+  take("s-1");
+  write_bytes(image_, 0, "one");
+  {
+    const auto tracker = find();
+    ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
+    write_bytes(image_, 0, base_.substr(0, 3));
+    tracker->wrote(kExtentBlock);
+    write_bytes(image_, kMiB, "somebody else");
+    const Status prepared = tracker->prepare("s-other", Collected::kDropped);
+    ASSERT_FALSE(prepared);
+    EXPECT_THAT(prepared.error().message, HasSubstr("somebody else wrote"));
+    EXPECT_EQ(clones().size(), 1U);
+  }
+  EXPECT_EQ(check("what it was, and what was written"), 2 * kExtentBlock);
+  anchor_ = "s-other";
+  EXPECT_THAT(why_not(), HasSubstr("did not renew"));
+}
+
 TEST_P(ExtentTracker, NoCloneIsMadeOfWhatWasNotLookedAt) {
   start();
   take("s-1");
@@ -269,7 +292,10 @@ TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
       {
         const auto tracker = find();
         ASSERT_EQ(begin(*tracker, use), "") << what;
-        if (use == TrackUse::kWrite) write_bytes(image_, 0, random_bytes(random, 100));
+        if (use == TrackUse::kWrite) {
+          write_bytes(image_, 0, random_bytes(random, 100));
+          tracker->wrote(kExtentBlock);
+        }
         if (step == "distrust") {
           ASSERT_TRUE(tracker->distrust("told so")) << what;
         } else if (step != "begin") {

@@ -1,5 +1,7 @@
 // What a tracker knows ends with its epoch, and it says why; then an operation reads everything,
 // and is right. Whoever dies in the middle of an operation takes nothing along.
+#ifdef BLKREWIND_PROGRAM
+
 #include <sys/stat.h>
 
 #include <fstream>
@@ -307,8 +309,6 @@ TEST_F(TrackingEpoch, IsRefusedToAnImageFile) {
   EXPECT_TRUE(engine_->disks()->empty());
 }
 
-#ifdef BLKREWIND_PROGRAM
-
 // Kills the program at random moments; what it says afterwards is held against a copy in memory.
 class TrackingKilled : public TrackedSystem {
  protected:
@@ -435,7 +435,7 @@ TEST_F(TrackingKilled, AtAnyMomentAndTheNextOperationIsRight) {
   EXPECT_GT(sources_["bitmap"], 0);
 }
 
-#endif  // BLKREWIND_PROGRAM
-
 }  // namespace
 }  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM

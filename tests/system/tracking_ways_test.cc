@@ -1,4 +1,6 @@
 // Every way of writing to a device leaves its mark.
+#ifdef BLKREWIND_PROGRAM
+
 #include <liburing.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -702,3 +704,5 @@ INSTANTIATE_TEST_SUITE_P(All, TrackingFileSystems, ::testing::Values("ext4", "xf
 
 }  // namespace
 }  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM

@@ -18,6 +18,7 @@
 #define BLKREWIND_ESCAPED_PASSTHROUGH 1 /* a raw command of the driver: SG_IO, NVMe passthrough */
 #define BLKREWIND_ESCAPED_ZONE 2        /* a zone was reset or appended to */
 #define BLKREWIND_ESCAPED_MERGED 4      /* a request of more discards than can be followed */
+#define BLKREWIND_ESCAPED_SKIPPED 16    /* set by the engine: the kernel skipped an event */
 #define BLKREWIND_ESCAPED_UNMARKED 8    /* a mark that could not be set; cannot happen */
 
 struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
@@ -45,6 +46,7 @@ struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
    * sectors whose change is complete. */
   __u32 self;
   __u32 padding;
+  __u64 skipped; /* events, when the active generation began */
   __u64 own_sectors;
   __u64 foreign_sectors;
   __u64 completed_sectors;
