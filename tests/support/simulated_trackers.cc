@@ -10,19 +10,22 @@ namespace {
 
 using track::Collected;
 using track::TrackUse;
+using Graveyard = std::vector<std::unique_ptr<track::MarksTracker>>;
 
 // One that a kill ends: what it would have done then is not done.
 class MortalTracker final : public track::Tracker {
  public:
   MortalTracker(std::unique_ptr<track::MarksTracker> tracker, std::shared_ptr<std::uint64_t> life,
-                const sim::SimulatedEnv& env)
+                std::shared_ptr<Graveyard> graveyard, const sim::SimulatedEnv& env)
       : tracker_(std::move(tracker)),
         life_(std::move(life)),
+        graveyard_(std::move(graveyard)),
         env_(env),
         born_(*life_),
         faults_(env.fault_hits()) {}
   ~MortalTracker() override {
-    if (!alive()) (void)tracker_.release();  // its destructor would tidy up
+    // Its destructor would tidy up: that has to wait until its memory does not matter any more.
+    if (!alive()) graveyard_->push_back(std::move(tracker_));
   }
 
   const char* name() const override { return tracker_->name(); }
@@ -45,6 +48,7 @@ class MortalTracker final : public track::Tracker {
 
   std::unique_ptr<track::MarksTracker> tracker_;
   const std::shared_ptr<std::uint64_t> life_;
+  const std::shared_ptr<Graveyard> graveyard_;
   const sim::SimulatedEnv& env_;
   const std::uint64_t born_;
   const std::uint64_t faults_;
@@ -64,6 +68,7 @@ void SimulatedTrackers::foreign_write(Extent extent) { mark(extent, false); }
 
 void SimulatedTrackers::reboot() {
   kill();
+  graveyard_->clear();
   memory_.reset();
 }
 
@@ -86,6 +91,7 @@ Status SimulatedTrackers::start(track::TrackerKind kind, const track::TrackedDis
   if (kind != track::TrackerKind::kBitmap || disk.path != path_) {
     return fail(Errc::kUnsupported, "this cannot be tracked");
   }
+  reboot();
   memory_ = std::make_unique<Memory>();
   memory_->control.version = BLKREWIND_CHANGES_VERSION;
   memory_->control.granule_shift = static_cast<__u32>(std::countr_zero(disk.chunk_bytes));
@@ -107,7 +113,7 @@ std::vector<std::unique_ptr<track::Tracker>> SimulatedTrackers::find(
   if (!memory_ || disk.path != path_) return found;
   auto tracker = std::make_unique<track::MarksTracker>(memory_->control, memory_->bits,
                                                        disk.device_bytes, [] { return Status{}; });
-  found.push_back(std::make_unique<MortalTracker>(std::move(tracker), life_, *env_));
+  found.push_back(std::make_unique<MortalTracker>(std::move(tracker), life_, graveyard_, *env_));
   return found;
 }
 

@@ -16,6 +16,7 @@
 
 #include "support/simulated_env.h"
 #include "track/kernel/changes_abi.h"
+#include "track/marks_tracker.h"
 #include "track/trackers.h"
 
 namespace blkrewind::test {
@@ -47,6 +48,9 @@ class SimulatedTrackers final : public track::Trackers {
   void mark(Extent extent, bool own);
 
   std::unique_ptr<Memory> memory_;
+  // Trackers whose process was killed; they refer to the memory.
+  std::shared_ptr<std::vector<std::unique_ptr<track::MarksTracker>>> graveyard_ =
+      std::make_shared<std::vector<std::unique_ptr<track::MarksTracker>>>();
   sim::SimulatedEnv* env_ = nullptr;
   std::string path_;
   std::shared_ptr<std::uint64_t> life_ = std::make_shared<std::uint64_t>(0);
