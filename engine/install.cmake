@@ -27,6 +27,10 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/blkrewind-config.cmake
 # The installed tree may be moved: the prefix is told from where the .pc file is.
 file(RELATIVE_PATH prefix_from_pkgconfig /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" prefix_from_pkgconfig "${prefix_from_pkgconfig}")
+set(libbpf_for_pkgconfig "")
+if(kernel_bitmap)
+  set(libbpf_for_pkgconfig " -lbpf -lelf -lz")
+endif()
 configure_file(blkrewind.pc.in ${CMAKE_CURRENT_BINARY_DIR}/blkrewind.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/blkrewind.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
