@@ -31,6 +31,7 @@ struct Workforce {
   static constexpr std::uint64_t kBytesPerLane = 16 * kMiB;
 
   static constexpr std::uint64_t kUsesPerSlot = 4;
+  static constexpr std::uint64_t kSlotsMin = 16;  // of all lanes together, where there is work
 
   // `work_bytes`: what has to be read.
   [[nodiscard]] static Workforce plan(const Means& means, std::uint64_t work_bytes) {
@@ -42,9 +43,11 @@ struct Workforce {
     force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
     force.slot_bytes = kSlotBytes;
     const std::uint64_t slots = means.buffer_bytes / kSlotBytes / force.lanes;
-    // Every slot is used several times, or making it costs more than it brings.
-    const std::uint64_t needed = std::max<std::uint64_t>(
-        1, (work_bytes / kUsesPerSlot + kSlotBytes - 1) / kSlotBytes / force.lanes);
+    // Every slot is used several times, or making it costs more than it brings; but a device that
+    // is read in single chunks needs many of them under way.
+    const std::uint64_t all = (work_bytes + kSlotBytes - 1) / kSlotBytes;
+    const std::uint64_t wanted_slots = std::min(all, std::max(kSlotsMin, all / kUsesPerSlot));
+    const std::uint64_t needed = std::max<std::uint64_t>(1, wanted_slots / force.lanes);
     force.slots = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(slots, needed)));
     return force;
   }
