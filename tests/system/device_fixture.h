@@ -28,6 +28,13 @@
 
 namespace blkrewind::test {
 
+// Why `track start` may be refused on a machine where it cannot be had; every other refusal of it
+// is a failure.
+[[nodiscard]] inline bool lacks_kernel_tracking(const std::string& error) {
+  return error.find("was built without the tracking program") != std::string::npos ||
+         error.find("says nothing about its types (BTF)") != std::string::npos;
+}
+
 using nlohmann::json;
 
 // Streams, so that a test program stays small beside the program it measures.
