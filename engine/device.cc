@@ -1,5 +1,6 @@
 #include "device.h"
 
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -13,10 +14,35 @@ tl::unexpected<Error> refuse(std::string message, std::string hint) {
   return fail(Errc::kPrecondition, std::move(message), std::move(hint));
 }
 
+// Another program may open and close a device at any moment; one that does so each time holds it.
+constexpr int kClaimAttempts = 3;
+
+// The content's own identifiers do not count here: a judged device may be written to.
+Status check_unchanged(const io::DeviceInfo& judged, const io::DeviceInfo& now) {
+  io::DeviceIdentity identity = now.identity;
+  identity.table_uuid = judged.identity.table_uuid;
+  identity.filesystem_uuid = judged.identity.filesystem_uuid;
+  identity.filesystem_type = judged.identity.filesystem_type;
+  const std::string hint = "see what it is now, then try again";
+  if (now.kind != judged.kind || now.major != judged.major || now.minor != judged.minor ||
+      identity != judged.identity) {
+    return refuse(now.path + " became another device while it was held", hint);
+  }
+  if (now.size_bytes != judged.size_bytes) {
+    return refuse(now.path + " had " + std::to_string(judged.size_bytes) +
+                      " bytes when it was opened and has " + std::to_string(now.size_bytes) +
+                      " bytes now",
+                  hint);
+  }
+  return {};
+}
+
 }  // namespace
 
 Status check_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
                     const io::DeviceInfo& info, DeviceUse use) {
+  // First: what cannot be looked at would be missing from the identity as well.
+  if (!info.unknown.empty()) return check_free(info);
   const io::IdentityCheck identity = io::compare_identity(info, disk.kind, disk.identity);
   if (!identity.same) {
     return refuse(info.path + " is not the device that was registered as " + disk.id + ": " +
@@ -24,10 +50,7 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
                   "if this is the same disk, run: blkrewind disk adopt " + disk.id + " " +
                       shell_word(info.path));
   }
-  if (!info.used_by.empty()) {
-    const io::UsedBy& first = info.used_by.front();
-    return refuse(info.path + " is in use: " + first.what, first.hint);
-  }
+  BLKREWIND_TRY(check_free(info));
   if (info.kind == io::DeviceKind::kFile &&
       is_in_store(env, store_path, info.real_path.substr(0, info.real_path.rfind('/')))) {
     return refuse(info.path + " is a file of the store " + store_path,
@@ -44,6 +67,18 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
   if (own) {
     return refuse("the store " + store_path + " lives on " + info.path,
                   "move the store to another device: rolling this one back would destroy it");
+  }
+  return {};
+}
+
+Status check_free(const io::DeviceInfo& info) {
+  if (!info.used_by.empty()) {
+    const io::UsedBy& first = info.used_by.front();
+    return refuse(info.path + " is in use: " + first.what, first.hint);
+  }
+  if (!info.unknown.empty()) {
+    const io::Unknown& first = info.unknown.front();
+    return refuse("cannot tell whether " + info.path + " is in use: " + first.what, first.hint);
   }
   return {};
 }
@@ -71,28 +106,71 @@ Error device_gone(const format::DiskRecord& disk, const std::string& path) {
   return error;
 }
 
-Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
-                                 const format::DiskRecord& disk, const std::string& path,
-                                 DeviceUse use) {
+namespace {
+
+// Opens exclusively, then judges what was opened.
+Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
+                           const std::function<Status(const io::DeviceInfo&)>& judge) {
   OpenedDevice device;
-  auto probed = env.probe(path);
-  if (!probed && probed.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
-  BLKREWIND_ASSIGN(device.info, std::move(probed));
-  BLKREWIND_TRY(check_device(env, store_path, disk, device.info, use));
-  auto file =
-      env.open(device.info.real_path,
-               {.access = use == DeviceUse::kWrite ? io::Access::kReadWrite : io::Access::kReadOnly,
-                .exclusive_device = true});
+  device.use = use;
+  const io::OpenOptions options = {
+      .access = use == DeviceUse::kWrite ? io::Access::kReadWrite : io::Access::kReadOnly,
+      .exclusive_device = true};
+  auto file = env.open(path, options);
+  // What holds the device may be gone by the time that it is looked for.
+  for (int attempt = 0; !file && attempt < kClaimAttempts; ++attempt) {
+    if (file.error().code == Errc::kNotFound) return fail(std::move(file).error());
+    // Why it cannot be had: that is told by what it is, not by how the open failed.
+    auto info = look_at(env, path);
+    if (!info) break;
+    BLKREWIND_TRY(judge(*info));
+    if (file.error().code != Errc::kBusy) break;
+    file = env.open(path, options);
+  }
   if (!file) {
     Error error = std::move(file).error();
     if (error.code != Errc::kBusy) return fail(std::move(error));
-    // Somebody was quicker.
     return refuse(path + " is in use: another program has just opened it exclusively",
                   "wait for that program to end, then try again");
   }
   device.file = std::move(*file);
-  BLKREWIND_ASSIGN(device.info.size_bytes, device.file->size_bytes());
+  BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
+  BLKREWIND_TRY(judge(device.info));
   return device;
+}
+
+}  // namespace
+
+Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
+                                 const format::DiskRecord& disk, const std::string& path,
+                                 DeviceUse use) {
+  auto device = claim(env, path, use, [&](const io::DeviceInfo& info) {
+    return check_device(env, store_path, disk, info, use);
+  });
+  if (!device && device.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
+  return device;
+}
+
+Result<OpenedDevice> open_image(io::Env& env, const std::string& path) {
+  return claim(env, path, DeviceUse::kRead, check_free);
+}
+
+Status recheck_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
+                      const OpenedDevice& device) {
+  BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
+  BLKREWIND_TRY(check_unchanged(device.info, now));
+  return check_device(env, store_path, disk, now, device.use);
+}
+
+Status recheck_free(io::Env& env, const OpenedDevice& device) {
+  BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
+  BLKREWIND_TRY(check_unchanged(device.info, now));
+  return check_free(now);
+}
+
+Result<io::DeviceInfo> look_at(io::Env& env, const std::string& path) {
+  BLKREWIND_ASSIGN(const auto file, env.open(path, {.access = io::Access::kReadOnly}));
+  return env.probe(*file);
 }
 
 }  // namespace blkrewind

@@ -10,15 +10,16 @@
 
 namespace blkrewind {
 
-struct OpenedDevice {
-  std::unique_ptr<io::File> file;
-  io::DeviceInfo info;
-};
-
 enum class DeviceUse : std::uint8_t {
   kRead,   // snapshot, diff, plan
   kWrite,  // rollback: also refused when read-only, or when the store lives on it
   kPlan,   // a rollback's dry run: refused like kWrite, opened like kRead
+};
+
+struct OpenedDevice {
+  std::unique_ptr<io::File> file;
+  io::DeviceInfo info;  // as it was judged
+  DeviceUse use = DeviceUse::kRead;
 };
 
 // kPrecondition, with a hint, when the device cannot be used now: it is in use, or read-only, or
@@ -35,10 +36,28 @@ enum class DeviceUse : std::uint8_t {
 // in. A folder that cannot be looked at is not the store's, which is open.
 [[nodiscard]] bool is_in_store(io::Env& env, const std::string& store_path, std::string folder);
 
-// Probes, checks, opens exclusively, and looks again at the size of what was opened. kNotFound when
-// the device is gone.
+// Whether the device is free: what check_device() says without knowing the disk. An image that is
+// imported is asked so.
+[[nodiscard]] Status check_free(const io::DeviceInfo& info);
+
+// What the path is now and who uses it, also for writing, without holding it.
+[[nodiscard]] Result<io::DeviceInfo> look_at(io::Env& env, const std::string& path);
+
+// Opens exclusively, then judges what was opened, whatever the path meant before or means by then;
+// it is held from here on. kNotFound when the device is gone.
 [[nodiscard]] Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
                                                const std::string& path, DeviceUse use);
+
+// Judges an open device once more: it is still the same, of the same size, under the same name, and
+// nothing else has begun to use it. Before the first write, and before what was read counts:
+// a loop device can be given another file or offset while it is held, and an image file another
+// name.
+[[nodiscard]] Status recheck_device(io::Env& env, const std::string& store_path,
+                                    const format::DiskRecord& disk, const OpenedDevice& device);
+
+// A file or device that is no disk, to be imported: opened for reading, held and judged like one.
+[[nodiscard]] Result<OpenedDevice> open_image(io::Env& env, const std::string& path);
+[[nodiscard]] Status recheck_free(io::Env& env, const OpenedDevice& device);
 
 }  // namespace blkrewind

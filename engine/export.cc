@@ -117,8 +117,8 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
   BLKREWIND_ASSIGN(const auto file,
                    env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
   Status done = fill_file(store, tree, *file, means, receipt, monitor);
-  if (done) done = refuse_existing(env, path);
-  if (done) done = env.rename(partial, path);
+  // Another process may have made a file of that name meanwhile.
+  if (done) done = env.rename_new(partial, path);
   if (!done) {
     (void)env.remove(partial);
     return done;

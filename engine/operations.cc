@@ -256,7 +256,7 @@ Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk)
 
 Status Operations::check_device(const format::DiskRecord& disk, const std::string& path,
                                 bool for_writing) {
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, blkrewind::look_at(parts_->env, path));
   return blkrewind::check_device(parts_->env, store_path(), disk, info,
                                  for_writing ? DeviceUse::kPlan : DeviceUse::kRead);
 }

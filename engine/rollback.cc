@@ -118,6 +118,8 @@ class RollbackRun {
           finish(rollback_, rollback_.locked.disk.last_rollback, track::Collected::kDropped));
       return complete(now);
     }
+    BLKREWIND_TRY(recheck_device(rollback_.store.env(), rollback_.store.layout().root(),
+                                 rollback_.locked.disk, rollback_.device));
     BLKREWIND_TRY(declare(captured));
 
     // From here on the device may differ from both snapshots, and the intent says so.

@@ -28,10 +28,9 @@ struct SnapshotPlan {
   std::string name;
   std::string description;
   std::int64_t created_at = 0;
-  std::unique_ptr<io::File> source;  // the device, opened exclusively, or the image file
+  OpenedDevice source;  // the disk's device, or the image file that is imported
   format::Geometry geometry;
-  bool moves_anchor = true;              // the device equals the snapshot now
-  std::optional<io::DeviceInfo> device;  // of a device, as it was opened
+  bool is_device = true;  // which equals the snapshot now
   ChangeSource change_source = ChangeSource::kAuto;
 };
 
@@ -124,10 +123,10 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
-    track::FullScan everything(*plan_.source, plan_.geometry);
+    track::FullScan everything(*plan_.source.file, plan_.geometry);
     std::optional<TrackedSource> tracked;
     ScanRequest request;
-    request.device = plan_.source.get();
+    request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;
     request.source = &everything;
     request.work_bytes = plan_.geometry.device_bytes;
@@ -145,6 +144,8 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     // What was not looked at is as in the parent.
     if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
+    // What was read counts only if it was this device's, and at rest.
+    BLKREWIND_TRY(recheck());
 
     record_.state = SnapshotState::kAccomplished;
     record_.root = outcome.root;
@@ -161,7 +162,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
           counters.next_segment = std::max(counters.next_segment, writer->next_segment());
           transaction.emplace_back(counters);
           for (const auto& segment : writer->records()) transaction.emplace_back(segment);
-          if (plan_.moves_anchor) {
+          if (plan_.is_device) {
             format::DiskRecord disk = *state.disk(locked_.disk.number);
             disk.anchor = record_.number;
             disk.device_bytes = plan_.geometry.device_bytes;
@@ -174,9 +175,14 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   }
 
   Result<Tracking> begin_tracking() {
-    if (!plan_.device) return Tracking();
-    return Tracking::begin(trackers_, store_, locked_, *plan_.device, plan_.change_source,
+    if (!plan_.is_device) return Tracking();
+    return Tracking::begin(trackers_, store_, locked_, plan_.source.info, plan_.change_source,
                            track::TrackUse::kRead);
+  }
+
+  Status recheck() {
+    if (!plan_.is_device) return recheck_free(store_.env(), plan_.source);
+    return recheck_device(store_.env(), store_.layout().root(), locked_.disk, plan_.source);
   }
 
   // Asked to stop, or refused: nothing stays. Failed: it stays as a failed one until it is deleted,
@@ -240,8 +246,7 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
   plan.description = options.description;
   plan.created_at = now_seconds();
   plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
-  plan.source = std::move(device.file);
-  plan.device = std::move(device.info);
+  plan.source = std::move(device);
   plan.change_source = options.change_source;
   return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);
 }
@@ -259,8 +264,8 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(auto image, parts_->env.open(file, {.access = io::Access::kReadOnly}));
-  BLKREWIND_ASSIGN(const std::uint64_t size, image->size_bytes());
+  BLKREWIND_ASSIGN(OpenedDevice image, open_image(parts_->env, file));
+  const std::uint64_t size = image.info.size_bytes;
   if (size != locked.disk.device_bytes) {
     return fail(Errc::kInvalidArgument,
                 file + " has " + std::to_string(size) + " bytes, but disk " + locked.disk.id +
@@ -271,14 +276,10 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   plan.kind = SnapshotKind::kImport;
   plan.name = options.name;
   plan.description = options.description;
-  if (options.created_at) {
-    plan.created_at = *options.created_at;
-  } else {
-    BLKREWIND_ASSIGN(plan.created_at, parts_->env.modified_at(file));
-  }
+  plan.created_at = options.created_at.value_or(image.info.modified_at);
   plan.source = std::move(image);
   plan.geometry = {size, locked.disk.chunk_bytes};
-  plan.moves_anchor = false;
+  plan.is_device = false;
   BLKREWIND_ASSIGN(const auto announced,
                    announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));
   return announced->make(monitor);

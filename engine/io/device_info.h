@@ -41,10 +41,18 @@ struct DeviceIdentity {
 
 // One reason why the device is in use, ready to be shown: what = "mounted on /mnt",
 // "used as swap", "held by dm-0", "partition /dev/loop0p1 is mounted on /mnt",
-// "backs /dev/loop3", "opened exclusively by another program", "a member of md0".
+// "backs /dev/loop3", "opened exclusively by another program", "a member of md0",
+// "open for writing in bash (process 4711)".
 struct UsedBy {
   std::string what;
   std::string hint;  // "unmount it: umount /mnt"
+};
+
+// One thing that could not be looked at, so that the device cannot be called free: what = "sysfs is
+// not mounted on /sys". "Cannot tell" is refused just as "in use" is.
+struct Unknown {
+  std::string what;
+  std::string hint;  // what makes it known: "mount -t sysfs sysfs /sys"
 };
 
 struct DeviceInfo {
@@ -57,7 +65,10 @@ struct DeviceInfo {
   std::uint32_t minor = 0;
   bool read_only = false;
   DeviceIdentity identity;
-  std::vector<UsedBy> used_by;  // empty: free to be opened exclusively
+  std::int64_t modified_at = 0;  // seconds since the epoch, of the file or the node
+  // Free to be opened exclusively: both are empty.
+  std::vector<UsedBy> used_by;
+  std::vector<Unknown> unknown;
 };
 
 }  // namespace blkrewind::io

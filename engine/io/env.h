@@ -94,6 +94,9 @@ class Env {
   // Names. None is durable before sync_directory() of the directory that holds it.
   [[nodiscard]] virtual Status make_directory(const std::string& path) = 0;  // 0700
   [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // The same, but never in the place of another file: kAlreadyExists when `to` is a name already,
+  // kUnsupported where the file system cannot promise that.
+  [[nodiscard]] virtual Status rename_new(const std::string& from, const std::string& to) = 0;
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   [[nodiscard]] virtual Status sync_directory(const std::string& path) = 0;
   [[nodiscard]] virtual Result<std::vector<std::string>> list_directory(
@@ -117,10 +120,17 @@ class Env {
   // Whether somebody holds that byte exclusively. Takes no lock, so it is in nobody's way.
   [[nodiscard]] virtual Result<bool> is_locked(const std::string& path, std::uint64_t offset) = 0;
 
-  // What the path is: size, sector, identity, and who uses it. Touches nothing.
+  // What the path is: size, sector, identity, and who uses it. Touches nothing. For lists and
+  // answers: which processes have it open for writing is not looked at, and the path may mean
+  // another device by the time that the answer is used.
   [[nodiscard]] virtual Result<DeviceInfo> probe(const std::string& path) = 0;
+  // The same of what `file` has open, whatever its path means by now, and who else has it open for
+  // writing: what an operation goes by. The file's own hold is no use. kBusy when the path that it
+  // was opened by leads elsewhere now.
+  [[nodiscard]] virtual Result<DeviceInfo> probe(File& file) = 0;
 
   // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
+  // kPrecondition when that cannot be told.
   [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,
                                               const DeviceInfo& device) = 0;
 };

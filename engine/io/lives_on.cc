@@ -52,61 +52,75 @@ std::string option_value(const std::string& options, const std::string& key) {
 class Walk {
  public:
   Walk(const DeviceInfo& target, std::vector<Mount> mounts)
-      : target_(target), mounts_(std::move(mounts)) {
-    if (target.kind != DeviceKind::kBlock) {
-      return;
-    }
-    // What the target is a window on is rewritten with it.
-    DeviceNumber device = makedev(target.major, target.minor);
+      : target_(target), mounts_(std::move(mounts)) {}
+
+  // What the target is a window on is rewritten with it.
+  [[nodiscard]] Status begin() {
+    if (target_.kind != DeviceKind::kBlock) return {};
+    DeviceNumber device = makedev(target_.major, target_.minor);
     while (rewritten_.insert(device).second) {
-      const auto loop = loop_device(whole_disk(device));
+      BLKREWIND_ASSIGN(const DeviceNumber whole, ask_whole_disk(device));
+      BLKREWIND_ASSIGN(const auto loop, ask_loop_device(whole));
       if (!loop || loop->backing_device == 0) {
         break;
       }
       device = loop->backing_device;
     }
+    return {};
   }
 
   // Queues the block devices that carry the file system of `fd`.
-  void enter(const UniqueFd& fd) {
+  [[nodiscard]] Status enter(const UniqueFd& fd) {
     struct stat status {};
     if (::fstat(fd.get(), &status) == 0 && major(status.st_dev) != 0) {
       queue_.push_back(status.st_dev);
-      return;
+      return {};
     }
     const int id = mount_id_of(fd);
     const auto mount = std::find_if(mounts_.begin(), mounts_.end(),
                                     [id](const Mount& each) { return each.id == id; });
-    if (mount == mounts_.end() || !entered_.insert(id).second) {
-      return;
+    if (mount == mounts_.end()) {
+      return fail(Errc::kUnsupported, "its mount is not in /proc/self/mountinfo",
+                  "mount the proc file system on /proc");
     }
-    for (const DeviceNumber device : devices_under(*mount)) {
-      queue_.push_back(device);
+    if (!entered_.insert(id).second) return {};
+    const auto devices = devices_under(*mount);
+    queue_.insert(queue_.end(), devices.begin(), devices.end());
+    if (devices.empty() && (mount->type == "btrfs" || mount->type == "bcachefs")) {
+      return fail(Errc::kUnsupported,
+                  "the device of the file system on " + mount->mount_point + ", " + mount->source +
+                      ", is not to be seen here",
+                  "make its node in /dev, or run it outside of the container");
     }
     if (mount->type == "overlay") {
+      // A read-only overlay has none, and nothing in it changes.
       const std::string upper = option_value(mount->super_options, "upperdir");
+      if (upper.empty()) return {};
       const UniqueFd below(::open(upper.c_str(), O_PATH | O_CLOEXEC));
-      if (below.valid()) {
-        enter(below);
-      }
+      if (below.valid()) return enter(below);
+      return fail(Errc::kUnsupported,
+                  "the upper folder " + upper + " of the overlay on " + mount->mount_point +
+                      " is not to be seen here",
+                  "keep the store in a volume of the container, or run it outside of it");
     }
+    return {};
   }
 
-  [[nodiscard]] bool reaches_target() {
+  [[nodiscard]] Result<bool> reaches_target() {
     while (!queue_.empty()) {
       const DeviceNumber device = queue_.back();
       queue_.pop_back();
-      if (visited_.insert(device).second && visit(device)) {
-        return true;
-      }
+      if (!visited_.insert(device).second) continue;
+      BLKREWIND_ASSIGN(const bool reached, visit(device));
+      if (reached) return true;
     }
     return false;
   }
 
  private:
   // A device that carries the file system: all of its bytes count.
-  bool visit(DeviceNumber device) {
-    const DeviceNumber whole = whole_disk(device);
+  Result<bool> visit(DeviceNumber device) {
+    BLKREWIND_ASSIGN(const DeviceNumber whole, ask_whole_disk(device));
     if (rewritten_.contains(device) || rewritten_.contains(whole)) {
       return true;
     }
@@ -116,17 +130,21 @@ class Walk {
     if (is_disk_of_target) {
       return true;
     }
-    for (const DeviceNumber slave : slaves_of(whole)) {
-      queue_.push_back(slave);
+    BLKREWIND_ASSIGN(const auto slaves, ask_slaves(whole));
+    queue_.insert(queue_.end(), slaves.begin(), slaves.end());
+    BLKREWIND_ASSIGN(const auto loop, ask_loop_device(whole));
+    if (!loop) return false;
+    if (!loop->backing_known) {
+      return fail(Errc::kUnsupported,
+                  "what " + loop->node + " stands on cannot be asked: its node is not here",
+                  "make the node in /dev, or run it outside of the container");
     }
-    const auto loop = loop_device(whole);
-    return loop &&
-           visit_backing(*loop, {.offset = loop->range.offset + partition_start_bytes(device),
+    return visit_backing(*loop, {.offset = loop->range.offset + partition_start_bytes(device),
                                  .length = device_size_bytes(device)});
   }
 
   // `range`: the bytes of the backing file that are in the way.
-  bool visit_backing(const LoopDevice& loop, const Extent& range) {
+  Result<bool> visit_backing(const LoopDevice& loop, const Extent& range) {
     if (loop.backing_device != 0) {
       queue_.push_back(loop.backing_device);
       return false;
@@ -141,9 +159,14 @@ class Walk {
     struct stat status {};
     if (file.valid() && ::fstat(file.get(), &status) == 0 &&
         FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
-      enter(file);
+      BLKREWIND_TRY(enter(file));
     } else if (major(loop.backing.device) != 0) {
       queue_.push_back(loop.backing.device);  // deleted or renamed: its file system still is there
+    } else {
+      return fail(
+          Errc::kUnsupported,
+          "the file below " + loop.node + ", " + loop.backing_file + ", is not to be seen here",
+          "run it outside of the container");
     }
     return false;
   }
@@ -186,8 +209,16 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
   BLKREWIND_ASSIGN(const UniqueFd fd, open_nearest(directory));
   BLKREWIND_ASSIGN(std::vector<Mount> mounts, read_mounts());
   Walk walk(device, std::move(mounts));
-  walk.enter(fd);
-  return walk.reaches_target();
+  const auto answer = [&]() -> Result<bool> {
+    BLKREWIND_TRY(walk.begin());
+    BLKREWIND_TRY(walk.enter(fd));
+    return walk.reaches_target();
+  }();
+  if (answer || answer.error().code != Errc::kUnsupported) return answer;
+  return fail(Errc::kPrecondition,
+              "cannot tell whether " + directory + " lives on " + device.path + ": " +
+                  answer.error().message,
+              answer.error().hint);
 }
 
 }  // namespace blkrewind::io

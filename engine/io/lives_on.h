@@ -21,8 +21,9 @@ namespace blkrewind::io {
 //     disk. Another partition of the same disk does not count;
 //   - a loop device backed by it, if it is an image file; or by the same bytes of the same file, if
 //     it is a loop device.
-// What a file system does not tell is not followed: ZFS, FUSE, the network's.
-// Only reads /proc, sysfs and the directory's attributes; any thread. Errors: kIo, kNotFound.
+// What a file system never tells is not followed: ZFS, FUSE, the network's.
+// Only reads /proc, sysfs and the directory's attributes; any thread. Errors: kIo, kNotFound;
+// kPrecondition, with a hint, when a part of the way cannot be seen here: that is no "false".
 [[nodiscard]] Result<bool> lives_on(const std::string& directory, const DeviceInfo& device);
 
 }  // namespace blkrewind::io

@@ -34,6 +34,7 @@ class LocalEnv final : public Env {
 
   Status make_directory(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status rename_new(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status sync_directory(const std::string& path) override;
   Result<std::vector<std::string>> list_directory(const std::string& path) override;
@@ -55,6 +56,11 @@ class LocalEnv final : public Env {
   }
 
   Result<DeviceInfo> probe(const std::string& path) override { return probe_device(path); }
+  Result<DeviceInfo> probe(File& file) override {
+    auto* local = dynamic_cast<LocalFile*>(&file);
+    if (local == nullptr) return fail(Errc::kInternal, "a file of another Env");
+    return probe_opened(*local);
+  }
   Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
     return io::lives_on(directory, device);
   }
@@ -84,6 +90,29 @@ Status LocalEnv::make_directory(const std::string& path) {
 Status LocalEnv::rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) == 0) return {};
   return errno_error("cannot rename " + from + " to " + to);
+}
+
+Status LocalEnv::rename_new(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  // A file system that does not know the flag may have hard links, which never replace either.
+  bool renamed = false;
+  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+    renamed = ::link(from.c_str(), to.c_str()) == 0 && ::unlink(from.c_str()) == 0;
+  }
+  if (renamed) return {};
+  Error error = system_error(errno, "cannot rename " + from + " to " + to);
+  if (error.sys_errno == EEXIST) {
+    error.code = Errc::kAlreadyExists;
+    error.message = "there is a file " + to + " already";
+    return fail(std::move(error).with_hint("name a file that does not exist yet"));
+  }
+  if (error.sys_errno == EPERM || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOSYS) {
+    error.code = Errc::kUnsupported;
+    return fail(std::move(error).with_hint(
+        "this file system cannot give a file its name without the danger of replacing another; "
+        "use one that has hard links, or write to standard output"));
+  }
+  return tl::unexpected(std::move(error));
 }
 
 Status LocalEnv::remove(const std::string& path) {

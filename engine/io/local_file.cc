@@ -78,22 +78,46 @@ int claim_image(int fd, Access access) {
 
 bool is_usable(mode_t mode) { return S_ISREG(mode) || S_ISBLK(mode); }
 
+bool is_same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_rdev == b.st_rdev &&
+         (a.st_mode & S_IFMT) == (b.st_mode & S_IFMT);
+}
+
+tl::unexpected<Error> replaced(const std::string& path) {
+  return fail(Errc::kBusy, path + " was given to another file while it was being opened",
+              "see what it is now, then try again");
+}
+
+// Before we are a writer ourselves: a writer cannot tell whether it is the only one.
+Answer ask_other_writers(const std::string& path, const struct stat& named) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  struct stat status = {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0 || !is_same_file(status, named)) {
+    return Answer::kUnknown;
+  }
+  return open_for_writing_elsewhere(fd.get());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const OpenOptions& options) {
   const int access = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
   int flags = access | O_CLOEXEC | O_NOCTTY;
+  struct stat named = {};
+  Answer other_writers = Answer::kUnknown;
   if (options.create_new) {
     flags |= O_CREAT | O_EXCL;  // O_EXCL: nor through a symbolic link
   } else {
     // Asked first, since merely opening a FIFO waits and opening a tape rewinds it.
-    struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) {
+    if (::stat(path.c_str(), &named) != 0) {
       return tl::unexpected(open_error(errno, path, options));
     }
-    if (!is_usable(status.st_mode)) return not_a_disk(path);
+    if (!is_usable(named.st_mode)) return not_a_disk(path);
     // On a regular file O_EXCL without O_CREAT means nothing (open(2)).
-    if (options.exclusive_device && S_ISBLK(status.st_mode)) flags |= O_EXCL;
+    if (options.exclusive_device && S_ISBLK(named.st_mode)) flags |= O_EXCL;
+    if (options.exclusive_device && S_ISREG(named.st_mode) && access == O_RDWR) {
+      other_writers = ask_other_writers(path, named);
+    }
   }
 
   // O_DIRECT comes afterwards, by fcntl: with O_CREAT a file system without direct I/O would make
@@ -106,22 +130,27 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
 
   std::unique_ptr<LocalFile> file(new LocalFile(path, UniqueFd(opened)));
   file->access_flags_ = access;
-  BLKREWIND_TRY(file->learn(options));
+  file->other_writers_ = other_writers;
+  struct stat status = {};
+  if (::fstat(opened, &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
+  }
+  // What was asked of the path above must be true of what is open.
+  if (!options.create_new && !is_same_file(status, named)) return replaced(path);
+  BLKREWIND_TRY(file->learn(options, status));
   return file;
 }
 
-Status LocalFile::learn(const OpenOptions& options) {
-  struct stat status = {};
-  if (::fstat(fd_.get(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path_));
-  }
+Status LocalFile::learn(const OpenOptions& options, const struct stat& status) {
   if (!is_usable(status.st_mode)) return not_a_disk(path_);
+  exclusive_ = options.exclusive_device;
   is_block_device_ = S_ISBLK(status.st_mode);
   max_request_bytes_ = max_request_bytes_of(is_block_device_ ? status.st_rdev : status.st_dev);
   if (is_block_device_) BLKREWIND_TRY(learn_block_device(options, status.st_rdev));
   if (options.exclusive_device && !is_block_device_) {
     const int error = claim_image(fd_.get(), options.access);
     if (error != 0) return tl::unexpected(open_error(error, path_, options));
+    only_opener_ = is_only_opener(fd_.get());
   }
   if (options.direct) learn_alignment();
   return {};

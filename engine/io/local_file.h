@@ -1,15 +1,20 @@
 // A file or block device of the real machine.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/fd.h"
 #include "io/env.h"
 #include "io/loop_holes.h"
+#include "io/writers.h"
 #include "io/zeroing.h"
 
 namespace blkrewind::io {
@@ -24,7 +29,8 @@ namespace blkrewind::io {
 class LocalFile final : public File {
  public:
   // Errors: kInvalidArgument - neither a regular file nor a block device; kNotFound,
-  // kAlreadyExists, kBusy (held exclusively by somebody else), kIo, kNoSpace.
+  // kAlreadyExists, kBusy (held exclusively by another process, or the path was given to another
+  // file meanwhile), kIo, kNoSpace.
   [[nodiscard]] static Result<std::unique_ptr<File>> open(const std::string& path,
                                                           const OpenOptions& options);
 
@@ -39,6 +45,17 @@ class LocalFile final : public File {
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }
   // The logical sector of a block device; 1 for a regular file. What fallocate asks for.
   [[nodiscard]] std::uint32_t sector_bytes() const { return sector_bytes_; }
+  // Opened with exclusive_device.
+  [[nodiscard]] bool is_exclusive() const { return exclusive_; }
+  [[nodiscard]] bool is_writable() const { return access_flags_ == O_RDWR; }
+  // Of an image file that is open exclusively, as it was when it was opened.
+  // For writing: whether anything else had it open so; asked once, then unknown.
+  [[nodiscard]] Answer take_other_writers() {
+    return std::exchange(other_writers_, Answer::kUnknown);
+  }
+  // Nothing else had it open, not even for reading.
+  [[nodiscard]] bool was_only_opener() const { return only_opener_; }
+
   // The descriptor the file was opened with: for everything but unaligned transfers.
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool is_direct(std::uint64_t offset, std::uint64_t length,
@@ -54,7 +71,7 @@ class LocalFile final : public File {
 
  private:
   LocalFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
-  [[nodiscard]] Status learn(const OpenOptions& options);
+  [[nodiscard]] Status learn(const OpenOptions& options, const struct stat& status);
   [[nodiscard]] Status learn_block_device(const OpenOptions& options, dev_t device);
   void learn_alignment();
 
@@ -63,6 +80,9 @@ class LocalFile final : public File {
   std::unique_ptr<LoopHoles> loop_holes_;  // of a loop device that is ours alone; else null
   int access_flags_ = 0;                   // O_RDONLY or O_RDWR
   bool is_block_device_ = false;
+  bool exclusive_ = false;
+  bool only_opener_ = false;
+  Answer other_writers_ = Answer::kUnknown;
   bool direct_ = false;
   std::uint32_t sector_bytes_ = 1;
   std::uint32_t alignment_bytes_ = 1;

@@ -1,8 +1,10 @@
 #include "io/mounts.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +20,11 @@ namespace {
 // These files are larger than any attribute, and may be cut anywhere: read to the end.
 Result<std::string> read_whole(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct statfs status {};
+  if (fd.valid() && (::fstatfs(fd.get(), &status) != 0 || status.f_type != PROC_SUPER_MAGIC)) {
+    return fail(Errc::kIo, path + " is not one of the proc file system",
+                "mount it: mount -t proc proc /proc");
+  }
   std::string text;
   std::array<char, 16384> part{};
   while (true) {
@@ -125,6 +132,8 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
   return mounts;
 }
 
+std::string read_list(const std::string& path) { return read_whole(path).value_or(std::string()); }
+
 Result<std::vector<Mount>> read_mounts() {
   BLKREWIND_ASSIGN(const std::string text, read_whole("/proc/self/mountinfo"));
   return parse_mountinfo(text);
@@ -145,14 +154,16 @@ Result<std::vector<Swap>> read_swaps() {
     }
     Swap swap;
     swap.path = unescape_octal(fields[0]);
+    swap.is_file = fields.size() > 1 && fields[1] == "file";
+    // Else deleted, or of another mount namespace, where the path may be another file as well.
     struct stat file {};
-    if (::stat(swap.path.c_str(), &file) != 0) {
-      continue;  // deleted, or of another mount namespace: cannot be told apart by its path
-    }
-    if (S_ISBLK(file.st_mode)) {
-      swap.device = file.st_rdev;
-    } else {
-      swap.file = {.device = file.st_dev, .inode = file.st_ino};
+    if (::stat(swap.path.c_str(), &file) == 0 && S_ISBLK(file.st_mode) == !swap.is_file) {
+      swap.visible = true;
+      if (S_ISBLK(file.st_mode)) {
+        swap.device = file.st_rdev;
+      } else {
+        swap.file = {.device = file.st_dev, .inode = file.st_ino};
+      }
     }
     swaps.push_back(std::move(swap));
   }

@@ -27,13 +27,19 @@ struct Mount {
 // One line of /proc/swaps.
 struct Swap {
   std::string path;
+  bool visible = false;     // the path leads to it here: one of the two below is known
+  bool is_file = false;     // as the kernel says, also of one that is not visible
   DeviceNumber device = 0;  // when it is a block device
   FileId file;              // when it is a swap file
 };
 
-// Errors: kIo when /proc is not there. Without these two nobody can say that a device is free.
+// Errors: kIo when /proc is not there, or another file system is. Without these two no device can
+// be called free.
 [[nodiscard]] Result<std::vector<Mount>> read_mounts();
 [[nodiscard]] Result<std::vector<Swap>> read_swaps();
+
+// All of another list in /proc; empty when it cannot be read.
+[[nodiscard]] std::string read_list(const std::string& path);
 
 // For tests: the parsers alone. Lines that make no sense are left out.
 [[nodiscard]] std::vector<Mount> parse_mountinfo(std::string_view text);

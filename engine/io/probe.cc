@@ -16,7 +16,9 @@
 #include "base/fd.h"
 #include "blkrewind/shell.h"
 #include "io/blkid_identity.h"
+#include "io/file_lock.h"
 #include "io/loops.h"
+#include "io/stays.h"
 #include "io/sysfs.h"
 #include "io/usage.h"
 
@@ -52,17 +54,36 @@ Error io_error(int sys_errno, std::string message) {
   return error;
 }
 
-Result<std::string> resolve(const std::string& path) {
+Error cannot_find(int sys_errno, const std::string& path) {
+  Error error = system_error(sys_errno, "cannot find " + path);
+  if (sys_errno == ENOENT || sys_errno == ENOTDIR) {
+    error.code = Errc::kNotFound;
+    return std::move(error).with_hint("check the name: lsblk lists the block devices");
+  }
+  return io_error(sys_errno, error.message);
+}
+
+tl::unexpected<Error> replaced(const std::string& path) {
+  return fail(Errc::kBusy, path + " was given to another device or file while it was looked at",
+              "see what it is now, then try again");
+}
+
+// Nodes differ, as in a container's own /dev, and are the same device.
+bool is_same(const struct stat& a, const struct stat& b) {
+  if (S_ISBLK(a.st_mode) || S_ISBLK(b.st_mode)) {
+    return S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev;
+  }
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// Where what is open stands, without symbolic links.
+Result<std::string> real_path_of(const std::string& path, const struct stat& opened) {
+  struct stat named {};
+  if (::stat(path.c_str(), &named) != 0 || !is_same(named, opened)) return replaced(path);
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
                                                          &std::free);
-  if (real == nullptr) {
-    Error error = system_error(errno, "cannot find " + path);
-    if (error.sys_errno == ENOENT || error.sys_errno == ENOTDIR) {
-      error.code = Errc::kNotFound;
-      return fail(std::move(error).with_hint("check the name: lsblk lists the block devices"));
-    }
-    return fail(io_error(error.sys_errno, error.message));
-  }
+  if (real == nullptr) return fail(cannot_find(errno, path));
+  if (::stat(real.get(), &named) != 0 || !is_same(named, opened)) return replaced(path);
   return std::string(real.get());
 }
 
@@ -111,29 +132,8 @@ void read_hardware_identity(DeviceNumber device, DeviceIdentity& identity) {
   }
 }
 
-// Open file description locks on it: how a virtual machine (QEMU) guards its image. It is the only
-// sign of use that a regular file gives; and a block device that such a machine has opened without
-// O_EXCL gives no other either.
-bool is_locked(int fd) {
-  struct flock range {};
-  range.l_type = F_WRLCK;
-  range.l_whence = SEEK_SET;  // with l_start = l_len = 0: all of it
-  return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
-}
-
-// A process that was killed lets go of its files only when the kernel has ended its requests, a
-// moment after it is gone. So a refusal for a holder that cannot be named is not given at once.
-template <class Held>
-bool stays_held(const Held& held) {
-  constexpr int kLooks = 50;
-  constexpr useconds_t kPauseMicroseconds = 10000;
-  for (int look = 1; held(); ++look) {
-    if (look == kLooks) return true;
-    ::usleep(kPauseMicroseconds);
-  }
-  return false;
-}
-
+// Open file description locks on it: how a virtual machine (QEMU) guards its image, and how it
+// shows itself on a block device that it has opened without O_EXCL.
 void add_lock_use(int fd, DeviceInfo& info) {
   if (stays_held([&] { return is_locked(fd); })) {
     info.used_by.push_back({"locked by another program, for example a running virtual machine",
@@ -141,33 +141,71 @@ void add_lock_use(int fd, DeviceInfo& info) {
   }
 }
 
-Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& info) {
+// A descriptor to ask, and what is known of it from its opening.
+struct Subject {
+  int fd = -1;        // of the open file itself: its locks and its hold are no use
+  int bytes_fd = -1;  // takes unaligned reads
+  bool exclusive = false;
+  bool for_operation = false;  // also look for writers
+  bool writable = false;
+  Answer other_writers = Answer::kUnknown;  // from before it was opened for writing
+  bool only_opener = false;
+};
+
+void add_writer(const Sought& sought, DeviceInfo& info) {
+  if (const auto writer = find_lasting_writer(sought)) {
+    info.used_by.push_back(
+        {"open for writing in " + writer->program + " (process " + std::to_string(writer->process) +
+             ", " + writer->path + ")",
+         "end that program, or let it close the device: lsof " + shell_word(info.real_path)});
+  }
+}
+
+// What is below a loop device, through the descriptor that is open: its node may not be in /dev, or
+// be another device.
+void ask_driver_of_loop(int fd, DeviceNumber device, DeviceIdentity& identity) {
+  const auto loop = ask_loop_device(whole_disk(device), fd).value_or(std::nullopt);
+  if (!loop || !loop->backing_known) return;
+  identity.backing_id = loop->backing_device != 0
+                            ? FileId{.device = loop->backing_device, .inode = 0}
+                            : loop->backing;
+  identity.backing_offset = loop->range.offset + partition_start_bytes(device);
+}
+
+Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo& info) {
+  const int fd = subject.fd;
   info.kind = DeviceKind::kBlock;
   info.major = major(status.st_rdev);
   info.minor = minor(status.st_rdev);
-  if (::access(sysfs_directory(status.st_rdev).c_str(), F_OK) != 0) {
+  const auto known = ask_attribute(sysfs_directory(status.st_rdev) + "/dev");
+  if (!known || !*known) {
     return fail(Errc::kUnsupported,
-                "cannot tell who uses " + info.path + ": sysfs does not know the device",
-                "mount the sys file system on /sys");
+                "cannot tell who uses " + info.path + ": " +
+                    (known ? "sysfs does not know the device" : known.error().message),
+                known ? "name the device by its own node: lsblk lists them" : known.error().hint);
   }
   int sector_bytes = 0;
   int read_only = 0;
-  if (::ioctl(fd.get(), BLKGETSIZE64, &info.size_bytes) != 0 ||
-      ::ioctl(fd.get(), BLKSSZGET, &sector_bytes) != 0 ||
-      ::ioctl(fd.get(), BLKROGET, &read_only) != 0) {
+  if (::ioctl(fd, BLKGETSIZE64, &info.size_bytes) != 0 ||
+      ::ioctl(fd, BLKSSZGET, &sector_bytes) != 0 || ::ioctl(fd, BLKROGET, &read_only) != 0) {
     return fail(io_error(errno, "cannot ask " + info.path + " for its size"));
   }
   info.logical_sector_bytes = static_cast<std::uint32_t>(sector_bytes);
   info.read_only = read_only != 0;
   read_hardware_identity(status.st_rdev, info.identity);
-  BLKREWIND_ASSIGN(info.used_by, uses_of_device(status.st_rdev));
-  add_lock_use(fd.get(), info);
-  if (info.used_by.empty()) {
+  ask_driver_of_loop(fd, status.st_rdev, info.identity);
+  BLKREWIND_ASSIGN(Uses uses, uses_of_device(status.st_rdev, fd));
+  info.used_by = std::move(uses.used_by);
+  info.unknown = std::move(uses.unknown);
+  add_lock_use(fd, info);
+  if (info.used_by.empty() && subject.for_operation) add_writer(uses.kin, info);
+  if (info.used_by.empty() && !subject.exclusive) {
     // Last, and only when nothing else was found: for this moment we are the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
     // bd_may_claim), and mounts of other mount namespaces.
     const auto held = [&] {
-      const UniqueFd exclusive(::open(info.real_path.c_str(), kLookFlags | O_EXCL));
+      const std::string self = "/proc/self/fd/" + std::to_string(fd);
+      const UniqueFd exclusive(::open(self.c_str(), kLookFlags | O_EXCL));
       return !exclusive.valid() && errno == EBUSY;
     };
     if (stays_held(held)) {
@@ -181,51 +219,91 @@ Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& in
   return {};
 }
 
-Status probe_file(const UniqueFd& fd, const struct stat& status, DeviceInfo& info) {
+Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo& info) {
   info.kind = DeviceKind::kFile;
   info.size_bytes = static_cast<std::uint64_t>(status.st_size);
   info.identity.backing_id = {.device = status.st_dev, .inode = status.st_ino};
   // Also refused on a file system mounted read-only, and for an immutable file even to root.
-  info.read_only = ::faccessat(AT_FDCWD, info.real_path.c_str(), W_OK, AT_EACCESS) != 0;
-  BLKREWIND_ASSIGN(info.used_by, uses_of_file(info.identity.backing_id));
-  add_lock_use(fd.get(), info);
+  const std::string self = "/proc/self/fd/" + std::to_string(subject.fd);
+  info.read_only = ::faccessat(AT_FDCWD, self.c_str(), W_OK, AT_EACCESS) != 0;
+  BLKREWIND_ASSIGN(Uses uses, uses_of_file(info.identity.backing_id));
+  info.used_by = std::move(uses.used_by);
+  // A loop device, and swap, have the file open: where nothing else has, there is neither, whatever
+  // could not be looked at.
+  const bool alone = subject.only_opener ||
+                     (!uses.unknown.empty() && !subject.exclusive && is_only_opener(subject.fd));
+  if (!alone) info.unknown = std::move(uses.unknown);
+  add_lock_use(subject.fd, info);
+  if (!info.used_by.empty() || !subject.for_operation) return {};
+  const Answer written =
+      subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
+  if (written != Answer::kNo) {
+    add_writer(uses.kin, info);
+    if (info.used_by.empty() && written == Answer::kYes) {
+      info.used_by.push_back(
+          {"open for writing in a process that is not to be seen here, or in the kernel itself",
+           "look for it as root outside of containers: lsof " + shell_word(info.real_path) +
+               "; then for NFS, iSCSI and loop devices that serve it"});
+    }
+  }
   return {};
+}
+
+Result<DeviceInfo> probe_subject(const Subject& subject, const std::string& path) {
+  DeviceInfo info;
+  info.path = path;
+  struct stat status {};
+  if (::fstat(subject.fd, &status) != 0) {
+    return fail(io_error(errno, "cannot look at " + path));
+  }
+  BLKREWIND_ASSIGN(info.real_path, real_path_of(path, status));
+  info.modified_at = status.st_mtim.tv_sec;
+  if (S_ISBLK(status.st_mode)) {
+    BLKREWIND_TRY(probe_block(subject, status, info));
+  } else {
+    BLKREWIND_TRY(probe_file(subject, status, info));
+  }
+  read_content_identity(subject.bytes_fd, info.identity);
+  info.identity.boot_id = read_attribute("/proc/sys/kernel/random/boot_id");
+  return info;
 }
 
 }  // namespace
 
 Result<DeviceInfo> probe_device(const std::string& path) {
-  DeviceInfo info;
-  info.path = path;
-  BLKREWIND_ASSIGN(info.real_path, resolve(path));
-
   // Before the open: opening a device of the wrong kind may have effects (a tape rewinds).
   struct stat status {};
-  if (::stat(info.real_path.c_str(), &status) != 0) {
-    return fail(io_error(errno, "cannot look at " + path));
-  }
+  if (::stat(path.c_str(), &status) != 0) return fail(cannot_find(errno, path));
   if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {
     return fail(Errc::kInvalidArgument,
                 path + " is " + kind_name(status.st_mode) + ", not a block device or an image file",
                 "name a block device (lsblk lists them) or an image file");
   }
-  const UniqueFd fd(::open(info.real_path.c_str(), kLookFlags));
+  const UniqueFd fd(::open(path.c_str(), kLookFlags));
   if (!fd.valid()) {
     return fail(io_error(errno, "cannot open " + path));
   }
-  if (::fstat(fd.get(), &status) != 0) {
+  struct stat opened {};
+  if (::fstat(fd.get(), &opened) != 0) {
     return fail(io_error(errno, "cannot look at " + path));
   }
-  if (S_ISBLK(status.st_mode)) {
-    BLKREWIND_TRY(probe_block(fd, status, info));
-  } else if (S_ISREG(status.st_mode)) {
-    BLKREWIND_TRY(probe_file(fd, status, info));
-  } else {
-    return fail(Errc::kBusy, path + " was replaced while it was being looked at", "try again");
+  if (!is_same(opened, status)) return replaced(path);
+  return probe_subject({.fd = fd.get(), .bytes_fd = fd.get()}, path);
+}
+
+Result<DeviceInfo> probe_opened(LocalFile& file) {
+  Subject subject;
+  subject.fd = file.fd();
+  subject.exclusive = file.is_exclusive();
+  subject.for_operation = true;
+  subject.writable = file.is_writable();
+  subject.other_writers = file.take_other_writers();
+  subject.only_opener = file.was_only_opener();
+  subject.bytes_fd = file.buffered_fd();
+  if (subject.bytes_fd < 0) {
+    return fail(io_error(-subject.bytes_fd, "cannot open " + file.path() + " a second time"));
   }
-  read_content_identity(fd.get(), info.identity);
-  info.identity.boot_id = read_attribute("/proc/sys/kernel/random/boot_id");
-  return info;
+  return probe_subject(subject, file.path());
 }
 
 }  // namespace blkrewind::io

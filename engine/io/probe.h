@@ -1,14 +1,17 @@
-// What a path is, how large, and who uses it.
+// What a device or image file is, how large, and who uses it.
 //
-// Reads only: sysfs, /proc, ioctl queries and the bytes that libblkid looks at. The one open that
-// the kernel can notice is a momentary O_EXCL one, taken last to learn whether somebody else holds
-// the device, and closed again at once. Any thread may call, several at a time.
+// All of it is asked of an open descriptor, or of sysfs by that descriptor's device number: the
+// path is resolved once. Reads only: sysfs, /proc, ioctl queries and the bytes that libblkid looks
+// at. The kernel can notice two things: a momentary O_EXCL open, taken last to learn whether
+// another process holds the device, and a momentary lease on an image file. Any thread may call,
+// several at a time.
 #pragma once
 
 #include <string>
 
 #include "blkrewind/error.h"
 #include "io/device_info.h"
+#include "io/local_file.h"
 
 namespace blkrewind::io {
 
@@ -17,5 +20,8 @@ namespace blkrewind::io {
 // Errors: kNotFound - nothing of that name; kInvalidArgument - neither a block device nor a regular
 // file; kIo (errno) - it cannot be opened or asked for its size.
 [[nodiscard]] Result<DeviceInfo> probe_device(const std::string& path);
+
+// The same of an open file, with those who have it open for writing; see Env::probe(File&).
+[[nodiscard]] Result<DeviceInfo> probe_opened(LocalFile& file);
 
 }  // namespace blkrewind::io

@@ -1,15 +1,23 @@
 #include "io/usage.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "base/fd.h"
 #include "blkrewind/shell.h"
+#include "io/file_lock.h"
 #include "io/loops.h"
 #include "io/mounts.h"
+#include "io/stays.h"
 
 namespace blkrewind::io {
 namespace {
@@ -41,31 +49,103 @@ std::string holder_text(DeviceNumber holder) {
   return "held by " + name + (dm_name.empty() ? "" : " (" + dm_name + ")");
 }
 
+// Locks on the file below a loop device: how another operation of ours holds an image, and a
+// virtual machine its own.
+bool file_is_locked(const LoopDevice& loop) {
+  const UniqueFd fd(::open(loop.backing_file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (fd.valid() && ::fstat(fd.get(), &status) == 0 &&
+      FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
+    return is_locked(fd.get());
+  }
+  // Under another path, or deleted. The list of locks goes by the file system's number, which on
+  // btrfs is not the one that stat(2) tells.
+  std::array<char, 64> id{};
+  (void)std::snprintf(id.data(), id.size(), " %02x:%02x:%llu ", major(loop.backing.device),
+                      minor(loop.backing.device),
+                      static_cast<unsigned long long>(loop.backing.inode));
+  return read_list("/proc/locks").find(id.data()) != std::string::npos;
+}
+
 // One state of the machine, read once, walked from the target outwards.
 class Survey {
  public:
   [[nodiscard]] Status read() {
     BLKREWIND_ASSIGN(mounts_, read_mounts());
     BLKREWIND_ASSIGN(swaps_, read_swaps());
-    loops_ = loop_devices();
+    (void)known(ask_loop_devices(), loops_);
     return {};
   }
 
-  [[nodiscard]] std::vector<UsedBy> of_device(DeviceNumber target) {
+  [[nodiscard]] Uses of_device(DeviceNumber target, int fd) {
+    uses_.kin.devices.insert(target);
+    std::vector<DeviceNumber> partitions;
+    if (known(ask_partitions(target), partitions)) {
+      uses_.kin.devices.insert(partitions.begin(), partitions.end());
+    }
     above(target, {}, true);
-    below(target);
-    return std::move(found_);
+    below(target, fd);
+    unknown_loops();
+    return std::move(uses_);
   }
 
-  [[nodiscard]] std::vector<UsedBy> of_file(const FileId& file) {
+  [[nodiscard]] Uses of_file(const FileId& file) {
+    uses_.kin.files.push_back(file);
     file_uses(file, {}, {}, nullptr);
-    return std::move(found_);
+    for (const Mount& mount : mounts_) {
+      // A file system in a file without a loop device: erofs.
+      struct stat source {};
+      if (mount.type == "erofs" && ::stat(mount.source.c_str(), &source) == 0 &&
+          FileId{.device = source.st_dev, .inode = source.st_ino} == file) {
+        add({}, "mounted on " + mount.mount_point,
+            "unmount it: umount " + shell_word(mount.mount_point));
+      }
+    }
+    for (const Swap& swap : swaps_) {
+      if (swap.is_file && !swap.visible) {
+        unknown({"the swap file " + swap.path + " of /proc/swaps is not to be seen here",
+                 "run it outside of the container, or stop swapping on it: swapoff"});
+      }
+    }
+    unknown_loops();
+    return std::move(uses_);
   }
 
  private:
+  void unknown(Unknown what) {
+    const auto same = [&](const Unknown& each) { return each.what == what.what; };
+    if (std::none_of(uses_.unknown.begin(), uses_.unknown.end(), same)) {
+      uses_.unknown.push_back(std::move(what));
+    }
+  }
+
+  // The answer into `value`; or what is missing for it is noted, and `value` stays as it is.
+  template <class T>
+  bool known(Result<T> answer, T& value) {
+    if (answer) {
+      value = *std::move(answer);
+      return true;
+    }
+    unknown({std::move(answer.error().message), std::move(answer.error().hint)});
+    return false;
+  }
+
+  void unknown_loops() {
+    for (const LoopDevice& loop : loops_) {
+      if (loop.backing_known || visited_.contains(loop.device)) continue;
+      const std::string numbers =
+          std::to_string(major(loop.device)) + " " + std::to_string(minor(loop.device));
+      unknown({"what " + loop.node +
+                   " stands on cannot be asked: its node is not here, or may not "
+                   "be opened",
+               "make the node (mknod " + loop.node + " b " + numbers +
+                   "), or run it as root outside of the container"});
+    }
+  }
+
   // `subject`: who is used, "" for the target itself, else "partition /dev/loop0p1".
   void add(const std::string& subject, const std::string& what, std::string hint) {
-    found_.push_back({subject.empty() ? what : subject + " is " + what, std::move(hint)});
+    uses_.used_by.push_back({subject.empty() ? what : subject + " is " + what, std::move(hint)});
   }
 
   // What stands on `device`. Reasons found deeper come first, as they must be undone first.
@@ -74,16 +154,20 @@ class Survey {
       return;
     }
     if (with_partitions) {
-      for (const DeviceNumber partition : partitions_of(device)) {
+      std::vector<DeviceNumber> partitions;
+      (void)known(ask_partitions(device), partitions);
+      for (const DeviceNumber partition : partitions) {
         above(partition, "partition " + node_path(partition), false);
       }
     }
     for (const LoopDevice& loop : loops_) {
-      if (loop.backing_device == device) {
+      if (loop.backing_known && loop.backing_device == device) {
         loop_use(loop, subject);
       }
     }
-    for (const DeviceNumber holder : holders_of(device)) {
+    std::vector<DeviceNumber> holders;
+    (void)known(ask_holders(device), holders);
+    for (const DeviceNumber holder : holders) {
       above(holder, node_path(holder) + " on it", true);
       add(subject, holder_text(holder), holder_hint(holder));
     }
@@ -99,7 +183,7 @@ class Survey {
                                     : "unmount it: umount " + shell_word(mount->mount_point));
     }
     for (const Swap& swap : swaps_) {
-      if (swap.device == device) {
+      if (swap.visible && swap.device == device) {
         add(subject, "used as swap", "stop swapping on it: swapoff " + shell_word(swap.path));
       }
     }
@@ -111,8 +195,8 @@ class Survey {
       return;
     }
     above(loop.device, loop.node + " on it", true);
-    found_.push_back({(subject.empty() ? "" : subject + " ") + "backs " + loop.node,
-                      "detach it: losetup -d " + loop.node});
+    uses_.used_by.push_back({(subject.empty() ? "" : subject + " ") + "backs " + loop.node,
+                             "detach it: losetup -d " + loop.node});
   }
 
   // Swap on the file, and loop devices that show bytes of `range` of it (empty: any byte).
@@ -120,35 +204,48 @@ class Survey {
                  const LoopDevice* except) {
     for (const LoopDevice& loop : loops_) {
       const bool is_other = except == nullptr || loop.device != except->device;
-      if (is_other && loop.backing == file && loop.backing_device == 0 &&
+      if (is_other && loop.backing_known && loop.backing == file && loop.backing_device == 0 &&
           (range.empty() || ranges_overlap(loop.range, range))) {
         loop_use(loop, subject);
       }
     }
     for (const Swap& swap : swaps_) {
-      if (swap.device == 0 && swap.file == file) {
+      if (swap.visible && swap.device == 0 && swap.file == file) {
         add(subject, "used as swap", "stop swapping on it: swapoff " + shell_word(swap.path));
       }
     }
   }
 
-  // What the device is cut from: rewriting it rewrites a part of that.
-  void below(DeviceNumber device) {
-    const DeviceNumber whole = whole_disk(device);
+  // What the device is cut from: rewriting it rewrites a part of that. `fd`: of the device, or -1.
+  void below(DeviceNumber device, int fd) {
+    DeviceNumber whole = device;
+    (void)known(ask_whole_disk(device), whole);
+    uses_.kin.devices.insert(whole);
     if (whole != device) {
       above(whole, "its whole disk " + node_path(whole), false);
     }
-    const auto loop = loop_device(whole);
-    if (!loop) {
+    std::optional<LoopDevice> loop;
+    if (!known(ask_loop_device(whole, fd), loop) || !loop) {
       return;
     }
-    if (loop->backing_device != 0) {
+    visited_.insert(whole);
+    if (!loop->backing_known) {
+      unknown({"what " + loop->node + " stands on cannot be asked: its node is not here",
+               "run it where the node is"});
+    } else if (loop->backing_device != 0) {
+      uses_.kin.devices.insert(loop->backing_device);
       above(loop->backing_device, "its backing device " + node_path(loop->backing_device), true);
-      below(loop->backing_device);
-    } else if (loop->backing.inode != 0) {
+      below(loop->backing_device, -1);
+    } else {
+      uses_.kin.files.push_back(loop->backing);
       const Extent range = {loop->range.offset + partition_start_bytes(device),
                             device_size_bytes(device)};
       file_uses(loop->backing, range, "its backing file", &*loop);
+      if (stays_held([&] { return file_is_locked(*loop); })) {
+        add("its backing file",
+            "locked by another program, for example a running virtual machine or blkrewind",
+            "stop that program: lslocks tells which one");
+      }
     }
   }
 
@@ -156,18 +253,18 @@ class Survey {
   std::vector<Swap> swaps_;
   std::vector<LoopDevice> loops_;
   std::set<DeviceNumber> visited_;
-  std::vector<UsedBy> found_;
+  Uses uses_;
 };
 
 }  // namespace
 
-Result<std::vector<UsedBy>> uses_of_device(DeviceNumber device) {
+Result<Uses> uses_of_device(DeviceNumber device, int fd) {
   Survey survey;
   BLKREWIND_TRY(survey.read());
-  return survey.of_device(device);
+  return survey.of_device(device, fd);
 }
 
-Result<std::vector<UsedBy>> uses_of_file(const FileId& file) {
+Result<Uses> uses_of_file(const FileId& file) {
   Survey survey;
   BLKREWIND_TRY(survey.read());
   return survey.of_file(file);

@@ -165,6 +165,11 @@ Status MemoryEnv::rename(const std::string& from, const std::string& to) {
   return {};
 }
 
+Status MemoryEnv::rename_new(const std::string& from, const std::string& to) {
+  if (inodes_.contains(to)) return cannot("rename", from, EEXIST);
+  return rename(from, to);
+}
+
 Status MemoryEnv::remove(const std::string& path) {
   if (inodes_.erase(path) == 0) return cannot("remove", path, ENOENT);
   return {};
@@ -229,6 +234,8 @@ Result<io::DeviceInfo> MemoryEnv::probe(const std::string& path) {
   info.identity.backing_id = {1, inode->number};
   return info;
 }
+
+Result<io::DeviceInfo> MemoryEnv::probe(io::File& file) { return probe(file.path()); }
 
 Result<bool> MemoryEnv::lives_on(const std::string& /*directory*/,
                                  const io::DeviceInfo& /*device*/) {

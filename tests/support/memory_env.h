@@ -35,6 +35,7 @@ class MemoryEnv final : public io::Env {
       const io::QueueOptions& options) override;
   [[nodiscard]] Status make_directory(const std::string& path) override;
   [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
+  [[nodiscard]] Status rename_new(const std::string& from, const std::string& to) override;
   [[nodiscard]] Status remove(const std::string& path) override;
   [[nodiscard]] Status sync_directory(const std::string& path) override;
   [[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path) override;
@@ -52,6 +53,7 @@ class MemoryEnv final : public io::Env {
   [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
   // A regular file with no identity but its place.
   [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
+  [[nodiscard]] Result<io::DeviceInfo> probe(io::File& file) override;
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,
                                       const io::DeviceInfo& device) override;
 

@@ -166,6 +166,18 @@ void SimulatedEnv::set_used_by(const std::string& path, std::vector<io::UsedBy> 
   });
 }
 
+void SimulatedEnv::set_unknown(const std::string& path, std::vector<io::Unknown> unknown) {
+  disk_->with([&](auto& inside) {
+    inside.state.at(must_find(inside.state, path)).unknown = std::move(unknown);
+  });
+}
+
+void SimulatedEnv::set_writer(const std::string& path, std::vector<io::UsedBy> writers) {
+  disk_->with([&](auto& inside) {
+    inside.state.at(must_find(inside.state, path)).writers = std::move(writers);
+  });
+}
+
 void SimulatedEnv::set_holds_store(const std::string& path, bool holds_store) {
   disk_->with([&](auto& inside) {
     inside.state.at(must_find(inside.state, path)).holds_store = holds_store;

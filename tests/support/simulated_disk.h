@@ -62,12 +62,16 @@ class SimulatedDisk {
 
   [[nodiscard]] int make_directory(const std::string& path);
   [[nodiscard]] int rename(const std::string& from, const std::string& to);
+  // EEXIST when `to` is a name already.
+  [[nodiscard]] int rename_new(const std::string& from, const std::string& to);
   [[nodiscard]] int remove(const std::string& path);
   [[nodiscard]] int sync_directory(const std::string& path);
   [[nodiscard]] Outcome<std::vector<std::string>> list_directory(const std::string& path);
   // The inode that the path names; an operation of that kind for faults.
   [[nodiscard]] Outcome<InodeId> look(OpKind kind, const std::string& path);
   [[nodiscard]] Outcome<io::DeviceInfo> probe(const std::string& path);
+  // Of what is open, with its writers. EXDEV when its path leads to another file now.
+  [[nodiscard]] Outcome<io::DeviceInfo> probe(const Handle& handle);
 
   // What a flush that is submitted now covers.
   [[nodiscard]] std::uint64_t operations();
@@ -112,6 +116,8 @@ class SimulatedDisk {
   void make_pending(Inode& inode, DataOp op);
 
   [[nodiscard]] int create(const std::string& path, InodeType type, const LoggedOp& logged);
+  [[nodiscard]] static io::DeviceInfo describe(const State& state, InodeId id,
+                                               const std::string& path);
   [[nodiscard]] int do_rename(const std::string& from, const std::string& to,
                               const LoggedOp& logged);
   [[nodiscard]] int do_remove(const std::string& path, const LoggedOp& logged);

@@ -27,13 +27,19 @@ Status SimulatedEnv::status(OpKind kind, const std::string& path, int error) con
 Result<std::unique_ptr<io::File>> SimulatedEnv::open(const std::string& path,
                                                      const io::OpenOptions& options) {
   const bool writable = options.access == io::Access::kReadWrite;
+  const auto happen_once = [&](std::function<void()>& what) {
+    if (options.exclusive_device && what) std::exchange(what, nullptr)();
+  };
+  happen_once(before_claim_);
   auto handle =
       disk_->open(path, writable, options.direct, options.create_new, options.exclusive_device);
   if (!handle) {
     BLKREWIND_TRY(
         status(options.create_new ? OpKind::kCreate : OpKind::kOpen, path, handle.error()));
   }
-  return std::make_unique<SimulatedFile>(disk_, *std::move(handle));
+  auto file = std::make_unique<SimulatedFile>(disk_, *std::move(handle));
+  happen_once(after_claim_);
+  return file;
 }
 
 Result<std::unique_ptr<io::Queue>> SimulatedEnv::make_queue(const io::QueueOptions& options) {
@@ -51,6 +57,13 @@ Status SimulatedEnv::make_directory(const std::string& path) {
 
 Status SimulatedEnv::rename(const std::string& from, const std::string& to) {
   return status(OpKind::kRename, from, disk_->rename(from, to));
+}
+
+Status SimulatedEnv::rename_new(const std::string& from, const std::string& to) {
+  const int error = disk_->rename_new(from, to);
+  if (error != EEXIST) return status(OpKind::kRename, from, error);
+  return fail(Errc::kAlreadyExists, "there is a file " + to + " already",
+              "name a file that does not exist yet");
 }
 
 Status SimulatedEnv::remove(const std::string& path) {
@@ -135,6 +148,19 @@ Result<io::DeviceInfo> SimulatedEnv::probe(const std::string& path) {
     BLKREWIND_TRY(status(OpKind::kLook, path, info.error()));
   }
   return *std::move(info);
+}
+
+Result<io::DeviceInfo> SimulatedEnv::probe(io::File& file) {
+  const auto* simulated = dynamic_cast<SimulatedFile*>(&file);
+  if (simulated == nullptr) return fail(Errc::kInternal, "a file of another Env");
+  auto info = disk_->probe(simulated->handle());
+  if (info) return *std::move(info);
+  if (info.error() == EXDEV) {
+    return fail(Errc::kBusy, file.path() + " was given to another device while it was looked at",
+                "see what it is now, then try again");
+  }
+  BLKREWIND_TRY(status(OpKind::kLook, file.path(), info.error()));
+  return fail(Errc::kInternal, "unreachable");
 }
 
 Result<bool> SimulatedEnv::lives_on(const std::string& directory, const io::DeviceInfo& device) {

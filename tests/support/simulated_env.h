@@ -61,6 +61,7 @@ class SimulatedEnv final : public io::Env {
       const io::QueueOptions& options) override;
   [[nodiscard]] Status make_directory(const std::string& path) override;
   [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
+  [[nodiscard]] Status rename_new(const std::string& from, const std::string& to) override;
   [[nodiscard]] Status remove(const std::string& path) override;
   [[nodiscard]] Status sync_directory(const std::string& path) override;
   [[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path) override;
@@ -79,6 +80,7 @@ class SimulatedEnv final : public io::Env {
                                                        io::LockMode mode) override;
   [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
   [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
+  [[nodiscard]] Result<io::DeviceInfo> probe(io::File& file) override;
   // False, unless set_holds_store() said otherwise about the device.
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,
                                       const io::DeviceInfo& device) override;
@@ -131,9 +133,16 @@ class SimulatedEnv final : public io::Env {
   void set_read_only(const std::string& path, bool read_only);
   // Such a block device cannot be opened with exclusive_device either.
   void set_used_by(const std::string& path, std::vector<io::UsedBy> used_by);
+  void set_unknown(const std::string& path, std::vector<io::Unknown> unknown);
+  // Shown by probe(File&) alone, as writers are.
+  void set_writer(const std::string& path, std::vector<io::UsedBy> writers);
   void set_holds_store(const std::string& path, bool holds_store);
   // Something that another process does just when a folder has been listed; once.
   void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
+  // The same just before, and just after, a device is opened with exclusive_device; each once. They
+  // may call rename(), set_size() and the like, but not open a device themselves.
+  void set_before_claim(std::function<void()> happens) { before_claim_ = std::move(happens); }
+  void set_after_claim(std::function<void()> happens) { after_claim_ = std::move(happens); }
   // Of all queues so far, the most memory that one wanted for its slots.
   [[nodiscard]] std::uint64_t largest_pool_bytes() const { return largest_pool_bytes_; }
   // Is told of every operation of a queue that changes a file, before it does; poke() is none. Must
@@ -155,6 +164,8 @@ class SimulatedEnv final : public io::Env {
   std::shared_ptr<SimulatedDisk> disk_;
   std::shared_ptr<LockTable> locks_ = std::make_shared<LockTable>();
   std::function<void()> after_listing_;
+  std::function<void()> before_claim_;
+  std::function<void()> after_claim_;
   std::uint64_t largest_pool_bytes_ = 0;
 };
 

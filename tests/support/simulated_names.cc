@@ -87,6 +87,16 @@ int SimulatedDisk::rename(const std::string& from, const std::string& to) {
   return finish(std::move(logged), error);
 }
 
+int SimulatedDisk::rename_new(const std::string& from, const std::string& to) {
+  const std::lock_guard guard(mutex_);
+  Fault fault;
+  LoggedOp logged = begin(OpKind::kRename, from, fault);
+  logged.to = normalized(to);
+  int error = logged.error;
+  if (error == 0) error = inside_.state.find(to) ? EEXIST : do_rename(from, to, logged);
+  return finish(std::move(logged), error);
+}
+
 int SimulatedDisk::do_rename(const std::string& from, const std::string& to,
                              const LoggedOp& logged) {
   State& state = inside_.state;
@@ -196,10 +206,29 @@ Outcome<io::DeviceInfo> SimulatedDisk::probe(const std::string& path) {
     return tl::unexpected(id.error());
   }
   const std::lock_guard guard(mutex_);
-  const Inode& inode = inside_.state.at(*id);
-  if (inode.type == InodeType::kDirectory) {
+  if (inside_.state.at(*id).type == InodeType::kDirectory) {
     return tl::unexpected(EISDIR);
   }
+  return describe(inside_.state, *id, path);
+}
+
+Outcome<io::DeviceInfo> SimulatedDisk::probe(const Handle& handle) {
+  const auto id = look(OpKind::kLook, handle.path);
+  if (!id && id.error() != ENOENT) {
+    return tl::unexpected(id.error());
+  }
+  if (!id || *id != handle.inode) {
+    return tl::unexpected(EXDEV);
+  }
+  const std::lock_guard guard(mutex_);
+  io::DeviceInfo info = describe(inside_.state, handle.inode, handle.path);
+  const auto& writers = inside_.state.at(handle.inode).writers;
+  info.used_by.insert(info.used_by.end(), writers.begin(), writers.end());
+  return info;
+}
+
+io::DeviceInfo SimulatedDisk::describe(const State& state, InodeId id, const std::string& path) {
+  const Inode& inode = state.at(id);
   io::DeviceInfo info;
   info.kind =
       inode.type == InodeType::kBlockDevice ? io::DeviceKind::kBlock : io::DeviceKind::kFile;
@@ -207,9 +236,11 @@ Outcome<io::DeviceInfo> SimulatedDisk::probe(const std::string& path) {
   info.real_path = normalized(path);
   info.size_bytes = inode.now.size_bytes();
   info.read_only = inode.read_only;
-  info.identity.backing_id = {kSimulatedDevice, *id};
-  info.identity.boot_id = "simulated-boot-" + std::to_string(inside_.state.boot);
+  info.identity.backing_id = {kSimulatedDevice, id};
+  info.identity.boot_id = "simulated-boot-" + std::to_string(state.boot);
+  info.modified_at = inode.modified_at;
   info.used_by = inode.used_by;
+  info.unknown = inode.unknown;
   if (inode.adjust_probe) {
     inode.adjust_probe(info);
   }
