@@ -122,7 +122,7 @@ Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
     if (file.error().code == Errc::kNotFound) return fail(std::move(file).error());
     // Why it cannot be had: that is told by what it is, not by how the open failed.
     auto info = look_at(env, path);
-    if (!info) break;
+    if (!info) return fail(file.error().code == Errc::kBusy ? info.error() : file.error());
     BLKREWIND_TRY(judge(*info));
     if (file.error().code != Errc::kBusy) break;
     file = env.open(path, options);

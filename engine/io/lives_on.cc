@@ -206,6 +206,10 @@ Result<UniqueFd> open_nearest(const std::string& directory) {
 }  // namespace
 
 Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
+  // A file system reaches an image file through something that has it open: then it is not free.
+  if (device.kind == DeviceKind::kFile && device.used_by.empty() && device.unknown.empty()) {
+    return false;
+  }
   BLKREWIND_ASSIGN(const UniqueFd fd, open_nearest(directory));
   BLKREWIND_ASSIGN(std::vector<Mount> mounts, read_mounts());
   Walk walk(device, std::move(mounts));

@@ -239,7 +239,8 @@ Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo&
       subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
   if (written != Answer::kNo) {
     add_writer(uses.kin, info);
-    if (info.used_by.empty() && written == Answer::kYes) {
+    // Where something could not be looked at, that is the better answer.
+    if (info.used_by.empty() && info.unknown.empty() && written == Answer::kYes) {
       info.used_by.push_back(
           {"open for writing in a process that is not to be seen here, or in the kernel itself",
            "look for it as root outside of containers: lsof " + shell_word(info.real_path) +
