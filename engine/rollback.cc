@@ -111,6 +111,9 @@ class RollbackRun {
   Result<RollbackReceipt> restore(const ScanOutcome& now,
                                   const std::function<Result<RestoreOutcome>()>& write,
                                   store::SegmentWriter* captured = nullptr) {
+    // Before it is written to, and before it is said to equal the target.
+    BLKREWIND_TRY(recheck_device(rollback_.store.env(), rollback_.store.layout().root(),
+                                 rollback_.locked.disk, rollback_.device));
     if (now.changed_bytes == 0) {
       BLKREWIND_TRY(recheck());
       // What could be undone before still can be.
@@ -118,8 +121,6 @@ class RollbackRun {
           finish(rollback_, rollback_.locked.disk.last_rollback, track::Collected::kDropped));
       return complete(now);
     }
-    BLKREWIND_TRY(recheck_device(rollback_.store.env(), rollback_.store.layout().root(),
-                                 rollback_.locked.disk, rollback_.device));
     BLKREWIND_TRY(declare(captured));
 
     // From here on the device may differ from both snapshots, and the intent says so.

@@ -145,10 +145,8 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   BLKREWIND_TRY(writer->write_nodes(*queue));
   receipt.scan_seconds = watch.seconds();
   const store::Tree tree{rollback.geometry, now.root};
-  if (now.changed_bytes != 0) {
-    BLKREWIND_TRY(recheck_device(rollback.store.env(), rollback.store.layout().root(),
-                                 rollback.locked.disk, rollback.device));
-  }
+  BLKREWIND_TRY(recheck_device(rollback.store.env(), rollback.store.layout().root(),
+                               rollback.locked.disk, rollback.device));
   BLKREWIND_ASSIGN(RestoreOutcome outcome,
                    stream(rollback, tree, writer.get(), now.changed_bytes, Streaming::kWrite));
   if (!outcome.bad.empty() && how == Streaming::kWriteWhatIsWhole) {

@@ -189,6 +189,14 @@ Result<Engine> EngineAccess::open(io::Env& env, const OpenOptions& options,
   BLKREWIND_ASSIGN(auto impl, Engine::Impl::open(nullptr, env, options, catalog_path));
   return Engine(std::move(impl));
 }
+Result<Engine> EngineAccess::open_beside_writers(const OpenOptions& options) {
+  std::unique_ptr<io::Env> env =
+      io::make_local_env({.allow_io_uring = options.allow_io_uring, .refuse_writers = false});
+  io::Env& used = *env;
+  BLKREWIND_ASSIGN(
+      auto impl, Engine::Impl::open(std::move(env), used, options, options.store + "/catalog.db"));
+  return Engine(std::move(impl));
+}
 void EngineAccess::set_clock(Engine& engine, std::function<std::int64_t()> clock) {
   engine.impl_->clock_ = std::move(clock);
 }

@@ -137,8 +137,11 @@ class Env {
 
 // The real machine. `allow_io_uring` false: synchronous queues (also chosen by itself where the
 // kernel refuses io_uring with EPERM or ENOSYS).
+// `refuse_writers` false: probe(File&) does not look who else has it open for writing. For the
+// tests of change tracking, which write beside the engine on purpose.
 struct LocalEnvOptions {
   bool allow_io_uring = true;
+  bool refuse_writers = true;
 };
 [[nodiscard]] std::unique_ptr<Env> make_local_env(const LocalEnvOptions& options = {});
 

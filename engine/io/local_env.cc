@@ -59,7 +59,7 @@ class LocalEnv final : public Env {
   Result<DeviceInfo> probe(File& file) override {
     auto* local = dynamic_cast<LocalFile*>(&file);
     if (local == nullptr) return fail(Errc::kInternal, "a file of another Env");
-    return probe_opened(*local);
+    return probe_opened(*local, options_.refuse_writers);
   }
   Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
     return io::lives_on(directory, device);

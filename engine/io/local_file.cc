@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "io/stays.h"
 #include "io/sysfs.h"
 
 namespace blkrewind::io {
@@ -90,7 +91,7 @@ tl::unexpected<Error> replaced(const std::string& path) {
 
 // Before we are a writer ourselves: a writer cannot tell whether it is the only one.
 Answer ask_other_writers(const std::string& path, const struct stat& named) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  const UniqueFd fd(open_past_leases(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
   struct stat status = {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0 || !is_same_file(status, named)) {
     return Answer::kUnknown;

@@ -146,7 +146,7 @@ struct Subject {
   int fd = -1;        // of the open file itself: its locks and its hold are no use
   int bytes_fd = -1;  // takes unaligned reads
   bool exclusive = false;
-  bool for_operation = false;  // also look for writers
+  bool look_for_writers = false;
   bool writable = false;
   Answer other_writers = Answer::kUnknown;  // from before it was opened for writing
   bool only_opener = false;
@@ -198,7 +198,7 @@ Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo
   info.used_by = std::move(uses.used_by);
   info.unknown = std::move(uses.unknown);
   add_lock_use(fd, info);
-  if (info.used_by.empty() && subject.for_operation) add_writer(uses.kin, info);
+  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.kin, info);
   if (info.used_by.empty() && !subject.exclusive) {
     // Last, and only when nothing else was found: for this moment we are the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
@@ -234,7 +234,7 @@ Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo&
                      (!uses.unknown.empty() && !subject.exclusive && is_only_opener(subject.fd));
   if (!alone) info.unknown = std::move(uses.unknown);
   add_lock_use(subject.fd, info);
-  if (!info.used_by.empty() || !subject.for_operation) return {};
+  if (!info.used_by.empty() || !subject.look_for_writers) return {};
   const Answer written =
       subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
   if (written != Answer::kNo) {
@@ -280,7 +280,7 @@ Result<DeviceInfo> probe_device(const std::string& path) {
                 path + " is " + kind_name(status.st_mode) + ", not a block device or an image file",
                 "name a block device (lsblk lists them) or an image file");
   }
-  const UniqueFd fd(::open(path.c_str(), kLookFlags));
+  const UniqueFd fd(open_past_leases(path, kLookFlags));
   if (!fd.valid()) {
     return fail(io_error(errno, "cannot open " + path));
   }
@@ -292,11 +292,11 @@ Result<DeviceInfo> probe_device(const std::string& path) {
   return probe_subject({.fd = fd.get(), .bytes_fd = fd.get()}, path);
 }
 
-Result<DeviceInfo> probe_opened(LocalFile& file) {
+Result<DeviceInfo> probe_opened(LocalFile& file, bool look_for_writers) {
   Subject subject;
   subject.fd = file.fd();
   subject.exclusive = file.is_exclusive();
-  subject.for_operation = true;
+  subject.look_for_writers = look_for_writers;
   subject.writable = file.is_writable();
   subject.other_writers = file.take_other_writers();
   subject.only_opener = file.was_only_opener();

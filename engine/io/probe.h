@@ -22,6 +22,6 @@ namespace blkrewind::io {
 [[nodiscard]] Result<DeviceInfo> probe_device(const std::string& path);
 
 // The same of an open file, with those who have it open for writing; see Env::probe(File&).
-[[nodiscard]] Result<DeviceInfo> probe_opened(LocalFile& file);
+[[nodiscard]] Result<DeviceInfo> probe_opened(LocalFile& file, bool look_for_writers = true);
 
 }  // namespace blkrewind::io

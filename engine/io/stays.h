@@ -1,7 +1,12 @@
 // A state that counts only when it lasts.
 #pragma once
 
-#include <unistd.h>
+#include <fcntl.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <thread>
 
 namespace blkrewind::io {
 
@@ -10,13 +15,25 @@ namespace blkrewind::io {
 // multipathd open devices for a moment. So a refusal for such a holder is not given at once.
 template <class Held>
 [[nodiscard]] bool stays_held(const Held& held) {
-  constexpr int kLooks = 50;
-  constexpr useconds_t kPauseMicroseconds = 10000;
-  for (int look = 1; held(); ++look) {
-    if (look == kLooks) return true;
-    ::usleep(kPauseMicroseconds);
+  constexpr std::chrono::milliseconds kPatience{500};
+  constexpr std::chrono::milliseconds kPause{10};
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (held()) {
+    if (std::chrono::steady_clock::now() >= deadline) return true;
+    std::this_thread::sleep_for(kPause);
   }
   return false;
+}
+
+// open(2) with O_NONBLOCK, which must not wait for a FIFO or a drive, but does wait for a lease
+// that another process has on the file for a moment. -1 with errno.
+[[nodiscard]] inline int open_past_leases(const std::string& path, int flags) {
+  int fd = -1;
+  (void)stays_held([&] {
+    fd = ::open(path.c_str(), flags | O_NONBLOCK);
+    return fd < 0 && errno == EWOULDBLOCK;
+  });
+  return fd;
 }
 
 }  // namespace blkrewind::io

@@ -52,7 +52,7 @@ std::string holder_text(DeviceNumber holder) {
 // Locks on the file below a loop device: how another operation of ours holds an image, and a
 // virtual machine its own.
 bool file_is_locked(const LoopDevice& loop) {
-  const UniqueFd fd(::open(loop.backing_file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const UniqueFd fd(open_past_leases(loop.backing_file, O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (fd.valid() && ::fstat(fd.get(), &status) == 0 &&
       FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
@@ -72,7 +72,12 @@ class Survey {
  public:
   [[nodiscard]] Status read() {
     BLKREWIND_ASSIGN(mounts_, read_mounts());
-    BLKREWIND_ASSIGN(swaps_, read_swaps());
+    // A swapped-on device is held exclusively, so only files need the list.
+    if (auto swaps = read_swaps()) {
+      swaps_ = *std::move(swaps);
+    } else {
+      no_swaps_ = std::move(swaps).error();
+    }
     (void)known(ask_loop_devices(), loops_);
     return {};
   }
@@ -91,6 +96,7 @@ class Survey {
 
   [[nodiscard]] Uses of_file(const FileId& file) {
     uses_.kin.files.push_back(file);
+    if (no_swaps_) unknown({no_swaps_->message, no_swaps_->hint});
     file_uses(file, {}, {}, nullptr);
     for (const Mount& mount : mounts_) {
       // A file system in a file without a loop device: erofs.
@@ -251,6 +257,7 @@ class Survey {
 
   std::vector<Mount> mounts_;
   std::vector<Swap> swaps_;
+  std::optional<Error> no_swaps_;  // why they are not known
   std::vector<LoopDevice> loops_;
   std::set<DeviceNumber> visited_;
   Uses uses_;

@@ -1,8 +1,10 @@
 #include "io/writers.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,6 +116,10 @@ std::string written_by(const std::string& process, const Sought& sought) {
   return mapped(process, sought);
 }
 
+std::string process_folder(const Writer& writer) {
+  return "/proc/" + std::to_string(writer.process);
+}
+
 bool is_own(const struct stat& file) {
   const Sought sought = {.devices = {}, .files = {{.device = file.st_dev, .inode = file.st_ino}}};
   return !written_by("/proc/self", sought).empty();
@@ -132,7 +138,12 @@ Answer open_for_writing_elsewhere(int fd) {
   return ::fstat(fd, &status) != 0 || is_own(status) ? Answer::kUnknown : Answer::kYes;
 }
 
-bool is_only_opener(int fd) { return try_lease(fd, F_WRLCK) == 0; }
+bool is_only_opener(int fd) {
+  // A file of an overlay is another one below it, which can be open by itself.
+  struct statfs status {};
+  if (::fstatfs(fd, &status) != 0 || status.f_type == OVERLAYFS_SUPER_MAGIC) return false;
+  return try_lease(fd, F_WRLCK) == 0;
+}
 
 std::optional<Writer> find_writer(const Sought& sought) {
   const std::string self = target_of("/proc/self");
@@ -151,9 +162,10 @@ std::optional<Writer> find_writer(const Sought& sought) {
 }
 
 std::optional<Writer> find_lasting_writer(const Sought& sought) {
-  std::optional<Writer> found;
+  std::optional<Writer> found = find_writer(sought);
   (void)stays_held([&] {
-    found = find_writer(sought);
+    // All of the table only when this one has let go.
+    if (found && written_by(process_folder(*found), sought).empty()) found = find_writer(sought);
     return found.has_value();
   });
   return found;

@@ -28,6 +28,7 @@ enum class Answer : std::uint8_t { kNo, kYes, kUnknown };
 [[nodiscard]] Answer open_for_writing_elsewhere(int fd);
 
 // Whether `fd` is the only description that has the regular file open, for reading or writing.
+// False also where that cannot be known.
 [[nodiscard]] bool is_only_opener(int fd);
 
 // What is looked for.

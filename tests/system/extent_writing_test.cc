@@ -34,13 +34,13 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
   // Somebody has it open, so that what is written through it stays in its cache for a while.
   void hold_device() {
     attach();
-    holder_.reset(::open(loop_->path().c_str(), O_RDWR | O_CLOEXEC));
+    holder_.reset(::open(loop_->path().c_str(), O_RDONLY | O_CLOEXEC));
   }
   void restart() {
     holder_.reset();
     const bool had_loop = loop_.has_value();
     remount();
-    if (had_loop) holder_.reset(::open(loop_->path().c_str(), O_RDWR | O_CLOEXEC));
+    if (had_loop) holder_.reset(::open(loop_->path().c_str(), O_RDONLY | O_CLOEXEC));
   }
 
   ImageUnderTest under_test() {

@@ -94,6 +94,36 @@ TEST_F(Safety, OpenedExclusivelyByAnotherProgram) {
   expect_accepted();
 }
 
+TEST_F(Safety, OpenForWritingInAnotherProgram) {
+  take_and_damage();
+  {
+    const UniqueFd other(::open(path().c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(other.valid());
+    expect_all_refused("open for writing in test_system (process " + std::to_string(::getpid()));
+  }
+  {
+    const UniqueFd other(::open(disk_->backing().c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_TRUE(other.valid());
+    expect_all_refused("open for writing in test_system (process " + std::to_string(::getpid()));
+  }
+  expect_accepted();
+}
+
+TEST_F(Safety, ImportsOfWhatIsMounted) {
+  run_program({"mkfs.ext4", "-q", path()});
+  take_and_damage();
+  const std::string alias = file("alias");
+  std::filesystem::create_symlink(path(), alias);
+  {
+    const Mount mount(path(), make_directory("mount"), "ext4", "noload");
+    for (const std::string& source : {path(), alias, disk_->backing()}) {
+      const json error = ask({"import", path(), source}, 3);
+      EXPECT_NE(error.dump().find("mounted on " + mount.path()), std::string::npos) << error;
+    }
+  }
+  ask({"import", path(), alias, "--name", "imported"});
+}
+
 TEST_F(Safety, ReadOnlyDevicesCanBeReadButNotRolledBack) {
   take_and_damage();
   disk_->detach();

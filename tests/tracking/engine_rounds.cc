@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "blkrewind/engine.h"
+#include "control/engine_internal.h"
 #include "support/simulated_random.h"
 #include "tracking/rounds.h"
 #include "tracking/writers.h"
@@ -26,7 +27,7 @@ class EngineRounds {
     options.store = chosen.folder + "/store";
     options.create = true;
     options.threads = 1 + static_cast<unsigned>(random_.below(2));
-    auto engine = Engine::open(options);
+    auto engine = EngineAccess::open_beside_writers(options);
     engine_ = std::make_unique<Engine>(std::move(need(engine)));
     SnapshotOptions chunks;
     chunks.chunk_bytes = kChunkBytes;
