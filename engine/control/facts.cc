@@ -7,6 +7,15 @@
 namespace blkrewind::control {
 namespace {
 
+// What cannot be told is not taken for free: the instance counts as running then.
+std::vector<io::UsedBy> uses_of(const io::DeviceInfo& device) {
+  std::vector<io::UsedBy> uses = device.used_by;
+  for (const io::Unknown& unknown : device.unknown) {
+    uses.push_back({"not known to be free: " + unknown.what, unknown.hint});
+  }
+  return uses;
+}
+
 Result<InstanceFacts> instance_facts(const FactSources& sources, const std::string& disk_id) {
   InstanceFacts facts;
   BLKREWIND_ASSIGN(const auto attachment, sources.catalog->attachment(disk_id));
@@ -43,7 +52,7 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
     }
   }
   BLKREWIND_ASSIGN(facts.instance, instance_facts(sources, view.disk.id));
-  DeviceNow device = view.device ? DeviceNow{view.device->size_bytes, view.device->used_by}
+  DeviceNow device = view.device ? DeviceNow{view.device->size_bytes, uses_of(*view.device)}
                                  : observe_device(*sources.env, view.disk, found.path);
   facts.device_bytes = device.size_bytes;
   facts.used_by = std::move(device.used_by);
@@ -55,7 +64,7 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
 DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk, const std::string& path) {
   auto probed = env.probe(path);
   if (!probed || !io::compare_identity(*probed, disk.kind, disk.identity).same) return {};
-  return {probed->size_bytes, std::move(probed->used_by)};
+  return {probed->size_bytes, uses_of(*probed)};
 }
 
 bool waits_for_reset(const DiskView& view, const std::optional<ResetRow>& reset) {

@@ -73,6 +73,22 @@ TEST_F(EngineSimulated, DeviceInUse) {
   EXPECT_EQ(env_.contents(kDevice), changed_);
 }
 
+TEST_F(EngineSimulated, DeviceOfWhichItCannotBeToldWhetherItIsInUse) {
+  env_.set_unknown(kDevice, {{"sysfs is missing", "mount it"}});
+  const auto result = engine_->rollback(kDevice, "before");
+  ASSERT_TRUE(refused(result, "IncorrectInstanceStatus"));
+  EXPECT_THAT(result.error().hint, HasSubstr("not known to be free: sysfs is missing: mount it"));
+  EXPECT_TRUE(refused(engine_->snapshot(kDevice, {}), "IncorrectInstanceStatus"));
+  EXPECT_EQ(engine_->instance("i-local")->status, "Running");
+  EXPECT_EQ(env_.contents(kDevice), changed_);
+}
+
+TEST_F(EngineSimulated, DeviceThatAnotherProcessWritesTo) {
+  env_.set_writer(kDevice, {{"open for writing in dd (process 7)", "end it"}});
+  expect_refused_plainly("open for writing in dd (process 7)");
+  EXPECT_FALSE(engine_->snapshot(kDevice, {}));
+}
+
 TEST_F(EngineSimulated, ReadOnlyDevice) {
   env_.set_read_only(kDevice, true);
   expect_refused_plainly("read-only");
