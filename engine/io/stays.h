@@ -15,11 +15,11 @@ namespace blkrewind::io {
 // multipathd open devices for a moment. So a refusal for such a holder is not given at once.
 template <class Held>
 [[nodiscard]] bool stays_held(const Held& held) {
-  constexpr std::chrono::milliseconds kPatience{500};
+  // Counted in looks rather than in time: on a busy machine the holder needs longer as well.
+  constexpr int kLooks = 50;
   constexpr std::chrono::milliseconds kPause{10};
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (held()) {
-    if (std::chrono::steady_clock::now() >= deadline) return true;
+  for (int look = 1; held(); ++look) {
+    if (look == kLooks) return true;
     std::this_thread::sleep_for(kPause);
   }
   return false;

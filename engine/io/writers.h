@@ -2,7 +2,7 @@
 //
 // Two witnesses. /proc/PID/fd and /proc/PID/maps name the process, of those that this process may
 // look into: root sees all of its PID namespace and those below it; other users see their own. A
-// lease on a regular file (fcntl(2), F_SETLEASE) names nobody, but the kernel grants none while
+// lease on a regular file (fcntl(2), F_SETLEASE) names no process, but the kernel grants none while
 // anything has the file open, be it a process of another PID namespace or the kernel itself
 // (a loop device, NFS or iSCSI service). Neither knows of writers on other machines.
 #pragma once
