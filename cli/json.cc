@@ -93,6 +93,11 @@ Json json_of(const RollbackReceipt& receipt) {
   json["scan_seconds"] = receipt.scan_seconds;
   json["restore_seconds"] = receipt.restore_seconds;
   json["root_digest"] = receipt.root_digest;
+  if (!receipt.partition_table.empty()) json["partition_table"] = receipt.partition_table;
+  if (!receipt.partition_command.empty()) {
+    json["partition_reason"] = receipt.partition_reason;
+    json["partition_command"] = receipt.partition_command;
+  }
   return json;
 }
 

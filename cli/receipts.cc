@@ -85,6 +85,13 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
       facts.add("undo with", undo_command);
     }
   }
+  if (receipt.partition_table == "reread") {
+    facts.add("partitions", "changed; the kernel has read the partition table again");
+  } else if (receipt.partition_table == "stale") {
+    facts.add("partitions",
+              "STALE: " + printable(receipt.partition_reason) +
+                  "; before any of them is used, run: " + printable(receipt.partition_command));
+  }
   return text + facts.text();
 }
 

@@ -92,6 +92,8 @@ Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
   }
   device.file = std::move(*file);
   BLKREWIND_ASSIGN(device.info.size_bytes, device.file->size_bytes());
+  BLKREWIND_TRY(device.file->settle_caches(
+      use == DeviceUse::kWrite ? io::CacheUse::kBeforeWriting : io::CacheUse::kBeforeReading));
   return device;
 }
 

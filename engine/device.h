@@ -35,8 +35,8 @@ enum class DeviceUse : std::uint8_t {
 // in. A folder that cannot be looked at is not the store's, which is open.
 [[nodiscard]] bool is_in_store(io::Env& env, const std::string& store_path, std::string folder);
 
-// Probes, checks, opens exclusively, and looks again at the size of what was opened. kNotFound when
-// the device is gone.
+// Probes, checks, opens exclusively, looks again at the size of what was opened, and settles what
+// other nodes cache of it. kNotFound when the device is gone.
 [[nodiscard]] Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
                                                const std::string& path, DeviceUse use);

@@ -261,6 +261,7 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
   BLKREWIND_ASSIGN(auto image, parts_->env.open(file, {.access = io::Access::kReadOnly}));
   BLKREWIND_ASSIGN(const std::uint64_t size, image->size_bytes());
+  BLKREWIND_TRY(image->settle_caches(io::CacheUse::kBeforeReading));
   if (size != locked.disk.device_bytes) {
     return fail(Errc::kInvalidArgument,
                 file + " has " + std::to_string(size) + " bytes, but disk " + locked.disk.id +

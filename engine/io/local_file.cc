@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "io/partition_table.h"
+#include "io/settle_caches.h"
 #include "io/sysfs.h"
 
 namespace blkrewind::io {
@@ -118,6 +120,7 @@ Status LocalFile::learn(const OpenOptions& options) {
   if (!is_usable(status.st_mode)) return not_a_disk(path_);
   is_block_device_ = S_ISBLK(status.st_mode);
   max_request_bytes_ = max_request_bytes_of(is_block_device_ ? status.st_rdev : status.st_dev);
+  if (is_block_device_) device_ = status.st_rdev;
   if (is_block_device_) BLKREWIND_TRY(learn_block_device(options, status.st_rdev));
   if (options.exclusive_device && !is_block_device_) {
     const int error = claim_image(fd_.get(), options.access);
@@ -206,6 +209,17 @@ bool LocalFile::share(File& source, const Extent& extent, std::uint64_t offset) 
   range.src_length = extent.length;
   range.dest_offset = offset;
   return ::ioctl(fd_.get(), FICLONERANGE, &range) == 0;
+}
+
+Status LocalFile::settle_caches(CacheUse use) {
+  return is_block_device_ ? settle_caches_of(device_, use) : Status{};
+}
+
+PartitionUpdate LocalFile::update_partitions() {
+  if (!is_block_device_) return {};
+  const int buffered = buffered_fd();
+  if (buffered < 0) return {};
+  return update_partitions_of(device_, fd_.get(), buffered);
 }
 
 Status LocalFile::truncate(std::uint64_t size_bytes) {

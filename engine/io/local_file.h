@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "io/env.h"
 #include "io/loop_holes.h"
+#include "io/sysfs.h"
 #include "io/zeroing.h"
 
 namespace blkrewind::io {
@@ -34,6 +35,8 @@ class LocalFile final : public File {
   [[nodiscard]] Result<std::uint64_t> size_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
   [[nodiscard]] bool share(File& source, const Extent& extent, std::uint64_t offset) override;
+  [[nodiscard]] Status settle_caches(CacheUse use) override;
+  [[nodiscard]] PartitionUpdate update_partitions() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
 
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }
@@ -63,6 +66,7 @@ class LocalFile final : public File {
   std::unique_ptr<LoopHoles> loop_holes_;  // of a loop device that is ours alone; else null
   int access_flags_ = 0;                   // O_RDONLY or O_RDWR
   bool is_block_device_ = false;
+  DeviceNumber device_ = 0;  // of a block device
   bool direct_ = false;
   std::uint32_t sector_bytes_ = 1;
   std::uint32_t alignment_bytes_ = 1;
