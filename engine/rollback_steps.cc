@@ -215,6 +215,9 @@ Error put_back(const Rollback& rollback, Error error) {
   }
   if (finished) {
     error.message += "; the device has been put back as it was";
+    if (!done->partition_command.empty()) {
+      error.message += "; " + done->partition_reason + ": run " + done->partition_command;
+    }
     error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
   } else {
     error.message += "; putting the device back failed as well: " + finished.error().to_string();

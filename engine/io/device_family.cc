@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/privilege.h"
 #include "io/loops.h"
 
 namespace blkrewind::io {
@@ -36,7 +37,8 @@ class Walk {
 
  private:
   void add(DeviceNumber device, const Extent& range) {
-    if (visited_.insert(device).second) members_.push_back({device, node_path(device), range});
+    if (!visited_.insert(device).second) return;
+    members_.push_back({device, node_path(device), range, exact_});
   }
 
   // `range`: of the device.
@@ -53,7 +55,10 @@ class Walk {
       below(loop->backing_device, {loop->range.offset + on_whole.offset, on_whole.length});
     }
     // Where dm and md put which byte is not known: all of what they stand on.
-    for (const DeviceNumber slave : slaves_of(whole)) below(slave, {0, device_size_bytes(slave)});
+    for (const DeviceNumber slave : slaves_of(whole)) {
+      exact_ = false;
+      below(slave, {0, device_size_bytes(slave)});
+    }
   }
 
   void below(DeviceNumber device, const Extent& range) {
@@ -63,6 +68,7 @@ class Walk {
   }
 
   std::set<DeviceNumber> visited_;
+  bool exact_ = true;  // of what comes next
   std::vector<FamilyMember> members_;
 };
 
@@ -111,8 +117,9 @@ Result<UniqueFd> open_member(const FamilyMember& member) {
   const std::string number =
       std::to_string(major(member.device)) + " " + std::to_string(minor(member.device));
   return fail(std::move(error).with_hint(
-      refused == ENOENT || refused == ENXIO ? "make its node: mknod " + member.node + " b " + number
-                                            : "run it as a user that may read " + member.node));
+      refused == ENOENT || refused == ENXIO
+          ? "make its node: mknod " + member.node + " b " + number
+          : permission_hint("run it as root, or as a user that may read " + member.node)));
 }
 
 }  // namespace blkrewind::io

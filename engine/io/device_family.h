@@ -22,8 +22,9 @@ namespace blkrewind::io {
 
 struct FamilyMember {
   DeviceNumber device = 0;
-  std::string node;  // "/dev/loop0p1"
-  Extent range;      // those of its bytes that may be bytes of the device that was asked about
+  std::string node;   // "/dev/loop0p1"
+  Extent range;       // those of its bytes that may be bytes of the device that was asked about
+  bool exact = true;  // they are; else some of them
 };
 
 // Without the device itself, which direct I/O keeps coherent. Every member comes before those that

@@ -1,5 +1,6 @@
 #include "io/settle_caches.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,11 +27,9 @@ tl::unexpected<Error> cannot_tell(const FamilyMember& member, Error error) {
   error.code = Errc::kPrecondition;
   error.message = "cannot tell whether the page cache of " + member.node +
                   " agrees with the device: " + error.message;
-  error.hint = "run it as root, or close " + member.node + " everywhere: fuser -v " + member.node +
-               " names who has it open";
-  if (::geteuid() == 0) {
-    error.hint = "close it everywhere: fuser -v " + member.node + " names who has it open";
-  }
+  const std::string close =
+      "close it everywhere: fuser -v " + member.node + " names who has it open";
+  error.hint = ::geteuid() == 0 ? close : "run it as root; or " + close;
   return fail(std::move(error));
 }
 
@@ -58,7 +57,7 @@ Status prove(const OpenMember& open, CacheUse use) {
   if (!pages) return cannot_tell(member, std::move(pages).error());
   if (pages->empty()) return {};
   const std::string holder = "fuser -v " + member.node;
-  if (use == CacheUse::kBeforeWriting) {
+  if (use == CacheUse::kBeforeWriting && member.exact) {
     return fail(Errc::kPrecondition,
                 "a process keeps pages of " + member.node +
                     " in memory, which shows the same bytes: they would be stale afterwards",
@@ -83,7 +82,13 @@ Status settle_caches_of(DeviceNumber device, CacheUse use) {
     family.push_back({std::move(member), std::move(fd)});
   }
   for (const OpenMember& open : family) {
-    if (::fsync(open.fd.get()) == 0) continue;
+    // Without a flush of the device: what has to see the pages is a read, and a failed path of a
+    // multipath device has none to write.
+    if (::sync_file_range(open.fd.get(), 0, 0,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER) == 0) {
+      continue;
+    }
     return fail(system_error(errno, "cannot write back what is cached for " + open.member.node));
   }
   for (const OpenMember& open : family) drop_cache(open.fd.get());
