@@ -34,6 +34,9 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
                   "name a device or an image file outside of the store");
   }
   if (use == DeviceUse::kRead) return {};
+  if (info.read_only && !info.read_only_reason.empty()) {
+    return refuse(info.path + " " + info.read_only_reason, info.read_only_hint);
+  }
   if (info.read_only) {
     return refuse(info.path + " is read-only",
                   info.kind == io::DeviceKind::kBlock

@@ -56,6 +56,8 @@ struct DeviceInfo {
   std::uint32_t major = 0;  // block devices
   std::uint32_t minor = 0;
   bool read_only = false;
+  std::string read_only_reason;  // "is append-only", with what to do; where more is known than that
+  std::string read_only_hint;
   DeviceIdentity identity;
   std::vector<UsedBy> used_by;  // empty: free to be opened exclusively
 };

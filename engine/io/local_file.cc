@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "io/partition_table.h"
+#include "io/preallocation.h"
 #include "io/settle_caches.h"
 #include "io/sysfs.h"
 
@@ -125,6 +126,10 @@ Status LocalFile::learn(const OpenOptions& options) {
   if (options.exclusive_device && !is_block_device_) {
     const int error = claim_image(fd_.get(), options.access);
     if (error != 0) return tl::unexpected(open_error(error, path_, options));
+    const Extent all = {0, static_cast<std::uint64_t>(status.st_size)};
+    if (options.access == Access::kReadWrite && is_fully_allocated(fd_.get(), all)) {
+      zero_method_ = ZeroMethod::kZeroRange;
+    }
   }
   if (options.direct) learn_alignment();
   return {};
@@ -146,6 +151,9 @@ Status LocalFile::learn_block_device(const OpenOptions& options, dev_t device) {
   if (options.exclusive_device) {
     BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
     loop_holes_ = LoopHoles::below(fd_.get(), device, size);
+    if (options.access == Access::kReadWrite && loop_holes_ && loop_holes_->is_fully_allocated()) {
+      zero_method_ = ZeroMethod::kZeroRange;
+    }
   }
   return {};
 }
