@@ -223,6 +223,20 @@ Json json_of(const TrackingInfo& tracking) {
   return json;
 }
 
+Json json_of(const std::vector<PinnedTracking>& pins) {
+  Json json = Json::array();
+  for (const PinnedTracking& pin : pins) {
+    Json each;
+    each["disk_id"] = pin.disk_id;
+    each["device"] = text_or_null(pin.device);
+    each["store"] = text_or_null(pin.store_path);
+    each["store_uuid"] = text_or_null(pin.store_uuid);
+    each["gone"] = text_or_null(pin.gone);
+    json.push_back(std::move(each));
+  }
+  return json;
+}
+
 Json json_of(const StoreInfo& store) {
   Json json;
   json["path"] = store.path;

@@ -159,6 +159,22 @@ std::string text_of(const TrackingInfo& tracking) {
   return text;
 }
 
+std::string text_of(const std::vector<PinnedTracking>& pins) {
+  if (pins.empty()) return "nothing is tracked by the kernel\n";
+  const auto known = [](const std::string& text) { return text.empty() ? "unknown" : text; };
+  std::string text;
+  for (const PinnedTracking& pin : pins) {
+    text += pin.disk_id + "\n" +
+            Facts()
+                .add("device", printable(known(pin.device)))
+                .add("store", printable(known(pin.store_path)))
+                .add("store uuid", printable(pin.store_uuid))
+                .add("GONE", printable(pin.gone))
+                .text();
+  }
+  return text;
+}
+
 std::string text_of(const StoreInfo& store) {
   return "store " + printable(store.path) + "\n" +
          Facts()

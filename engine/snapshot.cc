@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "operations_parts.h"
+#include "raw_image.h"
 #include "scan.h"
 #include "store/reclaim.h"
 #include "track/full_scan.h"
@@ -259,6 +260,10 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
+  if (!options.raw) {
+    BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(file));
+    BLKREWIND_TRY(check_raw(parts_->env, info));
+  }
   BLKREWIND_ASSIGN(auto image, parts_->env.open(file, {.access = io::Access::kReadOnly}));
   BLKREWIND_ASSIGN(const std::uint64_t size, image->size_bytes());
   BLKREWIND_TRY(image->settle_caches(io::CacheUse::kBeforeReading));
