@@ -78,7 +78,7 @@ Result<std::uint64_t> read_at(int fd, std::uint64_t offset, std::span<std::byte>
 
 void drop_cache(int fd) {
   // The first needs CAP_SYS_ADMIN and reaches pages on their way into a list (lru_add_drain_all);
-  // the second is for everybody. What neither drops is found by cached_pages().
+  // the second needs no privilege. What neither drops is found by cached_pages().
   (void)::ioctl(fd, BLKFLSBUF, 0);
   (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }

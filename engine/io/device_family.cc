@@ -84,7 +84,7 @@ int open_node(const std::string& path, DeviceNumber device, UniqueFd& fd) {
   return ENOENT;
 }
 
-// A node in a folder of our own, gone before anybody else could use it. Not every file system lets
+// A node in a folder of our own, removed once it is open. Not every file system lets
 // devices be opened (nodev).
 UniqueFd open_private_node(DeviceNumber device) {
   UniqueFd fd;

@@ -2,7 +2,7 @@
 //
 // Each node of a block device has a page cache of its own, and the kernel keeps them apart: what is
 // written through /dev/sda is not seen in pages that /dev/sda1 has cached, and dirty pages of
-// /dev/sda1 are not seen through /dev/sda. A regular file has one cache, whoever reads it, also a
+// /dev/sda1 are not seen through /dev/sda. A regular file has one cache for all its readers, also a
 // loop device on it; that one needs no care.
 //
 // Devices above (dm, md, loops on it) are users of the device: it is refused while there are any

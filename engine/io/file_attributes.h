@@ -5,7 +5,7 @@
 
 namespace blkrewind::io {
 
-// Why an open file cannot be rewritten, whoever asks, and what to do about it: it is immutable,
+// Why an open file cannot be rewritten by any process, and what to do about it: it is immutable,
 // append-only, or sealed by fs-verity. Empty: none of these, as far as its file system says.
 struct WriteBar {
   std::string reason;  // "is append-only"
