@@ -23,10 +23,12 @@ struct DiskArguments {
   std::string path;
   std::string chunk_size;
   bool with_snapshots = false;
+  bool raw = false;
 };
 
 Status run_register(Session& session, const DiskArguments& arguments) {
   SnapshotOptions options;
+  options.raw = arguments.raw;
   if (!arguments.chunk_size.empty()) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
@@ -88,6 +90,8 @@ void add_disk_commands(CLI::App& app, Command& chosen) {
         "disk register /dev/loop0 --chunk-size 16KiB", run_register);
     add_target(command, arguments);
     command->add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
+    command->add_flag("--raw", arguments->raw,
+                      "Take an image file byte by byte, also when it is qcow2, vmdk, ...");
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(

@@ -37,12 +37,14 @@ struct ImportArguments {
   std::string description;
   std::string created_at;
   std::string chunk_size;
+  bool raw = false;
 };
 
 Status run_import(Session& session, const ImportArguments& arguments) {
   ImportOptions options;
   options.name = arguments.name;
   options.description = arguments.description;
+  options.raw = arguments.raw;
   if (!arguments.created_at.empty()) {
     BLKREWIND_ASSIGN(options.created_at, parse_time(arguments.created_at));
   }
@@ -83,6 +85,8 @@ void add_image_commands(CLI::App& app, Command& chosen) {
                         "When the content was taken (the modification time of FILE)");
     command->add_option("--chunk-size", arguments->chunk_size,
                         "4KiB to 1MiB, when TARGET is registered (64KiB)");
+    command->add_flag("--raw", arguments->raw,
+                      "Take FILE byte by byte, also when it is qcow2, vmdk, ...");
   }
 }
 

@@ -14,12 +14,14 @@ struct SnapshotArguments {
   std::string description;
   std::string chunk_size;
   std::string change_source = "auto";
+  bool raw = false;
 };
 
 Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
   SnapshotOptions options;
   options.name = arguments.name;
   options.description = arguments.description;
+  options.raw = arguments.raw;
   options.change_source = change_source_of(arguments.change_source);
   if (!arguments.chunk_size.empty()) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
@@ -168,6 +170,8 @@ void add_snapshot_commands(CLI::App& app, Command& chosen) {
     command->add_option("--description", arguments->description, "A note");
     command->add_option("--chunk-size", arguments->chunk_size,
                         "4KiB to 1MiB, when TARGET is registered (64KiB)");
+    command->add_flag("--raw", arguments->raw,
+                      "When an image file is registered: also when it is qcow2, vmdk, ...");
     add_change_source(*command, arguments->change_source);
   }
   {

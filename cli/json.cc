@@ -93,6 +93,11 @@ Json json_of(const RollbackReceipt& receipt) {
   json["scan_seconds"] = receipt.scan_seconds;
   json["restore_seconds"] = receipt.restore_seconds;
   json["root_digest"] = receipt.root_digest;
+  if (!receipt.partition_table.empty()) json["partition_table"] = receipt.partition_table;
+  if (!receipt.partition_command.empty()) {
+    json["partition_reason"] = receipt.partition_reason;
+    json["partition_command"] = receipt.partition_command;
+  }
   return json;
 }
 
@@ -214,6 +219,20 @@ Json json_of(const TrackingInfo& tracking) {
     each["granule_bytes"] = tracker.granule_bytes;
     each["memory_bytes"] = tracker.memory_bytes;
     json["trackers"].push_back(std::move(each));
+  }
+  return json;
+}
+
+Json json_of(const std::vector<PinnedTracking>& pins) {
+  Json json = Json::array();
+  for (const PinnedTracking& pin : pins) {
+    Json each;
+    each["disk_id"] = pin.disk_id;
+    each["device"] = text_or_null(pin.device);
+    each["store"] = text_or_null(pin.store_path);
+    each["store_uuid"] = text_or_null(pin.store_uuid);
+    each["gone"] = text_or_null(pin.gone);
+    json.push_back(std::move(each));
   }
   return json;
 }

@@ -32,6 +32,7 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const DiskInfo& disk);
 [[nodiscard]] Json json_of(const InstanceInfo& instance);
 [[nodiscard]] Json json_of(const TrackingInfo& tracking);
+[[nodiscard]] Json json_of(const std::vector<PinnedTracking>& pins);
 [[nodiscard]] Json json_of(const StoreInfo& store);
 
 // {"disks": [{..., "snapshots": [...]}]}; the snapshots of other disks are left out.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -53,6 +54,38 @@ void name_values(CLI::App& app) {
   }
 }
 
+// An empty value is a variable that was not set, in a script; to take it for a missing option would
+// be another command than the one that was meant.
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::Option* const option : app.get_options()) {
+    if (option->get_positional() || option->get_items_expected_max() == 0) continue;
+    option->check([](const std::string& value) {
+      return std::string(value.empty() ? "its value is empty" : "");
+    });
+  }
+  for (CLI::App* const command : app.get_subcommands([](CLI::App*) { return true; })) {
+    refuse_empty_values(*command);
+  }
+}
+
+// "--store=": the parser would take the next word for the value.
+Status check_no_empty_value(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") break;
+    if (!argument.starts_with("--") || argument.find('=') != argument.size() - 1) continue;
+    return fail(Errc::kInvalidArgument, argument + ": its value is empty", "blkrewind --help");
+  }
+  return {};
+}
+
+// The same of the variable that names the store.
+Status check_store_variable(const GlobalOptions& options) {
+  const char* const store = std::getenv("BLKREWIND_STORE");
+  if (!options.store.empty() || store == nullptr || *store != '\0') return {};
+  return fail(Errc::kInvalidArgument, "$BLKREWIND_STORE is set, but empty",
+              "set it to the store's folder, or unset it, or give --store");
+}
+
 LogLevel log_level_of(const GlobalOptions& options) {
   if (options.verbosity >= 2) return LogLevel::kDebug;
   if (options.verbosity == 1) return LogLevel::kInfo;
@@ -98,6 +131,10 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& parse_error) {
 }
 
 int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std::FILE* err) {
+  if (const Status given = check_no_empty_value(arguments); !given) {
+    Writer writer(err, "standard error");
+    return report(given.error(), wants_json, writer);
+  }
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants
 
   GlobalOptions options;
@@ -119,6 +156,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   add_instance_commands(app, chosen);
   add_serve_command(app, chosen);
   name_values(app);
+  refuse_empty_values(app);
 
   Writer plain_out(out, "standard output");
   Writer plain_err(err, "standard error");
@@ -139,7 +177,8 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
 
   set_log_level(log_level_of(options));
   Session session(options, out, err);
-  const Status done = chosen(session);
+  Status done = check_store_variable(options);
+  if (done) done = chosen(session);
   session.erase_progress();
   if (done) return kExitDone;
   Error error = done.error();

@@ -85,6 +85,13 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
       facts.add("undo with", undo_command);
     }
   }
+  if (receipt.partition_table == "reread") {
+    facts.add("partitions", "changed; the kernel has read the partition table again");
+  } else if (receipt.partition_table == "stale") {
+    facts.add("partitions",
+              "STALE: " + printable(receipt.partition_reason) +
+                  "; before any of them is used, run: " + printable(receipt.partition_command));
+  }
   return text + facts.text();
 }
 
@@ -148,6 +155,22 @@ std::string text_of(const TrackingInfo& tracking) {
             .add("granule", format_bytes(tracker.granule_bytes))
             .add("takes", format_bytes(tracker.memory_bytes))
             .text();
+  }
+  return text;
+}
+
+std::string text_of(const std::vector<PinnedTracking>& pins) {
+  if (pins.empty()) return "nothing is tracked by the kernel\n";
+  const auto known = [](const std::string& text) { return text.empty() ? "unknown" : text; };
+  std::string text;
+  for (const PinnedTracking& pin : pins) {
+    text += pin.disk_id + "\n" +
+            Facts()
+                .add("device", printable(known(pin.device)))
+                .add("store", printable(known(pin.store_path)))
+                .add("store uuid", printable(pin.store_uuid))
+                .add("GONE", printable(pin.gone))
+                .text();
   }
   return text;
 }

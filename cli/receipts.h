@@ -23,6 +23,7 @@ enum class RollbackVerb { kRollback, kUndo, kResume };
 [[nodiscard]] std::string text_of(const DeleteReceipt& receipt);
 [[nodiscard]] std::string text_of(const CollectReceipt& receipt);
 [[nodiscard]] std::string text_of(const TrackingInfo& tracking);
+[[nodiscard]] std::string text_of(const std::vector<PinnedTracking>& pins);
 [[nodiscard]] std::string text_of(const StoreInfo& store);
 [[nodiscard]] std::string text_of(const InstanceInfo& instance);
 [[nodiscard]] std::string text_of(const std::vector<InstanceInfo>& instances);

@@ -57,6 +57,9 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
                   "name a device or an image file outside of the store");
   }
   if (use == DeviceUse::kRead) return {};
+  if (info.read_only && !info.read_only_reason.empty()) {
+    return refuse(info.path + " " + info.read_only_reason, info.read_only_hint);
+  }
   if (info.read_only) {
     return refuse(info.path + " is read-only",
                   info.kind == io::DeviceKind::kBlock
@@ -136,6 +139,8 @@ Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
   device.file = std::move(*file);
   BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
   BLKREWIND_TRY(judge(device.info));
+  BLKREWIND_TRY(device.file->settle_caches(
+      use == DeviceUse::kWrite ? io::CacheUse::kBeforeWriting : io::CacheUse::kBeforeReading));
   return device;
 }
 

@@ -43,8 +43,9 @@ struct OpenedDevice {
 // What the path is now and who uses it, also for writing, without holding it.
 [[nodiscard]] Result<io::DeviceInfo> look_at(io::Env& env, const std::string& path);
 
-// Opens exclusively, then judges what was opened, whatever the path meant before or means by then;
-// it is held from here on. kNotFound when the device is gone.
+// Opens exclusively, then judges what was opened, whatever the path meant before or means by then,
+// and settles what other nodes cache of it; it is held from here on. kNotFound when the device is
+// gone.
 [[nodiscard]] Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
                                                const std::string& path, DeviceUse use);

@@ -113,7 +113,9 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
                 "name a file outside of the store");
   }
   BLKREWIND_TRY(refuse_existing(env, path));
-  const std::string partial = path + "." + new_id("partial-");
+  // Not made of the name: that one may be as long as the file system takes.
+  const std::string partial =
+      (slash == std::string::npos ? "" : folder) + ".blkrewind-" + new_id("partial-");
   BLKREWIND_ASSIGN(const auto file,
                    env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
   Status done = fill_file(store, tree, *file, means, receipt, monitor);

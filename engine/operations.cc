@@ -7,6 +7,7 @@
 #include "blkrewind/shell.h"
 #include "io/identity.h"
 #include "operations_parts.h"
+#include "raw_image.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -141,7 +142,8 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
   return std::optional<DiskView>{};
 }
 
-Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes) {
+Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes,
+                                           bool raw) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
                 "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
@@ -155,6 +157,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
   if (info.size_bytes > kMaxDeviceBytes) {
     return fail(Errc::kInvalidArgument, path + " is larger than blkrewind can address");
   }
+  if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
   BLKREWIND_TRY(parts_->store->check_writable());
   format::DiskRecord record;
   BLKREWIND_TRY(parts_->store->journal().update(

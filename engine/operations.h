@@ -82,7 +82,8 @@ class Operations {
   // kPrecondition with a hint when the path is a registered one but another device is there now. A
   // path that leads to nothing is the disk that was seen there last.
   [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
-  [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes);
+  [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes,
+                                               bool raw = false);
   // kPrecondition when the device has another size than the disk.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);

@@ -116,6 +116,7 @@ class RollbackRun {
                                  rollback_.locked.disk, rollback_.device));
     if (now.changed_bytes == 0) {
       BLKREWIND_TRY(recheck());
+      update_partitions(rollback_, receipt_);
       // What could be undone before still can be.
       BLKREWIND_TRY(
           finish(rollback_, rollback_.locked.disk.last_rollback, track::Collected::kDropped));
@@ -137,6 +138,7 @@ class RollbackRun {
     }
     rollback_.tracking->wrote(outcome->restored_bytes + outcome->zeroed_bytes);
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
+    update_partitions(rollback_, receipt_);
     receipt_.restore_seconds = restoring.seconds();
     const auto rechecked = recheck();
     if (!rechecked && !missed_) return unfinished(rechecked.error());

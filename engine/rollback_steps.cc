@@ -59,7 +59,27 @@ Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
 
 Status flush_device(const Rollback& rollback) {
   BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 4}));
-  return io::flush_now(*queue, *rollback.device.file);
+  BLKREWIND_TRY(io::flush_now(*queue, *rollback.device.file));
+  return rollback.device.file->settle_caches(io::CacheUse::kAfterWriting);
+}
+
+void update_partitions(const Rollback& rollback, RollbackReceipt& receipt) {
+  const io::PartitionUpdate update = rollback.device.file->update_partitions();
+  switch (update.state) {
+    case io::PartitionUpdate::State::kNone:
+      break;
+    case io::PartitionUpdate::State::kUnchanged:
+      receipt.partition_table = "unchanged";
+      break;
+    case io::PartitionUpdate::State::kReread:
+      receipt.partition_table = "reread";
+      break;
+    case io::PartitionUpdate::State::kStale:
+      receipt.partition_table = "stale";
+      receipt.partition_reason = update.reason;
+      receipt.partition_command = update.command;
+      break;
+  }
 }
 
 // Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
@@ -164,6 +184,7 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   }
   rollback.tracking->wrote(outcome.restored_bytes + outcome.zeroed_bytes);
   BLKREWIND_TRY(flush_device(rollback));
+  update_partitions(rollback, receipt);
   receipt.scanned_bytes = now.scanned_bytes;
   receipt.changed_bytes = now.changed_bytes;
   add(receipt, outcome);
@@ -196,6 +217,9 @@ Error put_back(const Rollback& rollback, Error error) {
   }
   if (finished) {
     error.message += "; the device has been put back as it was";
+    if (!done->partition_command.empty()) {
+      error.message += "; " + done->partition_reason + ": run " + done->partition_command;
+    }
     error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
   } else {
     error.message += "; putting the device back failed as well: " + finished.error().to_string();

@@ -46,7 +46,11 @@ enum class Streaming : std::uint8_t {
 [[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
                                             store::SegmentWriter* writer, std::uint64_t work_bytes,
                                             Streaming how);
+// Afterwards no other node over the device's bytes shows what was there before.
 [[nodiscard]] Status flush_device(const Rollback& rollback);
+// Lets the kernel take over the partition table that is on the device now, and says whether it has.
+// Its failure is none of the rollback.
+void update_partitions(const Rollback& rollback, RollbackReceipt& receipt);
 
 // Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
 // a journal that cannot take it is only logged.

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "operations_parts.h"
+#include "raw_image.h"
 #include "scan.h"
 #include "store/reclaim.h"
 #include "track/full_scan.h"
@@ -265,6 +266,7 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
   BLKREWIND_ASSIGN(OpenedDevice image, open_image(parts_->env, file));
+  if (!options.raw) BLKREWIND_TRY(check_raw(parts_->env, image.info));
   const std::uint64_t size = image.info.size_bytes;
   if (size != locked.disk.device_bytes) {
     return fail(Errc::kInvalidArgument,

@@ -71,11 +71,13 @@ _blkrewind() {
     words="--store --json --quiet --verbose --help"
     case "$command $sub" in
       " ") words+=" --version" ;;
-      "snapshot ") words+=" --name --description --chunk-size --change-source" ;;
-      "import ") words+=" --name --description --created-at --chunk-size" ;;
+      "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
+      "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --paranoid" ;;
-      "track start") words+=" --source --chunk-size" ;;
-      "disk register") words+=" --chunk-size" ;;
+      "track start") words+=" --source --chunk-size --raw" ;;
+      "track list") words+=" --all" ;;
+      "track prune") words+=" --dry-run" ;;
+      "disk register") words+=" --chunk-size --raw" ;;
       "disk attach") words+=" --instance" ;;
       "disk forget") words+=" --with-snapshots" ;;
       "instance create") words+=" --name" ;;
@@ -95,10 +97,10 @@ _blkrewind() {
     "store ") words="init info gc" ;;
     "serve ") ;;
     "disk ") words="register attach detach show forget adopt" ;;
-    "track ") words="start stop status" ;;
+    "track ") words="start stop status list prune" ;;
     "instance ") words="create start stop lock unlock set show delete" ;;
     "verify " | "delete ") words=$(_blkrewind_snapshots) ;;
-    "instance create") ;;
+    "instance create" | "track list" | "track prune") ;;
     "instance "*) words=$(_blkrewind_instances) ;;
     "export ") if ((position == 0)); then words=$(_blkrewind_snapshots); fi ;;
     "diff " | "rollback ")

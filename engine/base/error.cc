@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/privilege.h"
+
 namespace blkrewind {
 
 std::string_view to_string(Errc code) {
@@ -87,7 +89,8 @@ Error system_error(int sys_errno, std::string message) {
     case EACCES:
     case EPERM:
       error.code = Errc::kIo;
-      error.hint = "run it as root, or as a user that may open the device and the store";
+      error.hint =
+          permission_hint("run it as root, or as a user that may open the device and the store");
       break;
     default:
       error.code = Errc::kIo;

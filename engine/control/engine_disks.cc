@@ -62,7 +62,7 @@ Result<Engine::Impl::Found> Engine::Impl::need(const std::string& target, Errc c
 
 Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::string& target,
                                                                 std::uint32_t chunk_bytes,
-                                                                bool chunk_bytes_given) {
+                                                                bool chunk_bytes_given, bool raw) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
                 "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
@@ -81,7 +81,7 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
     return Registered{std::move(*found), false};
   }
   if (is_valid_id("d-", target)) return fail(need(target).error());
-  BLKREWIND_ASSIGN(DiskView view, operations_->register_disk(target, chunk_bytes));
+  BLKREWIND_ASSIGN(DiskView view, operations_->register_disk(target, chunk_bytes, raw));
   return Registered{Found{std::move(view), target}, true};
 }
 
@@ -134,8 +134,9 @@ Result<StoreInfo> Engine::Impl::store_info() {
 
 Result<DiskInfo> Engine::Impl::register_disk(const std::string& target,
                                              const SnapshotOptions& options) {
-  BLKREWIND_ASSIGN(const Registered registered,
-                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  BLKREWIND_ASSIGN(
+      const Registered registered,
+      find_or_register(target, options.chunk_bytes, options.chunk_bytes_given, options.raw));
   const DiskView& view = registered.found.view;
   if (!registered.now && !view.device && view.disk.id != target) {
     return fail(device_gone(view.disk, target));

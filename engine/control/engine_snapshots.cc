@@ -97,8 +97,8 @@ Result<SnapshotReceipt> Engine::Impl::snapshot(const std::string& target,
                                                const SnapshotOptions& options,
                                                const Monitor& monitor) {
   BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
-  BLKREWIND_ASSIGN(const Registered disk,
-                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
+                                                           options.chunk_bytes_given, options.raw));
   BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
   auto receipt =
       operations_->snapshot(disk.found.view.disk.number, disk.found.path, options, monitor);
@@ -118,8 +118,8 @@ Result<SnapshotReceipt> Engine::Impl::import_image(const std::string& target,
   if (file.empty()) {
     return fail(Errc::kInvalidArgument, "no image file was named", "name a raw image file");
   }
-  BLKREWIND_ASSIGN(const Registered disk,
-                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
+                                                           options.chunk_bytes_given, options.raw));
   BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
   auto receipt = operations_->import_image(disk.found.view.disk.number, file, options, monitor);
   if (receipt) {

@@ -3,6 +3,8 @@
 
 #include "blkrewind/shell.h"
 #include "control/engine_impl.h"
+#include "control/guarded.h"
+#include "track/pins.h"
 
 namespace blkrewind {
 namespace {
@@ -38,8 +40,8 @@ Result<track::TrackerKind> kind_of(ChangeSource source, const format::DiskRecord
 
 Result<TrackingInfo> Engine::Impl::start_tracking(const std::string& target, ChangeSource source,
                                                   const SnapshotOptions& options) {
-  BLKREWIND_ASSIGN(const Registered disk,
-                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given));
+  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
+                                                           options.chunk_bytes_given, options.raw));
   const Found& found = disk.found;
   BLKREWIND_ASSIGN(const track::TrackerKind kind, kind_of(source, found.view.disk));
   if (auto started = operations_->start_tracking(found.view.disk.number, found.path, kind);
@@ -64,6 +66,29 @@ Result<TrackingInfo> Engine::Impl::tracking(const std::string& target) {
   BLKREWIND_ASSIGN(auto states, operations_->tracking(found.view.disk.number, found.path));
   for (track::TrackerState& state : states) info.trackers.push_back(info_of(std::move(state)));
   return info;
+}
+
+Result<std::vector<PinnedTracking>> pinned_tracking() {
+  return guarded([]() -> Result<std::vector<PinnedTracking>> {
+    BLKREWIND_ASSIGN(auto pins, track::pinned_programs());
+    std::vector<PinnedTracking> infos;
+    for (track::PinnedProgram& pin : pins) {
+      infos.push_back({std::move(pin.disk_id), std::move(pin.store_path), std::move(pin.store_uuid),
+                       std::move(pin.device), std::move(pin.gone)});
+    }
+    return infos;
+  });
+}
+
+Result<std::vector<PinnedTracking>> prune_tracking(bool dry_run) {
+  return guarded([&]() -> Result<std::vector<PinnedTracking>> {
+    BLKREWIND_ASSIGN(auto pins, pinned_tracking());
+    std::erase_if(pins, [](const PinnedTracking& pin) { return pin.gone.empty(); });
+    for (const PinnedTracking& pin : pins) {
+      if (!dry_run) BLKREWIND_TRY(track::remove_pinned(pin.disk_id));
+    }
+    return pins;
+  });
 }
 
 }  // namespace blkrewind

@@ -12,12 +12,13 @@
 #include <array>
 #include <cerrno>
 
+#include "base/privilege.h"
+
 namespace blkrewind::io {
 namespace {
 
 constexpr const char* kReflinkHint =
     "keep the image on a file system with reflink: XFS (mkfs.xfs -m reflink=1) or btrfs";
-constexpr const char* kRootHint = "run it as root (CAP_LINUX_IMMUTABLE)";
 
 tl::unexpected<Error> last_error(const std::string& message) {
   return tl::unexpected(system_error(errno, message));
@@ -112,7 +113,9 @@ Status set_immutable(int fd, bool on) {
   if (::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0) return {};
   Error error = system_error(
       errno, std::string("cannot make a file ") + (on ? "immutable" : "mutable again"));
-  if (error.sys_errno == EPERM) error.hint = kRootHint;
+  if (error.sys_errno == EPERM) {
+    error.hint = permission_hint("run it as root (CAP_LINUX_IMMUTABLE)");
+  }
   return tl::unexpected(std::move(error));
 }
 

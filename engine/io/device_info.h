@@ -64,6 +64,8 @@ struct DeviceInfo {
   std::uint32_t major = 0;  // block devices
   std::uint32_t minor = 0;
   bool read_only = false;
+  std::string read_only_reason;  // "is append-only", with what to do; where more is known than that
+  std::string read_only_hint;
   DeviceIdentity identity;
   std::int64_t modified_at = 0;  // seconds since the epoch, of the file or the node
   // Free to be opened exclusively: both are empty.

@@ -28,6 +28,21 @@ struct OpenOptions {
   bool exclusive_device = false;
 };
 
+enum class CacheUse : std::uint8_t { kBeforeReading, kBeforeWriting, kAfterWriting };
+
+// What became of the kernel's partitions of a whole disk whose table may have changed.
+struct PartitionUpdate {
+  enum class State : std::uint8_t {
+    kNone,       // not a disk with partitions
+    kUnchanged,  // the kernel has those of the table
+    kReread,     // it has them now
+    kStale,      // it has others
+  };
+  State state = State::kNone;
+  std::string reason;   // of kStale
+  std::string command;  // of kStale: what to run
+};
+
 // An open file or block device; closed by its destructor.
 class File {
  public:
@@ -54,6 +69,16 @@ class File {
     (void)source, (void)extent, (void)offset;
     return false;
   }
+  // Lets the caches of other nodes over the same bytes (whole disk, partitions) agree with what is
+  // on the medium: written back, dropped, and proved. kPrecondition, with what to close, when that
+  // cannot be done. A file has one cache, and nothing to settle.
+  [[nodiscard]] virtual Status settle_caches(CacheUse use) {
+    (void)use;
+    return {};
+  }
+  // Tells the kernel of the partitions in the table on a whole disk. To be called when all is
+  // flushed.
+  [[nodiscard]] virtual PartitionUpdate update_partitions() { return {}; }
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
 

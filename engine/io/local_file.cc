@@ -10,6 +10,9 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "io/partition_table.h"
+#include "io/preallocation.h"
+#include "io/settle_caches.h"
 #include "io/stays.h"
 #include "io/sysfs.h"
 
@@ -147,11 +150,16 @@ Status LocalFile::learn(const OpenOptions& options, const struct stat& status) {
   exclusive_ = options.exclusive_device;
   is_block_device_ = S_ISBLK(status.st_mode);
   max_request_bytes_ = max_request_bytes_of(is_block_device_ ? status.st_rdev : status.st_dev);
+  if (is_block_device_) device_ = status.st_rdev;
   if (is_block_device_) BLKREWIND_TRY(learn_block_device(options, status.st_rdev));
   if (options.exclusive_device && !is_block_device_) {
     const int error = claim_image(fd_.get(), options.access);
     if (error != 0) return tl::unexpected(open_error(error, path_, options));
     only_opener_ = is_only_opener(fd_.get());
+    const Extent all = {0, static_cast<std::uint64_t>(status.st_size)};
+    if (options.access == Access::kReadWrite && is_fully_allocated(fd_.get(), all)) {
+      zero_method_ = ZeroMethod::kZeroRange;
+    }
   }
   if (options.direct) learn_alignment();
   return {};
@@ -173,6 +181,9 @@ Status LocalFile::learn_block_device(const OpenOptions& options, dev_t device) {
   if (options.exclusive_device) {
     BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
     loop_holes_ = LoopHoles::below(fd_.get(), device, size);
+    if (options.access == Access::kReadWrite && loop_holes_ && loop_holes_->is_fully_allocated()) {
+      zero_method_ = ZeroMethod::kZeroRange;
+    }
   }
   return {};
 }
@@ -236,6 +247,17 @@ bool LocalFile::share(File& source, const Extent& extent, std::uint64_t offset) 
   range.src_length = extent.length;
   range.dest_offset = offset;
   return ::ioctl(fd_.get(), FICLONERANGE, &range) == 0;
+}
+
+Status LocalFile::settle_caches(CacheUse use) {
+  return is_block_device_ ? settle_caches_of(device_, use) : Status{};
+}
+
+PartitionUpdate LocalFile::update_partitions() {
+  if (!is_block_device_) return {};
+  const int buffered = buffered_fd();
+  if (buffered < 0) return {};
+  return update_partitions_of(device_, fd_.get(), buffered);
 }
 
 Status LocalFile::truncate(std::uint64_t size_bytes) {

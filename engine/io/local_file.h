@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "io/env.h"
 #include "io/loop_holes.h"
+#include "io/sysfs.h"
 #include "io/writers.h"
 #include "io/zeroing.h"
 
@@ -40,6 +41,8 @@ class LocalFile final : public File {
   [[nodiscard]] Result<std::uint64_t> size_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
   [[nodiscard]] bool share(File& source, const Extent& extent, std::uint64_t offset) override;
+  [[nodiscard]] Status settle_caches(CacheUse use) override;
+  [[nodiscard]] PartitionUpdate update_partitions() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
 
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }
@@ -83,6 +86,7 @@ class LocalFile final : public File {
   bool exclusive_ = false;
   bool only_opener_ = false;
   Answer other_writers_ = Answer::kUnknown;
+  DeviceNumber device_ = 0;  // of a block device
   bool direct_ = false;
   std::uint32_t sector_bytes_ = 1;
   std::uint32_t alignment_bytes_ = 1;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "io/loops.h"
+#include "io/preallocation.h"
 
 namespace blkrewind::io {
 
@@ -28,6 +29,10 @@ std::unique_ptr<LoopHoles> LoopHoles::below(int fd, dev_t device, std::uint64_t 
   const std::uint64_t begin = loop->range.offset + partition_start_bytes(device);
   if (static_cast<std::uint64_t>(status.st_size) < begin + device_bytes) return nullptr;
   return std::unique_ptr<LoopHoles>(new LoopHoles(fd, std::move(file), begin, device_bytes));
+}
+
+bool LoopHoles::is_fully_allocated() const {
+  return io::is_fully_allocated(file_.get(), {begin_, device_bytes_});
 }
 
 // The device's dirty pages into the file, and the file's own to where its file system knows of

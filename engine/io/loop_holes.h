@@ -30,6 +30,9 @@ class LoopHoles {
   // when there is none up to its end. nullopt: cannot be told, everything has to be read.
   [[nodiscard]] std::optional<Extent> next_data(std::uint64_t offset);
 
+  // All of the device has its place in the file (preallocation.h).
+  [[nodiscard]] bool is_fully_allocated() const;
+
  private:
   LoopHoles(int device_fd, UniqueFd file, std::uint64_t begin, std::uint64_t device_bytes);
   void flush();

@@ -14,8 +14,10 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "base/privilege.h"
 #include "blkrewind/shell.h"
 #include "io/blkid_identity.h"
+#include "io/file_attributes.h"
 #include "io/file_lock.h"
 #include "io/loops.h"
 #include "io/stays.h"
@@ -46,7 +48,8 @@ std::string kind_name(mode_t mode) {
 Error io_error(int sys_errno, std::string message) {
   Error error = system_error(sys_errno, std::move(message));
   if (sys_errno == EACCES || sys_errno == EPERM) {
-    return std::move(error).with_hint("run it as root, or as somebody who may read the device");
+    return std::move(error).with_hint(
+        permission_hint("run it as root, or as a user that may read the device"));
   }
   if (sys_errno == ENXIO || sys_errno == ENOMEDIUM) {
     return std::move(error).with_hint("no medium or no backing file: attach one first");
@@ -226,6 +229,11 @@ Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo&
   // Also refused on a file system mounted read-only, and for an immutable file even to root.
   const std::string self = "/proc/self/fd/" + std::to_string(subject.fd);
   info.read_only = ::faccessat(AT_FDCWD, self.c_str(), W_OK, AT_EACCESS) != 0;
+  if (WriteBar bar = write_bar(subject.fd, info.real_path); !bar.reason.empty()) {
+    info.read_only = true;
+    info.read_only_reason = std::move(bar.reason);
+    info.read_only_hint = std::move(bar.hint);
+  }
   BLKREWIND_ASSIGN(Uses uses, uses_of_file(info.identity.backing_id));
   info.used_by = std::move(uses.used_by);
   // A loop device, and swap, have the file open: where nothing else has, there is neither, whatever

@@ -8,6 +8,8 @@
 //   kZeroRange  ZERO_RANGE | KEEP_SIZE. The same without unmapping; the kernel itself writes zero
 //               pages where the device has no command for it.
 //   kWrite      plain writes of zero bytes.
+// An image that has all of its blocks when it is opened begins with kZeroRange: it keeps them,
+// since its space was reserved on purpose (preallocation.h). A sparse one gets its holes again.
 // BLKDISCARD is never used: what a discarded range reads as is up to the device.
 #pragma once
 

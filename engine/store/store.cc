@@ -10,6 +10,7 @@
 
 #include "base/aligned_buffer.h"
 #include "store/store_file.h"
+#include "store/store_folder.h"
 
 namespace blkrewind::store {
 namespace {
@@ -129,7 +130,9 @@ Status Store::create(io::Env& env, const std::string& path) {
   BLKREWIND_ASSIGN(const bool folder, env.exists(path));
   if (!folder) {
     const Status made = env.make_directory(path);
-    if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
+    if (!made && made.error().code != Errc::kAlreadyExists) {
+      return fail(explain_folder(env, path, made.error()));
+    }
     BLKREWIND_TRY(sync_parent(env, path));
   }
   // Whoever holds the unnamed format file makes the store; others wait, and find it made.
@@ -140,10 +143,12 @@ Status Store::create(io::Env& env, const std::string& path) {
     if (store) return already_there(path);
     if (Status free = clear_unfinished_create(env, layout, false); !free) {
       BLKREWIND_ASSIGN(const bool made, env.exists(layout.format()));
-      return made ? already_there(path) : fail(std::move(free).error());
+      return made ? already_there(path) : fail(explain_folder(env, path, std::move(free).error()));
     }
     auto opened = env.open(temporary, {.access = io::Access::kReadWrite, .create_new = true});
-    if (!opened && opened.error().code != Errc::kAlreadyExists) return fail(opened.error());
+    if (!opened && opened.error().code != Errc::kAlreadyExists) {
+      return fail(explain_folder(env, path, opened.error()));
+    }
     auto locked = env.lock(temporary, 0, io::LockMode::kExclusive);
     if (!locked && locked.error().code == Errc::kNotFound) continue;  // it has got its name
     if (!locked) return fail(std::move(locked).error());

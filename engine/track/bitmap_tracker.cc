@@ -190,7 +190,7 @@ Status start_bitmap(const TrackedDisk& disk) {
     return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
                 "see what it knows: blkrewind track status " + shell_word(disk.path));
   }
-  return KernelProgram::start(disk.disk_id, epoch);
+  return KernelProgram::start(disk.disk_id, epoch, disk.store_path);
 }
 
 Result<bool> stop_bitmap(const TrackedDisk& disk) { return KernelProgram::stop(disk.disk_id); }

@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,12 +13,15 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <vector>
 
 #include "base/fd.h"
+#include "base/ids.h"
 #include "base/log.h"
 #include "changes.skel.h"
 
@@ -28,13 +32,17 @@ constexpr const char* kBpffs = "/sys/fs/bpf";
 constexpr const char* kRoot = "/sys/fs/bpf/blkrewind";
 constexpr long kBpffsMagic = 0xcafe4a11;
 constexpr std::array kPins = {"control", "bits", "on_queue", "on_complete"};
+// A symbolic link to the store's folder: the file system takes nothing else that holds a text.
+constexpr const char* kStoreLink = "store";
 
 std::string folder_of(const std::string& disk_id) { return std::string(kRoot) + "/" + disk_id; }
 
 Error bpf_error(int sys_errno, const std::string& message) {
   Error error = system_error(sys_errno, message);
   if (sys_errno == EPERM || sys_errno == EACCES) {
-    error.hint = "tracking in the kernel needs root (CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN)";
+    error.hint =
+        "tracking in the kernel needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, which root has "
+        "outside of containers, and a kernel that is not locked down";
   }
   return error;
 }
@@ -83,11 +91,18 @@ Status remove_pins(const std::string& folder) {
       return fail(bpf_error(errno, "cannot remove " + folder + "/" + name));
     }
   }
+  (void)::unlink((folder + "/" + kStoreLink).c_str());
   if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) {
     return fail(bpf_error(errno, "cannot remove " + folder));
   }
   (void)::rmdir(kRoot);  // of the last one
   return {};
+}
+
+std::string absolute(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         &std::free);
+  return real == nullptr ? std::string() : std::string(real.get());
 }
 
 struct Skeleton {
@@ -127,7 +142,8 @@ std::uint64_t page_aligned(std::uint64_t bytes) {
 
 }  // namespace
 
-Status KernelProgram::start(const std::string& disk_id, const blkrewind_control& control) {
+Status KernelProgram::start(const std::string& disk_id, const blkrewind_control& control,
+                            const std::string& store_path) {
   quiet_libbpf();
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return fail(Errc::kUnsupported, "this kernel says nothing about its types (BTF)",
@@ -177,7 +193,33 @@ Status KernelProgram::start(const std::string& disk_id, const blkrewind_control&
   BLKREWIND_TRY(pin(bpf_link__pin(object.links.on_queue, path("on_queue").c_str()), "on_queue"));
   BLKREWIND_TRY(
       pin(bpf_link__pin(object.links.on_complete, path("on_complete").c_str()), "on_complete"));
+  // Only to tell people: where it cannot be made, tracking goes on without it.
+  if (const std::string store = absolute(store_path); !store.empty()) {
+    (void)::symlink(store.c_str(), path(kStoreLink).c_str());
+  }
   return {};
+}
+
+Result<std::vector<std::string>> KernelProgram::pinned_disks() {
+  // Without the file system, or without a pin, there is none.
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(kRoot), ::closedir);
+  std::vector<std::string> disks;
+  if (!folder) {
+    if (errno == ENOENT) return disks;
+    return fail(bpf_error(errno, std::string("cannot list ") + kRoot));
+  }
+  while (const dirent* entry = ::readdir(folder.get())) {
+    if (is_valid_id("d-", entry->d_name)) disks.emplace_back(entry->d_name);
+  }
+  std::sort(disks.begin(), disks.end());
+  return disks;
+}
+
+std::string KernelProgram::store_of(const std::string& disk_id) {
+  std::array<char, PATH_MAX> target{};
+  const std::string link = folder_of(disk_id) + "/" + kStoreLink;
+  const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
+  return length <= 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(length));
 }
 
 Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string& disk_id) {

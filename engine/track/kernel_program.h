@@ -21,10 +21,16 @@ class KernelProgram {
  public:
   // Loads a program for the device that `control` describes, pins it, and lets it run.
   // kUnsupported, with what to do: built without it, no BTF, no BPF file system, no privilege.
-  [[nodiscard]] static Status start(const std::string& disk_id, const blkrewind_control& control);
+  // `store_path`: remembered beside the pins.
+  [[nodiscard]] static Status start(const std::string& disk_id, const blkrewind_control& control,
+                                    const std::string& store_path);
   // Null: there is none. kIntegrity: there is something, but not a whole one that runs, so marks
   // may be missing.
   [[nodiscard]] static Result<std::unique_ptr<KernelProgram>> find(const std::string& disk_id);
+  // Of any store, sorted.
+  [[nodiscard]] static Result<std::vector<std::string>> pinned_disks();
+  // What start() remembered; empty: nothing.
+  [[nodiscard]] static std::string store_of(const std::string& disk_id);
   // Returns whether there was anything.
   [[nodiscard]] static Result<bool> stop(const std::string& disk_id);
 

@@ -4,7 +4,7 @@
 
 namespace blkrewind::track {
 
-Status KernelProgram::start(const std::string&, const blkrewind_control&) {
+Status KernelProgram::start(const std::string&, const blkrewind_control&, const std::string&) {
   return fail(Errc::kUnsupported, "this blkrewind was built without the tracking program",
               "build it with libbpf-dev, clang and bpftool installed, or let operations scan");
 }
@@ -12,6 +12,13 @@ Status KernelProgram::start(const std::string&, const blkrewind_control&) {
 Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string&) {
   return std::unique_ptr<KernelProgram>();
 }
+
+Result<std::vector<std::string>> KernelProgram::pinned_disks() {
+  return fail(Errc::kUnsupported, "this blkrewind was built without the tracking program",
+              "build it with libbpf-dev, clang and bpftool installed");
+}
+
+std::string KernelProgram::store_of(const std::string&) { return {}; }
 
 Result<bool> KernelProgram::stop(const std::string&) { return false; }
 

@@ -44,6 +44,7 @@ struct TrackedDisk {
   std::uint32_t chunk_bytes = 0;
   // The image file, or the one below the loop device, as it was registered.
   std::string kept_at = {};
+  std::string store_path = {};  // where the store is, for pins.h; need not be known
 };
 
 // Whether the operation writes to the device itself.

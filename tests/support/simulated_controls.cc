@@ -138,6 +138,11 @@ void SimulatedEnv::poke(const std::string& path, std::uint64_t offset,
   });
 }
 
+void SimulatedEnv::set_on_settle(
+    std::function<Status(const std::string& path, io::CacheUse)> on_settle) {
+  disk_->with([&](auto& inside) { inside.on_settle = std::move(on_settle); });
+}
+
 void SimulatedEnv::set_on_change(std::function<void(const std::string& path, Extent)> on_change) {
   disk_->with([&](auto& inside) { inside.on_change = std::move(on_change); });
 }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/env.h"
 #include "support/simulated_ops.h"
 #include "support/simulated_random.h"
 #include "support/simulated_state.h"
@@ -94,6 +95,7 @@ class SimulatedDisk {
     bool power_is_off = false;
     // Told of every operation that changes a file, before it does.
     std::function<void(const std::string& path, Extent)> on_change;
+    std::function<Status(const std::string& path, io::CacheUse)> on_settle;
   };
   template <class Body>
   auto with(Body&& body) {

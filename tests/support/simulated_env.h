@@ -148,6 +148,10 @@ class SimulatedEnv final : public io::Env {
   // Is told of every operation of a queue that changes a file, before it does; poke() is none. Must
   // not call this Env.
   void set_on_change(std::function<void(const std::string& path, Extent)> on_change);
+  // What other nodes over a device's bytes cache: is told when it is to agree with the device, and
+  // says whether it does. A simulated device has no other node, so it does unless this is set. Must
+  // not call this Env.
+  void set_on_settle(std::function<Status(const std::string& path, io::CacheUse)> on_settle);
   // Edits what probe() is about to return; must not call this Env.
   void set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust);
 

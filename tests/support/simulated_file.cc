@@ -60,6 +60,12 @@ Status SimulatedFile::truncate(std::uint64_t size_bytes) {
   return {};
 }
 
+Status SimulatedFile::settle_caches(io::CacheUse use) {
+  return disk_->with([&](auto& inside) {
+    return inside.on_settle ? inside.on_settle(handle_.path, use) : Status{};
+  });
+}
+
 SimulatedQueue::SimulatedQueue(std::shared_ptr<SimulatedDisk> disk, const io::QueueOptions& options)
     : disk_(std::move(disk)),
       depth_(options.depth),

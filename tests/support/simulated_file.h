@@ -27,6 +27,7 @@ class SimulatedFile final : public io::File {
   [[nodiscard]] Result<std::uint64_t> size_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
+  [[nodiscard]] Status settle_caches(io::CacheUse use) override;
 
   [[nodiscard]] const Handle& handle() const { return handle_; }
   [[nodiscard]] const SimulatedDisk* disk() const { return disk_.get(); }

@@ -63,6 +63,9 @@ struct SnapshotOptions {
   std::string description;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;  // counts when the disk is registered
   bool chunk_bytes_given = false;  // then a registered disk of another chunk size is an error
+  // An image file is registered with the bytes it has, also where they are those of another image
+  // format (qcow2, vmdk, vdi, vhd, vhdx, ...), which is refused otherwise.
+  bool raw = false;
   // kBitmap, kExtents: an error where that one is not valid now.
   ChangeSource change_source = ChangeSource::kAuto;
 };
@@ -81,6 +84,7 @@ struct ImportOptions {
   std::optional<std::int64_t> created_at;  // else the image file's modification time
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   bool chunk_bytes_given = false;
+  bool raw = false;  // of the file, and of the target when it is registered
 };
 
 struct RollbackOptions {
@@ -214,6 +218,11 @@ class BLKREWIND_API Engine {
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Programs that track disks in this machine's kernel, of every store; needs none.
+[[nodiscard]] BLKREWIND_API Result<std::vector<PinnedTracking>> pinned_tracking();
+// Ends those whose store or device is gone, and returns them. `dry_run`: ends none.
+[[nodiscard]] BLKREWIND_API Result<std::vector<PinnedTracking>> prune_tracking(bool dry_run);
 
 // "0.1.0"
 [[nodiscard]] BLKREWIND_API const char* version();

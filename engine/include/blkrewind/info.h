@@ -113,6 +113,15 @@ struct TrackingInfo {
   std::vector<TrackerInfo> trackers;  // none: every operation scans
 };
 
+// A program that tracks a disk in this machine's kernel, of whatever store.
+struct PinnedTracking {
+  std::string disk_id;
+  std::string store_path;  // where the store was when the tracking began; empty: not known
+  std::string store_uuid;  // empty: not known
+  std::string device;      // the whole disk; empty: not known
+  std::string gone;        // why nothing needs it any more; empty: it may be needed
+};
+
 struct StoreInfo {
   std::string path;
   std::string uuid;

@@ -46,6 +46,12 @@ struct RollbackReceipt {
   double restore_seconds = 0;                    // of them: to write it back
   std::optional<std::uint64_t> rechecked_bytes;  // paranoid: read after it, and found right
   std::string root_digest;                       // of the device's content after it, verified
+  // "unchanged": the kernel has the partitions of the table on the device; "reread": it has taken
+  // them over; "stale": it has others, until partition_command is run. Empty: none of it, or not a
+  // whole disk.
+  std::string partition_table;
+  std::string partition_reason;   // of "stale"
+  std::string partition_command;  // of "stale"
 };
 
 struct DiffReceipt {

@@ -228,7 +228,7 @@ TEST_F(EngineControl, AnExportGetsItsNameWhenItIsWhole) {
   const auto partial = [&] {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
-      if (entry.path().string().starts_with(file + ".partial-")) ++count;
+      if (entry.path().string().find(".blkrewind-partial-") != std::string::npos) ++count;
     }
     return count;
   };

@@ -81,6 +81,57 @@ TEST_F(Rollback, MovesOnlyWhatChanged) {
   EXPECT_EQ(bench_.view().disk.anchor, target_);
 }
 
+TEST_F(Rollback, OtherNodesAgreeBeforeTheDeviceIsReadAndAfterItIsFlushed) {
+  std::vector<io::CacheUse> uses;
+  bool right = true;
+  bool written = false;
+  bench_.env().set_on_change([&](const std::string& path, Extent) { written |= path == kDevice; });
+  bench_.env().set_on_settle([&](const std::string& path, io::CacheUse use) -> Status {
+    uses.push_back(use);
+    right = right && path == kDevice && written == (use == io::CacheUse::kAfterWriting);
+    return {};
+  });
+  ASSERT_TRUE(ok(bench_.rollback(target_)));
+  EXPECT_TRUE(right);
+  EXPECT_THAT(uses,
+              testing::ElementsAre(io::CacheUse::kBeforeWriting, io::CacheUse::kAfterWriting));
+  uses.clear();
+  written = false;
+  ASSERT_TRUE(ok(bench_.snapshot()));
+  EXPECT_THAT(uses, testing::ElementsAre(io::CacheUse::kBeforeReading));
+  uses.clear();
+  ASSERT_TRUE(ok(bench_.undo()));
+  EXPECT_THAT(uses,
+              testing::ElementsAre(io::CacheUse::kBeforeWriting, io::CacheUse::kAfterWriting));
+}
+
+TEST_F(Rollback, NodesThatCannotAgreeAreRefusedBeforeAnythingIsWritten) {
+  bench_.env().set_on_settle([](const std::string&, io::CacheUse) -> Status {
+    return fail(Errc::kPrecondition, "a process keeps pages", "end it");
+  });
+  EXPECT_TRUE(failed(bench_.rollback(target_), Errc::kPrecondition));
+  EXPECT_TRUE(failed(bench_.snapshot(), Errc::kPrecondition));
+  EXPECT_THAT(written(), IsEmpty());
+  EXPECT_FALSE(bench_.view().intent.has_value());
+}
+
+TEST_F(Rollback, OneAfterWhichANodeIsStaleIsNotFinishedAndCanBe) {
+  bench_.env().set_on_settle([](const std::string&, io::CacheUse use) -> Status {
+    if (use != io::CacheUse::kAfterWriting) return {};
+    return fail(Errc::kPrecondition, "a process keeps pages", "end it");
+  });
+  const auto failure = bench_.rollback(target_);
+  EXPECT_TRUE(failed(failure, Errc::kPrecondition));
+  EXPECT_THAT(failure.error().hint, HasSubstr("blkrewind resume"));
+  ASSERT_TRUE(bench_.view().intent.has_value());
+  EXPECT_TRUE(failed(bench_.resume(), Errc::kPrecondition));
+  EXPECT_TRUE(bench_.view().intent.has_value());
+  bench_.env().set_on_settle({});
+  ASSERT_TRUE(ok(bench_.resume()));
+  EXPECT_TRUE(same(bench_.device(), then_));
+  EXPECT_FALSE(bench_.view().intent.has_value());
+}
+
 TEST_F(Rollback, DryRunTouchesNothing) {
   const auto done = bench_.operations().rollback({.disk = bench_.disk(),
                                                   .target = target_,

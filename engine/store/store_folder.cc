@@ -1,0 +1,74 @@
+#include "store/store_folder.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "base/privilege.h"
+#include "blkrewind/shell.h"
+
+namespace blkrewind::store {
+namespace {
+
+Error said(Errc code, std::string message, std::string hint) {
+  Error error;
+  error.code = code;
+  error.message = std::move(message);
+  error.hint = std::move(hint);
+  return error;
+}
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Error explain_folder(io::Env& env, const std::string& path, Error error) {
+  switch (error.sys_errno) {
+    case EACCES:
+    case EPERM:
+      error.code = Errc::kPrecondition;
+      error.hint = permission_hint("name a folder that you may write to, or run it as root");
+      return error;
+    case EROFS:
+      error.code = Errc::kPrecondition;
+      error.hint =
+          "name a folder on another file system, or make this one writable: mount -o "
+          "remount,rw";
+      return error;
+    case ENOENT:
+    case ENOTDIR:
+      break;
+    default:
+      return error;
+  }
+  // The first name on the way that is not a folder.
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string name = path.substr(0, end);
+    const auto there = env.exists(name);
+    if (!there) return error;
+    if (!*there && end != std::string::npos) {
+      return said(Errc::kNotFound,
+                  "the store " + path + " cannot be made: there is no folder " + name,
+                  "make it first: mkdir -p " + shell_word(parent_of(path)));
+    }
+    if (!*there) return error;
+    const auto listed = env.list_directory(name);
+    if (!listed && listed.error().sys_errno == ENOTDIR) {
+      return said(Errc::kPrecondition,
+                  "the store " + path + " cannot be made: " + name + " is a file, not a folder",
+                  "name a folder, or one that does not exist yet in a folder that does");
+    }
+    if (!listed && listed.error().sys_errno == ENOENT) {
+      return said(Errc::kPrecondition,
+                  "the store " + path + " cannot be made: " + name +
+                      " is a symbolic link that leads to nothing",
+                  "make the folder that it leads to, or remove it: rm " + shell_word(name));
+    }
+    if (end == std::string::npos) return error;
+  }
+}
+
+}  // namespace blkrewind::store
