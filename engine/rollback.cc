@@ -264,8 +264,7 @@ class RollbackRun {
 
   // The undo snapshot and the intent become true together.
   Status declare(store::SegmentWriter* writer) {
-    if (writer != nullptr) writer->keep();
-    return rollback_.store.journal().update(
+    Status declared = rollback_.store.journal().update(
         [&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction;
           format::Counters counters = state.counters;
@@ -286,7 +285,10 @@ class RollbackRun {
           intent.started_at = now_seconds();
           transaction.emplace_back(std::move(intent));
           return transaction;
-        });
+        },
+        rollback_.undo ? store::Room::kAdds : store::Room::kBegins);
+    if (writer != nullptr && (declared || rollback_.store.journal().in_doubt())) writer->keep();
+    return declared;
   }
 
   [[nodiscard]] format::LastRollback last_rollback() const {

@@ -176,6 +176,11 @@ class Catalog {
   std::optional<int> checked_version_;          // PRAGMA data_version when content was checked last
 };
 
+// How a catalog's row about `id`, which is gone from the journal already, was removed. A catalog
+// that cannot be written (a full or read-only file system) is only logged: the row harms nothing,
+// and the next `store gc` removes it.
+[[nodiscard]] Status tolerate_leftover_row(Status removed, const std::string& id);
+
 // "The specified InstanceId does not exist."
 [[nodiscard]] Error no_such_instance(const std::string& id);
 

@@ -54,6 +54,16 @@ class File {
     (void)source, (void)extent, (void)offset;
     return false;
   }
+  // Sets blocks aside for the extent, which may lie past the end of a regular file, whose length
+  // stays: a write there needs no free space later. Bytes that are there stay. Not durable before
+  // the next flush. False: this file system sets nothing aside. kNoSpace: it is full (or a quota
+  // is used up), and a part may have been set aside.
+  [[nodiscard]] virtual Result<bool> reserve(const Extent& extent) {
+    (void)extent;
+    return false;
+  }
+  // What the file takes on its file system now, blocks that were set aside included.
+  [[nodiscard]] virtual Result<std::uint64_t> allocated_bytes() { return size_bytes(); }
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
 

@@ -208,6 +208,27 @@ bool LocalFile::share(File& source, const Extent& extent, std::uint64_t offset) 
   return ::ioctl(fd_.get(), FICLONERANGE, &range) == 0;
 }
 
+Result<bool> LocalFile::reserve(const Extent& extent) {
+  if (is_block_device_) return false;
+  while (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.offset),
+                     static_cast<off_t>(extent.length)) != 0) {
+    if (errno == EINTR) continue;
+    // Not of this file system: NFS, exFAT, many of FUSE.
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return false;
+    return tl::unexpected(system_error(errno, "cannot set blocks aside for " + path_).at(extent));
+  }
+  return true;
+}
+
+Result<std::uint64_t> LocalFile::allocated_bytes() {
+  struct stat status = {};
+  if (::fstat(fd_.get(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask what " + path_ + " takes"));
+  }
+  // st_blocks counts 512 bytes, whatever the file system's block is (stat(2)).
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
 Status LocalFile::truncate(std::uint64_t size_bytes) {
   if (is_block_device_) {
     return fail(Errc::kInvalidArgument, path_ + " is a block device, its size cannot be set");

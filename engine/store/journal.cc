@@ -7,6 +7,7 @@
 
 #include "base/aligned_buffer.h"
 #include "store/journal_scan.h"
+#include "store/read_only_store.h"
 #include "store/store_file.h"
 
 namespace blkrewind::store {
@@ -120,12 +121,14 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   Status whole = check_journal_end(queue, *file, secret_, header, tail, scan);
   if (!whole) {
     if (have_lock) return whole;
-    // An append that is under way can look like damage; with the lock held nobody appends.
+    // An append that is under way can look like damage; with the lock held no process appends. A
+    // shared one does, and can be had where the store may only be read.
     BLKREWIND_ASSIGN(const auto lock,
-                     env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
+                     env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kShared));
     return replay_all(queue, true);
   }
   file_ = std::move(file);
+  reserve_.forget();
   writable_ = false;
   file_id_ = id;
   header_ = header;
@@ -145,16 +148,22 @@ Status Journal::open_for_writing() {
   return {};
 }
 
-Status Journal::update(const Build& build) {
+bool Journal::in_doubt() const {
+  const std::lock_guard lock(mutex_);
+  return broken_.has_value();
+}
+
+Status Journal::update(const Build& build, Room room) {
   const std::lock_guard lock(mutex_);
   if (broken_) return fail(*broken_);
-  BLKREWIND_ASSIGN(const auto file_lock,
-                   env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
+  BLKREWIND_ASSIGN(
+      const auto file_lock,
+      read_only_store(env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive)));
   BLKREWIND_TRY(refresh_locked(true));
   BLKREWIND_ASSIGN(const format::Transaction transaction, build(*state_));
   if (transaction.empty()) return {};
   BLKREWIND_ASSIGN(auto queue, make_queue());
-  BLKREWIND_TRY(append(*queue, transaction));
+  BLKREWIND_TRY(append(*queue, transaction, room));
   if (grown_enough()) {
     // The record is durable. A checkpoint that cannot be made now (a full file system) is made
     // later; one that left the journal in doubt has set broken_.
@@ -212,7 +221,7 @@ tl::unexpected<Error> Journal::break_off(Error error) {
   return fail(*broken_);
 }
 
-Status Journal::append(io::Queue& queue, const format::Transaction& transaction) {
+Status Journal::append(io::Queue& queue, const format::Transaction& transaction, Room room) {
   BLKREWIND_TRY(settle_locked(queue));
   BLKREWIND_TRY(open_for_writing());
   const std::vector<std::byte> record = format::encode_record(secret_, next_sequence_, transaction);
@@ -220,6 +229,9 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction)
     return fail(Errc::kInternal, "a journal record would be longer than its format allows");
   }
   const AlignedBuffer bytes = aligned_copy(record);
+  State next = *state_;
+  next.apply(transaction);
+  BLKREWIND_TRY(reserve_.ensure(queue, *file_, {end_, bytes.size()}, room, reserve_bytes(next)));
   Status written = io::write_now(queue, *file_, {end_, bytes.size()}, bytes.data());
   if (written) written = io::flush_now(queue, *file_);
   // Whether the record is there can only be told by reading it back later, and not by a process
@@ -228,8 +240,6 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction)
   end_ += record.size();
   ++next_sequence_;
   ++records_;
-  State next = *state_;
-  next.apply(transaction);
   state_ = std::make_shared<const State>(std::move(next));
   write_tail(queue);
   return {};
@@ -255,47 +265,62 @@ Result<bool> Journal::checkpoint(bool force) {
   return true;
 }
 
-Status Journal::checkpoint_locked(io::Queue& queue) {
-  const std::string path = Layout::temporary(layout_.journal());
-  BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
-  if (left_over) BLKREWIND_TRY(env_.remove(path));
-  BLKREWIND_ASSIGN(auto file,
+Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::string& path) {
+  NewFile made;
+  BLKREWIND_ASSIGN(made.file,
                    env_.open(path, {.access = io::Access::kReadWrite, .create_new = true}));
-  const format::JournalHeader header{uuid_, header_.generation + 1, next_sequence_};
-  std::uint64_t sequence = next_sequence_;
-  std::uint64_t end = kJournalRecordsOffset;
-  std::uint64_t records = 0;
-
+  made.header = {uuid_, header_.generation + 1, next_sequence_};
+  made.next_sequence = next_sequence_;
+  made.end = kJournalRecordsOffset;
   const format::Transaction puts = state_->as_puts();
   for (std::size_t i = 0; i < puts.size(); i += kCheckpointEntries) {
     const auto first = puts.begin() + static_cast<std::ptrdiff_t>(i);
     const auto count = std::min(kCheckpointEntries, puts.size() - i);
     const AlignedBuffer record = aligned_copy(format::encode_record(
-        secret_, sequence, {first, first + static_cast<std::ptrdiff_t>(count)}));
-    BLKREWIND_TRY(io::write_now(queue, *file, {end, record.size()}, record.data()));
-    end += record.size();
-    ++sequence;
-    ++records;
+        secret_, made.next_sequence, {first, first + static_cast<std::ptrdiff_t>(count)}));
+    BLKREWIND_TRY(io::write_now(queue, *made.file, {made.end, record.size()}, record.data()));
+    made.end += record.size();
+    ++made.next_sequence;
+    ++made.records;
   }
   // Without a tail, which would say that the name is durable too.
   AlignedBuffer blocks(kJournalRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());
-  format::encode_journal_header(secret_, header, block_of(blocks));
-  BLKREWIND_TRY(io::write_now(queue, *file, {0, blocks.size()}, blocks.data()));
-  BLKREWIND_TRY(io::flush_now(queue, *file));
-  BLKREWIND_TRY(env_.rename(path, layout_.journal()));
+  format::encode_journal_header(secret_, made.header, block_of(blocks));
+  BLKREWIND_TRY(io::write_now(queue, *made.file, {0, blocks.size()}, blocks.data()));
+  // The journal that it replaces has one: without a reserve it is not worth having.
+  BLKREWIND_TRY(
+      made.reserve.ensure(queue, *made.file, {made.end, 0}, Room::kAdds, reserve_bytes(*state_)));
+  BLKREWIND_TRY(io::flush_now(queue, *made.file));
+  return made;
+}
+
+Status Journal::checkpoint_locked(io::Queue& queue) {
+  const std::string path = Layout::temporary(layout_.journal());
+  BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
+  if (left_over) BLKREWIND_TRY(env_.remove(path));
+  auto written = write_checkpoint(queue, path);
+  Status named =
+      written ? env_.rename(path, layout_.journal()) : Status(fail(std::move(written).error()));
+  if (!named) {
+    // It takes room that something else may need.
+    if (written) written->file.reset();
+    (void)env_.remove(path);
+    return named;
+  }
   if (auto synced = env_.sync_directory(layout_.root()); !synced) {
     // Either name may survive a power cut, so nothing may be appended to either file.
     broken_ = std::move(synced).error();
     return fail(*broken_);
   }
   BLKREWIND_ASSIGN(file_id_, env_.identify(layout_.journal()));
-  file_ = std::move(file);
+  file_ = std::move(written->file);
+  reserve_ = written->reserve;
   writable_ = true;
-  header_ = header;
-  end_ = end;
-  next_sequence_ = sequence;
-  records_ = records;
+  header_ = written->header;
+  end_ = written->end;
+  next_sequence_ = written->next_sequence;
+  records_ = written->records;
   foreign_last_.clear();
   write_tail(queue);
   return {};
@@ -304,7 +329,7 @@ Status Journal::checkpoint_locked(io::Queue& queue) {
 Result<std::uint64_t> Journal::size_bytes() {
   const std::lock_guard lock(mutex_);
   BLKREWIND_TRY(refresh_locked(false));
-  return file_->size_bytes();
+  return end_;  // what lies behind it is the reserve
 }
 
 }  // namespace blkrewind::store

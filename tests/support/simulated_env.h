@@ -21,6 +21,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -132,6 +133,12 @@ class SimulatedEnv final : public io::Env {
   // Such a block device cannot be opened with exclusive_device either.
   void set_used_by(const std::string& path, std::vector<io::UsedBy> used_by);
   void set_holds_store(const std::string& path, bool holds_store);
+  // From now on the files below `directory` have a file system of their own with so many bytes
+  // free; nullopt: there is always room.
+  void set_free_bytes(const std::string& directory, std::optional<std::uint64_t> free_bytes);
+  [[nodiscard]] std::uint64_t used_bytes(const std::string& directory) const;
+  // What File::reserve() answers: whether file systems can set blocks aside.
+  void set_can_reserve(bool can_reserve);
   // Something that another process does just when a folder has been listed; once.
   void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
   // Of all queues so far, the most memory that one wanted for its slots.
