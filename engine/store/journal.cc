@@ -164,12 +164,34 @@ Status Journal::update(const Build& build, Room room) {
   if (transaction.empty()) return {};
   BLKREWIND_ASSIGN(auto queue, make_queue());
   BLKREWIND_TRY(append(*queue, transaction, room));
+  if (room == Room::kFrees) regain_reserve(*queue);
+  if (broken_) return fail(*broken_);
   if (grown_enough()) {
     // The record is durable. A checkpoint that cannot be made now (a full file system) is made
     // later; one that left the journal in doubt has set broken_.
     if (auto done = checkpoint_locked(*queue); !done && broken_) return fail(*broken_);
   }
   return {};
+}
+
+// When deletes that free nothing yet have used most of the reserve up, the records themselves are
+// the room: a checkpoint is a fraction of them. It fits into what is left of the reserve once that
+// is let go. Best effort: without it the next record that frees may not fit.
+void Journal::regain_reserve(io::Queue& queue) {
+  const std::uint64_t whole = reserve_bytes(*state_);
+  const auto fill = [&] { return reserve_.ensure(queue, *file_, {end_, 0}, Room::kAdds, whole); };
+  if (fill()) return;
+  const auto allocated = file_->allocated_bytes();
+  const std::uint64_t checkpoint =
+      kJournalRecordsOffset + align_up(state_->entry_count() * kBytesAnEntry, kJournalBlockBytes);
+  if (!allocated || *allocated >= end_ + whole / 2 || end_ < checkpoint + whole / 4) return;
+  Status done = checkpoint_locked(queue, Room::kFrees);
+  if (!done && !broken_) {
+    reserve_.forget();
+    if (file_->truncate(end_)) done = checkpoint_locked(queue, Room::kFrees);
+  }
+  // The old file's blocks are free now, or what was let go is taken back.
+  if (!broken_) (void)fill();
 }
 
 bool Journal::grown_enough() const {
@@ -265,7 +287,8 @@ Result<bool> Journal::checkpoint(bool force) {
   return true;
 }
 
-Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::string& path) {
+Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::string& path,
+                                                   Room room) {
   NewFile made;
   BLKREWIND_ASSIGN(made.file,
                    env_.open(path, {.access = io::Access::kReadWrite, .create_new = true}));
@@ -288,18 +311,18 @@ Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::
   std::memset(blocks.data(), 0, blocks.size());
   format::encode_journal_header(secret_, made.header, block_of(blocks));
   BLKREWIND_TRY(io::write_now(queue, *made.file, {0, blocks.size()}, blocks.data()));
-  // The journal that it replaces has one: without a reserve it is not worth having.
+  // The journal that it replaces has a reserve: without one it is not worth having.
   BLKREWIND_TRY(
-      made.reserve.ensure(queue, *made.file, {made.end, 0}, Room::kAdds, reserve_bytes(*state_)));
+      made.reserve.ensure(queue, *made.file, {made.end, 0}, room, reserve_bytes(*state_)));
   BLKREWIND_TRY(io::flush_now(queue, *made.file));
   return made;
 }
 
-Status Journal::checkpoint_locked(io::Queue& queue) {
+Status Journal::checkpoint_locked(io::Queue& queue, Room room) {
   const std::string path = Layout::temporary(layout_.journal());
   BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
   if (left_over) BLKREWIND_TRY(env_.remove(path));
-  auto written = write_checkpoint(queue, path);
+  auto written = write_checkpoint(queue, path, room);
   Status named =
       written ? env_.rename(path, layout_.journal()) : Status(fail(std::move(written).error()));
   if (!named) {

@@ -76,7 +76,7 @@ class Journal {
   [[nodiscard]] tl::unexpected<Error> break_off(Error error);
   void write_tail(io::Queue& queue);
   [[nodiscard]] bool grown_enough() const;
-  [[nodiscard]] Status checkpoint_locked(io::Queue& queue);
+  [[nodiscard]] Status checkpoint_locked(io::Queue& queue, Room room = Room::kAdds);
   // The file that a checkpoint makes, under its temporary name, flushed, with a reserve of its own.
   struct NewFile {
     std::unique_ptr<io::File> file;
@@ -86,7 +86,9 @@ class Journal {
     std::uint64_t records = 0;
     JournalReserve reserve;
   };
-  [[nodiscard]] Result<NewFile> write_checkpoint(io::Queue& queue, const std::string& path);
+  [[nodiscard]] Result<NewFile> write_checkpoint(io::Queue& queue, const std::string& path,
+                                                 Room room);
+  void regain_reserve(io::Queue& queue);
   [[nodiscard]] Status open_for_writing();
   [[nodiscard]] Result<std::unique_ptr<io::Queue>> make_queue();
 

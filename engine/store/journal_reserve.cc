@@ -9,11 +9,10 @@
 namespace blkrewind::store {
 namespace {
 
-constexpr std::uint64_t kLeastBytes = 1 * kMiB;
+constexpr std::uint64_t kLeastBytes = 512 * kKiB;
 // A record may name every segment, and every kin of a snapshot.
-constexpr std::uint64_t kBytesAnEntry = 256;
 // More than is needed is asked for, so that not every append has to ask.
-constexpr std::uint64_t kSlackBytes = 256 * kKiB;
+constexpr std::uint64_t kSlackBytes = 64 * kKiB;
 
 Status write_zeroes_behind(io::Queue& queue, io::File& file, std::uint64_t end) {
   BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());

@@ -26,8 +26,11 @@ enum class Room : std::uint8_t {
   kFrees,   // all of it
 };
 
-// The whole reserve: enough to delete a disk with many snapshots whose records free nothing yet,
-// and for the longest records that a store of that size can need.
+// About what one entry of the state takes in a checkpoint.
+inline constexpr std::uint64_t kBytesAnEntry = 256;
+
+// The whole reserve: enough to delete many snapshots, each of which frees nothing yet, and for the
+// longest records that a store of that size can need.
 [[nodiscard]] std::uint64_t reserve_bytes(const State& state);
 
 // Of one open journal file. Not synchronized.

@@ -29,6 +29,34 @@ std::uint64_t blocks_of(const format::Entry& entry) {
   return align_up(entry.length_bytes, format::kBlockBytes);
 }
 
+// Adds to `transaction` that the segments of which `state` needs nothing are out of the table, and
+// returns them. None while a snapshot is deleting.
+std::vector<SegmentId> take_empty(const State& state, format::Transaction& transaction) {
+  std::vector<SegmentId> empty;
+  const bool wanted = std::ranges::any_of(state.snapshots, [](const auto& entry) {
+    return entry.second.state == SnapshotState::kDeleting;
+  });
+  if (wanted) return empty;
+  for (const auto& [id, live_bytes] : state.segments) {
+    // Without any snapshot nothing is needed, whatever damage has kept from being counted.
+    if (live_bytes != 0 && !state.snapshots.empty()) continue;
+    transaction.emplace_back(format::SegmentRemoved{id});
+    empty.push_back(id);
+  }
+  return empty;
+}
+
+// Returns what they took. One that cannot be removed now is an orphan of the next remove_orphans().
+std::uint64_t remove_files(Store& store, const std::vector<SegmentId>& segments) {
+  std::uint64_t given_back = 0;
+  for (const SegmentId id : segments) {
+    const std::string path = store.layout().segment(id);
+    const std::uint64_t allocated = store.env().allocated_bytes(path).value_or(0);
+    if (store.env().remove(path)) given_back += allocated;
+  }
+  return given_back;
+}
+
 // Punches extents, neighbours merged, and flushes what it touched. Segments that nothing needs any
 // more are left out: their files go as a whole.
 class Puncher {
@@ -172,11 +200,18 @@ Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
     given_back += puncher.given_back_bytes();
   }
 
+  // One record for both, since on a full file system each takes a block of the reserve.
+  std::vector<SegmentId> empty;
   BLKREWIND_TRY(store.journal().update(
-      [&](const State& now) -> Result<format::Transaction> { return remove_from_kin(now, number); },
+      [&](const State& now) -> Result<format::Transaction> {
+        format::Transaction transaction = remove_from_kin(now, number);
+        State after = now;
+        after.apply(transaction);
+        empty = take_empty(after, transaction);
+        return transaction;
+      },
       Room::kFrees));
-  BLKREWIND_ASSIGN(const std::uint64_t removed, remove_empty_segments(store));
-  return given_back + removed;
+  return given_back + remove_files(store, empty);
 }
 
 Result<std::uint64_t> remove_empty_segments(Store& store) {
@@ -184,28 +219,11 @@ Result<std::uint64_t> remove_empty_segments(Store& store) {
   BLKREWIND_TRY(store.journal().update(
       [&](const State& now) -> Result<format::Transaction> {
         format::Transaction transaction;
-        empty.clear();
-        const bool wanted = std::ranges::any_of(now.snapshots, [](const auto& entry) {
-          return entry.second.state == SnapshotState::kDeleting;
-        });
-        if (wanted) return transaction;
-        for (const auto& [id, live_bytes] : now.segments) {
-          // Without any snapshot nothing is needed, whatever damage has kept from being counted.
-          if (live_bytes != 0 && !now.snapshots.empty()) continue;
-          transaction.emplace_back(format::SegmentRemoved{id});
-          empty.push_back(id);
-        }
+        empty = take_empty(now, transaction);
         return transaction;
       },
       Room::kFrees));
-  std::uint64_t given_back = 0;
-  for (const SegmentId id : empty) {
-    const std::string path = store.layout().segment(id);
-    const std::uint64_t allocated = store.env().allocated_bytes(path).value_or(0);
-    // A segment that cannot be removed now is an orphan of the next remove_orphans().
-    if (store.env().remove(path)) given_back += allocated;
-  }
-  return given_back;
+  return remove_files(store, empty);
 }
 
 Status forget_unfinished(Store& store, SnapshotNumber number) {
