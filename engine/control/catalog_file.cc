@@ -412,11 +412,13 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
   // A file that was opened when there was room still; and one that another process changed while it
   // was read without a lock.
   constexpr int kLooks = 3;
+  std::optional<Error> reason = only_reads_;
   for (int look = 1; !begun && look < kLooks; ++look) {
-    const bool torn = only_reads_ && begun.error().code == Errc::kIntegrity;
-    if (!torn && (only_reads_ || !may_be_unwritable(begun.error()))) break;
+    const bool torn = reason && begun.error().code == Errc::kIntegrity;
+    if (!torn && (reason || !may_be_unwritable(begun.error()))) break;
+    if (!reason) reason = begun.error();
     view.reset();
-    begun = open_to_read(torn ? *only_reads_ : begun.error());
+    begun = open_to_read(*reason);
     if (begun) begun = begin_view(view);
   }
   if (begun && database_) {
@@ -443,7 +445,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     }
     return fail(std::move(error));
   }
-  return guarded(path_, database_, [&]() -> Status {
+  Status changed = guarded(path_, database_, [&]() -> Status {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
@@ -452,6 +454,9 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     transaction.commit();
     return {};
   });
+  // Opened while it could not be written, which the next look finds out anew.
+  if (!changed && changed.error().sys_errno == EROFS) close();
+  return changed;
 }
 
 }  // namespace blkrewind::control

@@ -193,6 +193,12 @@ int SimulatedDisk::truncate(const Handle& handle, std::uint64_t size_bytes) {
       error = EINVAL;
     } else {
       make_pending(inode, {logged, nullptr});
+      // What was set aside past the new end is let go (truncate of ext4, XFS, btrfs and tmpfs).
+      std::erase_if(inode.reserved_now,
+                    [&](const auto& range) { return range.first >= size_bytes; });
+      for (auto& [begin, end] : inode.reserved_now) {
+        end = std::min(end, align_up(size_bytes, SparseBytes::kPageBytes));
+      }
     }
   }
   return finish(std::move(logged), error);
