@@ -68,7 +68,7 @@ class RollbackRun {
     auto done = run_whole(with_undo);
     if (done || declared_ || done.error().code != Errc::kNoSpace) return done;
     Error error = std::move(done).error();
-    error.message += "; the device is untouched";
+    error.message = "the store has no room, and the device is untouched: " + error.message;
     error.hint =
         "make room on the file system of the store, or delete snapshots, which needs none: "
         "blkrewind delete";

@@ -113,9 +113,9 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
     case SQLITE_READONLY: {
       Error error;
       error.code = Errc::kIo;
-      error.sys_errno = EROFS;
-      error.message = "the catalog " + path + " cannot be changed: " + what;
-      error.hint = "make the store writable to change it";
+      error.sys_errno = sys_errno != 0 ? sys_errno : EROFS;
+      error.message = "the store is read-only: cannot change the catalog " + path + ": " + what;
+      error.hint = "make the store writable to change it; it can be read as it is";
       return error;
     }
     case SQLITE_IOERR:
@@ -439,9 +439,9 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
   if (only_reads_) {
     Error error = *std::exchange(only_reads_, std::nullopt);
     close();
-    error.message = "the catalog cannot be changed: " + error.message;
     if (error.code != Errc::kNoSpace) {
-      error.hint = "the store can be read as it is; make it writable to change it";
+      error.message = "the store is read-only: " + error.message;
+      error.hint = "make the store writable to change it; it can be read as it is";
     }
     return fail(std::move(error));
   }
@@ -455,7 +455,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     return {};
   });
   // Opened while it could not be written, which the next look finds out anew.
-  if (!changed && changed.error().sys_errno == EROFS) close();
+  if (!changed && may_be_unwritable(changed.error())) close();
   return changed;
 }
 

@@ -22,6 +22,9 @@ struct OpenOptions {
   Access access = Access::kReadOnly;
   bool direct = true;       // O_DIRECT where the file system takes it, else buffered
   bool create_new = false;  // O_CREAT | O_EXCL, mode 0600
+  // Of a new file: overwriting it needs no free space, on file systems that copy on write either
+  // (FS_NOCOW_FL of btrfs, which then keeps no checksums of it). Without effect elsewhere.
+  bool in_place = false;
   // Nobody else may hold it: O_EXCL without O_CREAT on a block device; a lock of the open file
   // description on an image file (shared when read-only), where its file system has locks. Either
   // lasts until the last request on it has ended, also when the process was killed.

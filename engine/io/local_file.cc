@@ -104,6 +104,14 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   } while (opened < 0 && errno == EINTR);
   if (opened < 0) return tl::unexpected(open_error(errno, path, options));
 
+  if (options.create_new && options.in_place) {
+    // Only while the file is empty, and only btrfs knows it (ioctl_iflags(2)).
+    int attributes = 0;
+    if (::ioctl(opened, FS_IOC_GETFLAGS, &attributes) == 0) {
+      attributes |= FS_NOCOW_FL;
+      (void)::ioctl(opened, FS_IOC_SETFLAGS, &attributes);
+    }
+  }
   std::unique_ptr<LocalFile> file(new LocalFile(path, UniqueFd(opened)));
   file->access_flags_ = access;
   BLKREWIND_TRY(file->learn(options));

@@ -35,8 +35,9 @@ AlignedBuffer aligned_copy(std::span<const std::byte> bytes) {
 }  // namespace
 
 Status Journal::create(io::Env& env, const Layout& layout, const format::StoreHeader& header) {
-  BLKREWIND_ASSIGN(auto file, env.open(layout.journal(),
-                                       {.access = io::Access::kReadWrite, .create_new = true}));
+  BLKREWIND_ASSIGN(auto file, env.open(layout.journal(), {.access = io::Access::kReadWrite,
+                                                          .create_new = true,
+                                                          .in_place = true}));
   BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
   AlignedBuffer blocks(kJournalRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());
@@ -290,8 +291,9 @@ Result<bool> Journal::checkpoint(bool force) {
 Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::string& path,
                                                    Room room) {
   NewFile made;
-  BLKREWIND_ASSIGN(made.file,
-                   env_.open(path, {.access = io::Access::kReadWrite, .create_new = true}));
+  BLKREWIND_ASSIGN(
+      made.file,
+      env_.open(path, {.access = io::Access::kReadWrite, .create_new = true, .in_place = true}));
   made.header = {uuid_, header_.generation + 1, next_sequence_};
   made.next_sequence = next_sequence_;
   made.end = kJournalRecordsOffset;

@@ -2,21 +2,27 @@
 #pragma once
 
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "blkrewind/error.h"
 
 namespace blkrewind::store {
 
-// The result of something that a change of the store needs. EROFS is the store's whole file system,
-// so the error says that the store is read-only, and what can still be done with it.
+// The result of something that a change of the store needs. Where its file system is read-only, or
+// this user may not write, the error says so, and what can still be done with the store.
 template <class T>
 [[nodiscard]] Result<T> read_only_store(Result<T> result) {
-  if (result || result.error().sys_errno != EROFS) return result;
+  if (result) return result;
+  const int why = result.error().sys_errno;
+  if (why != EROFS && why != EACCES && why != EPERM) return result;
   Error error = std::move(result).error();
-  error.message = "the store is read-only: " + error.message;
-  error.hint =
-      "mount its file system writable to change it; list, diff, verify and export work as it is";
+  error.message =
+      (why == EROFS ? "the store is read-only: " : "this user may only read the store: ") +
+      error.message;
+  error.hint = std::string(why == EROFS ? "mount its file system writable"
+                                        : "run it as a user that may write to it") +
+               " to change it; list, diff, verify and export work as it is";
   return fail(std::move(error));
 }
 

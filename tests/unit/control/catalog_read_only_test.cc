@@ -43,7 +43,7 @@ TEST_F(ReadOnlyCatalog, AChangeSaysWhyItIsNotPossibleAndChangesNothing) {
   const Status changed = catalog->unlock_instance("i-1", "security");
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().code, Errc::kIo);
-  EXPECT_THAT(changed.error().message, HasSubstr("cannot be changed"));
+  EXPECT_THAT(changed.error().message, HasSubstr("the store is read-only"));
   EXPECT_FALSE(changed.error().hint.empty());
   EXPECT_TRUE((*catalog->instance("i-1"))->has_lock(kSecurityLock));
   unshut();
