@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -88,6 +89,14 @@ Error damaged(const std::string& path, const std::string& why) {
   return error;
 }
 
+// SQLite keeps no errno of a file that it maps and cannot extend: the file system itself is asked.
+bool is_full(const std::string& path) {
+  constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of its log and its shared memory
+  struct statvfs status {};
+  return statvfs(path.c_str(), &status) == 0 &&
+         std::uint64_t{status.f_bavail} * status.f_frsize < kLeastBytes;
+}
+
 // https://www.sqlite.org/rescode.html; the low byte is the primary code.
 Error from_sqlite(const SQLite::Exception& exception, const std::string& path, int sys_errno) {
   const std::string what = exception.what();
@@ -122,6 +131,7 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH: {
+      if (sys_errno == 0 && is_full(path)) sys_errno = ENOSPC;
       Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
       if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
       if (error.hint.empty()) error.hint = "check the permissions and the file system of the store";
@@ -439,7 +449,9 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
   if (only_reads_) {
     Error error = *std::exchange(only_reads_, std::nullopt);
     close();
-    if (error.code != Errc::kNoSpace) {
+    if (error.code == Errc::kNoSpace) {
+      error.hint = "make room on the file system of the store: blkrewind delete needs none";
+    } else {
       error.message = "the store is read-only: " + error.message;
       error.hint = "make the store writable to change it; it can be read as it is";
     }
