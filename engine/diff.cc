@@ -47,7 +47,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
                                             const Monitor& monitor) {
   const Stopwatch watch;
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kAllow));
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk_for_reading(store, number));
   BLKREWIND_ASSIGN(const auto record, find_accomplished(*locked.state, snapshot));
   BLKREWIND_ASSIGN(const OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
@@ -82,16 +82,12 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   return receipt;
 }
 
-Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
-                                               format::SnapshotNumber to,
-                                               const std::function<void(Extent)>& visit,
-                                               const Monitor& monitor) {
+namespace {
+
+Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& first,
+                            const format::SnapshotRecord& second,
+                            const std::function<void(Extent)>& visit, const Monitor& monitor) {
   const Stopwatch watch;
-  store::Store& store = *parts_->store;
-  BLKREWIND_TRY(store.journal().refresh());
-  const auto state = store.state();
-  BLKREWIND_ASSIGN(const auto first, find_accomplished(*state, from));
-  BLKREWIND_ASSIGN(const auto second, find_accomplished(*state, to));
   const store::Tree first_tree = store::tree_of(first);
   const store::Tree second_tree = store::tree_of(second);
   if (first.disk != second.disk || first_tree.geometry != second_tree.geometry) {
@@ -121,6 +117,28 @@ Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
   receipt.device_bytes = first_tree.geometry.device_bytes;
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
+}
+
+}  // namespace
+
+Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
+                                               format::SnapshotNumber to,
+                                               const std::function<void(Extent)>& visit,
+                                               const Monitor& monitor) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_TRY(store.journal().refresh());
+  const auto state = store.state();
+  BLKREWIND_ASSIGN(const auto first, find_accomplished(*state, from));
+  BLKREWIND_ASSIGN(const auto second, find_accomplished(*state, to));
+  auto compared = compare(store, first, second, visit, monitor);
+  if (compared || !store.journal().refresh()) return compared;
+  // Nothing is locked: a delete that ran meanwhile takes nodes away, and that is no damage.
+  for (const auto& snapshot : {first, second}) {
+    if (find_accomplished(*store.state(), snapshot.number)) continue;
+    return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the comparison",
+                "see which there are: blkrewind list");
+  }
+  return compared;
 }
 
 }  // namespace blkrewind

@@ -13,7 +13,8 @@ namespace {
 using format::SnapshotState;
 
 // What operations that ended without an end left on this disk, which is ours now.
-Status clear_unfinished(store::Store& store, format::DiskNumber disk) {
+Result<std::uint64_t> clear_unfinished(store::Store& store, format::DiskNumber disk) {
+  std::uint64_t given_back = 0;
   std::vector<format::SnapshotNumber> deleting;
   bool progressing = false;
   const auto known = store.state();  // held: another thread may put a newer state in its place
@@ -23,20 +24,24 @@ Status clear_unfinished(store::Store& store, format::DiskNumber disk) {
     progressing = progressing || snapshot.state == SnapshotState::kProgressing;
   }
   for (const format::SnapshotNumber number : deleting) {
-    BLKREWIND_TRY(store::finish_delete(store, number));
+    BLKREWIND_ASSIGN(const std::uint64_t bytes, store::finish_delete(store, number));
+    given_back += bytes;
   }
-  if (!progressing) return {};
-  return store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
-    format::Transaction transaction;
-    for (const auto& [number, snapshot] : state.snapshots) {
-      if (snapshot.disk != disk || snapshot.state != SnapshotState::kProgressing) continue;
-      format::SnapshotRecord failed = snapshot;
-      failed.state = SnapshotState::kFailed;
-      failed.failure = "the process that made it ended before it was complete";
-      transaction.emplace_back(std::move(failed));
-    }
-    return transaction;
-  });
+  if (!progressing) return given_back;
+  BLKREWIND_TRY(store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        format::Transaction transaction;
+        for (const auto& [number, snapshot] : state.snapshots) {
+          if (snapshot.disk != disk || snapshot.state != SnapshotState::kProgressing) continue;
+          format::SnapshotRecord failed = snapshot;
+          failed.state = SnapshotState::kFailed;
+          failed.failure = "the process that made it ended before it was complete";
+          transaction.emplace_back(std::move(failed));
+        }
+        return transaction;
+      },
+      store::Room::kFrees));
+  return given_back;
 }
 
 }  // namespace
@@ -49,8 +54,10 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
     BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
   }
   BLKREWIND_TRY(store.journal().settle());
-  BLKREWIND_TRY(clear_unfinished(store, number));
-  BLKREWIND_TRY(store.remove_orphans());
+  // Whole files first: they give back room without a record.
+  BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
+  BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
+  locked.finished_bytes = orphans.bytes + finished;
   locked.state = store.state();
   const auto* disk = locked.state->disk(number);
   if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
@@ -59,6 +66,19 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
     return reset_in_progress(*disk, intent->second);
   }
+  return locked;
+}
+
+Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber number) {
+  auto cleared = lock_disk(store, number, Pending::kAllow);
+  if (cleared || !store::Store::may_only_be_read(cleared.error())) return cleared;
+  LockedDisk locked;
+  BLKREWIND_ASSIGN(locked.lock, store.lock_disk_shared(number));
+  BLKREWIND_TRY(store.journal().refresh());
+  locked.state = store.state();
+  const auto* disk = locked.state->disk(number);
+  if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
+  locked.disk = *disk;
   return locked;
 }
 

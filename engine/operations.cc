@@ -79,6 +79,9 @@ std::optional<DiskView> Operations::disk(format::DiskNumber number) {
         snapshot.state != SnapshotState::kTombstone) {
       view.snapshots.push_back(snapshot);
     }
+    if (snapshot.disk == number && snapshot.state == SnapshotState::kDeleting) {
+      view.deleting.push_back(snapshot);
+    }
   }
   if (const auto intent = state->intents.find(number); intent != state->intents.end()) {
     view.intent = intent->second;
@@ -223,7 +226,8 @@ Status Operations::forget_disk(format::DiskNumber number) {
           transaction.emplace_back(format::SnapshotRemoved{snapshot_number});
         }
         return transaction;
-      });
+      },
+      store::Room::kFrees);
 }
 
 namespace {
@@ -249,7 +253,8 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
         format::DiskRecord disk = *state.disk(number);
         disk.anchor = 0;
         return format::Transaction{format::IntentRemoved{number}, disk};
-      });
+      },
+      store::Room::kFrees);
 }
 
 Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk) {

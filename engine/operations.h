@@ -33,6 +33,7 @@ struct OperationsOptions {
 struct DiskView {
   format::DiskRecord disk;
   std::vector<format::SnapshotRecord> snapshots;  // oldest first; without deleting ones, tombstones
+  std::vector<format::SnapshotRecord> deleting;   // a delete of them was cut off, or runs now
   std::optional<format::IntentRecord> intent;
   bool locked = false;  // an operation runs on it right now, in some process
   // What find_disk() saw when it was given a path: probing a device is not cheap.

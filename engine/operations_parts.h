@@ -25,6 +25,7 @@ struct LockedDisk {
   std::shared_ptr<io::Lock> lock;
   std::shared_ptr<const store::State> state;
   format::DiskRecord disk;
+  std::uint64_t finished_bytes = 0;  // given back by deletes that were finished, and orphans
 };
 
 enum class Pending : std::uint8_t { kRefuse, kAllow };
@@ -35,6 +36,12 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
 [[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
                                            Pending pending,
                                            std::shared_ptr<io::Lock> held = nullptr);
+
+// For what only reads a device and the store: no rollback and no delete of this disk runs until it
+// goes. As lock_disk(), and where this process may not write to the store (a read-only file system,
+// another user's store) a shared lock, which clears nothing: what is unfinished stays as it is.
+[[nodiscard]] Result<LockedDisk> lock_disk_for_reading(store::Store& store,
+                                                       format::DiskNumber number);
 
 // kPrecondition: InvalidOperation.DiskResetInProgress, with what to do.
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,

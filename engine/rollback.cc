@@ -65,6 +65,19 @@ class RollbackRun {
   }
 
   Result<RollbackReceipt> run(bool with_undo) {
+    auto done = run_whole(with_undo);
+    if (done || declared_ || done.error().code != Errc::kNoSpace) return done;
+    Error error = std::move(done).error();
+    error.message = "the store has no room, and the device is untouched: " + error.message;
+    error.hint =
+        "make room on the file system of the store, or delete snapshots, which needs none: "
+        "blkrewind delete";
+    if (with_undo) error.hint += "; or do without an undo snapshot: --no-undo";
+    return fail(std::move(error));
+  }
+
+ private:
+  Result<RollbackReceipt> run_whole(bool with_undo) {
     if (!with_undo && may_trust()) {
       BLKREWIND_ASSIGN(UnreadRollback unread, UnreadRollback::prepare(rollback_));
       receipt_.change_source = rollback_.tracking->source()->name();
@@ -105,7 +118,6 @@ class RollbackRun {
         with_undo ? writer.get() : nullptr);
   }
 
- private:
   // From the intent on. `write`: streams what differs to the device. `captured`: the segments of
   // the undo snapshot.
   Result<RollbackReceipt> restore(const ScanOutcome& now,
@@ -123,6 +135,7 @@ class RollbackRun {
       return complete(now);
     }
     BLKREWIND_TRY(declare(captured));
+    declared_ = true;
 
     // From here on the device may differ from both snapshots, and the intent says so.
     const auto unfinished = [&](Error error) {
@@ -269,8 +282,7 @@ class RollbackRun {
 
   // The undo snapshot and the intent become true together.
   Status declare(store::SegmentWriter* writer) {
-    if (writer != nullptr) writer->keep();
-    return rollback_.store.journal().update(
+    Status declared = rollback_.store.journal().update(
         [&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction;
           format::Counters counters = state.counters;
@@ -291,7 +303,10 @@ class RollbackRun {
           intent.started_at = now_seconds();
           transaction.emplace_back(std::move(intent));
           return transaction;
-        });
+        },
+        rollback_.undo ? store::Room::kAdds : store::Room::kBegins);
+    if (writer != nullptr && (declared || rollback_.store.journal().in_doubt())) writer->keep();
+    return declared;
   }
 
   [[nodiscard]] format::LastRollback last_rollback() const {
@@ -310,6 +325,7 @@ class RollbackRun {
   Rollback rollback_;
   const bool paranoid_;
   const Stopwatch watch_;
+  bool declared_ = false;              // the intent is in the journal
   bool missed_ = false;                // the recheck found something
   format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
   bool shares_ = true;

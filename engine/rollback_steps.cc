@@ -85,14 +85,15 @@ void update_partitions(const Rollback& rollback, RollbackReceipt& receipt) {
 // Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
 // a journal that cannot take it is only logged.
 void mark_damaged(store::Store& store, format::SnapshotNumber number) {
-  auto marked =
-      store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+  auto marked = store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
         const auto* found = state.snapshot(number);
         if (found == nullptr || found->damaged) return format::Transaction{};
         format::SnapshotRecord record = *found;
         record.damaged = true;
         return format::Transaction{record};
-      });
+      },
+      store::Room::kFrees);
   if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
 }
 
@@ -132,7 +133,8 @@ Status finish(const Rollback& rollback, const format::LastRollback& last, track:
         disk.last_rollback = last;
         if (disk != *state.disk(disk.number)) transaction.emplace_back(std::move(disk));
         return transaction;
-      }));
+      },
+      store::Room::kFrees));
   rollback.tracking->commit();
   return {};
 }

@@ -154,9 +154,8 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     record_.stored_bytes = outcome.stored_bytes;
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
-    writer->keep();
     tracking.prepare(record_.id, track::Collected::kDropped);
-    BLKREWIND_TRY(
+    Status noted =
         store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction = {record_};
           format::Counters counters = state.counters;
@@ -170,7 +169,10 @@ class SnapshotMaker final : public AnnouncedSnapshot {
             transaction.emplace_back(std::move(disk));
           }
           return transaction;
-        }));
+        });
+    // Where the record may be there, its segments have to stay.
+    if (noted || store_.journal().in_doubt()) writer->keep();
+    BLKREWIND_TRY(noted);
     tracking.commit();
     return outcome;
   }
@@ -194,16 +196,18 @@ class SnapshotMaker final : public AnnouncedSnapshot {
       (void)store::forget_unfinished(store_, record_.number);
       return;
     }
-    (void)store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
-      const auto* found = state.snapshot(record_.number);
-      if (found == nullptr || found->state != SnapshotState::kProgressing) {
-        return format::Transaction{};
-      }
-      format::SnapshotRecord failed = *found;
-      failed.state = SnapshotState::kFailed;
-      failed.failure = error.to_string();
-      return format::Transaction{failed};
-    });
+    (void)store_.journal().update(
+        [&](const store::State& state) -> Result<format::Transaction> {
+          const auto* found = state.snapshot(record_.number);
+          if (found == nullptr || found->state != SnapshotState::kProgressing) {
+            return format::Transaction{};
+          }
+          format::SnapshotRecord failed = *found;
+          failed.state = SnapshotState::kFailed;
+          failed.failure = error.to_string();
+          return format::Transaction{failed};
+        },
+        store::Room::kFrees);
   }
 
   store::Store& store_;

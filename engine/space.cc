@@ -17,8 +17,19 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   const auto* found = before->snapshot(number);
   if (found == nullptr) return fail(Errc::kNotFound, "the snapshot is gone already");
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, found->disk, Pending::kAllow));
+  DeleteReceipt receipt;
+  receipt.snapshot_id = found->id;
   const auto* record = locked.state->snapshot(number);
-  if (record == nullptr) return fail(Errc::kNotFound, "the snapshot is gone already");
+  if (found->state == SnapshotState::kDeleting &&
+      (record == nullptr || record->state == SnapshotState::kTombstone)) {
+    // An earlier delete was cut off; taking the lock has finished it.
+    receipt.reclaimed_bytes = locked.finished_bytes;
+    receipt.elapsed_seconds = watch.seconds();
+    return receipt;
+  }
+  if (record == nullptr || record->state == SnapshotState::kTombstone) {
+    return fail(Errc::kNotFound, "the snapshot is gone already");
+  }
   if (const auto intent = locked.state->intents.find(record->disk);
       intent != locked.state->intents.end() &&
       (intent->second.target == number || intent->second.undo == number)) {
@@ -26,8 +37,6 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   }
   Meter meter(monitor, "reclaim", 1);
   BLKREWIND_TRY(meter.advance(0));
-  DeleteReceipt receipt;
-  receipt.snapshot_id = record->id;
   if (record->state == SnapshotState::kAccomplished) {
     // A disk whose anchor goes knows nothing of what its device holds.
     format::Transaction extra;
@@ -37,9 +46,11 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
       extra.emplace_back(std::move(disk));
     }
     BLKREWIND_ASSIGN(receipt.reclaimed_bytes, store::delete_snapshot(store, number, extra));
-  } else {
+  } else if (record->state == SnapshotState::kProgressing ||
+             record->state == SnapshotState::kFailed) {
     BLKREWIND_TRY(store::forget_unfinished(store, number));
   }
+  receipt.reclaimed_bytes += locked.finished_bytes;
   meter.finish();
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
@@ -63,13 +74,19 @@ Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
     }
     auto locked = lock_disk(store, number, Pending::kAllow);
     if (!locked && locked.error().code != Errc::kBusy) return fail(std::move(locked).error());
+    if (locked) receipt.reclaimed_bytes += locked->finished_bytes;
     BLKREWIND_TRY(meter.advance(1));
   }
-  BLKREWIND_TRY(store::remove_empty_segments(store));
+  BLKREWIND_ASSIGN(const std::uint64_t emptied, store::remove_empty_segments(store));
   BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
   receipt.removed_files = crashed.files + orphans.files;
-  receipt.reclaimed_bytes = crashed.bytes + orphans.bytes;
-  BLKREWIND_ASSIGN(receipt.checkpointed, store.journal().checkpoint(true));
+  receipt.reclaimed_bytes += crashed.bytes + orphans.bytes + emptied;
+  auto checkpointed = store.journal().checkpoint(true);
+  // Two journals do not fit beside each other: the one that is there goes on.
+  if (!checkpointed && checkpointed.error().code != Errc::kNoSpace) {
+    return fail(std::move(checkpointed).error());
+  }
+  receipt.checkpointed = checkpointed.value_or(false);
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
 }

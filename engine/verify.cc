@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "operations_parts.h"
 #include "restore.h"
 #include "store/tree_cursor.h"
@@ -192,19 +193,28 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
   });
   // A store that may only be read is told about, not marked.
   if (changes && store.check_writable()) {
-    BLKREWIND_TRY(
-        store.journal().update([&](const store::State& now) -> Result<format::Transaction> {
+    const Status marked = store.journal().update(
+        [&](const store::State& now) -> Result<format::Transaction> {
           format::Transaction transaction;
           for (const auto& [number, record] : now.snapshots) {
             const bool is_damaged = damaged.contains(number);
             if (is_damaged == record.damaged || (!is_damaged && !verified.contains(number)))
               continue;
-            format::SnapshotRecord marked = record;
-            marked.damaged = is_damaged;
-            transaction.emplace_back(std::move(marked));
+            format::SnapshotRecord record_now = record;
+            record_now.damaged = is_damaged;
+            transaction.emplace_back(std::move(record_now));
           }
           return transaction;
-        }));
+        },
+        store::Room::kFrees);
+    if (!marked) {
+      const Error& error = marked.error();
+      if (error.code != Errc::kNoSpace && !store::Store::may_only_be_read(error))
+        return fail(error);
+      // What was found is in the receipt all the same.
+      log::warning("the store cannot be written, so the damage is reported and not marked in it: " +
+                   error.to_string());
+    }
   }
   VerifyReceipt receipt = verifier.finish();
   receipt.elapsed_seconds = watch.seconds();

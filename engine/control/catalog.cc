@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "base/log.h"
 #include "control/reset_rules.h"
 
 namespace blkrewind::control {
@@ -96,6 +97,15 @@ Status refuse_if_locked(const InstanceRow& row) {
 
 bool InstanceRow::has_lock(std::string_view reason) const {
   return std::find(locks.begin(), locks.end(), reason) != locks.end();
+}
+
+Status tolerate_leftover_row(Status removed, const std::string& id) {
+  if (removed) return removed;
+  const Errc code = removed.error().code;
+  if (code != Errc::kNoSpace && code != Errc::kIo && code != Errc::kBusy) return removed;
+  log::warning("the catalog still has a row about " + id +
+               ", which the next \"store gc\" removes: " + removed.error().to_string());
+  return {};
 }
 
 Error no_such_instance(const std::string& id) {

@@ -12,6 +12,12 @@
 // transaction, and the write-ahead log lets readers go on meanwhile; a writer waits up to
 // kBusyTimeoutMs.
 //
+// Reading must not need a writable place: SQLite makes files beside the catalog even to read it
+// (-wal, -shm). Where they cannot be made (a read-only or full file system, a store that this user
+// may only read) the file is opened to read only, with its log if that holds anything, and closed
+// after each look, so that every look sees what is there then. The rules, locks above all, are
+// thus the same; a change says why it is not possible.
+//
 // Errors: kIntegrity - damaged, or no catalog; kUnsupported - of a newer blkrewind; kBusy - another
 // process kept it locked; kIo, kNoSpace - the file system. Rules that a change breaks are
 // kPrecondition, kNotFound or kAlreadyExists with the API's code.
@@ -32,7 +38,8 @@
 
 namespace SQLite {
 class Database;
-}
+class Transaction;
+}  // namespace SQLite
 
 namespace blkrewind::control {
 
@@ -159,6 +166,12 @@ class Catalog {
   // and what is written into it is lost.
   void leave_if_moved();
   [[nodiscard]] Status open_if_there();
+  // Where it can be opened to read only. `why`: what opening it for changes failed with.
+  [[nodiscard]] Status open_to_read(const Error& why);
+  [[nodiscard]] Status open_at(const std::string& name, int flags);
+  void close();
+  // One view for all statements of a read, its content checked. Null without a file.
+  [[nodiscard]] Status begin_view(std::unique_ptr<SQLite::Transaction>& view);
   [[nodiscard]] Status open_or_make();
   [[nodiscard]] Status check_version();
   // Inside a transaction: makes the tables that an older version did not have.
@@ -173,8 +186,14 @@ class Catalog {
   const std::string path_;
   std::mutex mutex_;
   std::unique_ptr<SQLite::Database> database_;  // null: no file yet
+  std::optional<Error> only_reads_;             // why; nullopt: it is open for changes
   std::optional<int> checked_version_;          // PRAGMA data_version when content was checked last
 };
+
+// How a catalog's row about `id`, which is gone from the journal already, was removed. A catalog
+// that cannot be written (a full or read-only file system) is only logged: the row harms nothing,
+// and the next `store gc` removes it.
+[[nodiscard]] Status tolerate_leftover_row(Status removed, const std::string& id);
 
 // "The specified InstanceId does not exist."
 [[nodiscard]] Error no_such_instance(const std::string& id);

@@ -4,8 +4,10 @@
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <exception>
 #include <new>
@@ -87,6 +89,14 @@ Error damaged(const std::string& path, const std::string& why) {
   return error;
 }
 
+// SQLite keeps no errno of a file that it maps and cannot extend: the file system itself is asked.
+bool is_full(const std::string& path) {
+  constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of its log and its shared memory
+  struct statvfs status {};
+  return statvfs(path.c_str(), &status) == 0 &&
+         std::uint64_t{status.f_bavail} * status.f_frsize < kLeastBytes;
+}
+
 // https://www.sqlite.org/rescode.html; the low byte is the primary code.
 Error from_sqlite(const SQLite::Exception& exception, const std::string& path, int sys_errno) {
   const std::string what = exception.what();
@@ -109,11 +119,19 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
       Error error = system_error(ENOSPC, "cannot write the catalog " + path);
       return error;
     }
+    case SQLITE_READONLY: {
+      Error error;
+      error.code = Errc::kIo;
+      error.sys_errno = sys_errno != 0 ? sys_errno : EROFS;
+      error.message = "the store is read-only: cannot change the catalog " + path + ": " + what;
+      error.hint = "make the store writable to change it; it can be read as it is";
+      return error;
+    }
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_READONLY: {
+    case SQLITE_AUTH: {
+      if (sys_errno == 0 && is_full(path)) sys_errno = ENOSPC;
       Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
       if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
       if (error.hint.empty()) error.hint = "check the permissions and the file system of the store";
@@ -166,12 +184,40 @@ Status sync_parent(const std::string& path) {
   return {};
 }
 
-std::unique_ptr<SQLite::Database> connect(const std::string& path) {
-  const int flags = SQLite::OPEN_READWRITE | (path == ":memory:" ? SQLite::OPEN_CREATE : 0);
-  auto database = std::make_unique<SQLite::Database>(path, flags, kBusyTimeoutMs);
+std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags) {
+  auto database = std::make_unique<SQLite::Database>(name, flags, kBusyTimeoutMs);
   sqlite3_extended_result_codes(database->getHandle(), 1);
   database->exec("PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;");
   return database;
+}
+
+int flags_for_changes(const std::string& path) {
+  return SQLite::OPEN_READWRITE | (path == ":memory:" ? SQLite::OPEN_CREATE : 0);
+}
+
+// https://www.sqlite.org/uri.html
+std::string uri_of(const std::string& path, const char* parameters) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = std::isalnum(byte) != 0 || c == '/' || c == '.' || c == '-' || c == '_';
+    if (plain) {
+      uri += c;
+    } else {
+      uri += {'%', kHex[byte / 16], kHex[byte % 16]};
+    }
+  }
+  return uri + parameters;
+}
+
+bool holds_bytes(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && status.st_size != 0;
+}
+
+bool may_be_unwritable(const Error& error) {
+  return error.code == Errc::kIo || error.code == Errc::kNoSpace;
 }
 
 int pragma(SQLite::Database& database, const char* text) {
@@ -225,7 +271,7 @@ Status make_file(const std::string& path) {
   }
   const std::unique_ptr<SQLite::Database> none;
   Status made = guarded(path, none, [&]() -> Status {
-    const auto database = connect(temporary);
+    const auto database = connect(temporary, flags_for_changes(temporary));
     make_schema(*database, temporary);
     return {};
   });
@@ -299,20 +345,50 @@ void Catalog::leave_if_moved() {
   checked_version_.reset();
 }
 
+void Catalog::close() {
+  database_.reset();
+  only_reads_.reset();
+  checked_version_.reset();
+}
+
+Status Catalog::open_at(const std::string& name, int flags) {
+  Status opened = guarded(path_, database_, [&]() -> Status {
+    database_ = connect(name, flags);
+    return check_version();
+  });
+  if (!opened) close();
+  return opened;
+}
+
 Status Catalog::open_if_there() {
   leave_if_moved();
   if (database_) return {};
   BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
   if (!there) return {};
-  Status opened = guarded(path_, database_, [this]() -> Status {
-    database_ = connect(path_);
-    return check_version();
-  });
-  if (!opened) {
-    database_.reset();
-    checked_version_.reset();
+  Status opened = open_at(path_, flags_for_changes(path_));
+  if (opened || path_ == ":memory:" || !may_be_unwritable(opened.error())) return opened;
+  return open_to_read(opened.error());
+}
+
+// https://www.sqlite.org/wal.html#readonly. "immutable" leaves out the log: only where it is empty.
+Status Catalog::open_to_read(const Error& why) {
+  const Error reason = why;  // close() may end what it refers to
+  close();
+  const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
+  const std::string uri =
+      uri_of(path_, has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1");
+  Status opened = open_at(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI);
+  if (opened) {
+    only_reads_ = reason;
+    return opened;
   }
-  return opened;
+  if (!may_be_unwritable(opened.error())) return opened;
+  Error error = reason;
+  if (has_log) {
+    error.hint = "a process that used it was cut off, and its last changes are in " + path_ +
+                 "-wal; make the store writable once and run: blkrewind instance show";
+  }
+  return fail(std::move(error));
 }
 
 Status Catalog::open_or_make() {
@@ -324,29 +400,64 @@ Status Catalog::open_or_make() {
   BLKREWIND_TRY(open_if_there());
   if (database_) return {};
   return guarded(path_, database_, [this]() -> Status {
-    database_ = connect(path_);
+    database_ = connect(path_, flags_for_changes(path_));
     make_schema(*database_, path_);
     return check_version();
   });
 }
 
-Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
-  const std::lock_guard<std::mutex> guard(mutex_);
+Status Catalog::begin_view(std::unique_ptr<SQLite::Transaction>& view) {
   BLKREWIND_TRY(open_if_there());
   if (!database_) return {};
   return guarded(path_, database_, [&]() -> Status {
-    // One view for all statements of the body. Rolled back at its end: nothing was changed.
-    SQLite::Transaction transaction(*database_);
-    BLKREWIND_TRY(check_content());
-    body(*database_);
-    return {};
+    view = std::make_unique<SQLite::Transaction>(*database_);
+    return check_content();
   });
+}
+
+Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  std::unique_ptr<SQLite::Transaction> view;
+  Status begun = begin_view(view);
+  // A file that was opened when there was room still; and one that another process changed while it
+  // was read without a lock.
+  constexpr int kLooks = 3;
+  std::optional<Error> reason = only_reads_;
+  for (int look = 1; !begun && look < kLooks; ++look) {
+    const bool torn = reason && begun.error().code == Errc::kIntegrity;
+    if (!torn && (reason || !may_be_unwritable(begun.error()))) break;
+    if (!reason) reason = begun.error();
+    view.reset();
+    begun = open_to_read(*reason);
+    if (begun) begun = begin_view(view);
+  }
+  if (begun && database_) {
+    // Rolled back at its end: nothing was changed.
+    begun = guarded(path_, database_, [&]() -> Status {
+      body(*database_);
+      return {};
+    });
+  }
+  view.reset();
+  if (only_reads_) close();
+  return begun;
 }
 
 Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
   const std::lock_guard<std::mutex> guard(mutex_);
   BLKREWIND_TRY(open_or_make());
-  return guarded(path_, database_, [&]() -> Status {
+  if (only_reads_) {
+    Error error = *std::exchange(only_reads_, std::nullopt);
+    close();
+    if (error.code == Errc::kNoSpace) {
+      error.hint = "make room on the file system of the store: blkrewind delete needs none";
+    } else {
+      error.message = "the store is read-only: " + error.message;
+      error.hint = "make the store writable to change it; it can be read as it is";
+    }
+    return fail(std::move(error));
+  }
+  Status changed = guarded(path_, database_, [&]() -> Status {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
@@ -355,6 +466,9 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     transaction.commit();
     return {};
   });
+  // Opened while it could not be written, which the next look finds out anew.
+  if (!changed && may_be_unwritable(changed.error())) close();
+  return changed;
 }
 
 }  // namespace blkrewind::control

@@ -219,7 +219,7 @@ Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots)
     log::warning("what tracks " + id + " stays: " + stopped.error().to_string());
   }
   BLKREWIND_TRY(operations_->forget_disk(found.view.disk.number));
-  return catalog_->forget_disk(id);
+  return control::tolerate_leftover_row(catalog_->forget_disk(id), id);
 }
 
 }  // namespace blkrewind

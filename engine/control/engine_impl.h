@@ -121,6 +121,8 @@ class Engine::Impl {
 
   [[nodiscard]] std::int64_t now() const { return clock_(); }
 
+  // engine_snapshots.cc
+  void remove_leftover_rows();
   // engine_disks.cc. find: nullopt when no disk is registered under the target. need: the same as
   // an error InvalidDiskId.NotFound of class `code`.
   [[nodiscard]] Result<std::optional<Found>> find(const std::string& target);

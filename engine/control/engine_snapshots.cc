@@ -1,8 +1,10 @@
 // Snapshots: taking, importing, exporting, comparing, checking, deleting.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/ids.h"
+#include "base/log.h"
 #include "blkrewind/shell.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
@@ -186,7 +188,11 @@ Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
                                                     const Monitor& monitor) {
   BLKREWIND_TRY(operations_->refresh());
   const std::vector<DiskView> views = operations_->disks();
-  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
+  auto known = find_snapshot_anywhere(views, snapshot);
+  if (!known && known.error().code == Errc::kNotFound) {
+    if (const auto deleting = control::find_deleting(views, snapshot)) known = *deleting;
+  }
+  BLKREWIND_ASSIGN(const FoundSnapshot found, std::move(known));
   const auto& intent = found.disk->intent;
   const format::SnapshotNumber number = found.snapshot->number;
   if (intent && (intent->target == number || intent->undo == number)) {
@@ -205,13 +211,43 @@ Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
   }
   const std::string id = found.snapshot->id;
   auto receipt = operations_->remove_snapshot(number, monitor);
-  if (receipt) BLKREWIND_TRY(catalog_->forget_snapshot(id));
+  if (receipt) BLKREWIND_TRY(control::tolerate_leftover_row(catalog_->forget_snapshot(id), id));
   return receipt;
 }
 
 Result<CollectReceipt> Engine::Impl::collect(const Monitor& monitor) {
   BLKREWIND_TRY(operations_->refresh());
-  return operations_->collect(monitor);
+  BLKREWIND_ASSIGN(CollectReceipt receipt, operations_->collect(monitor));
+  remove_leftover_rows();
+  return receipt;
+}
+
+// Rows of the catalog about what is gone from the journal. A row is made after what it is about is
+// in the journal; so what the catalog names first, and the journal does not know then, is gone.
+// Best effort: they harm nothing.
+void Engine::Impl::remove_leftover_rows() {
+  const auto notes = catalog_->snapshot_notes();
+  const auto attachments = catalog_->attachments();
+  const auto resets = catalog_->resets();
+  if (!notes || !attachments || !resets || !operations_->refresh()) return;
+  std::set<std::string> known;
+  for (const DiskView& view : operations_->disks()) {
+    known.insert(view.disk.id);
+    for (const format::SnapshotRecord& snapshot : view.snapshots) known.insert(snapshot.id);
+  }
+  const auto forget = [&](const std::string& id, const Status& removed) {
+    if (!removed) log::warning("a row about " + id + " stays: " + removed.error().to_string());
+  };
+  for (const auto& note : *notes) {
+    const std::string& id = note.snapshot_id;
+    if (!known.contains(id)) forget(id, catalog_->forget_snapshot(id));
+  }
+  std::set<std::string> gone;
+  for (const auto& row : *attachments) gone.insert(row.disk_id);
+  for (const auto& row : *resets) gone.insert(row.disk_id);
+  for (const std::string& id : gone) {
+    if (!known.contains(id)) forget(id, catalog_->forget_disk(id));
+  }
 }
 
 Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& disk_id) {

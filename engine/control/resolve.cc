@@ -127,4 +127,17 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
   return found.front();
 }
 
+std::optional<FoundSnapshot> find_deleting(const std::vector<DiskView>& views,
+                                           const std::string& text) {
+  std::optional<FoundSnapshot> found;
+  for (const DiskView& view : views) {
+    for (const SnapshotRecord& snapshot : view.deleting) {
+      if (text.empty() || (snapshot.id != text && snapshot.name != text)) continue;
+      if (found) return std::nullopt;
+      found = FoundSnapshot{&view, &snapshot};
+    }
+  }
+  return found;
+}
+
 }  // namespace blkrewind::control

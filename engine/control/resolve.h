@@ -32,6 +32,11 @@ struct FoundSnapshot {
 [[nodiscard]] Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
                                                            const std::string& text);
 
+// A snapshot whose delete was cut off, by id or by name: for the delete that finishes it. nullopt
+// also when several have the name.
+[[nodiscard]] std::optional<FoundSnapshot> find_deleting(const std::vector<DiskView>& views,
+                                                         const std::string& text);
+
 // Older first: by time of creation, then by number.
 [[nodiscard]] bool is_older(const format::SnapshotRecord& a, const format::SnapshotRecord& b);
 

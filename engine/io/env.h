@@ -22,6 +22,9 @@ struct OpenOptions {
   Access access = Access::kReadOnly;
   bool direct = true;       // O_DIRECT where the file system takes it, else buffered
   bool create_new = false;  // O_CREAT | O_EXCL, mode 0600
+  // Of a new file: overwriting it needs no free space, on file systems that copy on write either
+  // (FS_NOCOW_FL of btrfs, which then keeps no checksums of it). Without effect elsewhere.
+  bool in_place = false;
   // Nobody else may hold it: O_EXCL without O_CREAT on a block device; a lock of the open file
   // description on an image file (shared when read-only), where its file system has locks. Either
   // lasts until the last request on it has ended, also when the process was killed.
@@ -79,6 +82,16 @@ class File {
   // Tells the kernel of the partitions in the table on a whole disk. To be called when all is
   // flushed.
   [[nodiscard]] virtual PartitionUpdate update_partitions() { return {}; }
+  // Sets blocks aside for the extent, which may lie past the end of a regular file, whose length
+  // stays: a write there needs no free space later. Bytes that are there stay. Not durable before
+  // the next flush. False: this file system sets nothing aside. kNoSpace: it is full (or a quota
+  // is used up), and a part may have been set aside.
+  [[nodiscard]] virtual Result<bool> reserve(const Extent& extent) {
+    (void)extent;
+    return false;
+  }
+  // What the file takes on its file system now, blocks that were set aside included.
+  [[nodiscard]] virtual Result<std::uint64_t> allocated_bytes() { return size_bytes(); }
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
 

@@ -132,6 +132,14 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   } while (opened < 0 && errno == EINTR);
   if (opened < 0) return tl::unexpected(open_error(errno, path, options));
 
+  if (options.create_new && options.in_place) {
+    // Only while the file is empty, and only btrfs knows it (ioctl_iflags(2)).
+    int attributes = 0;
+    if (::ioctl(opened, FS_IOC_GETFLAGS, &attributes) == 0) {
+      attributes |= FS_NOCOW_FL;
+      (void)::ioctl(opened, FS_IOC_SETFLAGS, &attributes);
+    }
+  }
   std::unique_ptr<LocalFile> file(new LocalFile(path, UniqueFd(opened)));
   file->access_flags_ = access;
   file->other_writers_ = other_writers;
@@ -258,6 +266,27 @@ PartitionUpdate LocalFile::update_partitions() {
   const int buffered = buffered_fd();
   if (buffered < 0) return {};
   return update_partitions_of(device_, fd_.get(), buffered);
+}
+
+Result<bool> LocalFile::reserve(const Extent& extent) {
+  if (is_block_device_) return false;
+  while (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.offset),
+                     static_cast<off_t>(extent.length)) != 0) {
+    if (errno == EINTR) continue;
+    // Not of this file system: NFS, exFAT, many of FUSE.
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return false;
+    return tl::unexpected(system_error(errno, "cannot set blocks aside for " + path_).at(extent));
+  }
+  return true;
+}
+
+Result<std::uint64_t> LocalFile::allocated_bytes() {
+  struct stat status = {};
+  if (::fstat(fd_.get(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask what " + path_ + " takes"));
+  }
+  // st_blocks counts 512 bytes, whatever the file system's block is (stat(2)).
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
 Status LocalFile::truncate(std::uint64_t size_bytes) {

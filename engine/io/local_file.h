@@ -43,6 +43,8 @@ class LocalFile final : public File {
   [[nodiscard]] bool share(File& source, const Extent& extent, std::uint64_t offset) override;
   [[nodiscard]] Status settle_caches(CacheUse use) override;
   [[nodiscard]] PartitionUpdate update_partitions() override;
+  [[nodiscard]] Result<bool> reserve(const Extent& extent) override;
+  [[nodiscard]] Result<std::uint64_t> allocated_bytes() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
 
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }

@@ -7,6 +7,7 @@
 
 #include "base/aligned_buffer.h"
 #include "store/journal_scan.h"
+#include "store/read_only_store.h"
 #include "store/store_file.h"
 
 namespace blkrewind::store {
@@ -34,8 +35,9 @@ AlignedBuffer aligned_copy(std::span<const std::byte> bytes) {
 }  // namespace
 
 Status Journal::create(io::Env& env, const Layout& layout, const format::StoreHeader& header) {
-  BLKREWIND_ASSIGN(auto file, env.open(layout.journal(),
-                                       {.access = io::Access::kReadWrite, .create_new = true}));
+  BLKREWIND_ASSIGN(auto file, env.open(layout.journal(), {.access = io::Access::kReadWrite,
+                                                          .create_new = true,
+                                                          .in_place = true}));
   BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
   AlignedBuffer blocks(kJournalRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());
@@ -120,12 +122,14 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   Status whole = check_journal_end(queue, *file, secret_, header, tail, scan);
   if (!whole) {
     if (have_lock) return whole;
-    // An append that is under way can look like damage; with the lock held nobody appends.
+    // An append that is under way can look like damage; with the lock held no process appends. A
+    // shared one does, and can be had where the store may only be read.
     BLKREWIND_ASSIGN(const auto lock,
-                     env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
+                     env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kShared));
     return replay_all(queue, true);
   }
   file_ = std::move(file);
+  reserve_.forget();
   writable_ = false;
   file_id_ = id;
   header_ = header;
@@ -145,22 +149,50 @@ Status Journal::open_for_writing() {
   return {};
 }
 
-Status Journal::update(const Build& build) {
+bool Journal::in_doubt() const {
+  const std::lock_guard lock(mutex_);
+  return broken_.has_value();
+}
+
+Status Journal::update(const Build& build, Room room) {
   const std::lock_guard lock(mutex_);
   if (broken_) return fail(*broken_);
-  BLKREWIND_ASSIGN(const auto file_lock,
-                   env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
+  BLKREWIND_ASSIGN(
+      const auto file_lock,
+      read_only_store(env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive)));
   BLKREWIND_TRY(refresh_locked(true));
   BLKREWIND_ASSIGN(const format::Transaction transaction, build(*state_));
   if (transaction.empty()) return {};
   BLKREWIND_ASSIGN(auto queue, make_queue());
-  BLKREWIND_TRY(append(*queue, transaction));
+  BLKREWIND_TRY(append(*queue, transaction, room));
+  if (room == Room::kFrees) regain_reserve(*queue);
+  if (broken_) return fail(*broken_);
   if (grown_enough()) {
     // The record is durable. A checkpoint that cannot be made now (a full file system) is made
     // later; one that left the journal in doubt has set broken_.
     if (auto done = checkpoint_locked(*queue); !done && broken_) return fail(*broken_);
   }
   return {};
+}
+
+// When deletes that free nothing yet have used most of the reserve up, the records themselves are
+// the room: a checkpoint is a fraction of them. It fits into what is left of the reserve once that
+// is let go. Best effort: without it the next record that frees may not fit.
+void Journal::regain_reserve(io::Queue& queue) {
+  const std::uint64_t whole = reserve_bytes(*state_);
+  const auto fill = [&] { return reserve_.ensure(queue, *file_, {end_, 0}, Room::kAdds, whole); };
+  if (fill()) return;
+  const auto allocated = file_->allocated_bytes();
+  const std::uint64_t checkpoint =
+      kJournalRecordsOffset + align_up(state_->entry_count() * kBytesAnEntry, kJournalBlockBytes);
+  if (!allocated || *allocated >= end_ + whole / 2 || end_ < checkpoint + whole / 4) return;
+  Status done = checkpoint_locked(queue, Room::kFrees);
+  if (!done && !broken_) {
+    reserve_.forget();
+    if (file_->truncate(end_)) done = checkpoint_locked(queue, Room::kFrees);
+  }
+  // The old file's blocks are free now, or what was let go is taken back.
+  if (!broken_) (void)fill();
 }
 
 bool Journal::grown_enough() const {
@@ -212,7 +244,7 @@ tl::unexpected<Error> Journal::break_off(Error error) {
   return fail(*broken_);
 }
 
-Status Journal::append(io::Queue& queue, const format::Transaction& transaction) {
+Status Journal::append(io::Queue& queue, const format::Transaction& transaction, Room room) {
   BLKREWIND_TRY(settle_locked(queue));
   BLKREWIND_TRY(open_for_writing());
   const std::vector<std::byte> record = format::encode_record(secret_, next_sequence_, transaction);
@@ -220,6 +252,9 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction)
     return fail(Errc::kInternal, "a journal record would be longer than its format allows");
   }
   const AlignedBuffer bytes = aligned_copy(record);
+  State next = *state_;
+  next.apply(transaction);
+  BLKREWIND_TRY(reserve_.ensure(queue, *file_, {end_, bytes.size()}, room, reserve_bytes(next)));
   Status written = io::write_now(queue, *file_, {end_, bytes.size()}, bytes.data());
   if (written) written = io::flush_now(queue, *file_);
   // Whether the record is there can only be told by reading it back later, and not by a process
@@ -228,8 +263,6 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction)
   end_ += record.size();
   ++next_sequence_;
   ++records_;
-  State next = *state_;
-  next.apply(transaction);
   state_ = std::make_shared<const State>(std::move(next));
   write_tail(queue);
   return {};
@@ -255,47 +288,64 @@ Result<bool> Journal::checkpoint(bool force) {
   return true;
 }
 
-Status Journal::checkpoint_locked(io::Queue& queue) {
-  const std::string path = Layout::temporary(layout_.journal());
-  BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
-  if (left_over) BLKREWIND_TRY(env_.remove(path));
-  BLKREWIND_ASSIGN(auto file,
-                   env_.open(path, {.access = io::Access::kReadWrite, .create_new = true}));
-  const format::JournalHeader header{uuid_, header_.generation + 1, next_sequence_};
-  std::uint64_t sequence = next_sequence_;
-  std::uint64_t end = kJournalRecordsOffset;
-  std::uint64_t records = 0;
-
+Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::string& path,
+                                                   Room room) {
+  NewFile made;
+  BLKREWIND_ASSIGN(
+      made.file,
+      env_.open(path, {.access = io::Access::kReadWrite, .create_new = true, .in_place = true}));
+  made.header = {uuid_, header_.generation + 1, next_sequence_};
+  made.next_sequence = next_sequence_;
+  made.end = kJournalRecordsOffset;
   const format::Transaction puts = state_->as_puts();
   for (std::size_t i = 0; i < puts.size(); i += kCheckpointEntries) {
     const auto first = puts.begin() + static_cast<std::ptrdiff_t>(i);
     const auto count = std::min(kCheckpointEntries, puts.size() - i);
     const AlignedBuffer record = aligned_copy(format::encode_record(
-        secret_, sequence, {first, first + static_cast<std::ptrdiff_t>(count)}));
-    BLKREWIND_TRY(io::write_now(queue, *file, {end, record.size()}, record.data()));
-    end += record.size();
-    ++sequence;
-    ++records;
+        secret_, made.next_sequence, {first, first + static_cast<std::ptrdiff_t>(count)}));
+    BLKREWIND_TRY(io::write_now(queue, *made.file, {made.end, record.size()}, record.data()));
+    made.end += record.size();
+    ++made.next_sequence;
+    ++made.records;
   }
   // Without a tail, which would say that the name is durable too.
   AlignedBuffer blocks(kJournalRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());
-  format::encode_journal_header(secret_, header, block_of(blocks));
-  BLKREWIND_TRY(io::write_now(queue, *file, {0, blocks.size()}, blocks.data()));
-  BLKREWIND_TRY(io::flush_now(queue, *file));
-  BLKREWIND_TRY(env_.rename(path, layout_.journal()));
+  format::encode_journal_header(secret_, made.header, block_of(blocks));
+  BLKREWIND_TRY(io::write_now(queue, *made.file, {0, blocks.size()}, blocks.data()));
+  // The journal that it replaces has a reserve: without one it is not worth having.
+  BLKREWIND_TRY(
+      made.reserve.ensure(queue, *made.file, {made.end, 0}, room, reserve_bytes(*state_)));
+  BLKREWIND_TRY(io::flush_now(queue, *made.file));
+  return made;
+}
+
+Status Journal::checkpoint_locked(io::Queue& queue, Room room) {
+  const std::string path = Layout::temporary(layout_.journal());
+  BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
+  if (left_over) BLKREWIND_TRY(env_.remove(path));
+  auto written = write_checkpoint(queue, path, room);
+  Status named =
+      written ? env_.rename(path, layout_.journal()) : Status(fail(std::move(written).error()));
+  if (!named) {
+    // It takes room that something else may need.
+    if (written) written->file.reset();
+    (void)env_.remove(path);
+    return named;
+  }
   if (auto synced = env_.sync_directory(layout_.root()); !synced) {
     // Either name may survive a power cut, so nothing may be appended to either file.
     broken_ = std::move(synced).error();
     return fail(*broken_);
   }
   BLKREWIND_ASSIGN(file_id_, env_.identify(layout_.journal()));
-  file_ = std::move(file);
+  file_ = std::move(written->file);
+  reserve_ = written->reserve;
   writable_ = true;
-  header_ = header;
-  end_ = end;
-  next_sequence_ = sequence;
-  records_ = records;
+  header_ = written->header;
+  end_ = written->end;
+  next_sequence_ = written->next_sequence;
+  records_ = written->records;
   foreign_last_.clear();
   write_tail(queue);
   return {};
@@ -304,7 +354,7 @@ Status Journal::checkpoint_locked(io::Queue& queue) {
 Result<std::uint64_t> Journal::size_bytes() {
   const std::lock_guard lock(mutex_);
   BLKREWIND_TRY(refresh_locked(false));
-  return file_->size_bytes();
+  return end_;  // what lies behind it is the reserve
 }
 
 }  // namespace blkrewind::store

@@ -22,6 +22,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/digest.h"
@@ -29,6 +30,7 @@
 #include "format/journal_codec.h"
 #include "format/store_header.h"
 #include "io/env.h"
+#include "store/journal_reserve.h"
 #include "store/layout.h"
 #include "store/state.h"
 
@@ -49,8 +51,11 @@ class Journal {
 
   // What to append, given the state that holds now; an empty one appends nothing.
   using Build = std::function<Result<format::Transaction>(const State&)>;
-  // Returns after the record was flushed.
-  [[nodiscard]] Status update(const Build& build);
+  // Returns after the record was flushed. kNoSpace, and not in_doubt(): there is no room for what
+  // the record adds, and nothing was written.
+  [[nodiscard]] Status update(const Build& build, Room room = Room::kAdds);
+  // An append or a checkpoint failed half-way: whether its record is there is not known.
+  [[nodiscard]] bool in_doubt() const;
 
   // For whoever is about to do what cannot be taken back because of what the journal says (write to
   // a device, punch, remove a file): replays, and makes sure that the last record will still be
@@ -58,6 +63,7 @@ class Journal {
   [[nodiscard]] Status settle();
 
   // Rewrites the journal as one put of every record, if `force` or if it has grown enough.
+  // kNoSpace: there is no room for a second file; the journal is as it was.
   [[nodiscard]] Result<bool> checkpoint(bool force);
 
   [[nodiscard]] Result<std::uint64_t> size_bytes();
@@ -65,12 +71,24 @@ class Journal {
  private:
   [[nodiscard]] Status refresh_locked(bool have_lock);
   [[nodiscard]] Status replay_all(io::Queue& queue, bool have_lock);
-  [[nodiscard]] Status append(io::Queue& queue, const format::Transaction& transaction);
+  [[nodiscard]] Status append(io::Queue& queue, const format::Transaction& transaction, Room room);
   [[nodiscard]] Status settle_locked(io::Queue& queue);
   [[nodiscard]] tl::unexpected<Error> break_off(Error error);
   void write_tail(io::Queue& queue);
   [[nodiscard]] bool grown_enough() const;
-  [[nodiscard]] Status checkpoint_locked(io::Queue& queue);
+  [[nodiscard]] Status checkpoint_locked(io::Queue& queue, Room room = Room::kAdds);
+  // The file that a checkpoint makes, under its temporary name, flushed, with a reserve of its own.
+  struct NewFile {
+    std::unique_ptr<io::File> file;
+    format::JournalHeader header;
+    std::uint64_t end = 0;
+    std::uint64_t next_sequence = 0;
+    std::uint64_t records = 0;
+    JournalReserve reserve;
+  };
+  [[nodiscard]] Result<NewFile> write_checkpoint(io::Queue& queue, const std::string& path,
+                                                 Room room);
+  void regain_reserve(io::Queue& queue);
   [[nodiscard]] Status open_for_writing();
   [[nodiscard]] Result<std::unique_ptr<io::Queue>> make_queue();
 
@@ -85,6 +103,7 @@ class Journal {
   bool writable_ = false;
   io::FileId file_id_;
   format::JournalHeader header_;
+  JournalReserve reserve_;
   std::uint64_t end_ = 0;  // where the next record goes
   std::uint64_t next_sequence_ = 1;
   std::uint64_t records_ = 0;  // in this file

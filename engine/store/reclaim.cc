@@ -29,6 +29,34 @@ std::uint64_t blocks_of(const format::Entry& entry) {
   return align_up(entry.length_bytes, format::kBlockBytes);
 }
 
+// Adds to `transaction` that the segments of which `state` needs nothing are out of the table, and
+// returns them. None while a snapshot is deleting.
+std::vector<SegmentId> take_empty(const State& state, format::Transaction& transaction) {
+  std::vector<SegmentId> empty;
+  const bool wanted = std::ranges::any_of(state.snapshots, [](const auto& entry) {
+    return entry.second.state == SnapshotState::kDeleting;
+  });
+  if (wanted) return empty;
+  for (const auto& [id, live_bytes] : state.segments) {
+    // Without any snapshot nothing is needed, whatever damage has kept from being counted.
+    if (live_bytes != 0 && !state.snapshots.empty()) continue;
+    transaction.emplace_back(format::SegmentRemoved{id});
+    empty.push_back(id);
+  }
+  return empty;
+}
+
+// Returns what they took. One that cannot be removed now is an orphan of the next remove_orphans().
+std::uint64_t remove_files(Store& store, const std::vector<SegmentId>& segments) {
+  std::uint64_t given_back = 0;
+  for (const SegmentId id : segments) {
+    const std::string path = store.layout().segment(id);
+    const std::uint64_t allocated = store.env().allocated_bytes(path).value_or(0);
+    if (store.env().remove(path)) given_back += allocated;
+  }
+  return given_back;
+}
+
 // Punches extents, neighbours merged, and flushes what it touched. Segments that nothing needs any
 // more are left out: their files go as a whole.
 class Puncher {
@@ -52,18 +80,33 @@ class Puncher {
 
   Status flush() {
     BLKREWIND_TRY(punch_run());
-    for (const auto& [id, file] : files_) BLKREWIND_TRY(io::flush_now(queue_, *file));
+    for (const auto& [id, open] : files_) {
+      BLKREWIND_TRY(io::flush_now(queue_, *open.file));
+      const std::uint64_t now = allocated(*open.file);
+      given_back_ += open.allocated_bytes - std::min(now, open.allocated_bytes);
+    }
     files_.clear();
     return {};
   }
 
+  // By what was flushed, as the file system counts it.
+  [[nodiscard]] std::uint64_t given_back_bytes() const { return given_back_; }
+
  private:
   static constexpr std::size_t kOpenMax = 64;
 
+  struct Open {
+    std::unique_ptr<io::File> file;
+    std::uint64_t allocated_bytes = 0;  // before anything was punched
+  };
+
+  // Only for the receipt: a file that cannot be asked counts as one that takes nothing.
+  static std::uint64_t allocated(io::File& file) { return file.allocated_bytes().value_or(0); }
+
   Status punch_run() {
     if (run_.empty()) return {};
-    auto& file = files_[segment_];
-    if (file == nullptr) {
+    auto& open = files_[segment_];
+    if (open.file == nullptr) {
       auto opened = store_.files().open_for_punching(segment_);
       if (!opened && opened.error().code == Errc::kNotFound) {
         // Lost, or removed by hand: there is nothing left to give back.
@@ -72,9 +115,10 @@ class Puncher {
         return {};
       }
       if (!opened) return fail(std::move(opened).error());
-      file = std::move(*opened);
+      open.file = std::move(*opened);
+      open.allocated_bytes = allocated(*open.file);
     }
-    BLKREWIND_TRY(io::discard_now(queue_, *file, run_));
+    BLKREWIND_TRY(io::discard_now(queue_, *open.file, run_));
     run_ = {};
     if (files_.size() >= kOpenMax) return flush();
     return {};
@@ -83,7 +127,8 @@ class Puncher {
   Store& store_;
   const State& state_;
   io::Queue& queue_;
-  std::map<SegmentId, std::unique_ptr<io::File>> files_;
+  std::map<SegmentId, Open> files_;
+  std::uint64_t given_back_ = 0;
   SegmentId segment_ = 0;
   Extent run_;
 };
@@ -110,32 +155,36 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
                                   }));
   }
   std::uint64_t total = 0;
-  BLKREWIND_TRY(store.journal().update([&](const State& now) -> Result<format::Transaction> {
-    format::Transaction transaction = extra;
-    format::SnapshotRecord deleting = *now.snapshot(number);
-    deleting.state = SnapshotState::kDeleting;
-    transaction.emplace_back(std::move(deleting));
-    for (const auto& [id, bytes] : freed) {
-      const auto live = now.segments.find(id);
-      if (live == now.segments.end() || live->second < bytes) {
-        return fail(Errc::kIntegrity,
-                    "segment " + std::to_string(id) + " holds fewer bytes than the snapshot needs",
-                    "run: blkrewind verify");
-      }
-      transaction.emplace_back(format::SegmentRecord{id, live->second - bytes});
-      total += bytes;
-    }
-    return transaction;
-  }));
+  BLKREWIND_TRY(store.journal().update(
+      [&](const State& now) -> Result<format::Transaction> {
+        format::Transaction transaction = extra;
+        format::SnapshotRecord deleting = *now.snapshot(number);
+        deleting.state = SnapshotState::kDeleting;
+        transaction.emplace_back(std::move(deleting));
+        for (const auto& [id, bytes] : freed) {
+          const auto live = now.segments.find(id);
+          if (live == now.segments.end() || live->second < bytes) {
+            return fail(
+                Errc::kIntegrity,
+                "segment " + std::to_string(id) + " holds fewer bytes than the snapshot needs",
+                "run: blkrewind verify");
+          }
+          transaction.emplace_back(format::SegmentRecord{id, live->second - bytes});
+          total += bytes;
+        }
+        return transaction;
+      },
+      Room::kFrees));
   BLKREWIND_TRY(finish_delete(store, number));
   return total;
 }
 
-Status finish_delete(Store& store, SnapshotNumber number) {
+Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
   BLKREWIND_TRY(store.journal().refresh());
   const auto state = store.state();
   const auto* record = state->snapshot(number);
-  if (record == nullptr || record->state != SnapshotState::kDeleting) return {};
+  if (record == nullptr || record->state != SnapshotState::kDeleting) return 0;
+  std::uint64_t given_back = 0;
   const Tree tree = tree_of(*record);
   const std::vector<Tree> kin = trees_near(*state, number);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
@@ -148,47 +197,46 @@ Status finish_delete(Store& store, SnapshotNumber number) {
         for_each_unique(reader, tree, kin, {.what = level, .pass_over_damage = true},
                         [&](const UniqueExtent& extent) { return puncher.add(extent.entry); }));
     BLKREWIND_TRY(puncher.flush());
+    given_back += puncher.given_back_bytes();
   }
 
-  BLKREWIND_TRY(store.journal().update([&](const State& now) -> Result<format::Transaction> {
-    return remove_from_kin(now, number);
-  }));
-  return remove_empty_segments(store);
+  // One record for both, since on a full file system each takes a block of the reserve.
+  std::vector<SegmentId> empty;
+  BLKREWIND_TRY(store.journal().update(
+      [&](const State& now) -> Result<format::Transaction> {
+        format::Transaction transaction = remove_from_kin(now, number);
+        State after = now;
+        after.apply(transaction);
+        empty = take_empty(after, transaction);
+        return transaction;
+      },
+      Room::kFrees));
+  return given_back + remove_files(store, empty);
 }
 
-Status remove_empty_segments(Store& store) {
+Result<std::uint64_t> remove_empty_segments(Store& store) {
   std::vector<SegmentId> empty;
-  BLKREWIND_TRY(store.journal().update([&](const State& now) -> Result<format::Transaction> {
-    format::Transaction transaction;
-    empty.clear();
-    const bool wanted = std::ranges::any_of(now.snapshots, [](const auto& entry) {
-      return entry.second.state == SnapshotState::kDeleting;
-    });
-    if (wanted) return transaction;
-    for (const auto& [id, live_bytes] : now.segments) {
-      // Without any snapshot nothing is needed, whatever damage has kept from being counted.
-      if (live_bytes != 0 && !now.snapshots.empty()) continue;
-      transaction.emplace_back(format::SegmentRemoved{id});
-      empty.push_back(id);
-    }
-    return transaction;
-  }));
-  for (const SegmentId id : empty) {
-    // A segment that cannot be removed now is an orphan of the next remove_orphans().
-    (void)store.env().remove(store.layout().segment(id));
-  }
-  return {};
+  BLKREWIND_TRY(store.journal().update(
+      [&](const State& now) -> Result<format::Transaction> {
+        format::Transaction transaction;
+        empty = take_empty(now, transaction);
+        return transaction;
+      },
+      Room::kFrees));
+  return remove_files(store, empty);
 }
 
 Status forget_unfinished(Store& store, SnapshotNumber number) {
-  return store.journal().update([&](const State& now) -> Result<format::Transaction> {
-    const auto* record = now.snapshot(number);
-    if (record == nullptr ||
-        (record->state != SnapshotState::kProgressing && record->state != SnapshotState::kFailed)) {
-      return format::Transaction{};
-    }
-    return remove_from_kin(now, number);
-  });
+  return store.journal().update(
+      [&](const State& now) -> Result<format::Transaction> {
+        const auto* record = now.snapshot(number);
+        if (record == nullptr || (record->state != SnapshotState::kProgressing &&
+                                  record->state != SnapshotState::kFailed)) {
+          return format::Transaction{};
+        }
+        return remove_from_kin(now, number);
+      },
+      Room::kFrees);
 }
 
 }  // namespace blkrewind::store

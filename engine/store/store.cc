@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "store/read_only_store.h"
 #include "store/store_file.h"
 #include "store/store_folder.h"
 
@@ -231,10 +232,23 @@ Status Store::check_writable() const {
       "use a newer blkrewind for this store");
 }
 
+bool Store::may_only_be_read(const Error& error) {
+  return error.code == Errc::kUnsupported || error.sys_errno == EROFS ||
+         error.sys_errno == EACCES || error.sys_errno == EPERM;
+}
+
 Result<std::unique_ptr<io::Lock>> Store::lock_disk(format::DiskNumber disk) {
   BLKREWIND_TRY(check_writable());
-  BLKREWIND_ASSIGN(auto lock, env_.try_lock(layout_.format(), Layout::disk_lock(disk),
-                                            io::LockMode::kExclusive));
+  return lock_disk_in(disk, io::LockMode::kExclusive);
+}
+
+Result<std::unique_ptr<io::Lock>> Store::lock_disk_shared(format::DiskNumber disk) {
+  return lock_disk_in(disk, io::LockMode::kShared);
+}
+
+Result<std::unique_ptr<io::Lock>> Store::lock_disk_in(format::DiskNumber disk, io::LockMode mode) {
+  BLKREWIND_ASSIGN(auto lock,
+                   read_only_store(env_.try_lock(layout_.format(), Layout::disk_lock(disk), mode)));
   if (lock == nullptr) {
     const auto known = state();
     const auto* record = known->disk(disk);
@@ -262,7 +276,8 @@ Result<Store::Orphans> Store::remove_orphans() {
   BLKREWIND_TRY(check_writable());
   Orphans orphans;
   BLKREWIND_ASSIGN(const auto alone,
-                   env_.try_lock(layout_.format(), Layout::kWritersLock, io::LockMode::kExclusive));
+                   read_only_store(env_.try_lock(layout_.format(), Layout::kWritersLock,
+                                                 io::LockMode::kExclusive)));
   if (alone == nullptr) return orphans;
   // Nobody makes segments now, so every one that counts is in the journal.
   BLKREWIND_TRY(journal_.settle());

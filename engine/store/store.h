@@ -46,6 +46,12 @@ class Store {
 
   // The lock of one disk, for the length of one operation; kBusy when another operation has it.
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk(format::DiskNumber disk);
+  // Excludes operations on the disk, but not other readers; for a store that may only be read,
+  // where the lock above cannot be had. kBusy as above.
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk_shared(format::DiskNumber disk);
+  // Whether the error says that this process may not write to the store: a read-only file system,
+  // or the permissions.
+  [[nodiscard]] static bool may_only_be_read(const Error& error);
   [[nodiscard]] Result<bool> disk_is_locked(format::DiskNumber disk);
 
   // For an operation that adds to the store. kUnsupported when the store may only be read.
@@ -62,6 +68,9 @@ class Store {
   [[nodiscard]] Result<StoreInfo> info();
 
  private:
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk_in(format::DiskNumber disk,
+                                                               io::LockMode mode);
+
   io::Env& env_;
   const Layout layout_;
   const format::StoreHeader header_;

@@ -11,9 +11,9 @@
 namespace blkrewind::test {
 namespace {
 
-const std::vector<sim::OpKind> kTakingRoom = {sim::OpKind::kWrite, sim::OpKind::kWriteZeroes,
-                                              sim::OpKind::kTruncate, sim::OpKind::kCreate,
-                                              sim::OpKind::kRename};
+const std::vector<sim::OpKind> kTakingRoom = {sim::OpKind::kWrite,    sim::OpKind::kWriteZeroes,
+                                              sim::OpKind::kTruncate, sim::OpKind::kReserve,
+                                              sim::OpKind::kCreate,   sim::OpKind::kRename};
 
 bool failed_already() { return testing::Test::HasFailure(); }
 

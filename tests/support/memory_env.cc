@@ -24,6 +24,11 @@ class MemoryFile final : public io::File {
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override {
     return inode_->bytes.next_data(offset);
   }
+  // There is always room.
+  [[nodiscard]] Result<bool> reserve(const Extent& /*extent*/) override { return true; }
+  [[nodiscard]] Result<std::uint64_t> allocated_bytes() override {
+    return inode_->bytes.allocated_bytes();
+  }
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override {
     if (!writable_) return fail(system_error(EINVAL, "cannot set the length of " + path_));
     inode_->bytes.resize(size_bytes);

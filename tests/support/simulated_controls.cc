@@ -160,6 +160,23 @@ void SimulatedEnv::set_modified_at(const std::string& path, std::int64_t seconds
       [&](auto& inside) { inside.state.at(must_find(inside.state, path)).modified_at = seconds; });
 }
 
+void SimulatedEnv::set_free_bytes(const std::string& directory,
+                                  std::optional<std::uint64_t> free_bytes) {
+  disk_->with([&](auto& inside) {
+    inside.state.limited.reset();
+    if (!free_bytes) return;
+    inside.state.limited = FileSystem{directory, inside.state.used_bytes(directory) + *free_bytes};
+  });
+}
+
+std::uint64_t SimulatedEnv::used_bytes(const std::string& directory) const {
+  return disk_->with([&](auto& inside) { return inside.state.used_bytes(directory); });
+}
+
+void SimulatedEnv::set_can_reserve(bool can_reserve) {
+  disk_->with([&](auto& inside) { inside.state.can_reserve = can_reserve; });
+}
+
 void SimulatedEnv::set_read_only(const std::string& path, bool read_only) {
   disk_->with(
       [&](auto& inside) { inside.state.at(must_find(inside.state, path)).read_only = read_only; });

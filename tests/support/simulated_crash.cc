@@ -171,6 +171,7 @@ State CrashSpace::outcome(const std::vector<Fate>& fates) const {
   for (auto& [id, inode] : after.inodes) {
     inode.unflushed.clear();
     inode.now = inode.durable;
+    inode.reserved_now = inode.reserved_durable;
     inode.entries_now = inode.entries_durable;
     inode.exclusive_holders = 0;
   }

@@ -121,6 +121,10 @@ int SimulatedDisk::write(const InFlight& op, Extent extent, const LoggedOp& logg
     error = ENOSPC;
     extent.length = inode.now.size_bytes() - std::min(inode.now.size_bytes(), extent.offset);
   }
+  // Of blocks that are not there nothing is written.
+  if (inode.type == InodeType::kFile && !inside_.state.has_room(op.handle.path, inode, extent)) {
+    return ENOSPC;
+  }
   if (!extent.empty()) {
     DataOp pending{logged, std::make_shared<const std::vector<std::byte>>(
                                op.request.data, op.request.data + extent.length)};
@@ -164,6 +168,7 @@ int SimulatedDisk::flush(const InFlight& op, const Fault& fault, int error) {
       apply(inode.durable, *it, it->logged.extent);
     }
     inode.unflushed.erase(inode.unflushed.begin(), covered_end);
+    inode.reserved_durable = inode.reserved_now;
   } else if (fault.flush_loss != FlushLoss::kKeep) {
     inode.unflushed.erase(inode.unflushed.begin(), covered_end);
     if (fault.flush_loss == FlushLoss::kVanish) {
@@ -188,9 +193,54 @@ int SimulatedDisk::truncate(const Handle& handle, std::uint64_t size_bytes) {
       error = EINVAL;
     } else {
       make_pending(inode, {logged, nullptr});
+      // What was set aside past the new end is let go (truncate of ext4, XFS, btrfs and tmpfs).
+      std::erase_if(inode.reserved_now,
+                    [&](const auto& range) { return range.first >= size_bytes; });
+      for (auto& [begin, end] : inode.reserved_now) {
+        end = std::min(end, align_up(size_bytes, SparseBytes::kPageBytes));
+      }
     }
   }
   return finish(std::move(logged), error);
+}
+
+Outcome<bool> SimulatedDisk::reserve(const Handle& handle, Extent extent) {
+  const std::lock_guard guard(mutex_);
+  if (!inside_.state.can_reserve) return false;
+  Fault fault;
+  LoggedOp logged = begin(OpKind::kReserve, handle.path, fault);
+  logged.extent = extent;
+  int error = logged.error;
+  if (error == 0) {
+    Inode& inode = inside_.state.at(handle.inode);
+    if (!handle.writable || inode.type != InodeType::kFile) {
+      error = EBADF;
+    } else if (!inside_.state.has_room(handle.path, inode, extent)) {
+      error = ENOSPC;
+    } else {
+      // As one range with those that it touches.
+      std::uint64_t begin = extent.offset;
+      std::uint64_t end = extent.end();
+      std::erase_if(inode.reserved_now, [&](const auto& range) {
+        if (range.first > end || range.second < begin) return false;
+        begin = std::min(begin, range.first);
+        end = std::max(end, range.second);
+        return true;
+      });
+      inode.reserved_now[begin] = end;
+    }
+  }
+  if (finish(std::move(logged), error) != 0) return tl::unexpected(error);
+  return true;
+}
+
+Outcome<std::uint64_t> SimulatedDisk::allocated_bytes(const Handle& handle) {
+  const std::lock_guard guard(mutex_);
+  Fault fault;
+  if (const int error = begin(OpKind::kLook, handle.path, fault).error; error != 0) {
+    return tl::unexpected(error);
+  }
+  return inside_.state.allocated_bytes(inside_.state.at(handle.inode));
 }
 
 Outcome<std::uint64_t> SimulatedDisk::size_bytes(const Handle& handle) {

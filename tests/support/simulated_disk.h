@@ -58,7 +58,10 @@ class SimulatedDisk {
   // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it.
   [[nodiscard]] int execute(const InFlight& op);
   [[nodiscard]] int truncate(const Handle& handle, std::uint64_t size_bytes);
+  // False: this machine's file systems set nothing aside.
+  [[nodiscard]] Outcome<bool> reserve(const Handle& handle, Extent extent);
   [[nodiscard]] Outcome<std::uint64_t> size_bytes(const Handle& handle);
+  [[nodiscard]] Outcome<std::uint64_t> allocated_bytes(const Handle& handle);
   [[nodiscard]] Outcome<Extent> next_data(const Handle& handle, std::uint64_t offset);
 
   [[nodiscard]] int make_directory(const std::string& path);

@@ -104,7 +104,8 @@ Result<std::uint64_t> SimulatedEnv::allocated_bytes(const std::string& path) {
   if (!inode) {
     BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
   }
-  return disk_->with([&](auto& inside) { return inside.state.at(*inode).now.allocated_bytes(); });
+  return disk_->with(
+      [&](auto& inside) { return inside.state.allocated_bytes(inside.state.at(*inode)); });
 }
 
 Result<std::int64_t> SimulatedEnv::modified_at(const std::string& path) {

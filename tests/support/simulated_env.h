@@ -21,6 +21,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -137,6 +138,12 @@ class SimulatedEnv final : public io::Env {
   // Shown by probe(File&) alone, as writers are.
   void set_writer(const std::string& path, std::vector<io::UsedBy> writers);
   void set_holds_store(const std::string& path, bool holds_store);
+  // From now on the files below `directory` have a file system of their own with so many bytes
+  // free; nullopt: there is always room.
+  void set_free_bytes(const std::string& directory, std::optional<std::uint64_t> free_bytes);
+  [[nodiscard]] std::uint64_t used_bytes(const std::string& directory) const;
+  // What File::reserve() answers: whether file systems can set blocks aside.
+  void set_can_reserve(bool can_reserve);
   // Something that another process does just when a folder has been listed; once.
   void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
   // The same just before, and just after, a device is opened with exclusive_device; each once. They

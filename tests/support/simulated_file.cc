@@ -53,6 +53,18 @@ Result<Extent> SimulatedFile::next_data(std::uint64_t offset) {
   return *data;
 }
 
+Result<bool> SimulatedFile::reserve(const Extent& extent) {
+  const auto reserved = disk_->reserve(handle_, extent);
+  if (!reserved) return fail(op_error(OpKind::kReserve, handle_.path, reserved.error()).at(extent));
+  return *reserved;
+}
+
+Result<std::uint64_t> SimulatedFile::allocated_bytes() {
+  const auto bytes = disk_->allocated_bytes(handle_);
+  if (!bytes) return fail(op_error(OpKind::kLook, handle_.path, bytes.error()));
+  return *bytes;
+}
+
 Status SimulatedFile::truncate(std::uint64_t size_bytes) {
   if (const int error = disk_->truncate(handle_, size_bytes); error != 0) {
     return fail(op_error(OpKind::kTruncate, handle_.path, error));

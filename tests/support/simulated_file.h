@@ -26,6 +26,8 @@ class SimulatedFile final : public io::File {
   [[nodiscard]] std::uint32_t max_request_bytes() const override { return kMiB; }
   [[nodiscard]] Result<std::uint64_t> size_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
+  [[nodiscard]] Result<bool> reserve(const Extent& extent) override;
+  [[nodiscard]] Result<std::uint64_t> allocated_bytes() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
   [[nodiscard]] Status settle_caches(io::CacheUse use) override;
 

@@ -17,6 +17,8 @@ std::string_view to_string(OpKind kind) {
       return "flush";
     case OpKind::kTruncate:
       return "truncate";
+    case OpKind::kReserve:
+      return "set blocks aside for";
     case OpKind::kCreate:
       return "create";
     case OpKind::kMakeDirectory:

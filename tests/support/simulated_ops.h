@@ -21,6 +21,7 @@ enum class OpKind : std::uint8_t {
   kDiscard,
   kFlush,
   kTruncate,
+  kReserve,
   kCreate,
   kMakeDirectory,
   kRename,

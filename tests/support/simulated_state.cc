@@ -62,6 +62,55 @@ std::optional<NameOp::Side> State::find_parent(const std::string& path) const {
 
 namespace {
 
+constexpr std::uint64_t kPageBytes = SparseBytes::kPageBytes;
+
+bool is_reserved(const Inode& inode, std::uint64_t offset) {
+  auto at = inode.reserved_now.upper_bound(offset);
+  return at != inode.reserved_now.begin() && (--at)->second > offset;
+}
+
+bool is_below(const std::string& directory, const std::string& path) {
+  return normalized(path).starts_with(normalized(directory) + "/");
+}
+
+}  // namespace
+
+std::uint64_t State::allocated_bytes(const Inode& inode) const {
+  std::uint64_t bytes = inode.now.allocated_bytes();
+  for (const auto& [begin, end] : inode.reserved_now) {
+    for (std::uint64_t at = begin; at < end; at += kPageBytes) {
+      if (inode.now.is_hole(at)) bytes += kPageBytes;
+    }
+  }
+  return bytes;
+}
+
+std::uint64_t State::used_bytes(const std::string& directory) const {
+  const auto id = find(directory);
+  if (!id) return 0;
+  std::uint64_t bytes = 0;
+  std::vector<InodeId> open = {*id};
+  while (!open.empty()) {
+    const Inode& inode = at(open.back());
+    open.pop_back();
+    bytes += inode.type == InodeType::kFile ? allocated_bytes(inode) : 0;
+    for (const auto& [name, child] : inode.entries_now) open.push_back(child);
+  }
+  return bytes;
+}
+
+bool State::has_room(const std::string& path, const Inode& inode, Extent extent) const {
+  if (!limited || !is_below(limited->directory, path)) return true;
+  std::uint64_t wanted = 0;
+  for (std::uint64_t at = align_down(extent.offset, kPageBytes); at < extent.end();
+       at += kPageBytes) {
+    if (inode.now.is_hole(at) && !is_reserved(inode, at)) wanted += kPageBytes;
+  }
+  return wanted == 0 || used_bytes(limited->directory) + wanted <= limited->capacity_bytes;
+}
+
+namespace {
+
 void add(XXH3_state_t& hash, std::uint64_t value) {
   XXH3_64bits_update(&hash, &value, sizeof value);
 }

@@ -48,7 +48,11 @@ struct Inode {
   InodeType type = InodeType::kFile;
   SparseBytes now;
   SparseBytes durable;
-  std::vector<DataOp> unflushed;                   // in the order in which they were executed
+  std::vector<DataOp> unflushed;  // in the order in which they were executed
+  // Blocks set aside, begin -> end; a crash takes those that no flush has covered. A write uses
+  // them up without taking them out: a page that is not a hole counts once.
+  std::map<std::uint64_t, std::uint64_t> reserved_now;
+  std::map<std::uint64_t, std::uint64_t> reserved_durable;
   std::map<std::string, InodeId> entries_now;      // kDirectory
   std::map<std::string, InodeId> entries_durable;  // kDirectory
 
@@ -62,6 +66,12 @@ struct Inode {
   std::function<void(io::DeviceInfo&)> adjust_probe;
   bool holds_store = false;             // lives_on() says yes
   std::uint32_t exclusive_holders = 0;  // open files with exclusive_device
+};
+
+// A file system of limited size: everything below `directory`.
+struct FileSystem {
+  std::string directory;
+  std::uint64_t capacity_bytes = 0;
 };
 
 struct State {
@@ -78,6 +88,17 @@ struct State {
   [[nodiscard]] Inode& at(InodeId id) { return inodes.at(id); }
   [[nodiscard]] const Inode& at(InodeId id) const { return inodes.at(id); }
   [[nodiscard]] std::optional<InodeId> find(const std::string& path, bool durable = false) const;
+  // At most one; nullopt: there is always room.
+  std::optional<FileSystem> limited;
+  bool can_reserve = true;  // what File::reserve() answers
+
+  // What the file takes, blocks set aside included.
+  [[nodiscard]] std::uint64_t allocated_bytes(const Inode& inode) const;
+  // Whether the path's file system has blocks for that extent of the inode: those that it has
+  // already, or that were set aside, need none.
+  [[nodiscard]] bool has_room(const std::string& path, const Inode& inode, Extent extent) const;
+  // Blocks in use below a directory.
+  [[nodiscard]] std::uint64_t used_bytes(const std::string& directory) const;
   // The directory that holds (or would hold) the path's last name.
   [[nodiscard]] std::optional<NameOp::Side> find_parent(const std::string& path) const;
 };

@@ -35,6 +35,9 @@ class SparseBytes {
   [[nodiscard]] Extent next_data(std::uint64_t offset) const;
   // Of the pages that are not holes.
   [[nodiscard]] std::uint64_t allocated_bytes() const;
+  [[nodiscard]] bool is_hole(std::uint64_t offset) const {
+    return find(offset / kPageBytes) == nullptr;
+  }
 
   // Of the size, the bytes, and which pages are holes. A page is read once, however many copies
   // share it.

@@ -1,0 +1,69 @@
+#include "store/journal_reserve.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/aligned_buffer.h"
+#include "format/journal_codec.h"
+
+namespace blkrewind::store {
+namespace {
+
+constexpr std::uint64_t kLeastBytes = 512 * kKiB;
+// A record may name every segment, and every kin of a snapshot.
+// More than is needed is asked for, so that not every append has to ask.
+constexpr std::uint64_t kSlackBytes = 64 * kKiB;
+
+Status write_zeroes_behind(io::Queue& queue, io::File& file, std::uint64_t end) {
+  BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());
+  AlignedBuffer zeroes(64 * kKiB);
+  std::fill_n(zeroes.data(), zeroes.size(), std::byte{0});
+  for (std::uint64_t at = align_up(size, format::kJournalBlockBytes); at < end;) {
+    const std::uint64_t length = std::min<std::uint64_t>(zeroes.size(), end - at);
+    BLKREWIND_TRY(io::write_now(queue, file, {at, length}, zeroes.data()));
+    at += length;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::uint64_t reserve_bytes(const State& state) {
+  return align_up(kLeastBytes + state.entry_count() * kBytesAnEntry, 64 * kKiB);
+}
+
+Status JournalReserve::set_aside(io::Queue& queue, io::File& file, const Extent& extent) {
+  BLKREWIND_ASSIGN(const bool done, file.reserve(extent));
+  return done ? Status{} : write_zeroes_behind(queue, file, extent.end());
+}
+
+Status JournalReserve::ensure(io::Queue& queue, io::File& file, const Extent& record, Room room,
+                              std::uint64_t reserve_bytes) {
+  const std::uint64_t whole_end = record.end() + reserve_bytes;
+  if (known_end_ >= whole_end) return {};
+  const std::uint64_t kept = room == Room::kAdds     ? reserve_bytes
+                             : room == Room::kBegins ? reserve_bytes / 2
+                                                     : 0;
+  const std::uint64_t least_end = record.end() + kept;
+  Status done;
+  for (const std::uint64_t end : {whole_end + kSlackBytes, whole_end, least_end}) {
+    done = set_aside(queue, file, {record.offset, end - record.offset});
+    if (done) known_end_ = end;
+    if (done || done.error().code != Errc::kNoSpace) return done;
+  }
+  // XFS asks for as many free blocks as the whole extent has, also where it has them already; what
+  // the file takes tells, since a journal has no holes.
+  if (const auto allocated = file.allocated_bytes(); allocated && *allocated >= least_end) {
+    return {};
+  }
+  Error error = std::move(done).error();
+  error.message = "the file system that holds the store is full: " + file.path() +
+                  " cannot grow, and nothing was recorded";
+  error.hint = room == Room::kFrees
+                   ? "make room for a few blocks on that file system, then run the command again"
+                   : "make room on that file system, or delete snapshots, which needs none: "
+                     "blkrewind delete";
+  return fail(std::move(error));
+}
+
+}  // namespace blkrewind::store
