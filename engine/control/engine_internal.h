@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "control/catalog.h"
 #include "io/env.h"
@@ -17,7 +18,9 @@ struct EngineAccess {
   // simulated store keeps its catalog in ":memory:" or in a directory of the test's.
   [[nodiscard]] static Result<Engine> open(io::Env& env, const OpenOptions& options,
                                            const std::string& catalog_path);
-  // Replaces the clock (seconds since the epoch).
+  // Replaces both clocks.
+  static void set_moments(Engine& engine, std::function<Moment()> moments);
+  // Replaces the wall clock alone (seconds since the epoch).
   static void set_clock(Engine& engine, std::function<std::int64_t()> clock);
   [[nodiscard]] static Operations& operations(Engine& engine);
   [[nodiscard]] static control::Catalog& catalog(Engine& engine);
