@@ -125,12 +125,11 @@ Result<int> Listener::bind() {
 void Listener::run() {
   traffic_ = std::make_unique<Traffic>(
       options_.limits, options_.connections_max, options_.tls.get(),
-      TrafficHandlers{[this](Connection& connection, const std::string& peer, bool last) {
-                        return answer(connection, peer, last);
-                      },
-                      [this](int status, const std::string& peer) {
-                        return as_http(refuser_(status, peer));
-                      }});
+      TrafficHandlers{
+          [this](Connection& connection, const std::string& peer, bool last) {
+            return answer(connection, peer, last);
+          },
+          [this](int status, const std::string& peer) { return as_http(refuser_(status, peer)); }});
   while (!stopping_) {
     listen_after_bind();
     // The library gives up, and closes the port, at errors of accept(2) that pass by themselves.

@@ -86,8 +86,9 @@ Status run_server(Engine& engine, const ServerOptions& options, const StopSignal
   GatewayOptions admitting;
   admitting.actions = action_names();
   admitting.nonces_max = kNoncesMax;
-  Gateway gateway(std::move(keys), std::move(admitting),
-                  [] { return Nonces::Now{seconds_now(), steady_seconds()}; });
+  Gateway gateway(std::move(keys), std::move(admitting), [] {
+    return Nonces::Now{seconds_now(), steady_seconds()};
+  });
   Jobs jobs(metrics, options.workers, options.waiting_max);
   Service service(engine, gateway, jobs, metrics, options.region, "blkrewind");
   Listener listener(

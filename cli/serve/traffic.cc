@@ -140,8 +140,8 @@ void Traffic::dispatch(Client& client) {
   bool possible = true;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
-    client.last = stopping_ || client.requests == kRequestsPerConnection ||
-                  client.framing.ends_connection();
+    client.last =
+        stopping_ || client.requests == kRequestsPerConnection || client.framing.ends_connection();
     if (idle_ <= to_answer_.size() &&
         answering_.size() < std::min(kAnsweringMax, connections_max_)) {
       try {

@@ -69,7 +69,8 @@ struct Attachment {
   std::uint64_t detached_before = 0;  // the number of the first snapshot since; 0: not recorded
 };
 
-inline constexpr std::string_view kNotRecorded = "-";  // by an older version; no request has this id
+inline constexpr std::string_view kNotRecorded =
+    "-";  // by an older version; no request has this id
 
 // The last rollback of a disk that was accepted to be done later, and how it ended.
 struct ResetRow {

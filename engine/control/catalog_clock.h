@@ -4,10 +4,10 @@
 // adds what has certainly passed since (base/clock.h) to every row. A wall clock that was wrong, or
 // is set right, thereby moves nothing.
 //
-// Across a reboot the wall clock alone knows how long the machine was off, and it may be wrong. That
-// gap is owed: it is made up for at the pace at which time is counted, a second for a second, and
-// is forgotten when the wall clock turns out to have been set. So no retention ends before half of
-// it was counted, nothing ends because of a clock that is ahead at the start, and a reboot costs
+// Across a reboot the wall clock alone knows how long the machine was off, and it may be wrong.
+// That gap is owed: it is made up for at the pace at which time is counted, a second for a second,
+// and is forgotten when the wall clock turns out to have been set. So no retention ends before half
+// of it was counted, nothing ends because of a clock that is ahead at the start, and a reboot costs
 // nothing.
 //
 // Each is called inside a transaction, and throws SQLite::Exception.

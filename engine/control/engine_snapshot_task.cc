@@ -181,7 +181,8 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
   if (has_notes) {
     BLKREWIND_TRY(catalog_->note_snapshot({task->snapshot_id, notes.retention_days, notes.tags},
-                                          {notes.client_token, wishes, task->snapshot_id}, moment()));
+                                          {notes.client_token, wishes, task->snapshot_id},
+                                          moment()));
   }
   task->announced = std::move(*announced);
   return SnapshotTask(std::move(task));

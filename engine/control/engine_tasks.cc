@@ -91,7 +91,8 @@ bool has_been_done(const DiskView& view, const ResetRow& row) {
   if (last.request_id == row.request_id) return true;
   const format::SnapshotRecord* target = control::snapshot_of(view, last.target);
   if (target == nullptr || target->id != row.snapshot_id) return false;
-  // A row of an older version has times only: not in the same second, which may have been before it.
+  // A row of an older version has times only: not in the same second, which may have been before
+  // it.
   if (row.last_before == control::kNotRecorded) return last.finished_at > row.accepted_at;
   return last.request_id != row.last_before;
 }
@@ -132,8 +133,7 @@ Result<RollbackTask> Engine::Impl::accept_rollback(const std::string& target,
 }
 
 Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
-                                          const AcceptOptions& options,
-                                          const ResetRow* taken_up) {
+                                          const AcceptOptions& options, const ResetRow* taken_up) {
   // Once without the lock, for the answer that names who holds it and why; once with it, since
   // things may have changed in between.
   BLKREWIND_ASSIGN(Restore restore, resolve_task(target, snapshot, options.ids_only, false));
@@ -219,13 +219,11 @@ Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
   }
   const Moment looked = moment();
   if (const auto why = why_not_begun(row.accepted(), looked); why && !interrupted) {
-    BLKREWIND_TRY(
-        catalog_->end_reset(row.disk_id, row.request_id, not_begun(looked.wall, *why)));
+    BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, not_begun(looked.wall, *why)));
     return std::nullopt;
   }
-  auto task =
-      accept(row.disk_id, row.snapshot_id,
-             {.request_id = row.request_id, .undo = row.undo, .ids_only = true}, &row);
+  auto task = accept(row.disk_id, row.snapshot_id,
+                     {.request_id = row.request_id, .undo = row.undo, .ids_only = true}, &row);
   if (task) return std::optional<RollbackTask>(std::move(*task));
   if (task.error().code == Errc::kBusy) return std::nullopt;
   BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, end_of(task.error(), now())));

@@ -75,9 +75,7 @@ Result<FoundSnapshot> latest_anywhere(const std::vector<DiskView>& views) {
 
 }  // namespace
 
-bool is_older(const SnapshotRecord& a, const SnapshotRecord& b) {
-  return a.number < b.number;
-}
+bool is_older(const SnapshotRecord& a, const SnapshotRecord& b) { return a.number < b.number; }
 
 std::optional<FoundSnapshot> find_snapshot(const std::vector<DiskView>& views,
                                            format::DiskNumber disk, const std::string& text) {

@@ -33,8 +33,8 @@ struct FoundSnapshot {
 [[nodiscard]] Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
                                                            const std::string& text);
 
-// By the order in which the journal took them, which numbers follow: times come from a clock that can
-// be set, and an import may have any.
+// By the order in which the journal took them, which numbers follow: times come from a clock that
+// can be set, and an import may have any.
 [[nodiscard]] bool is_older(const format::SnapshotRecord& a, const format::SnapshotRecord& b);
 
 }  // namespace blkrewind::control

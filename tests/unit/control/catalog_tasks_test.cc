@@ -91,7 +91,8 @@ TEST_F(CatalogTest, TokensAreForgottenAfterADay) {
   const std::int64_t later = 1001 + kTokenSeconds;
   EXPECT_FALSE(*catalog->token("t-1", at(later)));
   EXPECT_TRUE(*catalog->token("t-1", {later, 1001, "boot"})) << "the clock was set";
-  EXPECT_TRUE(*catalog->token("t-1", {later, 10, "another"})) << "after a reboot nothing is certain";
+  EXPECT_TRUE(*catalog->token("t-1", {later, 10, "another"}))
+      << "after a reboot nothing is certain";
   // The next one sweeps it away.
   ASSERT_TRUE(ok(catalog->note_snapshot({"s-2", 0, {}}, {"t-2", "", "s-2"}, at(later))));
   SQLite::Database database(path_);

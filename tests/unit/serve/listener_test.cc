@@ -172,22 +172,39 @@ TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
 TEST_F(ListenerTest, WhatIsNoLengthIsRefusedAndNothingAfterItIsAnswered) {
   start();
   const std::string inner = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
-  for (const std::string header :
-       {"Content-Length: abc", "Content-Length: 0x10", "Content-Length: +0", "Content-Length: -1",
-        "Content-Length:  5", "Content-Length: 5 ", "Content-Length: 0, 5", "Content-Length: 5, 5",
-        "Content-Length:", "Content-Length: ", "Content-Length: 99999999999999999999",
-        "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 0\r\ncontent-length: 5",
-        "Content-Length : 5", "Content-Length\t: 5", "Transfer-Encoding: chunked",
-        "Transfer-Encoding : chunked", "Transfer-Encoding:\tchunked", "transfer-encoding: identity",
-        "Content-Length: 5\r\nTransfer-Encoding: chunked", "X: a\r\n Content-Length: 5",
-        "X: a\r\n\tb", "X: a\nContent-Length: 5", "X: a\rContent-Length: 5", ": a", "X", " X: a"}) {
+  for (const std::string header : {"Content-Length: abc",
+                                   "Content-Length: 0x10",
+                                   "Content-Length: +0",
+                                   "Content-Length: -1",
+                                   "Content-Length:  5",
+                                   "Content-Length: 5 ",
+                                   "Content-Length: 0, 5",
+                                   "Content-Length: 5, 5",
+                                   "Content-Length:",
+                                   "Content-Length: ",
+                                   "Content-Length: 99999999999999999999",
+                                   "Content-Length: 5\r\nContent-Length: 5",
+                                   "Content-Length: 0\r\ncontent-length: 5",
+                                   "Content-Length : 5",
+                                   "Content-Length\t: 5",
+                                   "Transfer-Encoding: chunked",
+                                   "Transfer-Encoding : chunked",
+                                   "Transfer-Encoding:\tchunked",
+                                   "transfer-encoding: identity",
+                                   "Content-Length: 5\r\nTransfer-Encoding: chunked",
+                                   "X: a\r\n Content-Length: 5",
+                                   "X: a\r\n\tb",
+                                   "X: a\nContent-Length: 5",
+                                   "X: a\rContent-Length: 5",
+                                   ": a",
+                                   "X",
+                                   " X: a"}) {
     const std::string answer = ask("POST / HTTP/1.1\r\nHost: h\r\n" + header + "\r\n\r\n" + inner);
     EXPECT_EQ(answers_in(answer), 1U) << header << "\n" << answer;
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << header << "\n" << answer;
     EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
   }
-  const std::string nul =
-      std::string("POST / HTTP/1.1\r\nX: a") + '\0' + "b\r\n\r\n" + inner;
+  const std::string nul = std::string("POST / HTTP/1.1\r\nX: a") + '\0' + "b\r\n\r\n" + inner;
   EXPECT_EQ(answers_in(ask(nul)), 1U);
 }
 
@@ -219,8 +236,8 @@ TEST_F(ListenerTest, ClientsThatSendSlowlyKeepNoneWaiting) {
   std::vector<UniqueFd> slow;
   for (int i = 0; i < 200; ++i) {
     slow.push_back(connected());
-    const std::string part = i % 2 == 0 ? "GET / HTTP/1.1\r\nHo"
-                                        : "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na";
+    const std::string part =
+        i % 2 == 0 ? "GET / HTTP/1.1\r\nHo" : "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na";
     ASSERT_GT(send(slow.back().get(), part.data(), part.size(), MSG_NOSIGNAL), 0);
   }
   for (int i = 0; i < 20; ++i) EXPECT_EQ(answers_in(ask(kPlainGet)), 1U);
