@@ -125,7 +125,7 @@ TEST_F(ServeTest, ASlowClientIsHungUpOnAndHoldsUpNobody) {
   EXPECT_EQ(get("/healthz").status, 200);
 }
 
-TEST_F(ServeTest, TwoHundredSlowClientsHoldUpNobody) {
+TEST_F(ServeTest, TwoHundredSlowClientsHoldUpNoOther) {
   start();
   std::vector<std::unique_ptr<Wire>> slow;
   for (int i = 0; i < 200; ++i) {

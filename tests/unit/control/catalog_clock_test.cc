@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <vector>
 
 #include "unit/control/catalog_fixture.h"
@@ -176,6 +177,58 @@ TEST_F(CatalogClock, CountingIsSealed) {
     database.exec("UPDATE clock SET wall = 0");
   }
   EXPECT_EQ(open_error().code, Errc::kIntegrity);
+}
+
+// As version 2 made it, with a row in each of its tables.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE resets(disk_id TEXT PRIMARY KEY NOT NULL, request_id TEXT NOT NULL,
+  snapshot_id TEXT NOT NULL, undo INTEGER NOT NULL, state TEXT NOT NULL,
+  accepted_at INTEGER NOT NULL, finished_at INTEGER NOT NULL, error_code TEXT NOT NULL,
+  error_message TEXT NOT NULL) STRICT;
+CREATE TABLE snapshot_notes(snapshot_id TEXT PRIMARY KEY NOT NULL,
+  retention_days INTEGER NOT NULL) STRICT;
+CREATE TABLE snapshot_tags(snapshot_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY(snapshot_id, key)) STRICT, WITHOUT ROWID;
+CREATE TABLE client_tokens(token TEXT PRIMARY KEY NOT NULL, parameters TEXT NOT NULL,
+  snapshot_id TEXT NOT NULL, used_at INTEGER NOT NULL) STRICT;
+INSERT INTO resets VALUES('d-1', 'R-1', 's-1', 1, 'accepted', 100, 0, '', '');
+INSERT INTO snapshot_notes VALUES('s-1', 30);
+INSERT INTO client_tokens VALUES('t-1', 'wishes', 's-1', 100);
+INSERT OR REPLACE INTO disks VALUES('d-1', 'i-local', 1, 2, 3);
+DROP TABLE content_digest;
+PRAGMA user_version=2;
+)sql";
+
+TEST_F(CatalogClock, Version2IsReadAsItIsAndCountedFromItsUpgradeOn) {
+  namespace fs = std::filesystem;
+  fs::copy_file(fs::path(__FILE__).parent_path().parent_path().parent_path() / "golden" / "v1" /
+                    "store" / "catalog.db",
+                path_);
+  {
+    SQLite::Database database(path_, SQLite::OPEN_READWRITE);
+    database.tryExec("CREATE TABLE IF NOT EXISTS content_digest(value INTEGER NOT NULL) STRICT");
+    database.exec(kVersion2);
+  }
+  catalog_ = open();
+  const auto expect_rows = [&] {
+    const auto reset = catalog_->reset_of("d-1");
+    ASSERT_TRUE(reset && *reset);
+    EXPECT_EQ((*reset)->accepted(), (Moment{100, 0, ""}));
+    EXPECT_EQ((*reset)->last_before, kNotRecorded);
+    const auto disk = catalog_->attachment("d-1");
+    ASSERT_TRUE(disk && *disk);
+    EXPECT_EQ((*disk)->detached_at, 3);
+    EXPECT_EQ((*disk)->detached_before, 0U);
+    EXPECT_TRUE(*catalog_->token("t-1", now_));
+  };
+  expect_rows();
+  EXPECT_THAT(over(), IsEmpty());
+  expect_rows();
+  EXPECT_EQ(SQLite::Database(path_).execAndGet("PRAGMA user_version").getInt(), kCatalogVersion);
+  run(30 * kDay - 1);
+  EXPECT_THAT(over(), IsEmpty());
+  run(1);
+  EXPECT_THAT(over(), ElementsAre("s-1"));
 }
 
 TEST_F(CatalogClock, ReadingWithoutACatalogMakesNone) {

@@ -68,7 +68,7 @@ TEST(Nonces, AWallClockThatIsSetForgetsNothing) {
   EXPECT_EQ(nonces.use("a", "o", kNoon, {kNoon, 2}), kFresh);
 }
 
-TEST(Nonces, AClockThatWasAheadKeepsNobodyOut) {
+TEST(Nonces, AClockThatWasAheadRefusesNoClient) {
   Nonces nonces(10);
   constexpr std::int64_t kDay = 86'400;
   constexpr std::int64_t kLater = 2 * kTimestampWindowSeconds;
