@@ -54,7 +54,7 @@ void add_serve_command(CLI::App& app, Command& chosen) {
       ->add_option("--max-waiting", options->waiting_max,
                    "Accepted operations that wait for a worker (100)")
       ->type_name("N");
-  command->add_option("--max-connections", options->connections_max, "Connections at once (64)")
+  command->add_option("--max-connections", options->connections_max, "Connections at once (256)")
       ->type_name("N");
   command
       ->add_option("--grace", options->grace_seconds,

@@ -91,6 +91,10 @@ std::optional<DiskView> Operations::disk(format::DiskNumber number) {
   return view;
 }
 
+format::SnapshotNumber Operations::next_snapshot() const {
+  return parts_->store->state()->counters.next_snapshot;
+}
+
 std::vector<DiskView> Operations::disks() {
   std::vector<DiskView> views;
   const auto state = parts_->store->state();

@@ -77,6 +77,8 @@ class Operations {
   [[nodiscard]] std::vector<DiskView> disks();
   [[nodiscard]] std::optional<DiskView> disk(format::DiskNumber number);
   [[nodiscard]] Result<StoreInfo> store_info();
+  // The number that the next snapshot gets, of whatever disk: later ones have it or a larger one.
+  [[nodiscard]] format::SnapshotNumber next_snapshot() const;
 
   // `target`: a disk id, or a path. A path is matched by identity first (the device moved: same
   // serial, backing file, ...), then by path. nullopt: not registered.

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,9 +16,7 @@ namespace blkrewind::serve {
 namespace {
 
 constexpr std::size_t kBufferBytes = 4096;
-constexpr std::chrono::milliseconds kStopPoll{100};
-constexpr std::chrono::milliseconds kShortLinger{5};
-constexpr int kDrainsMax = 16;  // reads of what a client still sends when it is hung up on
+constexpr int kDrainsMax = 16;  // reads of what a client still sends, at once
 
 using AddressOf = int (*)(int, sockaddr*, socklen_t*);
 
@@ -41,8 +38,7 @@ void name_end(int fd, AddressOf address_of, std::string& ip, int& port) {
 
 }  // namespace
 
-Connection::Connection(int fd, SSL_CTX* tls, const ConnectionLimits& limits)
-    : fd_(fd), limits_(limits), linger_(kStopPoll), tls_(tls != nullptr), buffer_(kBufferBytes) {
+Connection::Connection(int fd, SSL_CTX* tls) : fd_(fd), tls_(tls != nullptr) {
   const int flags = fcntl(fd_, F_GETFL);
   fcntl(fd_, F_SETFL, flags | O_NONBLOCK);
   if (tls_) {
@@ -51,131 +47,110 @@ Connection::Connection(int fd, SSL_CTX* tls, const ConnectionLimits& limits)
   }
 }
 
-// An answer is lost when the socket is closed with something unread, so that is read first.
-Connection::~Connection() {
-  if (ssl_) SSL_shutdown(ssl_.get());
-  ::shutdown(fd_, SHUT_WR);
-  const auto deadline = Clock::now() + linger_;
-  for (int i = 0; i < kDrainsMax && wait(POLLIN, deadline); ++i) {
-    if (::recv(fd_, buffer_.data(), buffer_.size(), 0) <= 0) break;
-  }
-  ::close(fd_);
-}
+Connection::~Connection() { ::close(fd_); }
 
-bool Connection::wait(short events, Clock::time_point deadline) const {
-  while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd polled = {fd_, events, 0};
-    const int ready = ::poll(&polled, 1, static_cast<int>(std::max<long>(left, 0)));
-    if (ready < 0 && errno == EINTR) continue;
-    return ready > 0;
-  }
-}
-
-bool Connection::wait_for_tls(int result, Clock::time_point deadline) {
+Connection::Outcome Connection::outcome_of_tls(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      return wait(POLLIN, deadline);
+      return Outcome::kWaitToRead;
     case SSL_ERROR_WANT_WRITE:
-      return wait(POLLOUT, deadline);
+      return Outcome::kWaitToWrite;
+    case SSL_ERROR_ZERO_RETURN:
+      return Outcome::kEnded;
     default:
-      return false;
+      return Outcome::kBroken;
   }
 }
 
-bool Connection::handshake() {
-  if (!tls_) return true;
-  if (!ssl_) return false;  // out of memory; never plain where TLS was asked for
-  const auto deadline = Clock::now() + limits_.answer;
-  while (true) {
+Connection::Outcome Connection::shake_hands() {
+  if (!tls_) return Outcome::kDone;
+  if (!ssl_) return Outcome::kBroken;  // out of memory; never plain where TLS was asked for
+  ERR_clear_error();
+  const int result = SSL_accept(ssl_.get());
+  return result == 1 ? Outcome::kDone : outcome_of_tls(result);
+}
+
+Connection::Outcome Connection::receive(std::size_t bytes_max) {
+  std::array<char, kBufferBytes> buffer;
+  while (received_.size() < bytes_max) {
+    const std::size_t wanted = std::min(buffer.size(), bytes_max - received_.size());
+    if (ssl_) {
+      ERR_clear_error();
+      const int got = SSL_read(ssl_.get(), buffer.data(), static_cast<int>(wanted));
+      if (got <= 0) return outcome_of_tls(got);
+      received_.append(buffer.data(), static_cast<std::size_t>(got));
+      continue;
+    }
+    const ssize_t got = ::recv(fd_, buffer.data(), wanted, 0);
+    if (got == 0) return Outcome::kEnded;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno == EAGAIN ? Outcome::kWaitToRead : Outcome::kBroken;
+    received_.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  return Outcome::kDone;
+}
+
+Connection::Outcome Connection::send_all() {
+  while (has_to_send()) {
+    const char* const from = to_send_.data() + sent_;
+    const std::size_t size = to_send_.size() - sent_;
+    if (ssl_) {
+      ERR_clear_error();
+      const int done = SSL_write(ssl_.get(), from, static_cast<int>(size));
+      if (done <= 0) return outcome_of_tls(done);
+      sent_ += static_cast<std::size_t>(done);
+      continue;
+    }
+    const ssize_t done = ::send(fd_, from, size, MSG_NOSIGNAL);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return errno == EAGAIN ? Outcome::kWaitToWrite : Outcome::kBroken;
+    sent_ += static_cast<std::size_t>(done);
+  }
+  to_send_.clear();
+  sent_ = 0;
+  return Outcome::kDone;
+}
+
+void Connection::end_sending() {
+  if (ssl_) {
     ERR_clear_error();
-    const int result = SSL_accept(ssl_.get());
-    if (result == 1) return true;
-    if (!wait_for_tls(result, deadline)) return false;
+    SSL_shutdown(ssl_.get());
   }
+  ::shutdown(fd_, SHUT_WR);
 }
 
-bool Connection::wait_for_request(const std::atomic<bool>& stop) {
-  const auto deadline = Clock::now() + limits_.idle;
-  while (begin_ == end_ && !(ssl_ && SSL_pending(ssl_.get()) > 0)) {
-    const auto now = Clock::now();
-    if (stop.load() || now >= deadline) return false;
-    if (wait(POLLIN, std::min(deadline, now + kStopPoll))) break;
+bool Connection::drain() {
+  std::array<char, kBufferBytes> buffer;
+  for (int i = 0; i < kDrainsMax; ++i) {
+    const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    if (got == 0) return false;
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
   }
-  read_bytes_ = 0;
-  over_limit_ = false;
-  read_deadline_ = Clock::now() + limits_.request;
   return true;
 }
 
-void Connection::end_soon() { linger_ = kShortLinger; }
-
-void Connection::send_and_forget(std::string_view text) {
-  if (ssl_) {
-    ERR_clear_error();
-    SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size()));
-  } else {
-    (void)::send(fd_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  }
+void Connection::open_request(std::size_t bytes) {
+  request_bytes_ = bytes;
+  read_ = 0;
 }
 
-ssize_t Connection::receive(char* into, std::size_t size) {
-  while (true) {
-    if (ssl_) {
-      ERR_clear_error();
-      const int got = SSL_read(ssl_.get(), into, static_cast<int>(size));
-      if (got > 0) return got;
-      if (SSL_get_error(ssl_.get(), got) == SSL_ERROR_ZERO_RETURN) return 0;
-      if (!wait_for_tls(got, read_deadline_)) return -1;
-      continue;
-    }
-    const ssize_t got = ::recv(fd_, into, size, 0);
-    if (got >= 0) return got;
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN || !wait(POLLIN, read_deadline_)) return -1;
-  }
+void Connection::drop_request() {
+  received_.erase(0, request_bytes_);
+  if (received_.empty()) received_.shrink_to_fit();
+  request_bytes_ = 0;
+  read_ = 0;
 }
-
-bool Connection::is_readable() const {
-  return begin_ != end_ || (ssl_ && SSL_pending(ssl_.get()) > 0) || wait(POLLIN, read_deadline_);
-}
-
-bool Connection::is_writable() const { return wait(POLLOUT, Clock::now() + limits_.answer); }
 
 ssize_t Connection::read(char* into, std::size_t size) {
-  if (over_limit_ || Clock::now() >= read_deadline_) return -1;
-  if (begin_ == end_) {
-    const ssize_t got = receive(buffer_.data(), buffer_.size());
-    if (got <= 0) return got;
-    begin_ = 0;
-    end_ = static_cast<std::size_t>(got);
-  }
-  const std::size_t taken = std::min(size, end_ - begin_);
-  read_bytes_ += taken;
-  if (read_bytes_ > limits_.request_bytes) {
-    over_limit_ = true;
-    return -1;
-  }
-  std::memcpy(into, buffer_.data() + begin_, taken);
-  begin_ += taken;
+  const std::size_t taken = std::min(size, request_bytes_ - read_);
+  std::memcpy(into, received_.data() + read_, taken);
+  read_ += taken;
   return static_cast<ssize_t>(taken);
 }
 
 ssize_t Connection::write(const char* from, std::size_t size) {
-  const auto deadline = Clock::now() + limits_.answer;
-  while (true) {
-    if (ssl_) {
-      ERR_clear_error();
-      const int sent = SSL_write(ssl_.get(), from, static_cast<int>(size));
-      if (sent > 0) return sent;
-      if (!wait_for_tls(sent, deadline)) return -1;
-      continue;
-    }
-    const ssize_t sent = ::send(fd_, from, size, MSG_NOSIGNAL);
-    if (sent >= 0) return sent;
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN || !wait(POLLOUT, deadline)) return -1;
-  }
+  to_send_.append(from, size);
+  return static_cast<ssize_t>(size);
 }
 
 void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {

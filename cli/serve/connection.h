@@ -1,20 +1,22 @@
-// One client's connection: plain or TLS, with a deadline and a byte limit for each request.
+// One client's connection: plain or TLS, and nothing in it ever waits.
 //
-// The HTTP library reads and writes through this. Its own streams wait anew for every byte, so a
-// slow client could hold a thread for ever; here a request as a whole has to arrive in time. Used
-// by one thread.
+// The HTTP library reads and writes through this. Its own streams wait for every byte, so a slow
+// client could hold a thread for ever; here a request is handed to the library when all of it is in
+// memory, and the answer is kept until the client takes it. Traffic does the waiting, for all
+// connections at once.
+//
+// Used by one thread at a time.
 #pragma once
 
 #include <httplib.h>
 #include <openssl/ssl.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace blkrewind::serve {
 
@@ -32,26 +34,40 @@ using SslHandle = std::unique_ptr<SSL, SslFree>;
 
 class Connection final : public httplib::Stream {
  public:
+  enum class Outcome : std::uint8_t {
+    kDone,
+    kWaitToRead,   // go on when there is something to read
+    kWaitToWrite,  // go on when there is room to write
+    kEnded,        // the client will send no more
+    kBroken,
+  };
+
   // Owns `fd`. `tls`: null for a plain connection.
-  Connection(int fd, SSL_CTX* tls, const ConnectionLimits& limits);
+  Connection(int fd, SSL_CTX* tls);
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The TLS handshake; true at once where there is none to be made.
-  [[nodiscard]] bool handshake();
-  // Waits for the first byte of the next request. False: the client is gone, is silent for too
-  // long, or `stop` was set. Then the limits of a request begin to count.
-  [[nodiscard]] bool wait_for_request(const std::atomic<bool>& stop);
-  // The request was longer than is read.
-  [[nodiscard]] bool is_over_limit() const { return over_limit_; }
-  // Its end is waited for by somebody who has others to see to: the destructor takes little time.
-  void end_soon();
-  // Sends as much as is taken at once, without the HTTP library.
-  void send_and_forget(std::string_view text);
+  [[nodiscard]] Outcome shake_hands();
+  // Takes what has arrived, until `bytes_max` are held. kDone: there may be more.
+  [[nodiscard]] Outcome receive(std::size_t bytes_max);
+  // Sends what is to be sent.
+  [[nodiscard]] Outcome send_all();
+  // Says that no more will be sent, as far as that is possible at once.
+  void end_sending();
+  // Throws away what arrives. False: the client has ended too.
+  [[nodiscard]] bool drain();
 
-  bool is_readable() const override;
-  bool is_writable() const override;
+  // Received, and of no request that was dropped.
+  [[nodiscard]] std::string_view received() const { return received_; }
+  // The first `bytes` of it are the request that read() gives.
+  void open_request(std::size_t bytes);
+  void drop_request();
+  void put(std::string_view text) { to_send_ += text; }
+  [[nodiscard]] bool has_to_send() const { return sent_ < to_send_.size(); }
+
+  bool is_readable() const override { return read_ < request_bytes_; }
+  bool is_writable() const override { return true; }
   ssize_t read(char* into, std::size_t size) override;
   ssize_t write(const char* from, std::size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;
@@ -59,24 +75,17 @@ class Connection final : public httplib::Stream {
   socket_t socket() const override { return fd_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  [[nodiscard]] bool wait(short events, Clock::time_point deadline) const;
-  // What OpenSSL waits for after `result`; false when it failed.
-  [[nodiscard]] bool wait_for_tls(int result, Clock::time_point deadline);
-  [[nodiscard]] ssize_t receive(char* into, std::size_t size);
+  // What OpenSSL waits for after `result`.
+  [[nodiscard]] Outcome outcome_of_tls(int result);
 
   const int fd_;
-  const ConnectionLimits limits_;
-  std::chrono::milliseconds linger_;
   const bool tls_;
   SslHandle ssl_;
-  std::vector<char> buffer_;  // received, not read yet: [begin_, end_)
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::size_t read_bytes_ = 0;  // of this request
-  Clock::time_point read_deadline_;
-  bool over_limit_ = false;
+  std::string received_;
+  std::size_t request_bytes_ = 0;
+  std::size_t read_ = 0;
+  std::string to_send_;
+  std::size_t sent_ = 0;
 };
 
 }  // namespace blkrewind::serve

@@ -50,7 +50,7 @@ Status to_status(Nonces::Verdict verdict) {
 
 }  // namespace
 
-Gateway::Gateway(AccessKeys keys, GatewayOptions options, std::function<std::int64_t()> clock)
+Gateway::Gateway(AccessKeys keys, GatewayOptions options, std::function<Nonces::Now()> clock)
     : keys_(std::move(keys)),
       options_(std::move(options)),
       clock_(std::move(clock)),
@@ -65,8 +65,9 @@ Status Gateway::check_claim(const Claim& claim) {
   if (!timestamp) {
     return fail(api_error(kTimestampFormat, "write the time as yyyy-MM-ddTHH:mm:ssZ, in UTC"));
   }
-  const std::int64_t now = clock_();
-  if (*timestamp < now - kTimestampWindowSeconds || *timestamp > now + kTimestampWindowSeconds) {
+  const Nonces::Now now = clock_();
+  if (*timestamp < now.wall - kTimestampWindowSeconds ||
+      *timestamp > now.wall + kTimestampWindowSeconds) {
     return fail(api_error(kTimestampExpired, "set the clock of the client right"));
   }
   const auto secret = keys_.find(claim.access_key_id);

@@ -58,8 +58,8 @@ struct GatewayOptions {
 
 class Gateway {
  public:
-  // `clock` gives seconds since the epoch, to any thread.
-  Gateway(AccessKeys keys, GatewayOptions options, std::function<std::int64_t()> clock);
+  // `clock` gives the time, to any thread.
+  Gateway(AccessKeys keys, GatewayOptions options, std::function<Nonces::Now()> clock);
 
   // Any thread.
   [[nodiscard]] Admission admit(const RawRequest& request);
@@ -70,7 +70,7 @@ class Gateway {
 
   const AccessKeys keys_;
   const GatewayOptions options_;
-  const std::function<std::int64_t()> clock_;
+  const std::function<Nonces::Now()> clock_;
   Nonces nonces_;
 };
 

@@ -1,7 +1,7 @@
 // HTTP on a socket: requests in, answers out, with limits on everything a client can do to us.
 //
-// A thread a connection, and not more than `connections_max` of both: who comes when all are taken
-// gets 503 at once. Nothing here knows what a request means.
+// The HTTP library accepts connections and understands requests; traffic.h has the connections in
+// between, not more than `connections_max`. Nothing here knows what a request means.
 #pragma once
 
 #include <httplib.h>
@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "blkrewind/error.h"
@@ -16,13 +17,14 @@
 #include "cli/serve/connection.h"
 #include "cli/serve/request.h"
 #include "cli/serve/tls.h"
+#include "cli/serve/traffic.h"
 
 namespace blkrewind::serve {
 
 struct ListenerOptions {
   std::string host = "127.0.0.1";
   int port = 8470;  // 0: any free one
-  std::size_t connections_max = 64;
+  std::size_t connections_max = 256;
   ConnectionLimits limits;
   TlsContext tls;  // null: plain HTTP
 };
@@ -48,10 +50,12 @@ class Listener final : private httplib::Server {
  private:
   bool process_and_close_socket(socket_t sock) override;
   void set_up();
+  [[nodiscard]] bool answer(Connection& connection, const std::string& peer, bool last);
 
   ListenerOptions options_;
   const Handler handler_;
   const Refuser refuser_;
+  std::unique_ptr<Traffic> traffic_;  // of run()
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
 };

@@ -2,13 +2,19 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "cli/serve/digests.h"
 #include "cli/serve/timestamp.h"
 
 namespace blkrewind::serve {
 namespace {
+
+// Timestamps that are this close are of one range: clients ask that often.
+constexpr std::int64_t kRangeGapSeconds = 60;
+constexpr std::size_t kRangesMax = 256;
 
 std::string random_secret() {
   std::string secret(32, '\0');
@@ -34,26 +40,55 @@ Nonces::Fingerprint Nonces::fingerprint(std::string_view access_key_id,
   return value;
 }
 
-void Nonces::forget(std::int64_t now) {
-  while (!by_timestamp_.empty()) {
-    const auto oldest = by_timestamp_.begin();
-    if (oldest->first + kTimestampWindowSeconds >= now) return;
-    for (const Fingerprint used : oldest->second) used_.erase(used);
-    forgotten_until_ = oldest->first;
-    by_timestamp_.erase(oldest);
+void Nonces::forget(std::int64_t steady) {
+  while (!by_end_.empty()) {
+    const auto oldest = by_end_.begin();
+    if (oldest->first >= steady) return;
+    for (const Entry& entry : oldest->second) {
+      used_.erase(entry.nonce);
+      remember_as_forgotten(entry.timestamp);
+    }
+    by_end_.erase(oldest);
   }
 }
 
+void Nonces::remember_as_forgotten(std::int64_t timestamp) {
+  std::int64_t first = timestamp - kRangeGapSeconds;
+  std::int64_t last = timestamp;
+  // What it is in or next to becomes one range with it.
+  auto at = forgotten_.lower_bound(timestamp - kRangeGapSeconds);
+  if (at != forgotten_.begin() && std::prev(at)->second >= timestamp - kRangeGapSeconds) --at;
+  while (at != forgotten_.end() && at->first <= timestamp + kRangeGapSeconds) {
+    first = std::min(first, at->first);
+    last = std::max(last, at->second);
+    at = forgotten_.erase(at);
+  }
+  forgotten_[first] = last;
+  // The oldest two are closest to being too old by themselves.
+  while (forgotten_.size() > kRangesMax) {
+    const auto oldest = forgotten_.begin();
+    const auto next = std::next(oldest);
+    oldest->second = next->second;
+    forgotten_.erase(next);
+  }
+}
+
+bool Nonces::was_forgotten(std::int64_t timestamp) const {
+  const auto after = forgotten_.upper_bound(timestamp);
+  return after != forgotten_.begin() && std::prev(after)->second >= timestamp;
+}
+
 Nonces::Verdict Nonces::use(std::string_view access_key_id, std::string_view nonce,
-                            std::int64_t timestamp, std::int64_t now) {
+                            std::int64_t timestamp, const Now& now) {
   const Fingerprint wanted = fingerprint(access_key_id, nonce);
   const std::scoped_lock lock(mutex_);
-  forget(now);
+  forget(now.steady);
   if (used_.contains(wanted)) return Verdict::kUsed;
-  if (timestamp <= forgotten_until_) return Verdict::kExpired;
+  if (was_forgotten(timestamp)) return Verdict::kExpired;
   if (used_.size() >= count_max_) return Verdict::kFull;
   used_.insert(wanted);
-  by_timestamp_[timestamp].push_back(wanted);
+  const std::int64_t valid_for = timestamp + kTimestampWindowSeconds - now.wall;
+  by_end_[now.steady + valid_for].push_back({timestamp, wanted});
   return Verdict::kFresh;
 }
 

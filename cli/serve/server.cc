@@ -26,7 +26,14 @@ constexpr std::uint64_t kGraceSecondsMax = 86'400;
 // About 15 MiB when full: 160 requests a second for the half hour that timestamps are good for.
 constexpr std::size_t kNoncesMax = 300'000;
 
+// For the timestamps of requests alone: it can be set.
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+// For all that is periodic.
+std::int64_t steady_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
 
 Status check(const ServerOptions& options, const Address& address) {
   if (options.tls_certificate.empty() != options.tls_key.empty()) {
@@ -79,7 +86,9 @@ Status run_server(Engine& engine, const ServerOptions& options, const StopSignal
   GatewayOptions admitting;
   admitting.actions = action_names();
   admitting.nonces_max = kNoncesMax;
-  Gateway gateway(std::move(keys), std::move(admitting), seconds_now);
+  Gateway gateway(std::move(keys), std::move(admitting), [] {
+    return Nonces::Now{seconds_now(), steady_seconds()};
+  });
   Jobs jobs(metrics, options.workers, options.waiting_max);
   Service service(engine, gateway, jobs, metrics, options.region, "blkrewind");
   Listener listener(
@@ -98,8 +107,8 @@ Status run_server(Engine& engine, const ServerOptions& options, const StopSignal
   log_line(LogLevel::kInfo, "listening on " + url_of(address, port, tls));
   Retention retention(engine);
   while (told && !signals.asked()) {
-    unfinished.tend(seconds_now());
-    retention.tend(seconds_now());
+    unfinished.tend(steady_seconds());
+    retention.tend(steady_seconds());
     std::this_thread::sleep_for(kSignalPoll);
   }
   log_line(LogLevel::kInfo, "stopping");

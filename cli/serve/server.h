@@ -25,7 +25,7 @@ struct ServerOptions {
   std::string tls_key;
   unsigned workers = 2;             // rollbacks and snapshots at once
   std::uint64_t waiting_max = 100;  // accepted ones that wait for a worker
-  std::uint64_t connections_max = 64;
+  std::uint64_t connections_max = 256;
   std::uint64_t grace_seconds = 60;
 };
 

@@ -27,6 +27,9 @@ namespace blkrewind::serve {
 // The first `bytes_max` bytes, or a little less where that would cut a character in two.
 [[nodiscard]] std::string_view cut(std::string_view text, std::size_t bytes_max);
 
+// A name of HTTP: RFC 9110, 5.6.2.
+[[nodiscard]] bool is_token(std::string_view text);
+
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string lower_case(std::string_view text);
 

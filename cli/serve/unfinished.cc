@@ -21,7 +21,7 @@ Status Unfinished::take_up_all() {
 }
 
 void Unfinished::tend(std::int64_t now) {
-  if (now < next_look_) return;
+  if (next_look_ && now < *next_look_) return;
   next_look_ = now + 1;
   if (!jobs_.reserve()) return;  // given back at once
   auto tasks = engine_.unfinished_rollbacks();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "blkrewind/engine.h"
@@ -19,8 +20,8 @@ class Unfinished {
 
   // All there are. kBusy when there are more than places.
   [[nodiscard]] Status take_up_all();
-  // Looks once a second, and takes up as many as there are places for; `now` in seconds since the
-  // epoch.
+  // Looks once a second, and takes up as many as there are places for; `now` in seconds of a
+  // clock that is never set.
   void tend(std::int64_t now);
 
  private:
@@ -28,7 +29,7 @@ class Unfinished {
 
   Engine& engine_;
   Jobs& jobs_;
-  std::int64_t next_look_ = 0;
+  std::optional<std::int64_t> next_look_;
   std::string last_complaint_;  // what goes wrong every second is logged once
 };
 

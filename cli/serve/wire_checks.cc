@@ -10,15 +10,6 @@
 namespace blkrewind::serve {
 namespace {
 
-// RFC 9110, 5.6.2.
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::ranges::all_of(text, [&](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
-
 // Anything but control characters; a tab is a blank (RFC 9110, 5.5).
 bool is_header_value(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {

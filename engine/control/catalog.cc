@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "control/catalog_clock.h"
 #include "control/reset_rules.h"
 
 namespace blkrewind::control {
@@ -37,13 +38,16 @@ Attachment attachment_of(SQLite::Statement& query) {
   row.attached_at = query.getColumn(2).getInt64();
   row.first_detached_at = query.getColumn(3).getInt64();
   row.detached_at = query.getColumn(4).getInt64();
+  row.detached_before = static_cast<std::uint64_t>(query.getColumn(5).getInt64());
   return row;
 }
 
 constexpr const char* kInstanceColumns =
     "SELECT id, name, status, expires_at, in_arrears, created_at FROM instances ";
-constexpr const char* kDiskColumns =
-    "SELECT disk_id, instance_id, attached_at, first_detached_at, detached_at FROM disks ";
+std::string disk_columns(SQLite::Database& database) {
+  return std::string("SELECT disk_id, instance_id, attached_at, first_detached_at, detached_at, ") +
+         (knows_clock(database) ? "detached_before" : "0") + " FROM disks ";
+}
 
 std::vector<std::string> locks_of(SQLite::Database& database, const std::string& id) {
   SQLite::Statement query(
@@ -64,19 +68,20 @@ std::optional<InstanceRow> find_instance(SQLite::Database& database, const std::
 }
 
 std::optional<Attachment> find_disk(SQLite::Database& database, const std::string& disk_id) {
-  SQLite::Statement query(database, std::string(kDiskColumns) + "WHERE disk_id = ?");
+  SQLite::Statement query(database, disk_columns(database) + "WHERE disk_id = ?");
   query.bind(1, disk_id);
   if (!query.executeStep()) return std::nullopt;
   return attachment_of(query);
 }
 
 void put_disk(SQLite::Database& database, const Attachment& row) {
-  SQLite::Statement put(database, "INSERT OR REPLACE INTO disks VALUES(?, ?, ?, ?, ?)");
+  SQLite::Statement put(database, "INSERT OR REPLACE INTO disks VALUES(?, ?, ?, ?, ?, ?)");
   put.bind(1, row.disk_id);
   put.bind(2, row.instance_id);
   put.bind(3, row.attached_at);
   put.bind(4, row.first_detached_at);
   put.bind(5, row.detached_at);
+  put.bind(6, static_cast<std::int64_t>(row.detached_before));
   put.exec();
 }
 
@@ -123,8 +128,8 @@ Error no_such_instance(const std::string& id) {
 Result<std::vector<InstanceRow>> Catalog::instances() {
   std::vector<InstanceRow> rows;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
-    SQLite::Statement query(
-        database, std::string(kInstanceColumns) + "ORDER BY id <> 'i-local', created_at, id");
+    SQLite::Statement query(database,
+                            std::string(kInstanceColumns) + "ORDER BY id <> 'i-local', rowid");
     while (query.executeStep()) rows.push_back(instance_of(query));
     for (InstanceRow& row : rows) row.locks = locks_of(database, row.id);
   }));
@@ -148,7 +153,7 @@ Result<std::optional<Attachment>> Catalog::attachment(const std::string& disk_id
 Result<std::vector<Attachment>> Catalog::attachments() {
   std::vector<Attachment> rows;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
-    SQLite::Statement query(database, std::string(kDiskColumns) + "ORDER BY disk_id");
+    SQLite::Statement query(database, disk_columns(database) + "ORDER BY disk_id");
     while (query.executeStep()) rows.push_back(attachment_of(query));
   }));
   return rows;
@@ -249,7 +254,7 @@ Status Catalog::delete_instance(const std::string& id, std::span<const std::stri
       return fail(
           refused(ResetRule::kInstanceStatus, "stop it: blkrewind instance stop " + row.id));
     }
-    SQLite::Statement query(database, std::string(kDiskColumns) + "WHERE instance_id = ?");
+    SQLite::Statement query(database, disk_columns(database) + "WHERE instance_id = ?");
     query.bind(1, id);
     while (query.executeStep()) {
       const std::string disk_id = attachment_of(query).disk_id;
@@ -290,7 +295,8 @@ Status Catalog::attach(const std::string& disk_id, const std::string& instance_i
   });
 }
 
-Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, std::int64_t now) {
+Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, std::int64_t now,
+                       std::uint64_t next_snapshot) {
   return change([&](SQLite::Database& database) -> Status {
     Attachment row;
     if (auto found = find_disk(database, disk_id)) {
@@ -308,6 +314,7 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
     }
     row.instance_id.clear();
     row.detached_at = now;
+    row.detached_before = next_snapshot;
     if (row.first_detached_at == 0) row.first_detached_at = now;
     put_disk(database, row);
     return {};

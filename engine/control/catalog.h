@@ -33,6 +33,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "blkrewind/error.h"
 
@@ -47,9 +48,10 @@ inline constexpr std::string_view kLocalInstance = "i-local";
 inline constexpr std::string_view kRunning = "Running";
 inline constexpr std::string_view kStopped = "Stopped";
 inline constexpr std::string_view kSecurityLock = "security";
-// PRAGMA user_version. 2 added resets, snapshot notes and client tokens; a catalog of version 1 is
-// read as it is, and becomes one of version 2 at its first change.
-inline constexpr int kCatalogVersion = 2;
+// PRAGMA user_version. 2 added resets, snapshot notes and client tokens; 3 added what durations are
+// measured by. An older catalog is read as it is, and becomes one of this version at its first
+// change.
+inline constexpr int kCatalogVersion = 3;
 inline constexpr int kBusyTimeoutMs = 10'000;
 
 struct InstanceRow {
@@ -70,8 +72,12 @@ struct Attachment {
   std::string instance_id;  // empty: Available
   std::int64_t attached_at = 0;
   std::int64_t first_detached_at = 0;
-  std::int64_t detached_at = 0;  // last time
+  std::int64_t detached_at = 0;       // last time
+  std::uint64_t detached_before = 0;  // the number of the first snapshot since; 0: not recorded
 };
+
+inline constexpr std::string_view kNotRecorded =
+    "-";  // by an older version; no request has this id
 
 // The last rollback of a disk that was accepted to be done later, and how it ended.
 struct ResetRow {
@@ -84,6 +90,15 @@ struct ResetRow {
   std::int64_t finished_at = 0;  // 0: not yet
   std::string error_code;        // of a failed one
   std::string error_message;
+  // With accepted_at the Moment of acceptance; a row of before version 3 has no boot id.
+  std::int64_t accepted_boottime = 0;
+  std::string accepted_boot_id;
+  // The request of the disk's last rollback when this one was accepted.
+  std::string last_before = std::string(kNotRecorded);
+
+  [[nodiscard]] Moment accepted() const {
+    return {accepted_at, accepted_boottime, accepted_boot_id};
+  }
 };
 
 // How a reset ended.
@@ -117,7 +132,7 @@ class Catalog {
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
 
-  // i-local first, then by creation; of one instance nullopt when there is none.
+  // i-local first, then as they were created; of one instance nullopt when there is none.
   [[nodiscard]] Result<std::vector<InstanceRow>> instances();
   [[nodiscard]] Result<std::optional<InstanceRow>> instance(const std::string& id);
   // nullopt: no row, so attached to i-local since its registration.
@@ -140,8 +155,9 @@ class Catalog {
 
   [[nodiscard]] Status attach(const std::string& disk_id, const std::string& instance_id,
                               std::int64_t now);
+  // `next_snapshot`: the number that the next snapshot gets.
   [[nodiscard]] Status detach(const std::string& disk_id, std::int64_t registered_at,
-                              std::int64_t now);
+                              std::int64_t now, std::uint64_t next_snapshot);
   [[nodiscard]] Status forget_disk(const std::string& disk_id);
 
   // catalog_tasks.cc. One reset a disk: accepting another one puts it in the place of the last.
@@ -154,10 +170,14 @@ class Catalog {
 
   // `token` is empty or remembered from `now` on.
   [[nodiscard]] Status note_snapshot(const SnapshotNote& note, const TokenRow& token,
-                                     std::int64_t now);
+                                     const Moment& now);
   [[nodiscard]] Result<std::vector<SnapshotNote>> snapshot_notes();
-  [[nodiscard]] Result<std::optional<TokenRow>> token(const std::string& token, std::int64_t now);
+  [[nodiscard]] Result<std::optional<TokenRow>> token(const std::string& token, const Moment& now);
   [[nodiscard]] Status forget_snapshot(const std::string& snapshot_id);
+
+  // catalog_clock.cc: counts the time that has passed since the last count, and returns the ids of
+  // the notes whose retention is over. What cannot be written now is counted the next time.
+  [[nodiscard]] Result<std::vector<std::string>> count_retention(const Moment& now);
 
  private:
   explicit Catalog(std::string path);

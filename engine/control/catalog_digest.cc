@@ -37,6 +37,9 @@ std::int64_t digest_of_rows(SQLite::Database& database) {
     add_rows(database, "SELECT * FROM snapshot_tags ORDER BY snapshot_id, key", content);
     add_rows(database, "SELECT * FROM client_tokens ORDER BY token", content);
   }
+  if (database.tableExists("clock")) {  // version 3
+    add_rows(database, "SELECT * FROM clock ORDER BY id", content);
+  }
   return static_cast<std::int64_t>(plain_checksum_of(std::as_bytes(std::span(content))));
 }
 

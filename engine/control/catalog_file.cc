@@ -78,6 +78,24 @@ CREATE TABLE client_tokens(
 ) STRICT;
 )sql";
 
+// What durations are measured by: see base/clock.h. Added to the tables of version 2, so that a new
+// catalog and an upgraded one are the same.
+constexpr const char* kSchemaOfVersion3 = R"sql(
+ALTER TABLE disks ADD COLUMN detached_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE resets ADD COLUMN accepted_boottime INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE resets ADD COLUMN accepted_boot_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE resets ADD COLUMN last_before TEXT NOT NULL DEFAULT '-';
+ALTER TABLE snapshot_notes ADD COLUMN counted_seconds INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE snapshot_notes ADD COLUMN owed_seconds INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE client_tokens ADD COLUMN counted_seconds INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE clock(
+  id INTEGER PRIMARY KEY NOT NULL CHECK(id = 1),
+  wall INTEGER NOT NULL,
+  boottime INTEGER NOT NULL,
+  boot_id TEXT NOT NULL
+) STRICT;
+)sql";
+
 Error damaged(const std::string& path, const std::string& why) {
   Error error;
   error.code = Errc::kIntegrity;
@@ -234,6 +252,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
     database.exec(kSchema);
     database.exec(kSchemaOfVersion2);
+    database.exec(kSchemaOfVersion3);
     seal(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
@@ -314,9 +333,12 @@ Status Catalog::check_version() {
 }
 
 Status Catalog::upgrade() {
-  if (pragma(*database_, "PRAGMA user_version") >= 2) return {};
-  database_->exec(kSchemaOfVersion2);
-  database_->exec("PRAGMA user_version=2");
+  const int version = pragma(*database_, "PRAGMA user_version");
+  if (version < 2) database_->exec(kSchemaOfVersion2);
+  if (version < 3) {
+    database_->exec(kSchemaOfVersion3);
+    database_->exec("PRAGMA user_version=3");
+  }
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/catalog.h"
+#include "control/catalog_clock.h"
 
 namespace blkrewind::control {
 namespace {
@@ -12,9 +13,14 @@ constexpr const char* kAccepted = "accepted";
 constexpr const char* kDone = "done";
 constexpr const char* kFailed = "failed";
 
-constexpr const char* kResetColumns =
-    "SELECT disk_id, request_id, snapshot_id, undo, state, accepted_at, finished_at, error_code, "
-    "error_message FROM resets ";
+std::string reset_columns(SQLite::Database& database) {
+  return std::string(
+             "SELECT disk_id, request_id, snapshot_id, undo, state, accepted_at, finished_at, "
+             "error_code, error_message, ") +
+         (knows_clock(database) ? "accepted_boottime, accepted_boot_id, last_before"
+                                : "0, '', '-'") +
+         " FROM resets ";
+}
 
 ResetState state_named(const std::string& name) {
   if (name == kAccepted) return ResetState::kAccepted;
@@ -32,6 +38,9 @@ ResetRow row_of(SQLite::Statement& query) {
   row.finished_at = query.getColumn(6).getInt64();
   row.error_code = query.getColumn(7).getString();
   row.error_message = query.getColumn(8).getString();
+  row.accepted_boottime = query.getColumn(9).getInt64();
+  row.accepted_boot_id = query.getColumn(10).getString();
+  row.last_before = query.getColumn(11).getString();
   return row;
 }
 
@@ -47,20 +56,21 @@ void remove_note(SQLite::Database& database, const std::string& snapshot_id) {
   }
 }
 
-void put_token(SQLite::Database& database, const TokenRow& token, std::int64_t now) {
-  SQLite::Statement expire(database, "DELETE FROM client_tokens WHERE used_at < ?");
-  expire.bind(1, now - kTokenSeconds);
+// After count_time().
+void put_token(SQLite::Database& database, const TokenRow& token, std::int64_t wall) {
+  SQLite::Statement expire(database, "DELETE FROM client_tokens WHERE counted_seconds > ?");
+  expire.bind(1, kTokenSeconds);
   expire.exec();
   SQLite::Statement make_room(database,
                               "DELETE FROM client_tokens WHERE token IN (SELECT token FROM "
-                              "client_tokens ORDER BY used_at DESC LIMIT -1 OFFSET ?)");
+                              "client_tokens ORDER BY rowid DESC LIMIT -1 OFFSET ?)");
   make_room.bind(1, kTokensMax - 1);
   make_room.exec();
-  SQLite::Statement insert(database, "INSERT OR REPLACE INTO client_tokens VALUES(?, ?, ?, ?)");
+  SQLite::Statement insert(database, "INSERT OR REPLACE INTO client_tokens VALUES(?, ?, ?, ?, 0)");
   insert.bind(1, token.token);
   insert.bind(2, token.parameters);
   insert.bind(3, token.snapshot_id);
-  insert.bind(4, now);
+  insert.bind(4, wall);
   insert.exec();
 }
 
@@ -68,13 +78,17 @@ void put_token(SQLite::Database& database, const TokenRow& token, std::int64_t n
 
 Status Catalog::accept_reset(const ResetRow& row) {
   return change([&](SQLite::Database& database) -> Status {
-    SQLite::Statement insert(
-        database, "INSERT OR REPLACE INTO resets VALUES(?, ?, ?, ?, 'accepted', ?, 0, '', '')");
+    SQLite::Statement insert(database,
+                             "INSERT OR REPLACE INTO resets VALUES(?, ?, ?, ?, 'accepted', ?, 0, "
+                             "'', '', ?, ?, ?)");
     insert.bind(1, row.disk_id);
     insert.bind(2, row.request_id);
     insert.bind(3, row.snapshot_id);
     insert.bind(4, row.undo ? 1 : 0);
     insert.bind(5, row.accepted_at);
+    insert.bind(6, row.accepted_boottime);
+    insert.bind(7, row.accepted_boot_id);
+    insert.bind(8, row.last_before);
     insert.exec();
     return {};
   });
@@ -102,7 +116,7 @@ Result<std::optional<ResetRow>> Catalog::reset_of(const std::string& disk_id) {
   std::optional<ResetRow> row;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
-    SQLite::Statement query(database, std::string(kResetColumns) + "WHERE disk_id = ?");
+    SQLite::Statement query(database, reset_columns(database) + "WHERE disk_id = ?");
     query.bind(1, disk_id);
     if (query.executeStep()) row = row_of(query);
   }));
@@ -113,15 +127,17 @@ Result<std::vector<ResetRow>> Catalog::resets() {
   std::vector<ResetRow> rows;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
-    SQLite::Statement query(database, std::string(kResetColumns) + "ORDER BY accepted_at, disk_id");
+    SQLite::Statement query(database, reset_columns(database) + "ORDER BY rowid");
     while (query.executeStep()) rows.push_back(row_of(query));
   }));
   return rows;
 }
 
-Status Catalog::note_snapshot(const SnapshotNote& note, const TokenRow& token, std::int64_t now) {
+Status Catalog::note_snapshot(const SnapshotNote& note, const TokenRow& token, const Moment& now) {
   return change([&](SQLite::Database& database) -> Status {
-    SQLite::Statement insert(database, "INSERT INTO snapshot_notes VALUES(?, ?)");
+    // First: what has passed until now counts for the others only.
+    count_time(database, now);
+    SQLite::Statement insert(database, "INSERT INTO snapshot_notes VALUES(?, ?, 0, 0)");
     insert.bind(1, note.snapshot_id);
     insert.bind(2, static_cast<std::int64_t>(note.retention_days));
     insert.exec();
@@ -132,7 +148,7 @@ Status Catalog::note_snapshot(const SnapshotNote& note, const TokenRow& token, s
       insert_tag.bind(3, tag.value);
       insert_tag.exec();
     }
-    if (!token.token.empty()) put_token(database, token, now);
+    if (!token.token.empty()) put_token(database, token, now.wall);
     return {};
   });
 }
@@ -163,15 +179,17 @@ Result<std::vector<SnapshotNote>> Catalog::snapshot_notes() {
   return notes;
 }
 
-Result<std::optional<TokenRow>> Catalog::token(const std::string& token, std::int64_t now) {
+Result<std::optional<TokenRow>> Catalog::token(const std::string& token, const Moment& now) {
   std::optional<TokenRow> row;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
+    // Before version 3 nothing was counted: then it counts from the upgrade on.
+    const bool counted = knows_clock(database);
     SQLite::Statement query(database,
-                            "SELECT parameters, snapshot_id FROM client_tokens WHERE token = ? AND "
-                            "used_at >= ?");
+                            "SELECT parameters, snapshot_id FROM client_tokens WHERE token = ?" +
+                                std::string(counted ? " AND counted_seconds <= ?" : ""));
     query.bind(1, token);
-    query.bind(2, now - kTokenSeconds);
+    if (counted) query.bind(2, kTokenSeconds - time_since_count(database, now).seconds);
     if (!query.executeStep()) return;
     row = TokenRow{token, query.getColumn(0).getString(), query.getColumn(1).getString()};
   }));

@@ -167,7 +167,7 @@ Status Engine::Impl::detach_disk(const std::string& target) {
         ResetRule::kInstanceStatus,
         found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
   }
-  return catalog_->detach(info.id, info.registered_at, now());
+  return catalog_->detach(info.id, info.registered_at, now(), operations_->next_snapshot());
 }
 
 Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& path) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "control/at_work.h"
 #include "control/catalog.h"
@@ -50,6 +51,7 @@ class Engine::Impl {
                                                       const Monitor& monitor);
   [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor);
   [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id);
+  [[nodiscard]] Result<std::vector<std::string>> snapshots_past_retention();
 
   // engine_restore.cc
   [[nodiscard]] Result<RollbackReceipt> rollback(const std::string& target,
@@ -119,7 +121,8 @@ class Engine::Impl {
 
   Impl() = default;
 
-  [[nodiscard]] std::int64_t now() const { return clock_(); }
+  [[nodiscard]] Moment moment() const { return clock_(); }
+  [[nodiscard]] std::int64_t now() const { return clock_().wall; }
 
   // engine_snapshots.cc
   void remove_leftover_rows();
@@ -160,11 +163,10 @@ class Engine::Impl {
   [[nodiscard]] Result<Restore> resolve_task(const std::string& target, const std::string& snapshot,
                                              bool ids_only, bool held);
   [[nodiscard]] Status allow_task(Restore& restore, bool dry_run);
-  // `taken_up_of`: when a rollback was accepted that is in the catalog already; else it is a new
-  // one.
+  // `taken_up`: the row of a rollback that was accepted before; null: it is a new one.
   [[nodiscard]] Result<RollbackTask> accept(const std::string& target, const std::string& snapshot,
                                             const AcceptOptions& options,
-                                            std::optional<std::int64_t> taken_up_of);
+                                            const control::ResetRow* taken_up);
   [[nodiscard]] RollbackTask make_task(Restore restore, const control::ResetRow& row,
                                        std::shared_ptr<io::Lock> lock);
   [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const control::ResetRow& row);
@@ -186,7 +188,7 @@ class Engine::Impl {
   control::AtWork at_work_;
   control::ResetEnds reset_ends_;
   bool accept_available_ = false;
-  std::function<std::int64_t()> clock_;
+  std::function<Moment()> clock_;
 };
 
 }  // namespace blkrewind

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "control/catalog.h"
 #include "io/env.h"
@@ -17,10 +18,12 @@ struct EngineAccess {
   // simulated store keeps its catalog in ":memory:" or in a directory of the test's.
   [[nodiscard]] static Result<Engine> open(io::Env& env, const OpenOptions& options,
                                            const std::string& catalog_path);
+  // Replaces both clocks.
+  static void set_moments(Engine& engine, std::function<Moment()> moments);
   // On the real machine, beside other processes that write to the devices: they are no reason to
   // refuse. For the tests of what the trackers see of such writers.
   [[nodiscard]] static Result<Engine> open_beside_writers(const OpenOptions& options);
-  // Replaces the clock (seconds since the epoch).
+  // Replaces the wall clock alone (seconds since the epoch).
   static void set_clock(Engine& engine, std::function<std::int64_t()> clock);
   [[nodiscard]] static Operations& operations(Engine& engine);
   [[nodiscard]] static control::Catalog& catalog(Engine& engine);

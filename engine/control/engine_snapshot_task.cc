@@ -116,7 +116,7 @@ bool is_being_taken(const DiskView& view) {
 Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::string& token,
                                                                    const std::string& wishes) {
   if (token.empty()) return std::nullopt;
-  BLKREWIND_ASSIGN(const auto used, catalog_->token(token, now()));
+  BLKREWIND_ASSIGN(const auto used, catalog_->token(token, moment()));
   if (!used) return std::nullopt;
   if (used->parameters != wishes) {
     return fail(refused_with("IdempotentParameterMismatch", 403,
@@ -181,7 +181,8 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
   if (has_notes) {
     BLKREWIND_TRY(catalog_->note_snapshot({task->snapshot_id, notes.retention_days, notes.tags},
-                                          {notes.client_token, wishes, task->snapshot_id}, now()));
+                                          {notes.client_token, wishes, task->snapshot_id},
+                                          moment()));
   }
   task->announced = std::move(*announced);
   return SnapshotTask(std::move(task));

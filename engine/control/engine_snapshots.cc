@@ -283,4 +283,17 @@ Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& dis
   return infos;
 }
 
+Result<std::vector<std::string>> Engine::Impl::snapshots_past_retention() {
+  BLKREWIND_ASSIGN(auto over, catalog_->count_retention(moment()));
+  if (over.empty()) return over;
+  BLKREWIND_ASSIGN(const auto infos, snapshots({}));
+  // A note may outlive its snapshot for a moment; one that is being taken is not deleted.
+  std::erase_if(over, [&](const std::string& id) {
+    return std::none_of(infos.begin(), infos.end(), [&](const SnapshotInfo& info) {
+      return info.id == id && info.status != SnapshotStatus::kProgressing;
+    });
+  });
+  return over;
+}
+
 }  // namespace blkrewind

@@ -7,7 +7,8 @@
 // When the process ends in between, the row stays "accepted" and nobody holds the disk. take_up()
 // finds out from the journal how far it came: an intent of its own is resumed, a finished rollback
 // of that request is done, else it has not begun. Not begun, it is begun only within
-// kBeginWithinSeconds: later, the device may have been used since, and who asked may have given up.
+// kBeginWithinSeconds, by both clocks of one boot (base/clock.h): later, or where the clocks cannot
+// tell, the device may have been used since, and who asked may have given up.
 #include <functional>
 #include <utility>
 
@@ -57,15 +58,43 @@ control::ResetEnd end_of(const Error& error, std::int64_t at) {
           error.to_string() + (error.hint.empty() ? "" : "; " + error.hint)};
 }
 
+Error begun_too_late() {
+  Error error;
+  error.code = Errc::kBusy;
+  error.api_code = "ServiceUnavailable";
+  error.http_status = 503;
+  error.message = "it was not begun within an hour of its acceptance";
+  error.hint = "ask for it again; more --workers of the server make the wait shorter";
+  return error;
+}
+
+control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
+  return {at, "ServiceUnavailable", why};
+}
+
+// nullopt: it may be begun now, by a process that did not accept it.
+std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& now) {
+  const auto seconds = known_seconds(accepted, now);
+  if (seconds && *seconds <= kBeginWithinSeconds) return std::nullopt;
+  if (seconds) return "it was not begun within an hour of its acceptance";
+  return std::string("it was not begun: ") +
+         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was started anew") +
+         " since its acceptance, so it is not known whether that was within an hour";
+}
+
 // A rollback of that request has finished; or, where this request went on with an interrupted one,
-// that one has, to the same snapshot, since this was accepted: not in the same second, which may
-// have been before it.
+// that one has, to the same snapshot, since this was accepted: the disk's last rollback was another
+// one then.
 bool has_been_done(const DiskView& view, const ResetRow& row) {
   const format::LastRollback& last = view.disk.last_rollback;
   if (last.request_id.empty()) return false;
   if (last.request_id == row.request_id) return true;
   const format::SnapshotRecord* target = control::snapshot_of(view, last.target);
-  return target != nullptr && target->id == row.snapshot_id && last.finished_at > row.accepted_at;
+  if (target == nullptr || target->id != row.snapshot_id) return false;
+  // A row of an older version has times only: not in the same second, which may have been before
+  // it.
+  if (row.last_before == control::kNotRecorded) return last.finished_at > row.accepted_at;
+  return last.request_id != row.last_before;
 }
 
 }  // namespace
@@ -100,12 +129,11 @@ Status Engine::Impl::allow_task(Restore& restore, bool dry_run) {
 Result<RollbackTask> Engine::Impl::accept_rollback(const std::string& target,
                                                    const std::string& snapshot,
                                                    const AcceptOptions& options) {
-  return accept(target, snapshot, options, std::nullopt);
+  return accept(target, snapshot, options, nullptr);
 }
 
 Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
-                                          const AcceptOptions& options,
-                                          std::optional<std::int64_t> taken_up_of) {
+                                          const AcceptOptions& options, const ResetRow* taken_up) {
   // Once without the lock, for the answer that names who holds it and why; once with it, since
   // things may have changed in between.
   BLKREWIND_ASSIGN(Restore restore, resolve_task(target, snapshot, options.ids_only, false));
@@ -118,7 +146,7 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
   BLKREWIND_ASSIGN(restore, resolve_task(target, snapshot, options.ids_only, true));
   BLKREWIND_TRY(allow_task(restore, false));
 
-  if (taken_up_of) {
+  if (taken_up != nullptr) {
     // What was looked at without the lock may have run to its end since.
     BLKREWIND_ASSIGN(const auto known, catalog_->reset_of(restore.found.disk->disk.id));
     if (!known || known->request_id != options.request_id ||
@@ -126,12 +154,21 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
       return fail(control::conflict(restore.found.path));
     }
   }
+  const DiskView& view = *restore.found.disk;
   ResetRow row;
-  row.disk_id = restore.found.disk->disk.id;
+  if (taken_up != nullptr) {
+    row = *taken_up;
+  } else {
+    const Moment accepted = moment();
+    row.accepted_at = accepted.wall;
+    row.accepted_boottime = accepted.boottime;
+    row.accepted_boot_id = accepted.boot_id;
+    row.last_before = view.disk.last_rollback.request_id;
+  }
+  row.disk_id = view.disk.id;
   row.request_id = options.request_id.empty() ? new_uuid_upper() : options.request_id;
   row.snapshot_id = restore.found.snapshot->id;
   row.undo = options.undo;
-  row.accepted_at = taken_up_of.value_or(now());
   BLKREWIND_TRY(catalog_->accept_reset(row));
   return make_task(std::move(restore), row, std::move(*lock));
 }
@@ -150,12 +187,16 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
   task->request_id = row.request_id;
   task->disk_id = row.disk_id;
   task->snapshot_id = row.snapshot_id;
-  task->work = [this, request, resumes, disk_id = row.disk_id,
+  task->work = [this, request, resumes, disk_id = row.disk_id, accepted = row.accepted_boottime,
                 lock = std::move(lock)](const Monitor& monitor) mutable -> Result<RollbackReceipt> {
     const control::AtWork::Mark mark(at_work_, disk_id);
     const std::shared_ptr<io::Lock> held = std::move(lock);  // gone before the mark is
-    // Whatever happens, how it ended is noted.
-    auto done = guarded([&] {
+    // Whatever happens, how it ended is noted. The rollback may have waited for a worker: in the
+    // process that holds the disk one clock is enough to know for how long.
+    auto done = guarded([&]() -> Result<RollbackReceipt> {
+      if (!resumes && moment().boottime - accepted > kBeginWithinSeconds) {
+        return fail(begun_too_late());
+      }
       return resumes ? operations_->resume(request.disk, request.path, false, monitor, held)
                      : operations_->rollback(request, monitor, held);
     });
@@ -176,15 +217,13 @@ Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
     BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, {now(), {}, {}}));
     return std::nullopt;
   }
-  if (!interrupted && now() - row.accepted_at > kBeginWithinSeconds) {
-    BLKREWIND_TRY(catalog_->end_reset(
-        row.disk_id, row.request_id,
-        {now(), "ServiceUnavailable", "it was not begun within an hour of its acceptance"}));
+  const Moment looked = moment();
+  if (const auto why = why_not_begun(row.accepted(), looked); why && !interrupted) {
+    BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, not_begun(looked.wall, *why)));
     return std::nullopt;
   }
-  auto task =
-      accept(row.disk_id, row.snapshot_id,
-             {.request_id = row.request_id, .undo = row.undo, .ids_only = true}, row.accepted_at);
+  auto task = accept(row.disk_id, row.snapshot_id,
+                     {.request_id = row.request_id, .undo = row.undo, .ids_only = true}, &row);
   if (task) return std::optional<RollbackTask>(std::move(*task));
   if (task.error().code == Errc::kBusy) return std::nullopt;
   BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, end_of(task.error(), now())));

@@ -42,7 +42,10 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
   facts.path = found.path;
   facts.chunk_bytes = view.disk.chunk_bytes;
   BLKREWIND_ASSIGN(const auto attachment, sources.catalog->attachment(view.disk.id));
-  if (attachment) facts.detached_at = attachment->detached_at;
+  if (attachment) {
+    facts.detached_at = attachment->detached_at;
+    facts.detached_before = attachment->detached_before;
+  }
   BLKREWIND_ASSIGN(const auto reset, sources.catalog->reset_of(view.disk.id));
   facts.reset_pending = view.intent.has_value() || waits_for_reset(view, reset);
   facts.reset_running = facts.reset_pending && view.locked;
@@ -99,6 +102,8 @@ Result<ResetFacts> gather_facts(const FactSources& sources, const ResetRequest& 
   const format::SnapshotRecord& record = *found.snapshot;
   SnapshotFacts snapshot;
   snapshot.id = record.id;
+  snapshot.number = record.number;
+  snapshot.imported = record.kind == SnapshotKind::kImport;
   snapshot.of_this_disk = record.disk == found.disk->disk.number;
   // Another disk's lock is not known here; its snapshot is refused as a mismatch before that.
   snapshot.status = status_now(record, found.disk->locked);

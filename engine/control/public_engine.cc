@@ -1,5 +1,4 @@
 // The public face: every call goes to the Impl, and no exception comes out.
-#include <ctime>
 #include <utility>
 
 #include "control/engine_impl.h"
@@ -18,8 +17,6 @@ auto with(const std::unique_ptr<Impl>& impl, const Body& call) noexcept -> declt
   });
 }
 
-std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
-
 }  // namespace
 
 Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env> owned,
@@ -29,7 +26,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   impl->owned_env_ = std::move(owned);
   impl->env_ = &env;
   impl->accept_available_ = options.accept_available_disks;
-  impl->clock_ = seconds_now;
+  impl->clock_ = moment_now;
   OperationsOptions wanted;
   wanted.store = options.store;
   wanted.create = options.create;
@@ -125,6 +122,9 @@ Result<DiskInfo> Engine::disk(const std::string& target) {
 Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) {
   return with(impl_, [&](Impl& impl) { return impl.snapshots(disk_id); });
 }
+Result<std::vector<std::string>> Engine::snapshots_past_retention() {
+  return with(impl_, [](Impl& impl) { return impl.snapshots_past_retention(); });
+}
 Result<StoreInfo> Engine::store_info() {
   return with(impl_, [](Impl& impl) { return impl.store_info(); });
 }
@@ -198,7 +198,14 @@ Result<Engine> EngineAccess::open_beside_writers(const OpenOptions& options) {
   return Engine(std::move(impl));
 }
 void EngineAccess::set_clock(Engine& engine, std::function<std::int64_t()> clock) {
-  engine.impl_->clock_ = std::move(clock);
+  engine.impl_->clock_ = [wall = std::move(clock)] {
+    Moment moment = moment_now();
+    moment.wall = wall();
+    return moment;
+  };
+}
+void EngineAccess::set_moments(Engine& engine, std::function<Moment()> moments) {
+  engine.impl_->clock_ = std::move(moments);
 }
 Operations& EngineAccess::operations(Engine& engine) { return *engine.impl_->operations_; }
 control::Catalog& EngineAccess::catalog(Engine& engine) { return *engine.impl_->catalog_; }

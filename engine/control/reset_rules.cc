@@ -103,6 +103,12 @@ std::optional<Refusal> check_geometry(const ResetFacts& facts) {
   return std::nullopt;
 }
 
+// By number: times come from clocks that can be set.
+bool was_detached_since(const DiskFacts& disk, const SnapshotFacts& snapshot) {
+  if (disk.detached_before != 0) return snapshot.number < disk.detached_before;
+  return disk.detached_at > snapshot.created_at;  // a catalog of before version 3
+}
+
 // Rules 6 to 8: the snapshot can be restored at all.
 std::optional<Refusal> check_snapshot(const ResetFacts& facts) {
   const SnapshotFacts& snapshot = *facts.snapshot;
@@ -114,7 +120,8 @@ std::optional<Refusal> check_snapshot(const ResetFacts& facts) {
                   "it failed: delete it and take a new one: blkrewind delete " + snapshot.id);
   }
   if (auto refusal = check_geometry(facts)) return refusal;
-  if (snapshot.created_at < kTooOldBefore && facts.disk->detached_at > snapshot.created_at) {
+  if (snapshot.imported && snapshot.created_at < kTooOldBefore &&
+      was_detached_since(*facts.disk, snapshot)) {
     return refuse(ResetRule::kTooOld, "make a new snapshot of its content: blkrewind export " +
                                           snapshot.id + " FILE, then blkrewind import " +
                                           word_of(facts) + " FILE");

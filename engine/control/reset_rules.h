@@ -17,8 +17,8 @@
 //    6  InvalidSnapshotId.NotReady                it is being taken, or it failed
 //    7  OperationDenied                           other size or chunks than the disk; or damaged,
 //                                              except to finish a pending rollback
-//    8  InvalidSnapshot.TooOld                    of 2013-07-15 or before, and detached since
-//    9  InvalidOperation.DiskResetInProgress      a rollback of the disk has not finished
+//    8  InvalidSnapshot.TooOld                    import of 2013-07-15 or before, and detached
+//    since 9  InvalidOperation.DiskResetInProgress      a rollback of the disk has not finished
 //   10  IncorrectDiskStatus.HasUnfinishedSnapshot a snapshot of the disk is being taken
 //   11  IncorrectDiskStatus                       not In_use (nor Available where that is accepted)
 //   12  InstanceLockedForSecurity                 only while In_use
@@ -66,11 +66,14 @@ struct RuleText {
 };
 [[nodiscard]] const RuleText& text_of(ResetRule rule);
 
-// 2013-07-15 is the last day of the rule TooOld; snapshots from this second on are free of it.
+// 2013-07-15 is the last day of the rule TooOld; snapshots from this second on are free of it. So
+// is what this program took itself, which is younger than that: its clock was wrong.
 inline constexpr std::int64_t kTooOldBefore = 1373932800;  // 2013-07-16T00:00:00Z
 
 struct SnapshotFacts {
   std::string id;
+  std::uint64_t number = 0;  // in the order in which the journal took them
+  bool imported = false;
   bool of_this_disk = true;
   SnapshotStatus status = SnapshotStatus::kAccomplished;  // a progressing one is really being taken
   bool damaged = false;
@@ -95,9 +98,10 @@ struct DiskFacts {
   std::uint32_t chunk_bytes = 0;
   std::optional<std::uint64_t> device_bytes;  // now; nullopt: it could not be asked
   std::int64_t detached_at = 0;               // last time; 0: never
-  bool reset_pending = false;                 // a rollback has begun to write and has not finished
-  bool reset_running = false;                 // and its process is alive
-  bool taking_snapshot = false;  // a snapshot of it is progressing and its process is alive
+  std::uint64_t detached_before = 0;  // the first number that was taken after that; 0: unknown
+  bool reset_pending = false;         // a rollback has begun to write and has not finished
+  bool reset_running = false;         // and its process is alive
+  bool taking_snapshot = false;       // a snapshot of it is progressing and its process is alive
   InstanceFacts instance;
   std::vector<io::UsedBy> used_by;  // who uses the device now
 };

@@ -1,7 +1,6 @@
 #include "control/resolve.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "base/ids.h"
 #include "control/reset_rules.h"
@@ -25,13 +24,20 @@ std::optional<FoundSnapshot> find_id(const std::vector<DiskView>& views, const s
   return std::nullopt;
 }
 
-const SnapshotRecord* find_latest(const DiskView& view) {
+const SnapshotRecord* find_latest(const DiskView& view, SnapshotKind kind) {
   const SnapshotRecord* latest = nullptr;
   for (const SnapshotRecord& snapshot : view.snapshots) {
-    if (!is_accomplished(snapshot) || snapshot.kind == SnapshotKind::kUndo) continue;
+    if (!is_accomplished(snapshot) || snapshot.kind != kind) continue;
     if (latest == nullptr || is_older(*latest, snapshot)) latest = &snapshot;
   }
   return latest;
+}
+
+// An import is a state of the past, or of another device: it is meant only where nothing was taken
+// of the device itself.
+const SnapshotRecord* find_latest(const DiskView& view) {
+  const SnapshotRecord* taken = find_latest(view, SnapshotKind::kUser);
+  return taken != nullptr ? taken : find_latest(view, SnapshotKind::kImport);
 }
 
 const SnapshotRecord* find_name(const DiskView& view, const std::string& name) {
@@ -69,9 +75,7 @@ Result<FoundSnapshot> latest_anywhere(const std::vector<DiskView>& views) {
 
 }  // namespace
 
-bool is_older(const SnapshotRecord& a, const SnapshotRecord& b) {
-  return std::tie(a.created_at, a.number) < std::tie(b.created_at, b.number);
-}
+bool is_older(const SnapshotRecord& a, const SnapshotRecord& b) { return a.number < b.number; }
 
 std::optional<FoundSnapshot> find_snapshot(const std::vector<DiskView>& views,
                                            format::DiskNumber disk, const std::string& text) {

@@ -20,7 +20,8 @@ struct FoundSnapshot {
 
 // For a disk: an id of any disk; else a name among its own snapshots (of several the newest, one
 // that is accomplished before one that is not); else a name that one other disk has alone, so that
-// the rule Mismatch can say so. "latest": its newest accomplished one that is not an undo.
+// the rule Mismatch can say so. "latest": the accomplished one that was taken last of the device;
+// where none was taken, the one imported last. Never an undo snapshot.
 [[nodiscard]] std::optional<FoundSnapshot> find_snapshot(const std::vector<DiskView>& views,
                                                          format::DiskNumber disk,
                                                          const std::string& text);
@@ -37,7 +38,8 @@ struct FoundSnapshot {
 [[nodiscard]] std::optional<FoundSnapshot> find_deleting(const std::vector<DiskView>& views,
                                                          const std::string& text);
 
-// Older first: by time of creation, then by number.
+// By the order in which the journal took them, which numbers follow: times come from a clock that
+// can be set, and an import may have any.
 [[nodiscard]] bool is_older(const format::SnapshotRecord& a, const format::SnapshotRecord& b);
 
 }  // namespace blkrewind::control

@@ -59,7 +59,9 @@ serve::Gateway gateway_at(std::int64_t now) {
   options.actions = {"ResetDisk", "DescribeDisks"};
   options.nonces_max = 4;
   return {serve::AccessKeys::parse(std::string(kId) + " " + std::string(kSecret), "keys").value(),
-          std::move(options), [now] { return now; }};
+          std::move(options), [now] {
+            return serve::Nonces::Now{now, now};
+          }};
 }
 
 // An answer that a client can read, whatever is in the error.

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -113,7 +114,7 @@ class ServeTest : public Cli {
     log_ = program_.file("serve.log");
     const UniqueFd out(open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     const UniqueFd log(open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    server_ = std::make_unique<CliProcess>(std::vector<std::string>{}, words, out.get(), log.get());
+    server_ = std::make_unique<CliProcess>(environment_, words, out.get(), log.get());
     for (int i = 0; i < 3000; ++i) {
       const std::string text = read_file(out_);
       const std::size_t at = text.rfind(':');
@@ -161,7 +162,7 @@ class ServeTest : public Cli {
                            {"SignatureMethod", "HMAC-SHA1"},
                            {"SignatureNonce", std::to_string(++nonces_) + "-" + disk_},
                            {"SignatureVersion", "1.0"},
-                           {"Timestamp", utc_text(std::time(nullptr))},
+                           {"Timestamp", utc_text(now_())},
                            {"Version", "2014-05-26"}});
     const std::string signature = v1_signature("GET", all, "testsecret");
     const HttpAnswer answer = get("/?" + joined(all) + "&Signature=" + escaped(signature));
@@ -190,6 +191,8 @@ class ServeTest : public Cli {
   [[nodiscard]] std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
 
   std::string keys_ = program_.file("keys");
+  std::vector<std::string> environment_;  // of the server: "NAME=VALUE"
+  std::function<std::int64_t()> now_ = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
   std::string out_;
   std::string log_;
   std::string disk_;

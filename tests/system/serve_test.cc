@@ -125,6 +125,49 @@ TEST_F(ServeTest, ASlowClientIsHungUpOnAndHoldsUpNobody) {
   EXPECT_EQ(get("/healthz").status, 200);
 }
 
+TEST_F(ServeTest, TwoHundredSlowClientsHoldUpNoOther) {
+  start();
+  std::vector<std::unique_ptr<Wire>> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(std::make_unique<Wire>(port_));
+    slow.back()->send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\na");
+  }
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(get("/healthz").status, 200);
+  EXPECT_EQ(disk_now()["DiskId"], disk_);
+  EXPECT_EQ(stop(), 0);
+}
+
+// The wall clock is set, from 2000 to today, while CLOCK_BOOTTIME goes on.
+TEST_F(ServeTest, RetentionIsNotOverBecauseTheClockWasSet) {
+  const std::string library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+  if (access(library.c_str(), R_OK) != 0) GTEST_SKIP() << "there is no faketime";
+  const std::string clock = program_.file("clock");
+  std::ofstream(clock) << "@2000-01-01 00:00:00\n";
+  environment_ = {"TZ=UTC", "LD_PRELOAD=" + library, "FAKETIME_TIMESTAMP_FILE=" + clock,
+                  "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"};
+  start();
+  constexpr std::int64_t kThen = 946'684'800;
+  now_ = [] { return kThen + 1; };
+  call("CreateSnapshot", {{"DiskId", disk_}, {"RetentionDays", "30"}});
+  const auto count = [&] {
+    return call("DescribeSnapshots", {{"RegionId", "cn-local"}})["TotalCount"].get<int>();
+  };
+  EXPECT_EQ(count(), 2);
+  std::ofstream(clock) << "+0\n";
+  now_ = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
+  EXPECT_EQ(stop(), 0);
+  start();  // looks at once
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(count(), 2);
+  EXPECT_EQ(stop(), 0);
+  // Ahead at the start.
+  std::ofstream(clock) << "+400d\n";
+  start();
+  now_ = [] { return static_cast<std::int64_t>(std::time(nullptr)) + 400 * 86'400; };
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(count(), 2);
+}
+
 TEST_F(ServeTest, TooMuchIsRefused) {
   start();
   const std::string huge(100'000, 'a');

@@ -177,6 +177,11 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
   // Oldest first. Empty `disk_id`: of every disk.
   [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id = {});
+  // The ids of snapshots whose retention_days are over, the oldest first. Time is counted while it
+  // is observed, by a clock that cannot be set: call it about once a minute while the program runs,
+  // and delete what it returns. Time during which the machine was off counts at the pace at which
+  // it is observed afterwards.
+  [[nodiscard]] Result<std::vector<std::string>> snapshots_past_retention();
   [[nodiscard]] Result<StoreInfo> store_info();
 
   // Disks and instances. A disk that no instance was named for belongs to "i-local".

@@ -209,7 +209,7 @@ TEST_F(CatalogTest, RowsThatNobodyWroteAreDamage) {
     {
       auto catalog = open();
       ASSERT_TRUE(ok(catalog->create_instance("i-1", "", 1)));
-      ASSERT_TRUE(ok(catalog->detach("d-1", 1, 2)));
+      ASSERT_TRUE(ok(catalog->detach("d-1", 1, 2, 1)));
       ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 3)));
       ASSERT_TRUE(ok(catalog->lock_instance("i-1", "security")));
     }

@@ -24,7 +24,7 @@ TEST_F(CatalogTest, ReadingWhatWasAcceptedMakesNoCatalog) {
   EXPECT_TRUE(catalog->resets()->empty());
   EXPECT_FALSE(*catalog->reset_of("d-1"));
   EXPECT_TRUE(catalog->snapshot_notes()->empty());
-  EXPECT_FALSE(*catalog->token("t", 0));
+  EXPECT_FALSE(*catalog->token("t", {}));
   EXPECT_TRUE(ok(catalog->forget_snapshot("s-1")));
   EXPECT_TRUE(ok(catalog->forget_disk("d-1")));
   EXPECT_FALSE(std::filesystem::exists(path_));
@@ -63,9 +63,9 @@ TEST_F(CatalogTest, ADiskHasOneReset) {
 
 TEST_F(CatalogTest, NotesBelongToTheirSnapshots) {
   auto catalog = open();
-  ASSERT_TRUE(ok(catalog->note_snapshot({"s-2", 0, {{"b", "2"}, {"a", "1"}}}, {}, 0)));
-  ASSERT_TRUE(ok(catalog->note_snapshot({"s-1", 5, {}}, {}, 0)));
-  ASSERT_TRUE(ok(catalog->note_snapshot({"s-3", 6, {{"c", "3"}}}, {}, 0)));
+  ASSERT_TRUE(ok(catalog->note_snapshot({"s-2", 0, {{"b", "2"}, {"a", "1"}}}, {}, {})));
+  ASSERT_TRUE(ok(catalog->note_snapshot({"s-1", 5, {}}, {}, {})));
+  ASSERT_TRUE(ok(catalog->note_snapshot({"s-3", 6, {{"c", "3"}}}, {}, {})));
   const auto notes = catalog->snapshot_notes();
   ASSERT_TRUE(notes);
   ASSERT_EQ(notes->size(), 3U);
@@ -81,15 +81,20 @@ TEST_F(CatalogTest, NotesBelongToTheirSnapshots) {
 
 TEST_F(CatalogTest, TokensAreForgottenAfterADay) {
   auto catalog = open();
-  ASSERT_TRUE(ok(catalog->note_snapshot({"s-1", 0, {}}, {"t-1", "wishes", "s-1"}, 1000)));
-  const auto found = catalog->token("t-1", 1000 + kTokenSeconds);
+  const auto at = [](std::int64_t seconds) { return Moment{seconds, seconds, "boot"}; };
+  ASSERT_TRUE(ok(catalog->note_snapshot({"s-1", 0, {}}, {"t-1", "wishes", "s-1"}, at(1000))));
+  const auto found = catalog->token("t-1", at(1000 + kTokenSeconds));
   ASSERT_TRUE(found);
   ASSERT_TRUE(*found);
   EXPECT_EQ((*found)->parameters, "wishes");
   EXPECT_EQ((*found)->snapshot_id, "s-1");
-  EXPECT_FALSE(*catalog->token("t-1", 1001 + kTokenSeconds));
+  const std::int64_t later = 1001 + kTokenSeconds;
+  EXPECT_FALSE(*catalog->token("t-1", at(later)));
+  EXPECT_TRUE(*catalog->token("t-1", {later, 1001, "boot"})) << "the clock was set";
+  EXPECT_TRUE(*catalog->token("t-1", {later, 10, "another"}))
+      << "after a reboot nothing is certain";
   // The next one sweeps it away.
-  ASSERT_TRUE(ok(catalog->note_snapshot({"s-2", 0, {}}, {"t-2", "", "s-2"}, 1001 + kTokenSeconds)));
+  ASSERT_TRUE(ok(catalog->note_snapshot({"s-2", 0, {}}, {"t-2", "", "s-2"}, at(later))));
   SQLite::Database database(path_);
   EXPECT_EQ(database.execAndGet("SELECT count(*) FROM client_tokens").getInt(), 1);
 }
@@ -119,7 +124,7 @@ TEST_F(CatalogTest, Version1IsReadAsItIsAndUpgradedByAChange) {
   const std::size_t instances = catalog->instances()->size();
   EXPECT_EQ(version(), 1) << "reading changes nothing";
   ASSERT_TRUE(ok(catalog->accept_reset(row_for("d-1", "R-1"))));
-  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(version(), kCatalogVersion);
   auto again = open();
   EXPECT_EQ(again->instances()->size(), instances);
   EXPECT_EQ((*again->reset_of("d-1"))->request_id, "R-1");

@@ -20,9 +20,9 @@ TEST_F(CatalogTest, EverythingIsThereAfterReopening) {
     change.in_arrears = true;
     ASSERT_TRUE(ok(catalog->change_instance("i-1", change)));
     ASSERT_TRUE(ok(catalog->create_instance("i-2", "", 101)));
-    ASSERT_TRUE(ok(catalog->detach("d-1", 50, 200)));
+    ASSERT_TRUE(ok(catalog->detach("d-1", 50, 200, 1)));
     ASSERT_TRUE(ok(catalog->attach("d-1", "i-2", 201)));
-    ASSERT_TRUE(ok(catalog->detach("d-1", 50, 300)));
+    ASSERT_TRUE(ok(catalog->detach("d-1", 50, 300, 1)));
     ASSERT_TRUE(ok(catalog->attach("d-1", "i-2", 301)));
   }
   auto catalog = open();
@@ -115,23 +115,23 @@ TEST_F(CatalogTest, DisksAreAttachedToOneInstanceAtATime) {
   ASSERT_TRUE(ok(catalog->create_instance("i-1", "", 1)));
   EXPECT_TRUE(refused_with(catalog->attach("d-1", "i-1", 2), "IncorrectDiskStatus"))
       << "it belongs to i-local";
-  ASSERT_TRUE(ok(catalog->detach("d-1", 1, 3)));
-  EXPECT_TRUE(refused_with(catalog->detach("d-1", 1, 3), "IncorrectDiskStatus"));
+  ASSERT_TRUE(ok(catalog->detach("d-1", 1, 3, 1)));
+  EXPECT_TRUE(refused_with(catalog->detach("d-1", 1, 3, 1), "IncorrectDiskStatus"));
   EXPECT_TRUE(refused_with(catalog->attach("d-1", "i-9", 4), "InvalidInstanceId.NotFound"));
   ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 4)));
   EXPECT_TRUE(refused_with(catalog->attach("d-1", "i-local", 5), "IncorrectDiskStatus"));
   ASSERT_TRUE(ok(catalog->lock_instance("i-1", "security")));
-  EXPECT_TRUE(refused_with(catalog->detach("d-1", 1, 6), "InstanceLockedForSecurity"))
+  EXPECT_TRUE(refused_with(catalog->detach("d-1", 1, 6, 1), "InstanceLockedForSecurity"))
       << "else a detach would evade the lock";
   ASSERT_TRUE(ok(catalog->unlock_instance("i-1", "security")));
-  ASSERT_TRUE(ok(catalog->detach("d-1", 1, 6)));
+  ASSERT_TRUE(ok(catalog->detach("d-1", 1, 6, 1)));
   ASSERT_TRUE(ok(catalog->attach("d-1", "i-local", 7)));
 }
 
 TEST_F(CatalogTest, DeletingAnInstanceNeedsItStoppedAndWithoutDisks) {
   auto catalog = open();
   ASSERT_TRUE(ok(catalog->create_instance("i-1", "", 1)));
-  ASSERT_TRUE(ok(catalog->detach("d-1", 1, 2)));
+  ASSERT_TRUE(ok(catalog->detach("d-1", 1, 2, 1)));
   ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 3)));
   ASSERT_TRUE(ok(catalog->set_status("i-1", kRunning)));
   const std::vector<std::string> disks = {"d-1", "d-2"};

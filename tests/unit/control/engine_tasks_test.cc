@@ -153,6 +153,73 @@ TEST_F(EngineTasks, OneThatHasNotBegunIsNotBegunHoursLater) {
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
 
+// By every way in which the clocks cannot say that it was within an hour.
+TEST_F(EngineTasks, OneIsNotBegunWhereTheClocksAreInDoubt) {
+  const Moment accepted = moment_now();
+  const auto reset_at = [&](const Moment& then, const Moment& now) {
+    EngineAccess::set_moments(*engine_, [then] { return then; });
+    { EXPECT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
+    EngineAccess::set_moments(*engine_, [now] { return now; });
+    const auto tasks = engine_->unfinished_rollbacks();
+    EXPECT_TRUE(ok(tasks));
+    return tasks ? tasks->size() : 99;
+  };
+  Moment now = accepted;
+  now.wall += 3600;
+  now.boottime += 3600;
+  EXPECT_EQ(reset_at(accepted, now), 1U);
+  now.wall += 1;
+  now.boottime += 1;
+  EXPECT_EQ(reset_at(accepted, now), 0U);
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("within an hour"));
+  Moment ahead = accepted;
+  ahead.wall += 86'400;
+  EXPECT_EQ(reset_at(ahead, accepted), 0U) << "accepted a day ahead, then the clock was set right";
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("the clock was set"));
+  EXPECT_EQ(reset_at(accepted, ahead), 0U);
+  Moment reboot = accepted;
+  reboot.boot_id = "another";
+  EXPECT_EQ(reset_at(accepted, reboot), 0U);
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("started anew"));
+  Moment unknown = accepted;
+  unknown.boot_id.clear();
+  EXPECT_EQ(reset_at(unknown, unknown), 0U) << "without /proc it is not known which boot that was";
+  Moment earlier = accepted;
+  earlier.boottime -= 10;
+  EXPECT_EQ(reset_at(accepted, earlier), 0U) << "a restored virtual machine";
+  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
+}
+
+TEST_F(EngineTasks, OneThatWaitedTooLongForAWorkerIsNotBegun) {
+  Moment now = moment_now();
+  EngineAccess::set_moments(*engine_, [&] { return now; });
+  auto task = engine_->accept_rollback(disk_, snapshot_);
+  ASSERT_TRUE(ok(task));
+  now.boottime += 3601;
+  EXPECT_TRUE(failed(task->run(), Errc::kBusy));
+  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
+  EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
+}
+
+// The end of another one of the same snapshot, by a clock that was set back meanwhile.
+TEST_F(EngineTasks, WhatAnotherRollbackDidSinceIsNotDoneAgain) {
+  control::ResetRow row;
+  row.disk_id = disk_;
+  row.request_id = "R-7";
+  row.snapshot_id = snapshot_;
+  row.accepted_at = std::time(nullptr) + 86'400;
+  row.last_before.clear();
+  ASSERT_TRUE(ok(engine_->rollback(disk_, snapshot_)));
+  ASSERT_TRUE(EngineAccess::catalog(*engine_).accept_reset(row));
+  fill(image_, 65536, 4096, 'c');
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
+  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+}
+
 TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
   { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
   expect_passes();
@@ -470,6 +537,15 @@ TEST_F(EngineTasks, ATokenIsOneSnapshot) {
       refused(engine_->accept_snapshot(disk_, options, notes), "IdempotentParameterMismatch"));
   EXPECT_EQ(engine_->snapshots(disk_)->size(), 2U);
   EngineAccess::set_clock(*engine_, [] { return std::time(nullptr) + 25 * 3600; });
+  EXPECT_TRUE(
+      refused(engine_->accept_snapshot(disk_, options, notes), "IdempotentParameterMismatch"))
+      << "the clock was set";
+  EngineAccess::set_moments(*engine_, [] {
+    Moment later = moment_now();
+    later.wall += 25 * 3600;
+    later.boottime += 25 * 3600;
+    return later;
+  });
   EXPECT_TRUE(ok(engine_->accept_snapshot(disk_, options, notes))) << "a day later";
 }
 

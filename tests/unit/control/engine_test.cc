@@ -46,7 +46,7 @@ TEST_F(EngineControl, ReadingAStoreMakesNoCatalog) {
   EXPECT_FALSE(std::filesystem::exists(directory_.file("store/catalog.db")));
 }
 
-TEST_F(EngineControl, LatestIsTheNewestByCreationAndNeverAnUndo) {
+TEST_F(EngineControl, LatestIsWhatWasTakenLastAndNeverAnUndo) {
   const std::string mine = take(image_, "mine");
   import_at("old", 1'000'000'000);
   fill(image_, 0, 10, 'z');
@@ -56,9 +56,24 @@ TEST_F(EngineControl, LatestIsTheNewestByCreationAndNeverAnUndo) {
   EXPECT_EQ(done->snapshot_id, mine);
 }
 
-TEST_F(EngineControl, SnapshotsAreListedOldestFirst) {
+// What a clock says, of an import or of the machine, does not make a snapshot the latest.
+TEST_F(EngineControl, LatestIsNoImportWhereSomethingWasTaken) {
+  const std::string future = import_at("future", 4'000'000'000);
+  const auto only = engine_->rollback(image_, "latest");
+  ASSERT_TRUE(ok(only));
+  EXPECT_EQ(only->snapshot_id, future) << "there is nothing else";
+  const std::string mine = take(image_, "mine");
+  import_at("1970", 0);
+  import_at("further", 4'100'000'000);
+  fill(image_, 0, 10, 'z');
+  const auto done = engine_->rollback(image_, "latest");
+  ASSERT_TRUE(ok(done));
+  EXPECT_EQ(done->snapshot_id, mine);
+}
+
+TEST_F(EngineControl, SnapshotsAreListedAsTheyWereTaken) {
+  const std::string old = import_at("future", 4'000'000'000);
   const std::string now = take(image_, "now");
-  const std::string old = import_at("old", 1'000'000'000);
   const auto infos = engine_->snapshots(engine_->disks()->front().id);
   ASSERT_TRUE(ok(infos));
   ASSERT_EQ(infos->size(), 2U);

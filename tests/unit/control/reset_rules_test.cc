@@ -76,6 +76,7 @@ const std::vector<Violation>& violations() {
       {ResetRule::kTooOld, "too old",
        [](ResetFacts& f) {
          f.snapshot->created_at = kTooOldBefore - 1;
+         f.snapshot->imported = true;
          f.disk->detached_at = 1'600'000'000;
        },
        "blkrewind export s-1 FILE"},
@@ -234,6 +235,7 @@ TEST(ResetRules, AvailableDiskPassesWhereAcceptedAndNoInstanceCounts) {
 
 TEST(ResetRules, TooOldNeedsBothTheDateAndADetachAfterIt) {
   ResetFacts facts = passing();
+  facts.snapshot->imported = true;
   facts.snapshot->created_at = kTooOldBefore - 1;  // 2013-07-15T23:59:59Z
   EXPECT_FALSE(decide_reset(facts)) << "never detached";
   facts.disk->detached_at = facts.snapshot->created_at;
@@ -244,6 +246,29 @@ TEST(ResetRules, TooOldNeedsBothTheDateAndADetachAfterIt) {
   facts.snapshot->created_at = kTooOldBefore;  // 2013-07-16T00:00:00Z
   facts.disk->detached_at = 1'600'000'000;
   EXPECT_FALSE(decide_reset(facts)) << "taken a second too late for the rule";
+}
+
+TEST(ResetRules, TooOldGoesByTheOrderOfTheJournalWhereThatIsKnown) {
+  ResetFacts facts = passing();
+  facts.snapshot->imported = true;
+  facts.snapshot->number = 7;
+  facts.snapshot->created_at = kTooOldBefore - 1;
+  facts.disk->detached_at = 5;  // the clock was wrong then
+  facts.disk->detached_before = 8;
+  ASSERT_TRUE(decide_reset(facts)) << "detached since, whatever the clock said";
+  EXPECT_EQ(decide_reset(facts)->rule, ResetRule::kTooOld);
+  facts.disk->detached_at = 1'600'000'000;
+  facts.disk->detached_before = 7;
+  EXPECT_FALSE(decide_reset(facts)) << "imported after that";
+}
+
+TEST(ResetRules, WhatWasTakenWhileTheClockWasWrongIsNotTooOld) {
+  ResetFacts facts = passing();
+  facts.snapshot->number = 7;
+  facts.snapshot->created_at = 10;  // 1970: a machine without a battery
+  facts.disk->detached_at = 1'600'000'000;
+  facts.disk->detached_before = 8;
+  EXPECT_FALSE(decide_reset(facts));
 }
 
 TEST(ResetRules, ContinuingThePendingRollbackIsNotRefusedForIt) {

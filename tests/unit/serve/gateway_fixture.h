@@ -19,7 +19,9 @@ inline Gateway make_gateway(const std::atomic<std::int64_t>& now, std::size_t no
   options.actions = {"ResetDisk", "ResetDisks", "DescribeDisks"};
   options.nonces_max = nonces_max;
   return {AccessKeys::parse("testid testsecret\nother othersecret\n", "keys").value(),
-          std::move(options), [&now] { return now.load(); }};
+          std::move(options), [&now] {
+            return Nonces::Now{now.load(), now.load()};
+          }};
 }
 
 class GatewayTest : public testing::Test {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "cli/serve/retention.h"
+#include "control/engine_internal.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::serve {
@@ -115,12 +116,19 @@ TEST_F(JobsTest, RetentionDeletesWhatIsOver) {
   auto task = engine_->accept_snapshot(disk_, {}, notes);
   ASSERT_TRUE(task);
   ASSERT_TRUE(task->run());
-  const std::int64_t now = std::time(nullptr);
+  Moment now = moment_now();
+  EngineAccess::set_moments(*engine_, [&] { return now; });
   Retention retention(*engine_);
-  retention.tend(now);
+  retention.tend(0);
   EXPECT_EQ(engine_->snapshots()->size(), 2U) << "its day is not over";
-  retention.tend(now + 30);
-  retention.tend(now + 86'500);
+  now.wall += 400 * 86'400;
+  retention.tend(60);
+  EXPECT_EQ(engine_->snapshots()->size(), 2U) << "the clock was set, the day is not over";
+  now.wall += 86'500;
+  now.boottime += 86'500;
+  retention.tend(90);
+  EXPECT_EQ(engine_->snapshots()->size(), 2U) << "it looks once a minute";
+  retention.tend(120);
   ASSERT_EQ(engine_->snapshots()->size(), 1U);
   EXPECT_EQ(engine_->snapshots()->front().id, snapshot_) << "that one has no retention";
 }

@@ -22,22 +22,22 @@ using namespace std::chrono_literals;
 
 class ListenerTest : public testing::Test {
  protected:
-  static std::unique_ptr<Listener> make(int port = 0) {
+  std::unique_ptr<Listener> make(int port = 0, std::size_t connections_max = 4) {
     ListenerOptions options;
     options.port = port;
-    options.connections_max = 4;
+    options.connections_max = connections_max;
     return std::make_unique<Listener>(
         std::move(options),
-        [](const RawRequest&, const std::string&) {
-          return Answer{200, "text/x", "ok"};
+        [this](const RawRequest&, const std::string&) {
+          return Answer{200, "text/x", body_};
         },
         [](int status, const std::string&) {
           return Answer{status, "text/x", "refused"};
         });
   }
 
-  void start() {
-    listener_ = make();
+  void start(std::size_t connections_max = 4) {
+    listener_ = make(0, connections_max);
     const auto port = listener_->bind();
     ASSERT_TRUE(port);
     port_ = *port;
@@ -84,6 +84,7 @@ class ListenerTest : public testing::Test {
     return count;
   }
 
+  std::string body_ = "ok";
   std::unique_ptr<Listener> listener_;
   std::thread runs_;
   int port_ = 0;
@@ -165,6 +166,117 @@ TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
     EXPECT_EQ(answers_in(ask(method + " / HTTP/1.1\r\n" + length + "\r\n" + inner)), 1U) << method;
   }
   EXPECT_TRUE(ask("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+// RFC 9112, 6.3: what no length can be read from ends the connection.
+TEST_F(ListenerTest, WhatIsNoLengthIsRefusedAndNothingAfterItIsAnswered) {
+  start();
+  const std::string inner = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const std::string header : {"Content-Length: abc",
+                                   "Content-Length: 0x10",
+                                   "Content-Length: +0",
+                                   "Content-Length: -1",
+                                   "Content-Length:  5",
+                                   "Content-Length: 5 ",
+                                   "Content-Length: 0, 5",
+                                   "Content-Length: 5, 5",
+                                   "Content-Length:",
+                                   "Content-Length: ",
+                                   "Content-Length: 99999999999999999999",
+                                   "Content-Length: 5\r\nContent-Length: 5",
+                                   "Content-Length: 0\r\ncontent-length: 5",
+                                   "Content-Length : 5",
+                                   "Content-Length\t: 5",
+                                   "Transfer-Encoding: chunked",
+                                   "Transfer-Encoding : chunked",
+                                   "Transfer-Encoding:\tchunked",
+                                   "transfer-encoding: identity",
+                                   "Content-Length: 5\r\nTransfer-Encoding: chunked",
+                                   "X: a\r\n Content-Length: 5",
+                                   "X: a\r\n\tb",
+                                   "X: a\nContent-Length: 5",
+                                   "X: a\rContent-Length: 5",
+                                   ": a",
+                                   "X",
+                                   " X: a"}) {
+    const std::string answer = ask("POST / HTTP/1.1\r\nHost: h\r\n" + header + "\r\n\r\n" + inner);
+    EXPECT_EQ(answers_in(answer), 1U) << header << "\n" << answer;
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << header << "\n" << answer;
+    EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+  }
+  const std::string nul = std::string("POST / HTTP/1.1\r\nX: a") + '\0' + "b\r\n\r\n" + inner;
+  EXPECT_EQ(answers_in(ask(nul)), 1U);
+}
+
+TEST_F(ListenerTest, RequestsInOnePacketAreAnsweredInOrder) {
+  start();
+  const std::string post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b";
+  const std::string get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  std::string all;
+  for (int i = 0; i < 50; ++i) all += post + get;
+  EXPECT_EQ(answers_in(ask(all)), 100U);
+}
+
+TEST_F(ListenerTest, ARequestThatComesByteByByteIsOneRequest) {
+  start();
+  const UniqueFd fd = connected();
+  const std::string post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b";
+  for (const char byte : post) {
+    ASSERT_EQ(send(fd.get(), &byte, 1, MSG_NOSIGNAL), 1);
+    std::this_thread::sleep_for(1ms);
+  }
+  std::string text(15, '\0');
+  ASSERT_EQ(recv(fd.get(), text.data(), text.size(), MSG_WAITALL), 15);
+  EXPECT_EQ(text, "HTTP/1.1 200 OK");
+}
+
+// Each has begun a request, and sends no more of it.
+TEST_F(ListenerTest, ClientsThatSendSlowlyKeepNoneWaiting) {
+  start(256);
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(connected());
+    const std::string part =
+        i % 2 == 0 ? "GET / HTTP/1.1\r\nHo" : "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na";
+    ASSERT_GT(send(slow.back().get(), part.data(), part.size(), MSG_NOSIGNAL), 0);
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(answers_in(ask(kPlainGet)), 1U);
+  for (const UniqueFd& fd : slow) {
+    char byte = 0;
+    EXPECT_EQ(recv(fd.get(), &byte, 1, MSG_DONTWAIT), -1) << "nor are they hung up on";
+  }
+  // Nor is the end of the server: the patience with a slow client is ten seconds.
+  const auto began = std::chrono::steady_clock::now();
+  listener_->stop();
+  runs_.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+}
+
+TEST_F(ListenerTest, TheSlowestGivesWayWhenAllAreTaken) {
+  start(4);
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 4; ++i) slow.push_back(connected());
+  std::this_thread::sleep_for(1200ms);
+  EXPECT_TRUE(ask(kPlainGet).starts_with("HTTP/1.1 200"));
+  int ended = 0;
+  for (const UniqueFd& fd : slow) {
+    char byte = 0;
+    ended += recv(fd.get(), &byte, 1, MSG_DONTWAIT) == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(ended, 1);
+}
+
+// They ask, and take nothing of the answers.
+TEST_F(ListenerTest, ClientsThatTakeNothingKeepNoneWaiting) {
+  body_.assign(1 << 20, 'x');
+  start(256);
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 100; ++i) {
+    slow.push_back(connected());
+    (void)send(slow.back().get(), kPlainGet, std::string(kPlainGet).size(), MSG_NOSIGNAL);
+  }
+  const std::string answer = ask(kPlainGet);
+  EXPECT_TRUE(answer.ends_with(body_));
 }
 
 }  // namespace

@@ -236,6 +236,13 @@ inline std::vector<Malformed> malformed_requests() {
       {"two lengths", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\nhello", 400, "", Reach::kWire},
       {"length and chunks", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "", Reach::kWire},
       {"chunk without a length", "POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n", 400, "", Reach::kWire},
+      {"length in base 16", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0x10\r\n\r\n", 400, "", Reach::kWire},
+      {"length with a sign", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: +0\r\n\r\n", 400, "", Reach::kWire},
+      {"list of lengths", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0, 5\r\n\r\nhello", 400, "", Reach::kWire},
+      {"no length at all", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length:\r\n\r\n", 400, "", Reach::kWire},
+      {"blank before a colon", "POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, "", Reach::kWire},
+      {"continued line", "GET / HTTP/1.1\r\nHost: {host}\r\nX: a\r\n b\r\n\r\n", 400, "", Reach::kWire},
+      {"line feed alone", "GET / HTTP/1.1\nHost: {host}\n\n", 400, "", Reach::kWire},
       {"header without a colon", "GET / HTTP/1.1\r\nHost: {host}\r\nhello\r\n\r\n", 400, "", Reach::kWire},
       {"body shorter than its length", "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nabc", 400, "", Reach::kWire},
   };
