@@ -29,6 +29,7 @@
 
 #include "blkrewind/engine.h"
 #include "blkrewind/error.h"
+#include "control/catalog_schema.h"
 
 namespace SQLite {
 class Database;
@@ -172,6 +173,7 @@ class Catalog {
 
   const std::string path_;
   std::mutex mutex_;
+  StepLimit steps_;                             // outlives the connection
   std::unique_ptr<SQLite::Database> database_;  // null: no file yet
   std::optional<int> checked_version_;          // PRAGMA data_version when content was checked last
 };

@@ -120,6 +120,14 @@ class Env {
   // What the path is: size, sector, identity, and who uses it. Touches nothing.
   [[nodiscard]] virtual Result<DeviceInfo> probe(const std::string& path) = 0;
 
+  // This machine with the names beneath `folder` taken from the folder that this call opens, for
+  // files that another user may have put there (folder.h). Null: names of this Env lead nowhere
+  // else, so it is as good itself. The result does not outlive this Env.
+  [[nodiscard]] virtual Result<std::unique_ptr<Env>> beneath(const std::string& folder) {
+    (void)folder;
+    return std::unique_ptr<Env>();
+  }
+
   // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
   [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,
                                               const DeviceInfo& device) = 0;

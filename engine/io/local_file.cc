@@ -104,8 +104,13 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   } while (opened < 0 && errno == EINTR);
   if (opened < 0) return tl::unexpected(open_error(errno, path, options));
 
-  std::unique_ptr<LocalFile> file(new LocalFile(path, UniqueFd(opened)));
-  file->access_flags_ = access;
+  return adopt(path, UniqueFd(opened), options);
+}
+
+Result<std::unique_ptr<File>> LocalFile::adopt(const std::string& path, UniqueFd fd,
+                                               const OpenOptions& options) {
+  std::unique_ptr<LocalFile> file(new LocalFile(path, std::move(fd)));
+  file->access_flags_ = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
   BLKREWIND_TRY(file->learn(options));
   return file;
 }

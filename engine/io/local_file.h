@@ -27,6 +27,9 @@ class LocalFile final : public File {
   // kAlreadyExists, kBusy (held exclusively by somebody else), kIo, kNoSpace.
   [[nodiscard]] static Result<std::unique_ptr<File>> open(const std::string& path,
                                                           const OpenOptions& options);
+  // The same of a file that is open already, with the access that the options say.
+  [[nodiscard]] static Result<std::unique_ptr<File>> adopt(const std::string& path, UniqueFd fd,
+                                                           const OpenOptions& options);
 
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint32_t alignment_bytes() const override { return alignment_bytes_; }
