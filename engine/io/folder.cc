@@ -40,6 +40,13 @@ tl::unexpected<Error> not_ours(const std::string& path, const char* what) {
               "move away what stands in its place and bring the file back from a backup");
 }
 
+// No damage: an administrator may have put it there, in good faith.
+tl::unexpected<Error> a_link(const std::string& path) {
+  return fail(Errc::kPrecondition,
+              path + " is a symbolic link, and none is followed beneath the folder of a store",
+              "put in its place what it leads to, or mount that there: mount --bind");
+}
+
 int open_at(int folder, const std::string& name, int flags) {
   int fd = -1;
   do {
@@ -77,7 +84,7 @@ Status Folder::judge_owner(const struct stat& status, const std::string& path) c
 }
 
 Status Folder::judge_file(const struct stat& status, const std::string& path) const {
-  if (S_ISLNK(status.st_mode)) return not_ours(path, "a symbolic link");
+  if (S_ISLNK(status.st_mode)) return a_link(path);
   if (!S_ISREG(status.st_mode)) return not_ours(path, "no file");
   if (status.st_nlink > 1) {
     return fail(Errc::kPrecondition,
@@ -91,7 +98,11 @@ Status Folder::judge_file(const struct stat& status, const std::string& path) co
 
 Result<Folder> Folder::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), kFolderFlags));
-  if (!fd.valid()) return errno_error(errno, "cannot open the folder " + path);
+  if (!fd.valid()) {
+    Error error = system_error(errno, "cannot open the folder " + path);
+    if (error.sys_errno == ENOTDIR) error.hint = "name a folder";
+    return tl::unexpected(std::move(error));
+  }
   struct stat status = {};
   if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
   Folder folder(path, std::move(fd));
@@ -118,8 +129,13 @@ Result<Folder::Place> Folder::place_of(const std::string& name) const {
     UniqueFd next(open_at(place.folder, step, kFolderFlags));
     const std::string path = path_of(name.substr(0, name.size() - rest.size() + slash));
     if (!next.valid()) {
-      if (errno == ELOOP || errno == ENOTDIR) return not_ours(path, "no folder");
-      return errno_error(errno, "cannot open the folder " + path);
+      const int error = errno;
+      // ENOTDIR of a link, too: O_NOFOLLOW with O_DIRECTORY (open(2)).
+      struct stat status = {};
+      const bool seen = ::fstatat(place.folder, step.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+      if (seen && S_ISLNK(status.st_mode)) return a_link(path);
+      if (error == ENOTDIR) return not_ours(path, "no folder");
+      return errno_error(error, "cannot open the folder " + path);
     }
     struct stat status = {};
     if (::fstat(next.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
@@ -145,7 +161,7 @@ Result<UniqueFd> Folder::open_file(const std::string& name, int flags) const {
   // O_NONBLOCK in case that a FIFO was put there meanwhile.
   UniqueFd fd(open_at(place.folder, place.last, flags));
   if (!fd.valid()) {
-    if (errno == ELOOP) return not_ours(path, "a symbolic link");
+    if (errno == ELOOP) return a_link(path);
     return errno_error(errno, (create ? "cannot create " : "cannot open ") + path);
   }
   if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);

@@ -33,7 +33,7 @@ class Folder {
 
   // Opens the file `name` ("journal", "segments/7"). `flags`: an access mode, and O_CREAT | O_EXCL
   // for a new file (mode 0600, given to the folder's owner when root makes it). kIntegrity: no
-  // regular file, or a link; kPrecondition: of a refused owner or mode, or it has several names.
+  // regular file; kPrecondition: a link, of a refused owner or mode, or it has several names.
   [[nodiscard]] Result<UniqueFd> open_file(const std::string& name, int flags) const;
   // Opens the folder `name` for listing and flushing; "" is this one.
   [[nodiscard]] Result<UniqueFd> open_folder(const std::string& name) const;

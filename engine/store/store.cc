@@ -190,6 +190,8 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& 
     if (const auto used = is_used(env, layout); used && *used) return lost_format(layout);
     return fail(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
   }
+  // Looking into it judges the folder: later a refusal could be taken for missing segments.
+  BLKREWIND_TRY(env.exists(layout.segment(1)));
   BLKREWIND_ASSIGN(auto file, open_store_file(env, layout.format(), {}));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size != format::kStoreHeaderBytes) {

@@ -60,13 +60,13 @@ TEST_F(FolderTest, OpensItsFilesForBlockingIo) {
 
 TEST_F(FolderTest, FollowsNoLink) {
   ASSERT_EQ(::symlink(path("outside").c_str(), path("store/segments/2").c_str()), 0);
-  EXPECT_EQ(refusal("segments/2"), Errc::kIntegrity);
+  EXPECT_EQ(refusal("segments/2"), Errc::kPrecondition);
   ASSERT_EQ(::link(path("outside").c_str(), path("store/segments/3").c_str()), 0);
   EXPECT_EQ(refusal("segments/3"), Errc::kPrecondition);
   ASSERT_EQ(::mkdir(path("elsewhere").c_str(), 0700), 0);
   write("elsewhere/1");
   ASSERT_EQ(::symlink(path("elsewhere").c_str(), path("store/more").c_str()), 0);
-  EXPECT_EQ(refusal("more/1"), Errc::kIntegrity);
+  EXPECT_EQ(refusal("more/1"), Errc::kPrecondition);
   EXPECT_FALSE(folder().open_folder("more"));
   EXPECT_FALSE(folder().make_folder("more/made"));
   EXPECT_FALSE(folder().remove("more/1"));

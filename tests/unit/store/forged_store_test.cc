@@ -331,6 +331,16 @@ TEST_F(ForgedStoreTest, ChunksBehindTheEndOfTheDeviceAreDamage) {
   EXPECT_EQ(cursor.leaf(0).error().code, Errc::kIntegrity);
 }
 
+TEST_F(ForgedStoreTest, ASegmentsFolderThatIsALinkIsRefusedAndNoDamage) {
+  write_snapshot();
+  std::filesystem::rename(store_.file("segments"), dir_.file("elsewhere"));
+  ASSERT_EQ(::symlink(dir_.file("elsewhere").c_str(), store_.file("segments").c_str()), 0);
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::kPrecondition);
+  EXPECT_FALSE(opened.error().hint.empty());
+}
+
 TEST_F(ForgedStoreTest, FilesOfOthersAreRefused) {
   write_snapshot();
   ASSERT_EQ(::chmod(store_.path().c_str(), 0777), 0);
