@@ -1,15 +1,8 @@
 #include "cli/serve/access_keys.h"
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
-#include "blkrewind/shell.h"
 #include "cli/serve/text.h"
 
 namespace blkrewind::serve {
@@ -18,47 +11,6 @@ namespace {
 constexpr std::size_t kIdBytesMax = 128;
 constexpr std::size_t kSecretBytesMax = 256;
 constexpr std::string_view kBlanks = " \t\r";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// The owner and the mode of the file itself, by its descriptor: nobody can put another in its
-// place meanwhile.
-Status check_file(int fd, const std::string& path, std::size_t& size_bytes) {
-  struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return fail(system_error(errno, "cannot look at " + path));
-  if (!S_ISREG(facts.st_mode)) {
-    return fail(Errc::kPrecondition, path + " is not a regular file",
-                "name a file of lines \"ACCESS_KEY_ID SECRET\"");
-  }
-  if (facts.st_uid != 0 && facts.st_uid != ::geteuid()) {
-    return fail(Errc::kPrecondition,
-                path + " belongs to user " + std::to_string(facts.st_uid) +
-                    ", who is neither root nor the caller",
-                "make it your own: chown " + std::to_string(::geteuid()) + " " + shell_word(path));
-  }
-  if ((facts.st_mode & 07777U & ~0600U) != 0) {
-    return fail(Errc::kPrecondition, path + " is not for its owner alone",
-                "shut the others out: chmod 600 " + shell_word(path));
-  }
-  if (facts.st_size < 0 || static_cast<std::size_t>(facts.st_size) > kAccessKeyFileBytesMax) {
-    return fail(Errc::kInvalidArgument,
-                path + " is longer than " + std::to_string(kAccessKeyFileBytesMax) + " bytes");
-  }
-  size_bytes = static_cast<std::size_t>(facts.st_size);
-  return {};
-}
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
@@ -79,26 +31,12 @@ bool is_secret(std::string_view text) {
 
 }  // namespace
 
-Secret::~Secret() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
-
 Result<AccessKeys> AccessKeys::load(const std::string& path) {
-  // Not to be kept waiting by a pipe.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (file.get() < 0) {
-    return fail(system_error(errno, "cannot open the access keys in " + path));
-  }
-  std::size_t size_bytes = 0;
-  BLKREWIND_TRY(check_file(file.get(), path, size_bytes));
-  Secret text(size_bytes);
-  std::size_t read_bytes = 0;
-  while (read_bytes < size_bytes) {
-    const ssize_t got = ::read(file.get(), text.data() + read_bytes, size_bytes - read_bytes);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(system_error(errno, "cannot read the access keys in " + path));
-    if (got == 0) break;
-    read_bytes += static_cast<std::size_t>(got);
-  }
-  return parse(text.view().substr(0, read_bytes), path);
+  BLKREWIND_ASSIGN(const auto text,
+                   read_secret_file(path, {.what = "the access keys",
+                                           .kind = "a file of lines \"ACCESS_KEY_ID SECRET\"",
+                                           .bytes_max = kAccessKeyFileBytesMax}));
+  return parse(text->view(), path);
 }
 
 Result<AccessKeys> AccessKeys::parse(std::string_view text, const std::string& name) {

@@ -15,27 +15,11 @@
 #include <string_view>
 
 #include "blkrewind/error.h"
+#include "cli/serve/secret_file.h"
 
 namespace blkrewind::serve {
 
 inline constexpr std::size_t kAccessKeyFileBytesMax = 64 * 1024;
-
-// Bytes that are wiped when they are let go of. Never printed.
-class Secret {
- public:
-  // As long as this, and not longer.
-  explicit Secret(std::size_t size_bytes) : bytes_(size_bytes, '\0') {}
-  explicit Secret(std::string_view text) : bytes_(text) {}
-  ~Secret();
-  Secret(const Secret&) = delete;
-  Secret& operator=(const Secret&) = delete;
-
-  [[nodiscard]] std::string_view view() const { return bytes_; }
-  [[nodiscard]] char* data() { return bytes_.data(); }
-
- private:
-  std::string bytes_;
-};
 
 class AccessKeys {
  public:

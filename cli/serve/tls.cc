@@ -1,11 +1,19 @@
 #include "cli/serve/tls.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include <array>
 
+#include "cli/serve/secret_file.h"
+
 namespace blkrewind::serve {
 namespace {
+
+constexpr std::size_t kKeyFileBytesMax = std::size_t{64} * 1024;
+
+// Else OpenSSL would ask the terminal for that of an encrypted key.
+int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*unused*/) { return 0; }
 
 Error tls_error(const std::string& what, std::string hint) {
   std::array<char, 256> text = {};
@@ -31,7 +39,16 @@ Result<TlsContext> load_tls(const std::string& certificate, const std::string& k
     return fail(tls_error("cannot use the certificate " + certificate,
                           "name a PEM file with the certificate and its chain"));
   }
-  if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+  // Who may read it is left to the administrator: containers often mount it readable by all.
+  BLKREWIND_ASSIGN(const auto text, read_secret_file(key, {.what = "the private key",
+                                                           .kind = "the PEM file with the key",
+                                                           .bytes_max = kKeyFileBytesMax,
+                                                           .others_may_read = true}));
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bytes(
+      BIO_new_mem_buf(text->view().data(), static_cast<int>(text->view().size())), BIO_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> read(
+      PEM_read_bio_PrivateKey(bytes.get(), nullptr, no_passphrase, nullptr), EVP_PKEY_free);
+  if (!read || SSL_CTX_use_PrivateKey(context.get(), read.get()) != 1 ||
       SSL_CTX_check_private_key(context.get()) != 1) {
     return fail(tls_error("cannot use the private key " + key,
                           "name the PEM file with the key of that certificate"));

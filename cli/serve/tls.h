@@ -16,7 +16,8 @@ struct TlsContextFree {
 using TlsContext = std::unique_ptr<SSL_CTX, TlsContextFree>;
 
 // TLS 1.2 or newer. `certificate`: a PEM file with the chain, the server's own first; `key`: its
-// private key. Errors: kInvalidArgument, naming the file.
+// private key, of a file that is judged as that of the access keys is (others may read it, but not
+// write to it). Errors: kInvalidArgument, naming the file, and read_secret_file()'s.
 [[nodiscard]] Result<TlsContext> load_tls(const std::string& certificate, const std::string& key);
 
 }  // namespace blkrewind::serve

@@ -11,6 +11,7 @@ namespace blkrewind {
 
 inline constexpr std::size_t kMaxIdBytes = 30;     // of the ResetDisk API: prefix and all
 inline constexpr std::size_t kMaxNameBytes = 128;  // of a snapshot or instance name, in UTF-8
+inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 
 // `prefix` ("d-", "s-", "i-") and 18 random characters of [0-9a-z]: 93 bits.
 [[nodiscard]] std::string new_id(std::string_view prefix);

@@ -36,6 +36,7 @@
 #include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "blkrewind/error.h"
+#include "control/catalog_schema.h"
 
 namespace SQLite {
 class Database;
@@ -188,7 +189,7 @@ class Catalog {
   [[nodiscard]] Status open_if_there();
   // Where it can be opened to read only. `why`: what opening it for changes failed with.
   [[nodiscard]] Status open_to_read(const Error& why);
-  [[nodiscard]] Status open_at(const std::string& name, int flags);
+  [[nodiscard]] Status open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect);
   void close();
   // One view for all statements of a read, its content checked. Null without a file.
   [[nodiscard]] Status begin_view(std::unique_ptr<SQLite::Transaction>& view);
@@ -205,6 +206,7 @@ class Catalog {
 
   const std::string path_;
   std::mutex mutex_;
+  StepLimit steps_;                             // outlives the connection
   std::unique_ptr<SQLite::Database> database_;  // null: no file yet
   std::optional<Error> only_reads_;             // why; nullopt: it is open for changes
   std::optional<int> checked_version_;          // PRAGMA data_version when content was checked last

@@ -9,6 +9,8 @@
 
 #include <cctype>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <utility>
@@ -18,83 +20,13 @@
 #include "base/log.h"
 #include "control/catalog.h"
 #include "control/catalog_digest.h"
+#include "control/catalog_schema.h"
+#include "io/folder.h"
 
 namespace blkrewind::control {
 namespace {
 
 constexpr int kApplicationId = 0x626C6B72;  // "blkr"; PRAGMA application_id, as file(1) shows it
-
-constexpr const char* kSchema = R"sql(
-CREATE TABLE instances(
-  id TEXT PRIMARY KEY NOT NULL,
-  name TEXT NOT NULL,
-  status TEXT NOT NULL CHECK(status IN ('', 'Running', 'Stopped')),
-  expires_at INTEGER NOT NULL,
-  in_arrears INTEGER NOT NULL CHECK(in_arrears IN (0, 1)),
-  created_at INTEGER NOT NULL
-) STRICT;
-CREATE TABLE instance_locks(
-  instance_id TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  PRIMARY KEY(instance_id, reason)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE disks(
-  disk_id TEXT PRIMARY KEY NOT NULL,
-  instance_id TEXT NOT NULL,
-  attached_at INTEGER NOT NULL,
-  first_detached_at INTEGER NOT NULL,
-  detached_at INTEGER NOT NULL
-) STRICT;
-INSERT INTO instances VALUES('i-local', '', '', 0, 0, 0);
-)sql";
-
-constexpr const char* kSchemaOfVersion2 = R"sql(
-CREATE TABLE resets(
-  disk_id TEXT PRIMARY KEY NOT NULL,
-  request_id TEXT NOT NULL,
-  snapshot_id TEXT NOT NULL,
-  undo INTEGER NOT NULL CHECK(undo IN (0, 1)),
-  state TEXT NOT NULL CHECK(state IN ('accepted', 'done', 'failed')),
-  accepted_at INTEGER NOT NULL,
-  finished_at INTEGER NOT NULL,
-  error_code TEXT NOT NULL,
-  error_message TEXT NOT NULL
-) STRICT;
-CREATE TABLE snapshot_notes(
-  snapshot_id TEXT PRIMARY KEY NOT NULL,
-  retention_days INTEGER NOT NULL
-) STRICT;
-CREATE TABLE snapshot_tags(
-  snapshot_id TEXT NOT NULL,
-  key TEXT NOT NULL,
-  value TEXT NOT NULL,
-  PRIMARY KEY(snapshot_id, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE client_tokens(
-  token TEXT PRIMARY KEY NOT NULL,
-  parameters TEXT NOT NULL,
-  snapshot_id TEXT NOT NULL,
-  used_at INTEGER NOT NULL
-) STRICT;
-)sql";
-
-// What durations are measured by: see base/clock.h. Added to the tables of version 2, so that a new
-// catalog and an upgraded one are the same.
-constexpr const char* kSchemaOfVersion3 = R"sql(
-ALTER TABLE disks ADD COLUMN detached_before INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE resets ADD COLUMN accepted_boottime INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE resets ADD COLUMN accepted_boot_id TEXT NOT NULL DEFAULT '';
-ALTER TABLE resets ADD COLUMN last_before TEXT NOT NULL DEFAULT '-';
-ALTER TABLE snapshot_notes ADD COLUMN counted_seconds INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE snapshot_notes ADD COLUMN owed_seconds INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE client_tokens ADD COLUMN counted_seconds INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE clock(
-  id INTEGER PRIMARY KEY NOT NULL CHECK(id = 1),
-  wall INTEGER NOT NULL,
-  boottime INTEGER NOT NULL,
-  boot_id TEXT NOT NULL
-) STRICT;
-)sql";
 
 Error damaged(const std::string& path, const std::string& why) {
   Error error;
@@ -125,6 +57,8 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
     case SQLITE_MISMATCH:
     case SQLITE_CONSTRAINT:
       return damaged(path, what);
+    case SQLITE_INTERRUPT:  // StepLimit; nothing else interrupts
+      return damaged(path, "reading it has no end");
     case SQLITE_BUSY:
     case SQLITE_LOCKED: {
       Error error;
@@ -202,15 +136,31 @@ Status sync_parent(const std::string& path) {
   return {};
 }
 
-std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags) {
+std::string name_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+}
+
+// The folder's path may lead through links, what lies in it may not.
+std::string without_links(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> folder(::realpath(folder_of(path).c_str(), nullptr),
+                                                      std::free);
+  if (!folder) return path;
+  return std::string(folder.get()) + "/" + name_of(path);
+}
+
+std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, StepLimit& limit) {
   auto database = std::make_unique<SQLite::Database>(name, flags, kBusyTimeoutMs);
+  limit.apply(*database);
   sqlite3_extended_result_codes(database->getHandle(), 1);
   database->exec("PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;");
   return database;
 }
 
-int flags_for_changes(const std::string& path) {
-  return SQLite::OPEN_READWRITE | (path == ":memory:" ? SQLite::OPEN_CREATE : 0);
+std::unique_ptr<SQLite::Database> connect_for_changes(const std::string& path, StepLimit& limit) {
+  if (path == ":memory:") {
+    return connect(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, limit);
+  }
+  return connect(without_links(path), SQLite::OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, limit);
 }
 
 // https://www.sqlite.org/uri.html
@@ -250,9 +200,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   }
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
-    database.exec(kSchema);
-    database.exec(kSchemaOfVersion2);
-    database.exec(kSchemaOfVersion3);
+    make_tables(database, kCatalogVersion);
     seal(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
@@ -271,8 +219,20 @@ Status give_name(const std::string& temporary, const std::string& path) {
   BLKREWIND_ASSIGN(const bool there, file_is_there(path));
   if (there) return {};
   for (const char* suffix : {"-wal", "-shm", "-journal"}) unlink((path + suffix).c_str());
-  if (link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+  // Never two names, which a process that opens it just now would refuse, unless the file system
+  // knows no other way; then as briefly as can be.
+  if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0 ||
+      errno == EEXIST) {
+    return {};
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
     return fail(system_error(errno, "cannot make the catalog " + path));
+  }
+  const int linked = link(temporary.c_str(), path.c_str());
+  const int error = errno;
+  unlink(temporary.c_str());
+  if (linked != 0 && error != EEXIST) {
+    return fail(system_error(error, "cannot make the catalog " + path));
   }
   return {};
 }
@@ -284,13 +244,21 @@ Status give_name(const std::string& temporary, const std::string& path) {
 Status make_file(const std::string& path) {
   const std::string temporary = path + "." + new_id("new-");
   {
-    const UniqueFd file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (file.get() < 0) return fail(system_error(errno, "cannot make the catalog " + path));
+    const auto folder = io::Folder::open(folder_of(path));
+    // Closed before SQLite opens it. SQLite gives the log and the shared memory to its owner.
+    const auto file = folder.and_then([&](const io::Folder& opened) {
+      return opened.open_file(name_of(temporary), O_WRONLY | O_CREAT | O_EXCL);
+    });
+    if (!file) {
+      Error error = file.error();
+      error.message = "cannot make the catalog " + path + ": " + error.message;
+      return fail(std::move(error));
+    }
   }
   const std::unique_ptr<SQLite::Database> none;
+  StepLimit limit;
   Status made = guarded(path, none, [&]() -> Status {
-    const auto database = connect(temporary, flags_for_changes(temporary));
+    const auto database = connect_for_changes(temporary, limit);
     make_schema(*database, temporary);
     return {};
   });
@@ -325,6 +293,9 @@ Status Catalog::check_version() {
   if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
     return fail(damaged(path_, "it is the database of another program"));
   }
+  if (const std::string fault = schema_fault(database, version); !fault.empty()) {
+    return fail(damaged(path_, fault));
+  }
   // The full check, of the indices too: a row that its index does not know is not found.
   const std::string check = database.execAndGet("PRAGMA integrity_check(1)").getString();
   if (check != "ok") return fail(damaged(path_, check));
@@ -334,9 +305,9 @@ Status Catalog::check_version() {
 
 Status Catalog::upgrade() {
   const int version = pragma(*database_, "PRAGMA user_version");
-  if (version < 2) database_->exec(kSchemaOfVersion2);
+  if (version < 2) add_tables_of_version2(*database_);
   if (version < 3) {
-    database_->exec(kSchemaOfVersion3);
+    add_tables_of_version3(*database_);
     database_->exec("PRAGMA user_version=3");
   }
   return {};
@@ -348,6 +319,9 @@ Status Catalog::check_content() {
   if (checked_version_ == version) return {};
   if (!seal_is_intact(*database_)) {
     return fail(damaged(path_, "it does not hold what was written to it"));
+  }
+  if (const std::string fault = row_fault(*database_); !fault.empty()) {
+    return fail(damaged(path_, fault));
   }
   checked_version_ = version;
   return {};
@@ -373,9 +347,9 @@ void Catalog::close() {
   checked_version_.reset();
 }
 
-Status Catalog::open_at(const std::string& name, int flags) {
+Status Catalog::open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect) {
   Status opened = guarded(path_, database_, [&]() -> Status {
-    database_ = connect(name, flags);
+    database_ = connect();
     return check_version();
   });
   if (!opened) close();
@@ -385,10 +359,14 @@ Status Catalog::open_at(const std::string& name, int flags) {
 Status Catalog::open_if_there() {
   leave_if_moved();
   if (database_) return {};
-  BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
+  if (path_ == ":memory:") return {};
+  auto folder = io::Folder::open(folder_of(path_));
+  if (!folder && folder.error().code == Errc::kNotFound) return {};
+  if (!folder) return fail(std::move(folder).error());
+  BLKREWIND_ASSIGN(const bool there, judge_catalog_files(*folder, name_of(path_)));
   if (!there) return {};
-  Status opened = open_at(path_, flags_for_changes(path_));
-  if (opened || path_ == ":memory:" || !may_be_unwritable(opened.error())) return opened;
+  Status opened = open_with([this] { return connect_for_changes(path_, steps_); });
+  if (opened || !may_be_unwritable(opened.error())) return opened;
   return open_to_read(opened.error());
 }
 
@@ -398,8 +376,10 @@ Status Catalog::open_to_read(const Error& why) {
   close();
   const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
   const std::string uri =
-      uri_of(path_, has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1");
-  Status opened = open_at(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI);
+      uri_of(without_links(path_), has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1");
+  Status opened = open_with([&] {
+    return connect(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_);
+  });
   if (opened) {
     only_reads_ = reason;
     return opened;
@@ -422,7 +402,7 @@ Status Catalog::open_or_make() {
   BLKREWIND_TRY(open_if_there());
   if (database_) return {};
   return guarded(path_, database_, [this]() -> Status {
-    database_ = connect(path_, flags_for_changes(path_));
+    database_ = connect_for_changes(path_, steps_);
     make_schema(*database_, path_);
     return check_version();
   });
@@ -439,6 +419,7 @@ Status Catalog::begin_view(std::unique_ptr<SQLite::Transaction>& view) {
 
 Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
   const std::lock_guard<std::mutex> guard(mutex_);
+  steps_.restart();
   std::unique_ptr<SQLite::Transaction> view;
   Status begun = begin_view(view);
   // A file that was opened when there was room still; and one that another process changed while it
@@ -467,6 +448,7 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
 
 Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
   const std::lock_guard<std::mutex> guard(mutex_);
+  steps_.restart();
   BLKREWIND_TRY(open_or_make());
   if (only_reads_) {
     Error error = *std::exchange(only_reads_, std::nullopt);

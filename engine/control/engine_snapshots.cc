@@ -21,8 +21,6 @@ using control::status_now;
 
 namespace {
 
-constexpr std::size_t kMaxDescriptionBytes = 1024;
-
 Status need_accomplished(const FoundSnapshot& found) {
   switch (status_now(*found.snapshot, found.disk->locked)) {
     case SnapshotStatus::kAccomplished:

@@ -160,17 +160,26 @@ bool record_is_intact(const DigestSecret& secret, const RecordHeader& header,
 }
 
 Result<Transaction> decode_record(const RecordHeader& header, std::span<const std::byte> bytes) {
-  ByteReader reader(bytes.subspan(kRecordHeaderBytes, header.payload_bytes));
   Transaction transaction;
+  BLKREWIND_TRY(for_each_entry(header, bytes, [&](JournalEntry entry) -> Status {
+    transaction.push_back(std::move(entry));
+    return {};
+  }));
+  return transaction;
+}
+
+Status for_each_entry(const RecordHeader& header, std::span<const std::byte> bytes,
+                      const std::function<Status(JournalEntry)>& visit) {
+  ByteReader reader(bytes.subspan(kRecordHeaderBytes, header.payload_bytes));
   for (std::uint32_t i = 0; i < header.entry_count; ++i) {
     BLKREWIND_ASSIGN(JournalEntry entry, decode_entry(reader));
-    transaction.push_back(std::move(entry));
+    BLKREWIND_TRY(visit(std::move(entry)));
   }
   if (reader.remaining() != 0) {
     return fail(Errc::kIntegrity, "journal record " + std::to_string(header.sequence) +
                                       " has bytes after its last entry");
   }
-  return transaction;
+  return {};
 }
 
 }  // namespace blkrewind::format

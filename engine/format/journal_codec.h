@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -75,5 +76,8 @@ void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Bl
 // kIntegrity: intact by checksum but not to be understood. kUnsupported: an unknown entry type.
 [[nodiscard]] Result<Transaction> decode_record(const RecordHeader& header,
                                                 std::span<const std::byte> bytes);
+// The same, one entry after another: 64 MiB of the shortest entries are several GiB as values.
+[[nodiscard]] Status for_each_entry(const RecordHeader& header, std::span<const std::byte> bytes,
+                                    const std::function<Status(JournalEntry)>& visit);
 
 }  // namespace blkrewind::format

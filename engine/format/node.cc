@@ -135,4 +135,17 @@ Result<Node> decode_node(const DigestSecret& secret, std::span<const std::byte, 
   return node;
 }
 
+Status check_node_end(const Node& node, const Geometry& geometry) {
+  for (std::uint64_t i = 0; i < kFanout; ++i) {
+    // At most 54 bits: kMaxDeviceBytes in the smallest chunks, and eight levels above leaves.
+    const std::uint64_t entry = (node.index << kFanoutBits) + i;
+    const std::uint64_t entries =
+        (geometry.chunk_count() + chunks_per_entry(node.level) - 1) >> (kFanoutBits * node.level);
+    if (entry >= entries && !node.entries[i].is_zero()) {
+      return damaged(node.level, node.index, "it names chunks behind the end of the device");
+    }
+  }
+  return {};
+}
+
 }  // namespace blkrewind::format

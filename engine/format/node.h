@@ -48,5 +48,7 @@ void encode_node(const DigestSecret& secret, const Node& node,
                                        std::span<const std::byte, kNodeBytes> bytes,
                                        std::uint32_t level, std::uint64_t index,
                                        const Digest& expected);
+// kIntegrity when an entry of the node stands for chunks behind the end of the device.
+[[nodiscard]] Status check_node_end(const Node& node, const Geometry& geometry);
 
 }  // namespace blkrewind::format

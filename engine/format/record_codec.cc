@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "base/ids.h"
 #include "format/node.h"
 
 namespace blkrewind::format {
@@ -207,16 +208,47 @@ void walk_fields(Walk& walk, Record& removed) {
   walk(removed.id);
 }
 
-// Whether arithmetic on what the record says is safe: a geometry within the format's limits, and a
-// root that is a node.
+// Whether arithmetic on what the record says is safe (a geometry within the format's limits, a root
+// that is a node, numbers that can still be counted up), ids can be part of a file's name, and
+// names and descriptions can be shown. Paths are only looked at and may be any bytes.
+constexpr SnapshotNumber kSnapshotNumberMax = SnapshotNumber{1} << 62;
+constexpr std::uint32_t kNumberMax = 0xF000'0000;            // of disks and segments
+constexpr std::uint64_t kSegmentBytesMax = kMaxDeviceBytes;  // sums and differences are safe
+
+bool is_printable(const std::string& text, std::size_t max_bytes) {
+  return text.empty() || is_printable_text(text, max_bytes);
+}
+
 bool is_sound(const DiskRecord& disk) {
-  return is_valid_chunk_bytes(disk.chunk_bytes) && disk.device_bytes <= kMaxDeviceBytes;
+  return is_valid_chunk_bytes(disk.chunk_bytes) && disk.device_bytes <= kMaxDeviceBytes &&
+         disk.number <= kNumberMax && is_valid_id("d-", disk.id) &&
+         is_printable(disk.last_rollback.request_id, kMaxNameBytes);
 }
 bool is_sound(const SnapshotRecord& snapshot) {
+  // A tombstone has no id.
   return is_valid_chunk_bytes(snapshot.chunk_bytes) && snapshot.device_bytes <= kMaxDeviceBytes &&
-         is_sound_entry(snapshot.root, 1);
+         is_sound_entry(snapshot.root, 1) && snapshot.number <= kSnapshotNumberMax &&
+         (snapshot.id.empty() || is_valid_id("s-", snapshot.id)) &&
+         (snapshot.name.empty() || is_valid_snapshot_name(snapshot.name)) &&
+         is_printable(snapshot.description, kMaxDescriptionBytes);
+}
+bool is_sound(const IntentRecord& intent) { return is_printable(intent.request_id, kMaxNameBytes); }
+bool is_sound(const SegmentRecord& segment) {
+  return segment.id <= kNumberMax && segment.live_bytes <= kSegmentBytesMax;
+}
+bool is_sound(const Counters& counters) {
+  return counters.next_disk <= kNumberMax && counters.next_segment <= kNumberMax &&
+         counters.next_snapshot <= kSnapshotNumberMax;
 }
 bool is_sound(const auto& /*record*/) { return true; }
+
+Status check_sound(const auto& record) {
+  if (is_sound(record)) return {};
+  return fail(Errc::kIntegrity,
+              "a journal entry names a device, a tree, a name or a number that cannot be",
+              "bring STORE/journal back from a backup; if the store was given to you, do not "
+              "trust it");
+}
 
 template <class Record>
 Result<JournalEntry> get_record(ByteReader& fields) {
@@ -226,13 +258,15 @@ Result<JournalEntry> get_record(ByteReader& fields) {
   if (!fields.ok() || fields.remaining() != 0) {
     return fail(Errc::kIntegrity, "a journal entry does not have the length of its fields");
   }
-  if (!is_sound(record)) {
-    return fail(Errc::kIntegrity, "a journal entry names a device or a tree that cannot be");
-  }
+  BLKREWIND_TRY(check_sound(record));
   return JournalEntry{std::move(record)};
 }
 
 }  // namespace
+
+Status check_entry(const JournalEntry& entry) {
+  return std::visit([](const auto& record) { return check_sound(record); }, entry);
+}
 
 void encode_entry(const JournalEntry& entry, ByteWriter& writer) {
   ByteWriter fields;

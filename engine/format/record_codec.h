@@ -7,6 +7,10 @@
 
 namespace blkrewind::format {
 
+// Whether decode_entry() takes it: what is not asked before it is written could make a journal that
+// cannot be read.
+[[nodiscard]] Status check_entry(const JournalEntry& entry);
+
 void encode_entry(const JournalEntry& entry, ByteWriter& writer);
 [[nodiscard]] Result<JournalEntry> decode_entry(ByteReader& reader);
 

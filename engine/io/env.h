@@ -167,6 +167,14 @@ class Env {
   // was opened by leads elsewhere now.
   [[nodiscard]] virtual Result<DeviceInfo> probe(File& file) = 0;
 
+  // This machine with the names beneath `folder` taken from the folder that this call opens, for
+  // files that another user may have put there (folder.h). Null: names of this Env lead nowhere
+  // else, so it is as good itself. The result does not outlive this Env.
+  [[nodiscard]] virtual Result<std::unique_ptr<Env>> beneath(const std::string& folder) {
+    (void)folder;
+    return std::unique_ptr<Env>();
+  }
+
   // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
   // kPrecondition when that cannot be told.
   [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,

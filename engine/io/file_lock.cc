@@ -43,7 +43,11 @@ Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t o
   UniqueFd fd(::open(path.c_str(), access | O_CLOEXEC | O_NOCTTY));
   if (!fd.valid())
     return tl::unexpected(system_error(errno, "cannot open " + path + " to lock it"));
+  return lock_byte(std::move(fd), path, offset, mode, wait);
+}
 
+Result<std::unique_ptr<Lock>> lock_byte(UniqueFd fd, const std::string& path, std::uint64_t offset,
+                                        LockMode mode, bool wait) {
   struct flock range = byte_range(offset, mode == LockMode::kExclusive ? F_WRLCK : F_RDLCK);
   // F_OFD_SETLKW would wait for ever for a process that is stopped, deaf to every signal but the
   // last.
@@ -71,8 +75,12 @@ Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset) {
   if (!fd.valid()) {
     return tl::unexpected(system_error(errno, "cannot open " + path + " to look at its locks"));
   }
+  return byte_is_locked(fd.get(), path, offset);
+}
+
+Result<bool> byte_is_locked(int fd, const std::string& path, std::uint64_t offset) {
   struct flock range = byte_range(offset, F_RDLCK);
-  if (::fcntl(fd.get(), F_OFD_GETLK, &range) != 0) {
+  if (::fcntl(fd, F_OFD_GETLK, &range) != 0) {
     return tl::unexpected(system_error(errno, "cannot look at the locks of " + path));
   }
   return range.l_type != F_UNLCK;

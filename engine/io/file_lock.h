@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/fd.h"
 #include "io/env.h"
 
 namespace blkrewind::io {
@@ -17,8 +18,14 @@ namespace blkrewind::io {
 [[nodiscard]] Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t offset,
                                                       LockMode mode, bool wait);
 
+// The same on a descriptor that nothing else uses; `path` is for messages.
+[[nodiscard]] Result<std::unique_ptr<Lock>> lock_byte(UniqueFd fd, const std::string& path,
+                                                      std::uint64_t offset, LockMode mode,
+                                                      bool wait);
+
 // Whether somebody, this process too, holds that byte exclusively; F_OFD_GETLK.
 [[nodiscard]] Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset);
+[[nodiscard]] Result<bool> byte_is_locked(int fd, const std::string& path, std::uint64_t offset);
 
 // Whether any open file description but `fd`'s own has a lock of any kind on the file or device.
 // F_OFD_GETLK.

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "io/env.h"
 #include "io/file_lock.h"
+#include "io/folder_env.h"
 #include "io/lives_on.h"
 #include "io/local_file.h"
 #include "io/probe.h"
@@ -63,6 +64,9 @@ class LocalEnv final : public Env {
   }
   Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
     return io::lives_on(directory, device);
+  }
+  Result<std::unique_ptr<Env>> beneath(const std::string& folder) override {
+    return make_folder_env(*this, folder);
   }
 
  private:

@@ -132,23 +132,33 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   } while (opened < 0 && errno == EINTR);
   if (opened < 0) return tl::unexpected(open_error(errno, path, options));
 
-  if (options.create_new && options.in_place) {
-    // Only while the file is empty, and only btrfs knows it (ioctl_iflags(2)).
-    int attributes = 0;
-    if (::ioctl(opened, FS_IOC_GETFLAGS, &attributes) == 0) {
-      attributes |= FS_NOCOW_FL;
-      (void)::ioctl(opened, FS_IOC_SETFLAGS, &attributes);
-    }
-  }
-  std::unique_ptr<LocalFile> file(new LocalFile(path, UniqueFd(opened)));
-  file->access_flags_ = access;
-  file->other_writers_ = other_writers;
+  UniqueFd fd(opened);
   struct stat status = {};
-  if (::fstat(opened, &status) != 0) {
+  if (::fstat(fd.get(), &status) != 0) {
     return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
   }
   // What was asked of the path above must be true of what is open.
   if (!options.create_new && !is_same_file(status, named)) return replaced(path);
+  return adopt(path, std::move(fd), options, other_writers);
+}
+
+Result<std::unique_ptr<File>> LocalFile::adopt(const std::string& path, UniqueFd fd,
+                                               const OpenOptions& options, Answer other_writers) {
+  if (options.create_new && options.in_place) {
+    // Only while the file is empty, and only btrfs knows it (ioctl_iflags(2)).
+    int attributes = 0;
+    if (::ioctl(fd.get(), FS_IOC_GETFLAGS, &attributes) == 0) {
+      attributes |= FS_NOCOW_FL;
+      (void)::ioctl(fd.get(), FS_IOC_SETFLAGS, &attributes);
+    }
+  }
+  struct stat status = {};
+  if (::fstat(fd.get(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
+  }
+  std::unique_ptr<LocalFile> file(new LocalFile(path, std::move(fd)));
+  file->access_flags_ = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
+  file->other_writers_ = other_writers;
   BLKREWIND_TRY(file->learn(options, status));
   return file;
 }

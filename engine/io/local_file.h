@@ -34,6 +34,10 @@ class LocalFile final : public File {
   // file meanwhile), kIo, kNoSpace.
   [[nodiscard]] static Result<std::unique_ptr<File>> open(const std::string& path,
                                                           const OpenOptions& options);
+  // The same of a file that is open already, with the access that the options say.
+  [[nodiscard]] static Result<std::unique_ptr<File>> adopt(const std::string& path, UniqueFd fd,
+                                                           const OpenOptions& options,
+                                                           Answer other_writers = Answer::kUnknown);
 
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint32_t alignment_bytes() const override { return alignment_bytes_; }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "format/record_codec.h"
 #include "store/journal_scan.h"
 #include "store/read_only_store.h"
 #include "store/store_file.h"
@@ -119,6 +120,12 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   scan.end = kJournalRecordsOffset;
   scan.next_sequence = header.first_sequence;
   BLKREWIND_TRY(scan_records(queue, *file, secret_, scan));
+  if (const auto twice = scan.state.repeated_id(); !twice.empty()) {
+    return fail(Errc::kIntegrity,
+                "the journal " + layout_.journal() + " has the id " + std::string(twice) + " twice",
+                "bring STORE/journal back from a backup; if the store was given to you, do not "
+                "trust it");
+  }
   Status whole = check_journal_end(queue, *file, secret_, header, tail, scan);
   if (!whole) {
     if (have_lock) return whole;
@@ -247,6 +254,7 @@ tl::unexpected<Error> Journal::break_off(Error error) {
 Status Journal::append(io::Queue& queue, const format::Transaction& transaction, Room room) {
   BLKREWIND_TRY(settle_locked(queue));
   BLKREWIND_TRY(open_for_writing());
+  for (const format::JournalEntry& entry : transaction) BLKREWIND_TRY(format::check_entry(entry));
   const std::vector<std::byte> record = format::encode_record(secret_, next_sequence_, transaction);
   if (record.size() > format::kMaxRecordPayloadBytes) {
     return fail(Errc::kInternal, "a journal record would be longer than its format allows");

@@ -38,6 +38,10 @@ class Window {
   AlignedBuffer buffer_;
 };
 
+// What is looked at after the last record, and what of it is verified: an append that was cut off
+// leaves one record's bytes. Any number of beginnings of the longest record could be forged.
+constexpr std::uint64_t kEndBytesMax = 512 * kMiB;
+
 // The intact record at `offset`, if there is one.
 Result<std::optional<format::RecordHeader>> record_at(Window& window, const DigestSecret& secret,
                                                       std::uint64_t offset) {
@@ -74,8 +78,15 @@ Status scan_records(io::Queue& queue, io::File& file, const DigestSecret& secret
     if (!header || header->sequence != scan.next_sequence) return {};
     const std::uint64_t length = format::record_bytes(*header);
     BLKREWIND_ASSIGN(const auto bytes, window.at(scan.end, length));
-    BLKREWIND_ASSIGN(const auto transaction, format::decode_record(*header, bytes));
-    scan.state.apply(transaction);
+    BLKREWIND_TRY(format::for_each_entry(*header, bytes, [&](const auto& entry) -> Status {
+      scan.state.apply(entry);
+      if (scan.state.is_too_large()) {
+        return fail(Errc::kUnsupported,
+                    "the journal " + file.path() + " has more entries than a store can have",
+                    "use several stores; if this one was given to you, do not trust it");
+      }
+      return {};
+    }));
     scan.last_record.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
     scan.end += length;
     ++scan.next_sequence;
@@ -93,7 +104,21 @@ Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& s
   }
   BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());
   Window window(queue, file, size);
+  std::uint64_t looked_at = 0;
+  Extent data;
   for (std::uint64_t offset = scan.end; offset < size; offset += format::kJournalBlockBytes) {
+    if (offset >= data.end()) {  // a record never begins in a hole
+      BLKREWIND_ASSIGN(data, file.next_data(offset));
+      if (data.empty()) break;
+      offset = std::max(offset, align_down(data.offset, format::kJournalBlockBytes));
+    }
+    BLKREWIND_ASSIGN(const auto head, window.at(offset, format::kJournalBlockBytes));
+    const auto claimed = format::parse_record_header(head);
+    looked_at += claimed ? format::record_bytes(*claimed) : format::kJournalBlockBytes;
+    if (looked_at > kEndBytesMax) {
+      return lost_record(file, scan.end, "more follows the last record than an append leaves");
+    }
+    if (!claimed || claimed->sequence < scan.next_sequence) continue;
     BLKREWIND_ASSIGN(const auto later, record_at(window, secret, offset));
     // A record of an older number may stand there: what an earlier generation's torn append left.
     if (later && later->sequence >= scan.next_sequence) {

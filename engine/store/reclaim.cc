@@ -107,7 +107,7 @@ class Puncher {
     if (run_.empty()) return {};
     auto& open = files_[segment_];
     if (open.file == nullptr) {
-      auto opened = store_.files().open_for_punching(segment_);
+      auto opened = store_.files().open_for_punching(segment_, queue_);
       if (!opened && opened.error().code == Errc::kNotFound) {
         // Lost, or removed by hand: there is nothing left to give back.
         files_.erase(segment_);
@@ -118,7 +118,12 @@ class Puncher {
       open.file = std::move(*opened);
       open.allocated_bytes = allocated(*open.file);
     }
-    BLKREWIND_TRY(io::discard_now(queue_, *open.file, run_));
+    // A file of the right name may be shorter than a tree says; it does not grow by this.
+    BLKREWIND_ASSIGN(const std::uint64_t size, open.file->size_bytes());
+    const std::uint64_t end = std::min(run_.end(), size);
+    if (run_.offset < end) {
+      BLKREWIND_TRY(io::discard_now(queue_, *open.file, {run_.offset, end - run_.offset}));
+    }
     run_ = {};
     if (files_.size() >= kOpenMax) return flush();
     return {};
@@ -132,6 +137,20 @@ class Puncher {
   SegmentId segment_ = 0;
   Extent run_;
 };
+
+// Before anything is recorded: each segment that is about to get holes is a segment of this store,
+// or is missing.
+Status check_segments(Store& store, const State& state,
+                      const std::map<SegmentId, std::uint64_t>& freed) {
+  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 4}));
+  for (const auto& [id, bytes] : freed) {
+    const auto live = state.segments.find(id);
+    if (live == state.segments.end() || live->second <= bytes) continue;  // removed as a whole
+    const auto file = store.files().open_for_punching(id, *queue);
+    if (!file && file.error().code != Errc::kNotFound) return fail(file.error());
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -154,6 +173,7 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
                                     return {};
                                   }));
   }
+  BLKREWIND_TRY(check_segments(store, *state, freed));
   std::uint64_t total = 0;
   BLKREWIND_TRY(store.journal().update(
       [&](const State& now) -> Result<format::Transaction> {

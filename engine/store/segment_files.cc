@@ -33,18 +33,45 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     return fail(std::move(error));
   }
   std::shared_ptr<io::File> file = std::move(*opened);
-  AlignedBuffer block(format::kSegmentHeaderBytes);
-  BLKREWIND_TRY(io::read_now(queue, *file, {0, block.size()}, block.data()));
-  BLKREWIND_TRY(format::check_segment_header(
-      secret_, {uuid_, id},
-      std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size())));
+  BLKREWIND_TRY(check_header(id, *file, queue));
   by_use_.push_front({id, file});
   if (by_use_.size() > kOpenMax) by_use_.pop_back();
   return file;
 }
 
-Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::SegmentId id) {
-  return open_store_file(env_, layout_.segment(id), {.access = io::Access::kReadWrite});
+Status SegmentFiles::check_header(format::SegmentId id, io::File& file, io::Queue& queue) {
+  AlignedBuffer block(format::kSegmentHeaderBytes);
+  BLKREWIND_TRY(io::read_now(queue, file, {0, block.size()}, block.data()));
+  return format::check_segment_header(
+      secret_, {uuid_, id},
+      std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()));
+}
+
+Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::SegmentId id,
+                                                                  io::Queue& queue) {
+  BLKREWIND_ASSIGN(auto file,
+                   open_store_file(env_, layout_.segment(id), {.access = io::Access::kReadWrite}));
+  if (Status ours = check_header(id, *file, queue); !ours) {
+    Error error = std::move(ours).error();
+    if (error.hint.empty()) {
+      error.hint =
+          "nothing was changed in it; move " + file->path() + " away, then run the command again";
+    }
+    return fail(std::move(error));
+  }
+  return file;
+}
+
+Result<bool> SegmentFiles::is_left_over(format::SegmentId id, io::File& file, io::Queue& queue) {
+  BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());
+  if (size < format::kSegmentHeaderBytes) return size == 0;
+  AlignedBuffer block(format::kSegmentHeaderBytes);
+  BLKREWIND_TRY(io::read_now(queue, file, {0, block.size()}, block.data()));
+  if (is_all_zero(block.span())) return true;
+  return format::check_segment_header(
+             secret_, {uuid_, id},
+             std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()))
+      .has_value();
 }
 
 }  // namespace blkrewind::store

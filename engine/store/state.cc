@@ -9,13 +9,19 @@ namespace {
 struct Apply {
   State& state;
 
-  void operator()(const format::DiskRecord& disk) { state.disks[disk.number] = disk; }
+  // Numbers are never used again, whatever the counters say.
+  void operator()(const format::DiskRecord& disk) {
+    state.disks[disk.number] = disk;
+    (*this)(format::Counters{.next_disk = disk.number + 1});
+  }
   void operator()(const format::SnapshotRecord& snapshot) {
     state.snapshots[snapshot.number] = snapshot;
+    (*this)(format::Counters{.next_snapshot = snapshot.number + 1});
   }
   void operator()(const format::IntentRecord& intent) { state.intents[intent.disk] = intent; }
   void operator()(const format::SegmentRecord& segment) {
     state.segments[segment.id] = segment.live_bytes;
+    (*this)(format::Counters{.next_segment = segment.id + 1});
   }
   void operator()(const format::Counters& counters) {
     // Counters only grow: entries of two operations that ran side by side may arrive in any order.
@@ -50,6 +56,18 @@ format::Transaction State::as_puts() const {
   return puts;
 }
 
+std::string_view State::repeated_id() const {
+  std::vector<std::string_view> ids;
+  ids.reserve(disks.size() + snapshots.size());
+  for (const auto& [number, disk] : disks) ids.emplace_back(disk.id);
+  for (const auto& [number, snapshot] : snapshots) {
+    if (!snapshot.id.empty()) ids.emplace_back(snapshot.id);  // a tombstone has none
+  }
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::adjacent_find(ids);
+  return repeated == ids.end() ? std::string_view{} : *repeated;
+}
+
 const format::SnapshotRecord* State::snapshot(format::SnapshotNumber number) const {
   const auto found = snapshots.find(number);
   return found == snapshots.end() ? nullptr : &found->second;
@@ -60,23 +78,22 @@ const format::DiskRecord* State::disk(format::DiskNumber number) const {
   return found == disks.end() ? nullptr : &found->second;
 }
 
-std::vector<format::SnapshotNumber> State::kin_of(format::SnapshotNumber number) const {
-  std::vector<format::SnapshotNumber> kin;
-  if (const auto* self = snapshot(number)) kin = self->kin;
-  for (const auto& [other, record] : snapshots) {
-    if (std::ranges::find(record.kin, number) != record.kin.end()) kin.push_back(other);
-  }
-  return kin;
-}
-
 std::vector<format::SnapshotNumber> State::holders_near(format::SnapshotNumber number) const {
+  // Edges are recorded on one side. Every one is looked at once from either, however long the
+  // chains of tombstones are.
+  std::map<format::SnapshotNumber, std::vector<format::SnapshotNumber>> younger;
+  for (const auto& [other, record] : snapshots) {
+    for (const format::SnapshotNumber kin : record.kin) younger[kin].push_back(other);
+  }
   std::set<format::SnapshotNumber> seen = {number};
   std::vector<format::SnapshotNumber> open = {number};
   std::vector<format::SnapshotNumber> holders;
   while (!open.empty()) {
     const format::SnapshotNumber at = open.back();
     open.pop_back();
-    for (const format::SnapshotNumber near : kin_of(at)) {
+    std::vector<format::SnapshotNumber> kin = std::move(younger[at]);
+    if (const auto* self = snapshot(at)) kin.insert(kin.end(), self->kin.begin(), self->kin.end());
+    for (const format::SnapshotNumber near : kin) {
       if (!seen.insert(near).second) continue;
       const auto* record = snapshot(near);
       if (record == nullptr) continue;

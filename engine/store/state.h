@@ -21,6 +21,13 @@ struct State {
   void apply(const format::JournalEntry& entry);
   void apply(const format::Transaction& transaction);
 
+  // Past what a process can hold in memory; only a forged journal is.
+  [[nodiscard]] bool is_too_large() const {
+    return disks.size() > kRecordsMax || snapshots.size() > kRecordsMax ||
+           intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax;
+  }
+  // An id that two disks or two snapshots have, which could then stand for each other; or empty.
+  [[nodiscard]] std::string_view repeated_id() const;
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + 1;
   }
@@ -36,7 +43,7 @@ struct State {
       format::SnapshotNumber number) const;
 
  private:
-  [[nodiscard]] std::vector<format::SnapshotNumber> kin_of(format::SnapshotNumber number) const;
+  static constexpr std::size_t kRecordsMax = 1'000'000;
 };
 
 }  // namespace blkrewind::store

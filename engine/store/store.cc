@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "base/log.h"
 #include "store/read_only_store.h"
 #include "store/store_file.h"
 #include "store/store_folder.h"
@@ -24,11 +25,6 @@ Status fill_random(std::span<std::byte> bytes) {
     bytes = bytes.subspan(static_cast<std::size_t>(got));
   }
   return {};
-}
-
-Result<std::uint64_t> size_of(io::Env& env, const std::string& path) {
-  BLKREWIND_ASSIGN(const auto file, open_store_file(env, path, {}));
-  return file->size_bytes();
 }
 
 std::span<std::byte, format::kStoreHeaderBytes> header_span(AlignedBuffer& buffer) {
@@ -126,16 +122,18 @@ Result<bool> Store::exists(io::Env& env, const std::string& path) {
   return env.exists(Layout(path).format());
 }
 
-Status Store::create(io::Env& env, const std::string& path) {
+Status Store::create(io::Env& machine, const std::string& path) {
   const Layout layout(path);
-  BLKREWIND_ASSIGN(const bool folder, env.exists(path));
+  BLKREWIND_ASSIGN(const bool folder, machine.exists(path));
   if (!folder) {
-    const Status made = env.make_directory(path);
+    const Status made = machine.make_directory(path);
     if (!made && made.error().code != Errc::kAlreadyExists) {
-      return fail(explain_folder(env, path, made.error()));
+      return fail(explain_folder(machine, path, made.error()));
     }
-    BLKREWIND_TRY(sync_parent(env, path));
+    BLKREWIND_TRY(sync_parent(machine, path));
   }
+  BLKREWIND_ASSIGN(const auto beneath, machine.beneath(path));
+  io::Env& env = beneath ? *beneath : machine;
   // Whoever holds the unnamed format file makes the store; others wait, and find it made.
   const std::string temporary = Layout::temporary(layout.format());
   std::unique_ptr<io::Lock> alone;
@@ -184,13 +182,22 @@ Status Store::create(io::Env& env, const std::string& path) {
   return env.sync_directory(path);
 }
 
-Result<std::unique_ptr<Store>> Store::open(io::Env& env, const std::string& path) {
+Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& path) {
   Layout layout(path);
+  auto beneath = machine.beneath(path);
+  if (!beneath &&
+      (beneath.error().code == Errc::kNotFound || beneath.error().sys_errno == ENOTDIR)) {
+    return fail(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
+  }
+  if (!beneath) return fail(std::move(beneath).error());
+  io::Env& env = *beneath ? **beneath : machine;
   BLKREWIND_ASSIGN(const bool there, env.exists(layout.format()));
   if (!there) {
     if (const auto used = is_used(env, layout); used && *used) return lost_format(layout);
     return fail(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
   }
+  // Looking into it judges the folder: later a refusal could be taken for missing segments.
+  BLKREWIND_TRY(env.exists(layout.segment(1)));
   BLKREWIND_ASSIGN(auto file, open_store_file(env, layout.format(), {}));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size != format::kStoreHeaderBytes) {
@@ -205,7 +212,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& env, const std::string& path
   BLKREWIND_TRY(io::read_now(*queue, *file, {0, block.size()}, block.data()));
   auto header = format::decode_store_header(header_span(block));
   if (!header) return fail(name_store(std::move(header).error(), path));
-  auto store = std::make_unique<Store>(env, std::move(layout), *header);
+  auto store = std::make_unique<Store>(machine, std::move(*beneath), std::move(layout), *header);
   if (auto replayed = store->journal_.refresh(); !replayed) {
     Error error = std::move(replayed).error();
     if (error.code == Errc::kNotFound) {
@@ -217,12 +224,14 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& env, const std::string& path
   return store;
 }
 
-Store::Store(io::Env& env, Layout layout, const format::StoreHeader& header)
-    : env_(env),
+Store::Store(io::Env& env, std::unique_ptr<io::Env> folder, Layout layout,
+             const format::StoreHeader& header)
+    : folder_(std::move(folder)),
+      env_(folder_ ? *folder_ : env),
       layout_(std::move(layout)),
       header_(header),
-      journal_(env, layout_, header),
-      files_(env, layout_, header) {}
+      journal_(env_, layout_, header),
+      files_(env_, layout_, header) {}
 
 Status Store::check_writable() const {
   if ((header_.read_only_compatible & ~format::kKnownReadOnlyCompatible) == 0) return {};
@@ -281,6 +290,7 @@ Result<Store::Orphans> Store::remove_orphans() {
   if (alone == nullptr) return orphans;
   // Nobody makes segments now, so every one that counts is in the journal.
   BLKREWIND_TRY(journal_.settle());
+  BLKREWIND_ASSIGN(auto queue, env_.make_queue({.depth = 4}));
   const auto known = state();
   BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));
   for (const std::string& name : names) {
@@ -289,13 +299,19 @@ Result<Store::Orphans> Store::remove_orphans() {
     const bool is_number = error == std::errc{} && end == name.data() + name.size();
     if (!is_number || known->segments.contains(id)) continue;
     // One that a delete has just taken out of the journal goes by that delete's hand, maybe first.
-    const auto size = size_of(env_, layout_.segment(id));
-    if (!size && size.error().code == Errc::kNotFound) continue;
-    if (!size) return fail(size.error());
+    auto opened = open_store_file(env_, layout_.segment(id), {});
+    if (!opened && opened.error().code == Errc::kNotFound) continue;
+    BLKREWIND_ASSIGN(const auto file, std::move(opened));
+    BLKREWIND_ASSIGN(const bool ours, files_.is_left_over(id, *file, *queue));
+    if (!ours) {
+      log::warning(layout_.segment(id) + " is no segment of this store; it is left alone");
+      continue;
+    }
+    BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
     const Status removed = env_.remove(layout_.segment(id));
     if (!removed && removed.error().code == Errc::kNotFound) continue;
     BLKREWIND_TRY(removed);
-    orphans.bytes += *size;
+    orphans.bytes += size;
     ++orphans.files;
   }
   return orphans;

@@ -24,13 +24,17 @@ class Store {
  public:
   // Makes a store in a missing or empty folder. When power goes in between, the folder holds no
   // format file, and a second create() begins anew.
-  [[nodiscard]] static Status create(io::Env& env, const std::string& path);
-  [[nodiscard]] static Result<std::unique_ptr<Store>> open(io::Env& env, const std::string& path);
+  [[nodiscard]] static Status create(io::Env& machine, const std::string& path);
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(io::Env& machine,
+                                                           const std::string& path);
   // Whether the folder holds a store.
   [[nodiscard]] static Result<bool> exists(io::Env& env, const std::string& path);
 
-  Store(io::Env& env, Layout layout, const format::StoreHeader& header);
+  // `folder`: Env::beneath() of the store's folder; null: `env` itself serves.
+  Store(io::Env& env, std::unique_ptr<io::Env> folder, Layout layout,
+        const format::StoreHeader& header);
 
+  // For the store's files and everything else.
   [[nodiscard]] io::Env& env() { return env_; }
   [[nodiscard]] const Layout& layout() const { return layout_; }
   [[nodiscard]] const format::StoreHeader& header() const { return header_; }
@@ -71,6 +75,7 @@ class Store {
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk_in(format::DiskNumber disk,
                                                                io::LockMode mode);
 
+  std::unique_ptr<io::Env> folder_;
   io::Env& env_;
   const Layout layout_;
   const format::StoreHeader header_;

@@ -16,7 +16,10 @@ Result<const format::Node*> TreeCursor::node(std::uint32_t level, std::uint64_t 
   if (here && here->index == index) return &*here;
   BLKREWIND_ASSIGN(const format::Entry from, entry(level + 1, index));
   if (from.is_zero()) return static_cast<const format::Node*>(nullptr);
-  BLKREWIND_ASSIGN(here, reader_.load(from, level, index));
+  here.reset();
+  BLKREWIND_ASSIGN(format::Node loaded, reader_.load(from, level, index));
+  BLKREWIND_TRY(format::check_node_end(loaded, tree_.geometry));
+  here = std::move(loaded);
   return &*here;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace blkrewind::store {
 namespace {
@@ -12,8 +13,9 @@ using format::Node;
 
 class Walk {
  public:
-  Walk(TreeReader& reader, const UniqueFilter& filter, const UniqueVisitor& visit)
-      : reader_(reader), filter_(filter), visit_(visit) {}
+  Walk(TreeReader& reader, const format::Geometry& geometry, const UniqueFilter& filter,
+       const UniqueVisitor& visit)
+      : reader_(reader), geometry_(geometry), filter_(filter), visit_(visit) {}
 
   // `kin`: the entries that the kin have in the same place.
   Status descend(std::uint32_t level, std::uint64_t index, const Entry& entry,
@@ -24,6 +26,9 @@ class Walk {
     if (filter_.what == here) return visit_({here, index, entry});
 
     auto node = reader_.load(entry, level, index);
+    if (node) {
+      if (auto ends = format::check_node_end(*node, geometry_); !ends) node = fail(ends.error());
+    }
     if (!node) {
       if (filter_.on_damage) {
         filter_.on_damage(here, index, entry, node.error());
@@ -35,8 +40,7 @@ class Walk {
     // On the heap: a walk may be eight nodes deep, times the kin.
     const auto self = std::make_unique<Node>(*node);
     std::vector<Node> beside;
-    for (const Entry& other : kin) {
-      if (other.is_zero()) continue;
+    for (const Entry& other : distinct(kin)) {
       auto loaded = reader_.load(other, level, index);
       if (!loaded && filter_.on_damage) continue;
       // What it shares cannot be told, so nothing below is called unique.
@@ -62,12 +66,25 @@ class Walk {
   }
 
  private:
+  // Kin that share this node count once, so that memory follows the nodes that the store really
+  // holds and not the number of its snapshots.
+  static std::vector<Entry> distinct(std::vector<Entry> kin) {
+    std::erase_if(kin, [](const Entry& entry) { return entry.is_zero(); });
+    std::ranges::sort(kin, {},
+                      [](const Entry& entry) { return std::pair(entry.segment, entry.block); });
+    const auto same = std::ranges::unique(
+        kin, [](const Entry& one, const Entry& other) { return one.same_place(other); });
+    kin.erase(same.begin(), same.end());
+    return kin;
+  }
+
   static bool is_shared(const Entry& entry, const std::vector<Entry>& kin) {
     return entry.is_zero() ||
            std::ranges::any_of(kin, [&](const Entry& other) { return entry.same_place(other); });
   }
 
   TreeReader& reader_;
+  const format::Geometry geometry_;
   const UniqueFilter& filter_;
   const UniqueVisitor& visit_;
 };
@@ -81,7 +98,7 @@ Status for_each_unique(TreeReader& reader, const Tree& tree, std::span<const Tre
   for (const Tree& other : kin) {
     if (other.geometry == tree.geometry) roots.push_back(other.root);
   }
-  Walk walk(reader, filter, visit);
+  Walk walk(reader, tree.geometry, filter, visit);
   return walk.descend(tree.geometry.height() - 1, 0, tree.root, roots);
 }
 

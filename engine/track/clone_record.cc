@@ -9,13 +9,14 @@ namespace {
 constexpr std::string_view kTitle = "blkrewind clone 1\n";
 constexpr std::size_t kMaxTextBytes = 512;
 
+// They would move what a terminal shows, and end the line.
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
 void add(std::string& text, std::string_view key, std::string_view value) {
   text.append(key).append("=");
   const std::size_t begin = text.size();
   text.append(value.substr(0, kMaxTextBytes));
-  std::replace_if(
-      text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(),
-      [](char c) { return c == '\n' || c == '\0'; }, ' ');
+  std::replace_if(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), is_control, ' ');
   text.append("\n");
 }
 
@@ -38,6 +39,7 @@ class Lines {
     }
     std::string value(rest_.substr(key.size() + 1, end - key.size() - 1));
     rest_.remove_prefix(end + 1);
+    if (value.size() > kMaxTextBytes || std::ranges::any_of(value, is_control)) good_ = false;
     return value;
   }
 

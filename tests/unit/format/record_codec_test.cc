@@ -52,8 +52,10 @@ TEST(RecordCodec, KeepsEveryFieldOfEveryType) {
 }
 
 TEST(RecordCodec, KeepsDefaultsAndEmptyFields) {
+  DiskRecord disk;
+  disk.id = "d-1";  // no disk is without one
   for (const JournalEntry& entry :
-       std::vector<JournalEntry>{DiskRecord{}, SnapshotRecord{}, IntentRecord{}, Counters{}}) {
+       std::vector<JournalEntry>{disk, SnapshotRecord{}, IntentRecord{}, Counters{}}) {
     const auto decoded = decode(encode(entry));
     ASSERT_TRUE(decoded) << decoded.error().to_string();
     EXPECT_TRUE(*decoded == entry);

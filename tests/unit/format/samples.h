@@ -73,7 +73,7 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
   snapshot.disk = 32;
   snapshot.id = "s-snap";
   snapshot.name = "before the upgrade";
-  snapshot.description = std::string("a\0b\nc", 5);
+  snapshot.description = "why it was taken";
   snapshot.kind = SnapshotKind::kImport;
   snapshot.state = SnapshotState::kAccomplished;
   snapshot.damaged = true;

@@ -1,0 +1,82 @@
+#include "cli/serve/secret_file.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "blkrewind/shell.h"
+
+namespace blkrewind::serve {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// The owner and the mode of the file itself, by its descriptor: no other user can put another in
+// its place meanwhile.
+Result<std::size_t> check_file(int fd, const std::string& path, const SecretFileRules& rules) {
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0) return fail(system_error(errno, "cannot look at " + path));
+  if (!S_ISREG(facts.st_mode)) {
+    return fail(Errc::kPrecondition, path + " is not a regular file", "name " + rules.kind);
+  }
+  if (facts.st_uid != 0 && facts.st_uid != ::geteuid()) {
+    return fail(Errc::kPrecondition,
+                path + " belongs to user " + std::to_string(facts.st_uid) +
+                    ", who is neither root nor the caller",
+                "make it your own: chown " + std::to_string(::geteuid()) + " " + shell_word(path));
+  }
+  if (rules.others_may_read && (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return fail(Errc::kPrecondition, path + " can be written by other users",
+                "make a new key and certificate, and run: chmod go-w " + shell_word(path));
+  }
+  if (!rules.others_may_read && (facts.st_mode & 07777U & ~0600U) != 0) {
+    return fail(Errc::kPrecondition, path + " is not for its owner alone",
+                "shut the others out: chmod 600 " + shell_word(path));
+  }
+  if (facts.st_size < 0 || static_cast<std::size_t>(facts.st_size) > rules.bytes_max) {
+    return fail(Errc::kInvalidArgument,
+                path + " is longer than " + std::to_string(rules.bytes_max) + " bytes");
+  }
+  return static_cast<std::size_t>(facts.st_size);
+}
+
+}  // namespace
+
+Secret::~Secret() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+
+Result<std::unique_ptr<Secret>> read_secret_file(const std::string& path,
+                                                 const SecretFileRules& rules) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) {
+    return fail(system_error(errno, "cannot open " + rules.what + " in " + path));
+  }
+  BLKREWIND_ASSIGN(const std::size_t size_bytes, check_file(file.get(), path, rules));
+  auto secret = std::make_unique<Secret>(size_bytes);
+  std::size_t read_bytes = 0;
+  while (read_bytes < size_bytes) {
+    const ssize_t got = ::read(file.get(), secret->data() + read_bytes, size_bytes - read_bytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(system_error(errno, "cannot read " + rules.what + " in " + path));
+    // Shorter by now: what there was is all.
+    if (got == 0) return std::make_unique<Secret>(secret->view().substr(0, read_bytes));
+    read_bytes += static_cast<std::size_t>(got);
+  }
+  return secret;
+}
+
+}  // namespace blkrewind::serve

@@ -1,0 +1,43 @@
+// A file that holds secrets: opened once, judged by its descriptor, read whole.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "blkrewind/error.h"
+
+namespace blkrewind::serve {
+
+// Bytes that are wiped when they are let go of. Never printed.
+class Secret {
+ public:
+  // As long as this, and not longer.
+  explicit Secret(std::size_t size_bytes) : bytes_(size_bytes, '\0') {}
+  explicit Secret(std::string_view text) : bytes_(text) {}
+  ~Secret();
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+
+  [[nodiscard]] std::string_view view() const { return bytes_; }
+  [[nodiscard]] char* data() { return bytes_.data(); }
+
+ private:
+  std::string bytes_;
+};
+
+struct SecretFileRules {
+  std::string what;  // "the access keys"
+  std::string kind;  // what to name instead: "a file of lines ..."
+  std::size_t bytes_max = 0;
+  bool others_may_read = false;
+};
+
+// kPrecondition when it is no regular file, belongs to a user other than root or the caller's
+// effective user, or has a mode that the rules refuse; kInvalidArgument when it is too long; kIo
+// and kNotFound from the kernel. A pipe is not waited for.
+[[nodiscard]] Result<std::unique_ptr<Secret>> read_secret_file(const std::string& path,
+                                                               const SecretFileRules& rules);
+
+}  // namespace blkrewind::serve
