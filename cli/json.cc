@@ -102,6 +102,7 @@ Json json_of(const VerifyReceipt& receipt) {
   json["chunk_count"] = receipt.chunks;
   json["verified_bytes"] = receipt.verified_bytes;
   json["damaged"] = receipt.damaged;
+  json["unreadable"] = receipt.unreadable;
   json["findings"] = receipt.findings;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   return json;

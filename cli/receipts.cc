@@ -104,6 +104,9 @@ std::string text_of(const VerifyReceipt& receipt) {
       counted(receipt.chunks, "chunk") + ": " +
       bytes_in(receipt.verified_bytes, receipt.elapsed_seconds) + "; " +
       (receipt.damaged.empty() ? "no damage" : "DAMAGED: " + printable(joined(receipt.damaged))) +
+      (receipt.unreadable.empty()
+           ? ""
+           : "; could not be read: " + printable(joined(receipt.unreadable))) +
       "\n";
   for (const std::string& finding : receipt.findings) text += "  " + printable(finding) + "\n";
   return text;

@@ -76,10 +76,13 @@ class RollbackRun {
     BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), with_undo, {}));
     if (with_undo && anchor_ != 0 && now.changed_bytes != 0) {
       BLKREWIND_TRY(writer->write_nodes(*queue));
-      BLKREWIND_ASSIGN(const bool whole, shared_is_whole(now, *writer));
-      if (!whole) {
-        // The device still has what the store has lost: keep that, and share nothing.
-        mark_damaged(rollback_.store, std::exchange(anchor_, 0));
+      auto shared = shared_is_whole(now, *writer);
+      if (!shared) return fail(std::move(shared).error());
+      if (*shared != Shared::kWhole) {
+        // The device still has what the store has lost, or cannot read now: keep that, and share
+        // nothing.
+        if (*shared == Shared::kDamaged) mark_damaged(rollback_.store, anchor_);
+        anchor_ = 0;
         shares_ = false;
         BLKREWIND_ASSIGN(writer, rollback_.store.make_writer());
         BLKREWIND_ASSIGN(now, scan(writer.get(), with_undo, {}));
@@ -96,6 +99,7 @@ class RollbackRun {
       BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback_, tree, writer.get(),
                                                             now.changed_bytes, Streaming::kVerify));
       if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
+      BLKREWIND_TRY(all_readable(rollback_.store, outcome, rollback_.geometry));
     }
     // A chunk that a tracker named may differ in one block only, and it has been read already.
     rollback_.compares = with_undo && may_trust();
@@ -131,6 +135,10 @@ class RollbackRun {
       Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);
       if (rollback_.undo) return fail(put_back(rollback_, std::move(error)));
       return unfinished(std::move(error));
+    }
+    // A store that cannot be read now damages nothing: the rollback stands, to be resumed.
+    if (auto read = all_readable(rollback_.store, *outcome, rollback_.geometry); !read) {
+      return unfinished(read.error());
     }
     rollback_.tracking->wrote(outcome->restored_bytes + outcome->zeroed_bytes);
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
@@ -217,7 +225,8 @@ class RollbackRun {
 
   // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
   // a part of the undo snapshot it must be right before the device is not any more.
-  Result<bool> shared_is_whole(const ScanOutcome& now, store::SegmentWriter& writer) {
+  enum class Shared : std::uint8_t { kWhole, kDamaged, kUnreadable };
+  Result<Shared> shared_is_whole(const ScanOutcome& now, store::SegmentWriter& writer) {
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     store::TreeReader reader(rollback_.store.files(), *queue, rollback_.store.secret(), &writer);
     store::TreeDiff diff(reader, {rollback_.geometry, now.root}, store::tree_of(rollback_.target));
@@ -238,7 +247,8 @@ class RollbackRun {
     request.means = rollback_.means;
     BLKREWIND_ASSIGN(const auto outcome,
                      restore_chunks(rollback_.store, request, rollback_.monitor));
-    return outcome.bad.empty();
+    if (!outcome.bad.empty()) return Shared::kDamaged;
+    return outcome.unreadable.empty() ? Shared::kWhole : Shared::kUnreadable;
   }
 
   void make_undo_record(const ScanOutcome& now) {

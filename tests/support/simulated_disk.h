@@ -54,8 +54,9 @@ class SimulatedDisk {
   [[nodiscard]] Outcome<Handle> open(const std::string& path, bool writable, bool direct,
                                      bool create_new, bool exclusive);
   void close(const Handle& handle);
-  // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it.
-  [[nodiscard]] int execute(const InFlight& op);
+  // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it. `missing`:
+  // how many bytes of a read lie past the end of the file.
+  [[nodiscard]] int execute(const InFlight& op, std::uint64_t* missing);
   [[nodiscard]] int truncate(const Handle& handle, std::uint64_t size_bytes);
   [[nodiscard]] Outcome<std::uint64_t> size_bytes(const Handle& handle);
   [[nodiscard]] Outcome<Extent> next_data(const Handle& handle, std::uint64_t offset);
@@ -104,7 +105,7 @@ class SimulatedDisk {
   int finish(LoggedOp op, int error);
 
   // The parts of execute().
-  [[nodiscard]] int read(const InFlight& op, Extent extent);
+  [[nodiscard]] int read(const InFlight& op, Extent extent, std::uint64_t* missing);
   [[nodiscard]] int write(const InFlight& op, Extent extent, const LoggedOp& logged);
   [[nodiscard]] int zero(const InFlight& op, const LoggedOp& logged);
   [[nodiscard]] int flush(const InFlight& op, const Fault& fault, int error);

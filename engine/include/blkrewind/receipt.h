@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "blkrewind/error.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
@@ -63,6 +64,10 @@ struct VerifyReceipt {
   std::uint64_t chunks = 0;  // distinct stored chunks read
   std::uint64_t verified_bytes = 0;
   std::vector<std::string> damaged;   // ids of damaged snapshots
+  // Ids of snapshots that could not be read in full (permissions, a failing medium, a limit of the
+  // process): no damage, and nothing is marked.
+  std::vector<std::string> unreadable;
+  std::optional<Error> unreadable_because;  // the first error of those
   std::vector<std::string> findings;  // one line each, at most 100
   double elapsed_seconds = 0;
 };
