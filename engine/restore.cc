@@ -69,11 +69,10 @@ Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geo
 
 Error unreadable_chunk_error(const store::Store& store, const rollback::BadChunk& chunk,
                              const format::Geometry& geometry) {
-  Error error = system_error(chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) +
-                                                  " cannot be read from the store (" +
-                                                  store.layout().segment(chunk.source.segment) +
-                                                  ", offset " +
-                                                  std::to_string(chunk.source.offset_bytes()) + ")");
+  Error error = system_error(
+      chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) + " cannot be read from the store (" +
+                           store.layout().segment(chunk.source.segment) + ", offset " +
+                           std::to_string(chunk.source.offset_bytes()) + ")");
   // Whatever the errno, it is the store that failed: nothing was refused, and nothing is damaged.
   error.code = Errc::kIo;
   error.extent = geometry.chunk_extent(chunk.chunk);

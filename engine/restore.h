@@ -47,7 +47,7 @@ struct RestoreOutcome {
   std::uint64_t restored_bytes = 0;  // of stored chunks: written, or verified
   std::uint64_t zeroed_bytes = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t extents = 0;  // of the device; neighbours are one
+  std::uint64_t extents = 0;            // of the device; neighbours are one
   std::vector<rollback::BadChunk> bad;  // damage
   // Chunks of the store that could not be read: they may be whole. Nothing is marked for them, and
   // the operation can be done again.

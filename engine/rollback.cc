@@ -22,7 +22,6 @@
 #include <utility>
 
 #include "base/ids.h"
-#include "missed_extents.h"
 #include "rollback_steps.h"
 #include "scan.h"
 #include "store/tree_diff.h"
@@ -30,6 +29,7 @@
 #include "track/full_scan.h"
 #include "tracked_chunks.h"
 #include "unread_rollback.h"
+#include "verify_after.h"
 
 namespace blkrewind {
 namespace {
@@ -39,8 +39,8 @@ using format::SnapshotState;
 class RollbackRun {
  public:
   // `watch`: from when on the operation is timed.
-  RollbackRun(Rollback rollback, bool paranoid, const Stopwatch& watch)
-      : rollback_(std::move(rollback)), paranoid_(paranoid), watch_(watch) {}
+  RollbackRun(Rollback rollback, const Stopwatch& watch)
+      : rollback_(std::move(rollback)), watch_(watch) {}
 
   Result<RollbackReceipt> plan_only() {
     rollback::Planner planner(rollback_.geometry, rollback_.device.file->max_request_bytes());
@@ -69,7 +69,12 @@ class RollbackRun {
       BLKREWIND_ASSIGN(UnreadRollback unread, UnreadRollback::prepare(rollback_));
       receipt_.change_source = rollback_.tracking->source()->name();
       receipt_.scan_seconds = watch_.seconds();
-      return restore(unread.planned(), [&] { return unread.stream(Streaming::kWrite); });
+      return restore(
+          unread.planned(), [&] { return unread.stream(Streaming::kWrite); },
+          [&](bool* missed) -> Status {
+            BLKREWIND_ASSIGN(TrackedChunks written, TrackedChunks::of(rollback_));
+            return verify_written(rollback_, written.source(), receipt_, missed);
+          });
     }
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
@@ -106,17 +111,25 @@ class RollbackRun {
     return restore(
         now,
         [&] { return stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite); },
+        [&](bool* missed) {
+          return verify_written(rollback_, tree, writer.get(), receipt_, missed);
+        },
         with_undo ? writer.get() : nullptr);
   }
 
  private:
-  // From the intent on. `write`: streams what differs to the device. `captured`: the segments of
-  // the undo snapshot.
+  // From the intent on. `write`: streams what differs to the device. `verify`: reads back what was
+  // written, as far as was asked for. `captured`: the segments of the undo snapshot.
   Result<RollbackReceipt> restore(const ScanOutcome& now,
                                   const std::function<Result<RestoreOutcome>()>& write,
+                                  const std::function<Status(bool* missed)>& verify,
                                   store::SegmentWriter* captured = nullptr) {
+    receipt_.scanned_bytes = now.scanned_bytes;
+    receipt_.changed_bytes = now.changed_bytes;
+    add(receipt_, now.unreadable);
+    bool missed = false;
     if (now.changed_bytes == 0) {
-      BLKREWIND_TRY(recheck());
+      BLKREWIND_TRY(verify(&missed));
       // What could be undone before still can be.
       BLKREWIND_TRY(
           finish(rollback_, rollback_.locked.disk.last_rollback, track::Collected::kDropped));
@@ -133,7 +146,7 @@ class RollbackRun {
     if (!outcome) return unfinished(outcome.error());
     if (!outcome->bad.empty()) {
       Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);
-      if (rollback_.undo) return fail(put_back(rollback_, std::move(error)));
+      if (rollback_.undo) return fail(put_back(rollback_, std::move(error), Hold::kKept));
       return unfinished(std::move(error));
     }
     // A store that cannot be read now damages nothing: the rollback stands, to be resumed.
@@ -142,23 +155,18 @@ class RollbackRun {
     }
     rollback_.tracking->wrote(outcome->restored_bytes + outcome->zeroed_bytes);
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
+    add(receipt_, *outcome);
+    const auto rechecked = verify(&missed);
+    if (!rechecked && !missed) return unfinished(rechecked.error());
     receipt_.restore_seconds = restoring.seconds();
-    const auto rechecked = recheck();
-    if (!rechecked && !missed_) return unfinished(rechecked.error());
     if (const auto done = finish(rollback_, last_rollback(), track::Collected::kDropped); !done) {
       return unfinished(done.error());
     }
     if (!rechecked) return fail(rechecked.error());
-    add(receipt_, *outcome);
     return complete(now);
   }
 
-  // What the trackers say is of the anchor, and is only of use while its tree is believed.
-  [[nodiscard]] bool may_trust() const {
-    if (rollback_.tracking->source() == nullptr || !shares_) return false;
-    const auto* anchor = rollback_.locked.state->snapshot(rollback_.locked.disk.anchor);
-    return anchor != nullptr && store::tree_of(*anchor).geometry == rollback_.geometry;
-  }
+  [[nodiscard]] bool may_trust() const { return shares_ && blkrewind::may_trust(rollback_); }
 
   Result<ScanOutcome> scan(store::SegmentWriter* writer, bool capture,
                            std::function<Status(const track::ScanResult&)> visit) {
@@ -186,6 +194,9 @@ class RollbackRun {
     request.writer = writer;
     request.capture = capture;
     request.means = rollback_.means;
+    // Such a sector differs, and writing it is what heals it.
+    request.passes_over_unreadable = true;
+    request.mark = rollback_.request_id;
     request.visit = std::move(visit);
     receipt_.change_source = request.source->name();
     const Stopwatch watch;
@@ -196,31 +207,6 @@ class RollbackRun {
       outcome->zero_bytes += rollback_.target.zero_bytes - outcome->reference_zero_bytes;
     }
     return outcome;
-  }
-
-  // Paranoid: is all of the device as the target says? Then nothing was missed.
-  Status recheck() {
-    if (!paranoid_) return {};
-    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
-    MissedExtents missed(rollback_.geometry);
-    ScanRequest request;
-    request.device = rollback_.device.file.get();
-    request.geometry = rollback_.geometry;
-    request.source = &everything;
-    request.references.push_back(store::tree_of(rollback_.target));
-    request.means = rollback_.means;
-    request.work_bytes = rollback_.geometry.device_bytes;
-    request.visit = [&](const track::ScanResult& leaf) -> Status {
-      missed.add(leaf);
-      return {};
-    };
-    BLKREWIND_ASSIGN(const ScanOutcome outcome,
-                     scan_device(rollback_.store, request, rollback_.monitor));
-    receipt_.rechecked_bytes = outcome.scanned_bytes;
-    if (outcome.changed_bytes == 0) return {};
-    missed_ = true;
-    rollback_.tracking->distrust("it had missed a change: a rollback with --paranoid found it");
-    return fail(missed.error(rollback_, receipt_.change_source));
   }
 
   // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
@@ -266,6 +252,10 @@ class RollbackRun {
         format::root_digest(rollback_.store.secret(), rollback_.geometry, now.root.digest);
     undo.stored_bytes = now.stored_bytes;
     undo.zero_bytes = now.zero_bytes;
+    if (!now.unreadable.empty()) {
+      undo.failure = now.unreadable.note();
+      undo.description += "; " + undo.failure;
+    }
     undo.kin.push_back(rollback_.target.number);
     if (anchor_ != 0) undo.kin.push_back(anchor_);
     rollback_.undo = std::move(undo);
@@ -308,14 +298,13 @@ class RollbackRun {
     fill(receipt_, rollback_);
     receipt_.scanned_bytes = scanned.scanned_bytes;
     receipt_.changed_bytes = scanned.changed_bytes;
+    add(receipt_, scanned.unreadable);
     receipt_.elapsed_seconds = watch_.seconds();
     return std::move(receipt_);
   }
 
   Rollback rollback_;
-  const bool paranoid_;
   const Stopwatch watch_;
-  bool missed_ = false;                // the recheck found something
   format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
   bool shares_ = true;
   RollbackReceipt receipt_;
@@ -346,9 +335,10 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
       Tracking tracking,
       Tracking::begin(parts_->trackers, store, locked, device.info, request.change_source,
                       request.dry_run ? track::TrackUse::kRead : track::TrackUse::kWrite));
-  RollbackRun run({store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
-                   request.request_id, target, std::nullopt, &tracking, false},
-                  request.paranoid, watch);
+  RollbackRun run(
+      {store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
+       request.request_id, target, std::nullopt, &tracking, false, request.verify_after},
+      watch);
   return request.dry_run ? run.plan_only() : run.run(request.undo);
 }
 

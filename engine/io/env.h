@@ -54,6 +54,9 @@ class File {
     (void)source, (void)extent, (void)offset;
     return false;
   }
+  // Lets the next reads come from the medium rather than from the kernel's cache, as far as the
+  // kernel can be asked for that. After a flush.
+  virtual void drop_cache() {}
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
 

@@ -34,6 +34,7 @@ class LocalFile final : public File {
   [[nodiscard]] Result<std::uint64_t> size_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
   [[nodiscard]] bool share(File& source, const Extent& extent, std::uint64_t offset) override;
+  void drop_cache() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
 
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }

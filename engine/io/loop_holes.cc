@@ -41,7 +41,14 @@ std::optional<Extent> LoopHoles::next_data(std::uint64_t offset) {
   if (!reliable_) return std::nullopt;
   const Extent none{device_bytes_, 0};
   const off_t data = ::lseek(file_.get(), static_cast<off_t>(begin_ + offset), SEEK_DATA);
-  if (data < 0) return errno == ENXIO ? std::optional(none) : std::nullopt;
+  if (data < 0) {
+    // A hole up to the end of the file; one that has been cut off holds no zeroes, and is read, for
+    // the error that it is.
+    struct stat status = {};
+    const bool hole = errno == ENXIO && ::fstat(file_.get(), &status) == 0 &&
+                      static_cast<std::uint64_t>(status.st_size) >= begin_ + device_bytes_;
+    return hole ? std::optional(none) : std::nullopt;
+  }
   const std::uint64_t first = static_cast<std::uint64_t>(data) - begin_;
   if (first >= device_bytes_) return none;
   const off_t hole = ::lseek(file_.get(), data, SEEK_HOLE);

@@ -20,9 +20,10 @@ std::optional<PlanItem> Planner::add(std::uint64_t chunk, const format::Entry& s
   const bool zero = source.is_zero();
   const std::uint64_t limit = zero ? kZeroMaxBytes : request_max_bytes_;
   std::optional<PlanItem> complete;
-  if (open_ && (open_->zero != zero || open_->device.end() != extent.offset ||
-                open_->device.length + extent.length > limit ||
-                (!zero && segments_.size() >= segments_max_ && is_another_segment(source.segment)))) {
+  if (open_ &&
+      (open_->zero != zero || open_->device.end() != extent.offset ||
+       open_->device.length + extent.length > limit ||
+       (!zero && segments_.size() >= segments_max_ && is_another_segment(source.segment)))) {
     complete = std::exchange(open_, std::nullopt);
   }
   if (!open_) {

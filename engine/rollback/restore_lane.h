@@ -1,10 +1,10 @@
 // Brings plan items to a device: read from the store, verify every digest, write. Or, without a
 // device, only reads and verifies.
 //
-// An item with a chunk that fails is not written, not even in part; its Result names the chunks, and
-// tells damage (the digest does not match, or the segment ends before the chunk) from a store that
-// cannot be read now, which says nothing about the chunk. A device that cannot be written is an
-// error of step(). Lanes and threads: as track/scan_lane.h says.
+// An item with a chunk that fails is not written, not even in part; its Result names the chunks,
+// and tells damage (the digest does not match, or the segment ends before the chunk) from a store
+// that cannot be read now, which says nothing about the chunk. A device that cannot be written is
+// an error of step(). Lanes and threads: as track/scan_lane.h says.
 #pragma once
 
 #include <cstdint>

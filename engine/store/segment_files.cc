@@ -13,7 +13,11 @@
 namespace blkrewind::store {
 
 SegmentFiles::SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header)
-    : env_(env), layout_(std::move(layout)), uuid_(header.uuid), secret_(header.secret), open_max_(open_max()) {}
+    : env_(env),
+      layout_(std::move(layout)),
+      uuid_(header.uuid),
+      secret_(header.secret),
+      open_max_(open_max()) {}
 
 std::size_t SegmentFiles::open_max() {
   constexpr std::size_t kMin = 4;
@@ -25,7 +29,8 @@ std::size_t SegmentFiles::open_max() {
 
 bool SegmentFiles::is_crowded() {
   const std::lock_guard lock(mutex_);
-  const auto idle = std::ranges::count_if(by_use_, [](const Open& o) { return o.file.use_count() == 1; });
+  const auto idle =
+      std::ranges::count_if(by_use_, [](const Open& o) { return o.file.use_count() == 1; });
   return *open_ - static_cast<std::size_t>(idle) >= open_max_;
 }
 

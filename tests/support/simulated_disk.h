@@ -54,8 +54,8 @@ class SimulatedDisk {
   [[nodiscard]] Outcome<Handle> open(const std::string& path, bool writable, bool direct,
                                      bool create_new, bool exclusive);
   void close(const Handle& handle);
-  // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it. `missing`:
-  // how many bytes of a read lie past the end of the file.
+  // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it.
+  // `missing`: how many bytes of a read lie past the end of the file.
   [[nodiscard]] int execute(const InFlight& op, std::uint64_t* missing);
   [[nodiscard]] int truncate(const Handle& handle, std::uint64_t size_bytes);
   [[nodiscard]] Outcome<std::uint64_t> size_bytes(const Handle& handle);
