@@ -110,6 +110,13 @@ TEST_F(Claims, ACutFileIsNoZeroes) {
   }
 }
 
+TEST_F(Claims, ADeviceWithoutItsMediumIsNoEmptySnapshot) {
+  bench_.env().set_size(kDevice, 0);
+  EXPECT_TRUE(failed(bench_.snapshot(), Errc::kPrecondition));
+  EXPECT_TRUE(failed(bench_.rollback(target_), Errc::kPrecondition));
+  EXPECT_EQ(bench_.view().snapshots.size(), 1U);
+}
+
 TEST_F(Claims, AFileThatIsCutWhileItIsRolledBackIsNoSuccess) {
   for (const bool undo : {true, false}) {
     bench_.env().set_size(kDevice, kChunks * kChunk);
