@@ -103,6 +103,7 @@ Json json_of(const RollbackReceipt& receipt) {
   json["kept_snapshot_id"] =
       receipt.kept_snapshot_id ? Json(*receipt.kept_snapshot_id) : Json(nullptr);
   json["kept_bytes"] = receipt.kept_bytes;
+  json["ended_interrupted"] = receipt.ended_interrupted;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   json["scan_seconds"] = receipt.scan_seconds;
   json["restore_seconds"] = receipt.restore_seconds;

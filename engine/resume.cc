@@ -66,6 +66,7 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
           : format::LastRollback{intent.request_id, intent.target, intent.undo, now_seconds()};
   // All of the device has been looked at, or all that the tracker had collected.
   BLKREWIND_TRY(finish(rollback, last, track::Collected::kDropped));
+  done->ended_interrupted = true;
   if (backwards) done->undo_snapshot_id.reset();
   return done;
 }

@@ -1,13 +1,17 @@
 #include "rollback_steps.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
+#include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "blkrewind/shell.h"
 #include "plan_source.h"
 #include "scan.h"
+#include "store/tree_cursor.h"
 #include "store/tree_reader.h"
 #include "track/full_scan.h"
 #include "tracked_chunks.h"
@@ -151,7 +155,10 @@ class Look {
       done = scan(true, false);
     }
     if (!done) return done;
-    if (keeps && now_.foreign_bytes != 0) return keep();
+    if (keeps && now_.foreign_bytes != 0) {
+      BLKREWIND_ASSIGN(const bool ours, all_half_written());
+      if (!ours) return keep();
+    }
     return writer_->write_nodes(*queue_);
   }
 
@@ -186,11 +193,66 @@ class Look {
       request.source = &tracked->source();
       BLKREWIND_ASSIGN(request.work_bytes, tracked->work_bytes());
     }
+    foreign_.clear();
+    std::optional<store::TreeCursor> other;
+    if (request.references.size() == 2) other.emplace(*reader_, request.references[1]);
+    request.visit = [&](const track::ScanResult& leaf) -> Status {
+      if (!other || leaf.foreign_bytes == 0 || foreign_.size() > kForeignMax) return {};
+      BLKREWIND_ASSIGN(const format::Entries* entries, other->leaf(leaf.leaf));
+      for (std::uint64_t i = 0; i < format::kFanout; ++i) {
+        const format::Entry beside = entries != nullptr ? (*entries)[i] : format::Entry{};
+        const Digest& now = leaf.entries[i].digest;
+        if (now == leaf.reference[i].digest || now == beside.digest) continue;
+        foreign_.push_back({leaf.leaf * format::kFanout + i, leaf.reference[i], beside});
+      }
+      return {};
+    };
     source_name_ = request.source->name();
     BLKREWIND_ASSIGN(now_, scan_device(rollback_.store, request, rollback_.monitor));
     // What was not looked at is as in the target.
     if (tracked) now_.zero_bytes += rollback_.target.zero_bytes - now_.reference_zero_bytes;
     return {};
+  }
+
+  // A chunk that equals neither end.
+  struct Foreign {
+    std::uint64_t chunk = 0;
+    format::Entry target;
+    format::Entry other;
+  };
+  static constexpr std::size_t kForeignMax = 4096;
+
+  // Whether each of them is what the interrupted rollback itself left half written: every sector is
+  // that of one end or of the other. What cannot be read is not.
+  Result<bool> all_half_written() {
+    if (foreign_.empty() || foreign_.size() > kForeignMax || !now_.unreadable.empty()) return false;
+    const std::size_t room = align_up(rollback_.geometry.chunk_bytes, format::kBlockBytes);
+    AlignedBuffer now(room);
+    AlignedBuffer target(room);
+    AlignedBuffer other(room);
+    constexpr std::size_t kSectorBytes = 512;
+    for (const Foreign& chunk : foreign_) {
+      const Extent extent = rollback_.geometry.chunk_extent(chunk.chunk);
+      if (!io::read_now(*queue_, *rollback_.device.file, extent, now.data())) return false;
+      if (!read_stored(chunk.target, target) || !read_stored(chunk.other, other)) return false;
+      for (std::size_t at = 0; at < extent.length; at += kSectorBytes) {
+        const std::size_t length = std::min<std::size_t>(kSectorBytes, extent.length - at);
+        if (std::memcmp(now.data() + at, target.data() + at, length) != 0 &&
+            std::memcmp(now.data() + at, other.data() + at, length) != 0) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  bool read_stored(const format::Entry& entry, AlignedBuffer& into) {
+    std::memset(into.data(), 0, into.size());
+    if (entry.is_zero()) return true;
+    const std::uint64_t length = align_up(entry.length_bytes, format::kBlockBytes);
+    if (entry.state != format::EntryState::kStored || length > into.size()) return false;
+    const auto file = rollback_.store.files().get(entry.segment, *queue_);
+    return file && io::read_now(*queue_, **file, {entry.offset_bytes(), length}, into.data());
   }
 
   Status keep() {
@@ -233,6 +295,7 @@ class Look {
   std::unique_ptr<store::SegmentWriter> writer_;
   const char* source_name_ = "";
   ScanOutcome now_;
+  std::vector<Foreign> foreign_;
   std::optional<format::SnapshotRecord> kept_;
 };
 

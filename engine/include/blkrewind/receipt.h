@@ -52,6 +52,7 @@ struct RollbackReceipt {
   // Of the target, an undo snapshot: bytes that could not be read when it was taken. The device
   // holds marks there that say so.
   std::uint64_t marked_bytes = 0;
+  bool ended_interrupted = false;  // it ended a rollback that had been interrupted
   // Of a resume, and of an undo of an interrupted rollback: what was written to the device
   // meanwhile was kept in this snapshot before it was overwritten.
   std::optional<std::string> kept_snapshot_id;

@@ -75,6 +75,23 @@ TEST_F(Claims, WithNothingWrittenMeanwhileNothingMoreIsKept) {
   EXPECT_EQ(bench_.view().snapshots.size(), 2U);
 }
 
+// What the power left half written of the rollback's own is no other program's.
+TEST_F(Claims, AChunkThatIsHalfWrittenIsTheRollbacksOwn) {
+  for (const bool backwards : {false, true}) {
+    bench_.write(0, now_);
+    interrupt();
+    // The first half as it was then, the second as it is now.
+    const auto begin = then_.begin() + 150 * kChunk;
+    bench_.write(150 * kChunk, Bytes(begin, begin + kChunk / 2));
+    const auto rest = now_.begin() + 150 * kChunk + kChunk / 2;
+    bench_.write(150 * kChunk + kChunk / 2, Bytes(rest, rest + kChunk / 2));
+    const auto done = bench_.resume(backwards);
+    ASSERT_TRUE(ok(done));
+    EXPECT_FALSE(done->kept_snapshot_id.has_value());
+    EXPECT_TRUE(same(bench_.device(), backwards ? now_ : then_));
+  }
+}
+
 // A tracker proves where nothing was written, so only the rest is read.
 TEST_F(Claims, ATrackerSparesTheResumeTheScan) {
   bench_.write(0, then_);
