@@ -86,7 +86,6 @@ void SimulatedEnv::rot_bit(const std::string& path, std::uint64_t offset, unsign
 }
 
 void SimulatedEnv::break_sectors(const std::string& path, Extent extent, int error) {
-  constexpr std::uint64_t kSectorBytes = 512;
   disk_->with([&](auto& inside) {
     auto& unreadable = inside.state.at(must_find(inside.state, path)).unreadable;
     for (std::uint64_t at = extent.offset; at < extent.end(); at += kSectorBytes) {
