@@ -154,7 +154,7 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
 }
 
 Status check_same_size(io::File& file, std::uint64_t size_bytes) {
-  BLKREWIND_ASSIGN(const std::uint64_t now, file.size_bytes());
+  BLKREWIND_ASSIGN(const std::uint64_t now, file.end_bytes());
   if (now < size_bytes) return fail(io::ended_error(file, now));
   if (now == size_bytes) return {};
   return fail(Errc::kIo,

@@ -42,6 +42,8 @@ class File {
   [[nodiscard]] virtual std::uint32_t max_request_bytes() const = 0;
   // Asks the kernel now.
   [[nodiscard]] virtual Result<std::uint64_t> size_bytes() = 0;
+  // Where its bytes end: the size, but of a loop device whose file was cut below it less than that.
+  [[nodiscard]] virtual Result<std::uint64_t> end_bytes() { return size_bytes(); }
   // The first data range at or after `offset` (SEEK_DATA, then SEEK_HOLE): what lies before it
   // reads as zeroes. Empty extent at end of file. A loop device that was opened exclusively knows
   // the holes of the file below it; another block device, or a file system without holes, answers

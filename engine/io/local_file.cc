@@ -177,6 +177,11 @@ Result<std::uint64_t> LocalFile::size_bytes() {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+Result<std::uint64_t> LocalFile::end_bytes() {
+  BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
+  return loop_holes_ == nullptr ? size : std::min(size, loop_holes_->end_bytes());
+}
+
 Result<Extent> LocalFile::next_data(std::uint64_t offset) {
   BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
   if (offset >= size) return Extent{size, 0};

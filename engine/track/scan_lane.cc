@@ -142,6 +142,13 @@ Status ScanLane::handle(const io::Completion& completion) {
           io::ended_error(*settings_.device, transfer.extent.end() - completion.missing_bytes));
     }
     if (io::means_bad_sector(completion.error)) {
+      // What a loop device has lost below it is no sector to be healed.
+      BLKREWIND_ASSIGN(const std::uint64_t end, settings_.device->end_bytes());
+      if (end < transfer.extent.end()) {
+        Error error = io::ended_error(*settings_.device, end);
+        error.sys_errno = completion.error;
+        return fail(std::move(error).at(transfer.extent));
+      }
       transfer.salvaging = true;
       transfer.job->result.unreadable_errno = completion.error;
       salvage(

@@ -107,24 +107,22 @@ TEST_F(Claims, ATrackerSparesTheResumeTheScan) {
 }
 
 TEST_F(Claims, ACutFileIsNoZeroes) {
-  bench_.env().set_size(kDevice, kChunks * kChunk);
-  for (const bool during : {false, true}) {
-    bench_.write(0, now_);
-    bool cut = false;
-    const Monitor monitor{[&](const Progress&) {
-                            if (std::exchange(cut, true) || !during) return;
-                            bench_.env().set_size(kDevice, 140 * kChunk);
-                          },
-                          nullptr};
-    const auto receipt = bench_.snapshot(monitor);
-    if (!during) {
-      EXPECT_TRUE(ok(receipt));
-      continue;
-    }
-    ASSERT_TRUE(failed(receipt, Errc::kIo));
-    EXPECT_THAT(receipt.error().message, HasSubstr("ends at " + std::to_string(140 * kChunk)));
-    EXPECT_THAT(receipt.error().hint, HasSubstr("cut"));
-  }
+  const auto announced = bench_.operations().announce_snapshot(bench_.disk(), kDevice, {});
+  ASSERT_TRUE(ok(announced));
+  bench_.env().set_size(kDevice, 140 * kChunk);
+  const auto receipt = (*announced)->make({});
+  ASSERT_TRUE(failed(receipt, Errc::kIo));
+  EXPECT_THAT(receipt.error().message, HasSubstr("ends at " + std::to_string(140 * kChunk)));
+  EXPECT_THAT(receipt.error().hint, HasSubstr("cut"));
+}
+
+TEST_F(Claims, AFileThatGrowsWhileItIsReadIsNoSnapshotOfIt) {
+  const auto announced = bench_.operations().announce_snapshot(bench_.disk(), kDevice, {});
+  ASSERT_TRUE(ok(announced));
+  bench_.env().set_size(kDevice, (kChunks + 1) * kChunk);
+  const auto receipt = (*announced)->make({});
+  ASSERT_TRUE(failed(receipt, Errc::kIo));
+  EXPECT_THAT(receipt.error().message, HasSubstr("longer"));
 }
 
 TEST_F(Claims, ADeviceWithoutItsMediumIsNoEmptySnapshot) {
