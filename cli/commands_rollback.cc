@@ -2,6 +2,7 @@
 #include "cli/change_source.h"
 #include "cli/commands.h"
 #include "cli/receipts.h"
+#include "cli/verify_after.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -18,6 +19,7 @@ struct RollbackArguments {
   bool dry_run = false;
   bool no_undo = false;
   std::string change_source = "auto";
+  std::string verify_after;
   bool paranoid = false;
 };
 
@@ -28,6 +30,7 @@ Status run_rollback(Session& session, const RollbackArguments& arguments) {
                                    {.dry_run = arguments.dry_run,
                                     .undo = !arguments.no_undo,
                                     .change_source = change_source_of(arguments.change_source),
+                                    .verify_after = verify_after_of(arguments.verify_after),
                                     .paranoid = arguments.paranoid},
                                    session.monitor()));
   return report_rollback(session, receipt, RollbackVerb::kRollback, arguments.target,
@@ -36,18 +39,22 @@ Status run_rollback(Session& session, const RollbackArguments& arguments) {
 
 struct TargetArguments {
   std::string target;
+  std::string verify_after;
 };
 
 Status run_undo(Session& session, const TargetArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  BLKREWIND_ASSIGN(const RollbackReceipt receipt, engine.undo(arguments.target, session.monitor()));
+  BLKREWIND_ASSIGN(
+      const RollbackReceipt receipt,
+      engine.undo(arguments.target, session.monitor(), verify_after_of(arguments.verify_after)));
   return report_rollback(session, receipt, RollbackVerb::kUndo, arguments.target);
 }
 
 Status run_resume(Session& session, const TargetArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  BLKREWIND_ASSIGN(const RollbackReceipt receipt,
-                   engine.resume(arguments.target, session.monitor()));
+  BLKREWIND_ASSIGN(
+      const RollbackReceipt receipt,
+      engine.resume(arguments.target, session.monitor(), verify_after_of(arguments.verify_after)));
   return report_rollback(session, receipt, RollbackVerb::kResume, arguments.target);
 }
 
@@ -67,7 +74,9 @@ void add_rollback_commands(CLI::App& app, Command& chosen) {
                       "Do not keep what is overwritten: it cannot be taken back");
     add_change_source(*command, arguments->change_source);
     command->add_flag("--paranoid", arguments->paranoid,
-                      "Read the whole device afterwards, and fail if anything was missed");
+                      "Read the whole device afterwards, and fail if anything was missed: "
+                      "--verify-after all");
+    add_verify_after(*command, arguments->verify_after);
   }
   {
     auto [command, arguments] = add_command<TargetArguments>(
@@ -75,12 +84,14 @@ void add_rollback_commands(CLI::App& app, Command& chosen) {
         "undo /dev/loop0", run_undo);
     command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
         ->required();
+    add_verify_after(*command, arguments->verify_after);
   }
   {
     auto [command, arguments] = add_command<TargetArguments>(
         app, chosen, "resume", "Finish an interrupted rollback", "resume /dev/loop0", run_resume);
     command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
         ->required();
+    add_verify_after(*command, arguments->verify_after);
   }
 }
 

@@ -15,12 +15,20 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const VerifyReceipt receipt,
                    engine.verify(arguments.snapshots, session.monitor()));
-  const bool damaged = !receipt.damaged.empty() || !receipt.findings.empty();
+  const bool unreadable = receipt.unreadable_because.has_value();
+  const bool damaged = !receipt.damaged.empty() || (!unreadable && !receipt.findings.empty());
   const Json json = json_of(receipt);
   const std::string text = text_of(receipt);
   // Findings are what was asked for; -q leaves out only the good news.
-  BLKREWIND_TRY(damaged ? session.answer(json, text) : session.receipt(json, text));
-  if (!damaged) return {};
+  BLKREWIND_TRY(damaged || unreadable ? session.answer(json, text) : session.receipt(json, text));
+  if (!damaged && !unreadable) return {};
+  if (!damaged) {
+    Error error = *receipt.unreadable_because;
+    error.message = std::to_string(receipt.unreadable.size()) + " of " +
+                    counted(receipt.snapshots, "snapshot") + " in " + session.store() +
+                    " could not be read in full: " + error.message;
+    return fail(std::move(error));
+  }
   return fail(
       Errc::kIntegrity,
       "damage was found in " + std::to_string(receipt.damaged.size()) + " of " +

@@ -55,6 +55,12 @@ Json json_of(const Extent& extent) {
   return json;
 }
 
+Json json_of(const std::vector<Extent>& extents) {
+  Json list = Json::array();
+  for (const Extent& extent : extents) list.push_back(json_of(extent));
+  return list;
+}
+
 Json json_of(const SnapshotReceipt& receipt) {
   Json json;
   json["snapshot_id"] = receipt.snapshot_id;
@@ -88,7 +94,16 @@ Json json_of(const RollbackReceipt& receipt) {
   json["zeroed_bytes"] = receipt.zeroed_bytes;
   json["undo_stored_bytes"] = receipt.undo_stored_bytes;
   json["extent_count"] = receipt.extents;
+  json["verified_after"] = receipt.verified_after;
+  json["read_back_bytes"] = receipt.read_back_bytes;
   if (receipt.rechecked_bytes) json["rechecked_bytes"] = *receipt.rechecked_bytes;
+  json["unreadable_bytes"] = receipt.unreadable_bytes;
+  json["unreadable"] = json_of(receipt.unreadable);
+  json["marked_bytes"] = receipt.marked_bytes;
+  json["kept_snapshot_id"] =
+      receipt.kept_snapshot_id ? Json(*receipt.kept_snapshot_id) : Json(nullptr);
+  json["kept_bytes"] = receipt.kept_bytes;
+  json["ended_interrupted"] = receipt.ended_interrupted;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   json["scan_seconds"] = receipt.scan_seconds;
   json["restore_seconds"] = receipt.restore_seconds;
@@ -107,6 +122,7 @@ Json json_of(const VerifyReceipt& receipt) {
   json["chunk_count"] = receipt.chunks;
   json["verified_bytes"] = receipt.verified_bytes;
   json["damaged"] = receipt.damaged;
+  json["unreadable"] = receipt.unreadable;
   json["findings"] = receipt.findings;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   return json;
@@ -149,6 +165,8 @@ Json json_of(const DiffReceipt& receipt) {
   json["scanned_bytes"] = receipt.scanned_bytes;
   json["changed_bytes"] = receipt.changed_bytes;
   json["extent_count"] = receipt.extents;
+  json["unreadable_bytes"] = receipt.unreadable_bytes;
+  json["unreadable"] = json_of(receipt.unreadable);
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   return json;
 }

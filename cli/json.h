@@ -20,6 +20,7 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] std::string dump(const Json& json);
 
 [[nodiscard]] Json json_of(const Extent& extent);
+[[nodiscard]] Json json_of(const std::vector<Extent>& extents);
 [[nodiscard]] Json json_of(const SnapshotReceipt& receipt);
 [[nodiscard]] Json json_of(const RollbackReceipt& receipt);
 [[nodiscard]] Json json_of(const VerifyReceipt& receipt);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <cerrno>
+#include <new>
 
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -195,6 +197,8 @@ int run_program(std::vector<std::string> arguments, std::FILE* out, std::FILE* e
   Error error;
   try {
     return run(std::move(arguments), wants_json, out, err);
+  } catch (const std::bad_alloc&) {
+    error = system_error(ENOMEM, "out of memory");
   } catch (const std::exception& exception) {
     error.message = exception.what();
   } catch (...) {

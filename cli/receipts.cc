@@ -33,6 +33,12 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+std::string joined_extents(const std::vector<Extent>& extents) {
+  std::string text;
+  for (const Extent& extent : extents) text += " " + to_string(extent);
+  return text;
+}
+
 }  // namespace
 
 std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
@@ -75,9 +81,27 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   facts.add("by", source_of(receipt.change_source));
   if (receipt.rechecked_bytes) {
     facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", nothing had been missed");
+  } else if (receipt.verified_after == "written" && receipt.read_back_bytes != 0) {
+    facts.add("read back", format_bytes(receipt.read_back_bytes) + ", as it was written");
+  }
+  if (receipt.unreadable_bytes != 0) {
+    facts.add("UNREADABLE", format_bytes(receipt.unreadable_bytes) + " of the device" +
+                                (receipt.dry_run ? "" : " before this; written anew") + ":" +
+                                joined_extents(receipt.unreadable));
+    if (receipt.undo_snapshot_id) facts.add("kept of it", "a mark, which undo brings back");
+  }
+  if (receipt.marked_bytes != 0) {
+    facts.add("MARKED", format_bytes(receipt.marked_bytes) + " could not be read when " +
+                            receipt.snapshot_id +
+                            " was taken: the device holds a mark there, no content");
+  }
+  if (receipt.kept_snapshot_id) {
+    facts.add("found", format_bytes(receipt.kept_bytes) +
+                           " that the interrupted rollback had not left there, kept as " +
+                           *receipt.kept_snapshot_id);
   }
   if (!receipt.dry_run) {
-    facts.add("digest", receipt.root_digest);
+    facts.add(receipt.verified_after == "none" ? "expected digest" : "digest", receipt.root_digest);
     facts.add("request", receipt.request_id);
     if (receipt.undo_snapshot_id) {
       facts.add("kept",
@@ -102,6 +126,10 @@ std::string text_of(const DiffReceipt& receipt) {
   if (receipt.scanned_bytes != 0) {
     text += "; scanned " + bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds);
   }
+  if (receipt.unreadable_bytes != 0) {
+    text += "; " + format_bytes(receipt.unreadable_bytes) + " could not be read and count as " +
+            "differing:" + joined_extents(receipt.unreadable);
+  }
   return text + "\n";
 }
 
@@ -111,6 +139,9 @@ std::string text_of(const VerifyReceipt& receipt) {
       counted(receipt.chunks, "chunk") + ": " +
       bytes_in(receipt.verified_bytes, receipt.elapsed_seconds) + "; " +
       (receipt.damaged.empty() ? "no damage" : "DAMAGED: " + printable(joined(receipt.damaged))) +
+      (receipt.unreadable.empty()
+           ? ""
+           : "; could not be read: " + printable(joined(receipt.unreadable))) +
       "\n";
   for (const std::string& finding : receipt.findings) text += "  " + printable(finding) + "\n";
   return text;

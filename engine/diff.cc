@@ -66,6 +66,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   request.references = {tree};
   request.means = parts_->means;
   request.work_bytes = tree.geometry.device_bytes;
+  request.passes_over_unreadable = true;
   request.visit = [&](const track::ScanResult& leaf) -> Status {
     for (std::uint64_t i = 0; i < format::kFanout; ++i) {
       if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
@@ -78,6 +79,8 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   receipt.to = record.id;
   receipt.device_bytes = tree.geometry.device_bytes;
   receipt.scanned_bytes = outcome.scanned_bytes;
+  receipt.unreadable_bytes = outcome.unreadable.bytes();
+  receipt.unreadable = outcome.unreadable.named();
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
 }

@@ -62,7 +62,11 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
     BLKREWIND_ASSIGN(const auto file, store.files().get(chunk->to.segment, *queue));
     const Extent stored{chunk->to.offset_bytes(),
                         align_up(chunk->to.length_bytes, format::kBlockBytes)};
-    BLKREWIND_TRY(io::read_now(*queue, *file, stored, buffer.data()));
+    BLKREWIND_ASSIGN(const std::uint64_t there,
+                     io::read_there_now(*queue, *file, stored, buffer.data()));
+    if (there < stored.length) {
+      return fail(bad_chunk_error({chunk->chunk, chunk->to, 0, true}, tree.geometry));
+    }
     if (digest_of(store.secret(), buffer.span().first(extent.length), DigestDomain::kChunk, 0,
                   chunk->chunk) != chunk->to.digest) {
       return fail(bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
@@ -90,6 +94,7 @@ Status fill_file(store::Store& store, const store::Tree& tree, io::File& file, c
   request.means = means;
   BLKREWIND_ASSIGN(const RestoreOutcome outcome, restore_chunks(store, request, monitor));
   if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), tree.geometry));
+  BLKREWIND_TRY(all_readable(store, outcome, tree.geometry));
   receipt.written_bytes = outcome.restored_bytes;
   return io::flush_now(*queue, file);
 }

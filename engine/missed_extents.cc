@@ -18,12 +18,7 @@ void MissedExtents::add(const track::ScanResult& leaf) {
   }
 }
 
-Error MissedExtents::error(const Rollback& rollback, const std::string& source) const {
-  Error error;
-  error.code = Errc::kIntegrity;
-  error.message = "after the rollback by " + source + ", " + std::to_string(bytes_) + " bytes of " +
-                  rollback.device.info.path + " are not what snapshot " + rollback.target.id +
-                  " holds";
+void MissedExtents::name_extents(Error& error) const {
   if (extents_ == 1) {
     error.extent = named_.front();  // printed after the message
   } else {
@@ -33,6 +28,25 @@ Error MissedExtents::error(const Rollback& rollback, const std::string& source) 
   if (extents_ > named_.size()) {
     error.message += " and " + std::to_string(extents_ - named_.size()) + " extents more";
   }
+}
+
+Error MissedExtents::lost_error(const Rollback& rollback) const {
+  Error error;
+  error.code = Errc::kIo;
+  error.message = std::to_string(bytes_) + " bytes were written to " + rollback.device.info.path +
+                  " and flushed, and read back otherwise: the device, or what lies below it, lost "
+                  "them";
+  name_extents(error);
+  return error;
+}
+
+Error MissedExtents::error(const Rollback& rollback, const std::string& source) const {
+  Error error;
+  error.code = Errc::kIntegrity;
+  error.message = "after the rollback by " + source + ", " + std::to_string(bytes_) + " bytes of " +
+                  rollback.device.info.path + " are not what snapshot " + rollback.target.id +
+                  " holds";
+  name_extents(error);
   const std::string path = shell_word(rollback.locked.disk.path);
   error.hint = "roll back once more and read everything: blkrewind rollback " + path + " " +
                rollback.target.id +

@@ -1,4 +1,4 @@
-// What a change source had missed, for the error that says so.
+// What is not as it should be after a rollback, for the error that says so.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,14 @@ class MissedExtents {
 
   // Leaves in order.
   void add(const track::ScanResult& leaf);
+  // It was never looked at: the change source had missed it.
   [[nodiscard]] Error error(const Rollback& rollback, const std::string& source) const;
+  // It was written, flushed, and reads back otherwise: the device lost it.
+  [[nodiscard]] Error lost_error(const Rollback& rollback) const;
 
  private:
+  void name_extents(Error& error) const;
+
   static constexpr std::size_t kNamedMax = 16;
 
   const format::Geometry geometry_;

@@ -51,7 +51,7 @@ struct RollbackRequest {
   bool undo = true;
   bool dry_run = false;
   ChangeSource change_source = ChangeSource::kAuto;
-  bool paranoid = false;
+  VerifyAfter verify_after = VerifyAfter::kAuto;
 };
 
 // A snapshot that stands in the journal as progressing, with its disk locked and its device open,
@@ -139,7 +139,8 @@ class Operations {
   // An interrupted rollback: forward to its target, or (`backwards`) to the state before it.
   [[nodiscard]] Result<RollbackReceipt> resume(format::DiskNumber disk, const std::string& path,
                                                bool backwards, const Monitor& monitor,
-                                               std::shared_ptr<io::Lock> held = nullptr);
+                                               std::shared_ptr<io::Lock> held = nullptr,
+                                               VerifyAfter verify_after = VerifyAfter::kAuto);
 
   [[nodiscard]] Result<VerifyReceipt> verify(const std::vector<format::SnapshotNumber>& snapshots,
                                              const Monitor& monitor);

@@ -1,5 +1,7 @@
 #include "restore.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,8 +23,8 @@ using rollback::RestoreTask;
 // The plan of a chunk stream, item by item: never more than one in memory.
 class Plan {
  public:
-  Plan(const RestoreRequest& request, std::uint64_t request_max_bytes)
-      : stream_(request.chunks), planner_(request.geometry, request_max_bytes) {}
+  Plan(const RestoreRequest& request, std::uint64_t request_max_bytes, std::size_t segments_max)
+      : stream_(request.chunks), planner_(request.geometry, request_max_bytes, segments_max) {}
 
   Result<std::optional<PlanItem>> next() {
     while (!ended_) {
@@ -57,13 +59,33 @@ ChunkStream difference_stream(store::TreeReader& reader, const store::Tree& from
 Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geometry) {
   Error error;
   error.code = Errc::kIntegrity;
-  error.sys_errno = bad.sys_errno;
   error.extent = geometry.chunk_extent(bad.chunk);
   error.message = "chunk " + std::to_string(bad.chunk) + " is corrupt in the store (segment " +
                   std::to_string(bad.source.segment) + ", offset " +
                   std::to_string(bad.source.offset_bytes()) +
-                  "): " + (bad.sys_errno != 0 ? "it cannot be read" : "its digest does not match");
+                  "): " + (bad.missing ? "it is missing" : "its digest does not match");
   return error;
+}
+
+Error unreadable_chunk_error(const store::Store& store, const rollback::BadChunk& chunk,
+                             const format::Geometry& geometry) {
+  Error error = system_error(
+      chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) + " cannot be read from the store (" +
+                           store.layout().segment(chunk.source.segment) + ", offset " +
+                           std::to_string(chunk.source.offset_bytes()) + ")");
+  // Whatever the errno, it is the store that failed: nothing was refused, and nothing is damaged.
+  error.code = Errc::kIo;
+  error.extent = geometry.chunk_extent(chunk.chunk);
+  if (error.hint.empty()) {
+    error.hint = "look for the cause in the kernel log (dmesg); nothing was marked as damaged";
+  }
+  return error;
+}
+
+Status all_readable(const store::Store& store, const RestoreOutcome& outcome,
+                    const format::Geometry& geometry) {
+  if (outcome.unreadable.empty()) return {};
+  return fail(unreadable_chunk_error(store, outcome.unreadable.front(), geometry));
 }
 
 Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest& request,
@@ -91,14 +113,31 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
   };
   io::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
-  Plan plan(request, request_max);
+  // Several items at once share what may be open.
+  Plan plan(request, request_max, store::SegmentFiles::open_max() / 4);
   Meter meter(monitor, request.phase, request.work_bytes);
   RestoreOutcome outcome;
 
   bool exhausted = false;
   std::uint64_t planned_to = 0;
+  const auto note = [&](const rollback::BadChunk& chunk) {
+    (chunk.is_damage() ? outcome.bad : outcome.unreadable).push_back(chunk);
+    if (outcome.failed() > request.bad_max) exhausted = true;
+  };
+  const auto take = [&]() -> Status {
+    BLKREWIND_ASSIGN(const RestoreResult result, crew.pop());
+    if (result.bad.empty()) {
+      (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
+    }
+    for (const rollback::BadChunk& chunk : result.bad) note(chunk);
+    outcome.chunks += result.chunks;
+    return meter.advance(result.device.length);
+  };
+  const auto meets_limit = [](const auto& file) {
+    return !file && (file.error().sys_errno == EMFILE || file.error().sys_errno == ENFILE);
+  };
   while (true) {
-    while (!exhausted && crew.has_room()) {
+    while (!exhausted && crew.has_room() && (crew.empty() || !store.files().is_crowded())) {
       BLKREWIND_ASSIGN(auto item, plan.next());
       if (!item) {
         exhausted = true;
@@ -107,36 +146,35 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       if (outcome.extents == 0 || item->device.offset != planned_to) ++outcome.extents;
       planned_to = item->device.end();
       RestoreTask task;
-      bool missing = false;
-      for (const rollback::PlannedChunk& chunk : item->chunks) {
+      bool whole = true;
+      std::vector<rollback::PlannedChunk> planned = std::exchange(item->chunks, {});
+      for (rollback::PlannedChunk& chunk : planned) {
         auto file = store.files().get(chunk.source.segment, *queue);
+        while (meets_limit(file) && !crew.empty()) {
+          // What is under way holds files open.
+          BLKREWIND_TRY(take());
+          file = store.files().get(chunk.source.segment, *queue);
+        }
         if (!file) {
-          // A segment that is gone, or whose header is not its own, cannot vouch for its chunks.
-          outcome.bad.push_back({chunk.chunk, chunk.source, file.error().sys_errno});
-          missing = true;
-          break;
+          // One that is gone, or whose header is not its own, cannot vouch for its chunks.
+          const bool damage = file.error().code == Errc::kIntegrity;
+          const int sys_errno = file.error().sys_errno != 0 ? file.error().sys_errno : EIO;
+          note({chunk.chunk, chunk.source, damage ? 0 : sys_errno, damage});
+          whole = false;
+          continue;
         }
         task.files.push_back(std::move(*file));
+        item->chunks.push_back(chunk);
       }
-      if (missing) {
-        if (outcome.bad.size() > request.bad_max) exhausted = true;
-        continue;
-      }
+      // An item is written whole or not at all; what is only verified is verified chunk by chunk.
+      if (!whole && (request.device != nullptr || item->chunks.empty())) continue;
       task.item = std::move(*item);
       BLKREWIND_TRY(crew.push(std::move(task)));
     }
     if (crew.empty()) break;
-    BLKREWIND_ASSIGN(RestoreResult result, crew.pop());
-    if (!result.bad.empty()) {
-      outcome.bad.insert(outcome.bad.end(), result.bad.begin(), result.bad.end());
-      if (outcome.bad.size() > request.bad_max) exhausted = true;
-    } else {
-      (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
-    }
-    outcome.chunks += result.chunks;
-    BLKREWIND_TRY(meter.advance(result.device.length));
+    BLKREWIND_TRY(take());
   }
-  if (outcome.bad.empty()) meter.finish();
+  if (outcome.failed() == 0) meter.finish();
   return outcome;
 }
 

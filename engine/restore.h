@@ -31,7 +31,8 @@ struct RestoreRequest {
   const char* phase = "restore";
   std::uint64_t work_bytes = 0;  // what will be moved, for progress and the number of lanes
   Means means;
-  // Goes on after a bad chunk, up to this many; 0 stops at the first.
+  // Goes on after a bad chunk, or one that cannot be read, up to this many of them; 0 stops at the
+  // first.
   std::size_t bad_max = 0;
   // Not 0: only blocks of this size that differ from what stands on the device are written.
   std::uint32_t compare_block_bytes = 0;
@@ -46,12 +47,17 @@ struct RestoreOutcome {
   std::uint64_t restored_bytes = 0;  // of stored chunks: written, or verified
   std::uint64_t zeroed_bytes = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t extents = 0;  // of the device; neighbours are one
-  std::vector<rollback::BadChunk> bad;
+  std::uint64_t extents = 0;            // of the device; neighbours are one
+  std::vector<rollback::BadChunk> bad;  // damage
+  // Chunks of the store that could not be read: they may be whole. Nothing is marked for them, and
+  // the operation can be done again.
+  std::vector<rollback::BadChunk> unreadable;
+
+  [[nodiscard]] std::size_t failed() const { return bad.size() + unreadable.size(); }
 };
 
-// Errors are those of the device, of tree nodes, or kCancelled; bad chunks are in the outcome. Does
-// not flush.
+// Errors are those of the device, of tree nodes, or kCancelled; chunks that are bad or cannot be
+// read are in the outcome. Does not flush.
 [[nodiscard]] Result<RestoreOutcome> restore_chunks(store::Store& store,
                                                     const RestoreRequest& request,
                                                     const Monitor& monitor);
@@ -63,5 +69,12 @@ struct RestoreOutcome {
 // The error that names a bad chunk, the device's extent and the place in the store.
 [[nodiscard]] Error bad_chunk_error(const rollback::BadChunk& bad,
                                     const format::Geometry& geometry);
+// The same of one that could not be read: kIo, with the errno and the path of its segment.
+[[nodiscard]] Error unreadable_chunk_error(const store::Store& store,
+                                           const rollback::BadChunk& chunk,
+                                           const format::Geometry& geometry);
+// The first one, for an operation that needs all of them; nothing when all were read.
+[[nodiscard]] Status all_readable(const store::Store& store, const RestoreOutcome& outcome,
+                                  const format::Geometry& geometry);
 
 }  // namespace blkrewind

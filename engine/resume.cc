@@ -7,7 +7,8 @@
 namespace blkrewind {
 Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std::string& path,
                                            bool backwards, const Monitor& monitor,
-                                           std::shared_ptr<io::Lock> held) {
+                                           std::shared_ptr<io::Lock> held,
+                                           VerifyAfter verify_after) {
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kAllow, std::move(held)));
   const auto found = locked.state->intents.find(number);
@@ -42,14 +43,15 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
                           backwards ? *undo : forward,
                           undo,
                           &tracking,
-                          false};
-  auto done =
-      drive_to_target(rollback, backwards ? std::optional(forward) : undo,
-                      backwards || !undo ? Streaming::kWriteWhatIsWhole : Streaming::kWrite);
+                          false,
+                          verify_after};
+  auto done = drive_to_target(rollback, backwards ? std::optional(forward) : undo,
+                              backwards || !undo ? Streaming::kWriteWhatIsWhole : Streaming::kWrite,
+                              Hold::kAnew);
   if (!done) {
     Error error = std::move(done).error();
     if (error.code == Errc::kIntegrity && undo && !backwards) {
-      return fail(put_back(rollback, std::move(error)));
+      return fail(put_back(rollback, std::move(error), Hold::kAnew));
     }
     if (error.code == Errc::kIntegrity) {
       mark_damaged(store, rollback.target.number);
@@ -62,9 +64,9 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
       backwards
           ? locked.disk.last_rollback
           : format::LastRollback{intent.request_id, intent.target, intent.undo, now_seconds()};
-  // With an undo snapshot only what was planned has been looked at.
-  BLKREWIND_TRY(
-      finish(rollback, last, undo ? track::Collected::kKept : track::Collected::kDropped));
+  // All of the device has been looked at, or all that the tracker had collected.
+  BLKREWIND_TRY(finish(rollback, last, track::Collected::kDropped));
+  done->ended_interrupted = true;
   if (backwards) done->undo_snapshot_id.reset();
   return done;
 }

@@ -22,7 +22,6 @@
 #include <utility>
 
 #include "base/ids.h"
-#include "missed_extents.h"
 #include "rollback_steps.h"
 #include "scan.h"
 #include "store/tree_diff.h"
@@ -30,6 +29,7 @@
 #include "track/full_scan.h"
 #include "tracked_chunks.h"
 #include "unread_rollback.h"
+#include "verify_after.h"
 
 namespace blkrewind {
 namespace {
@@ -39,8 +39,8 @@ using format::SnapshotState;
 class RollbackRun {
  public:
   // `watch`: from when on the operation is timed.
-  RollbackRun(Rollback rollback, bool paranoid, const Stopwatch& watch)
-      : rollback_(std::move(rollback)), paranoid_(paranoid), watch_(watch) {}
+  RollbackRun(Rollback rollback, const Stopwatch& watch)
+      : rollback_(std::move(rollback)), watch_(watch) {}
 
   Result<RollbackReceipt> plan_only() {
     rollback::Planner planner(rollback_.geometry, rollback_.device.file->max_request_bytes());
@@ -82,17 +82,25 @@ class RollbackRun {
       BLKREWIND_ASSIGN(UnreadRollback unread, UnreadRollback::prepare(rollback_));
       receipt_.change_source = rollback_.tracking->source()->name();
       receipt_.scan_seconds = watch_.seconds();
-      return restore(unread.planned(), [&] { return unread.stream(Streaming::kWrite); });
+      return restore(
+          unread.planned(), [&] { return unread.stream(Streaming::kWrite); },
+          [&](bool* missed) -> Status {
+            BLKREWIND_ASSIGN(TrackedChunks written, TrackedChunks::of(rollback_));
+            return verify_written(rollback_, written.source(), receipt_, missed);
+          });
     }
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
     BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), with_undo, {}));
     if (with_undo && anchor_ != 0 && now.changed_bytes != 0) {
       BLKREWIND_TRY(writer->write_nodes(*queue));
-      BLKREWIND_ASSIGN(const bool whole, shared_is_whole(now, *writer));
-      if (!whole) {
-        // The device still has what the store has lost: keep that, and share nothing.
-        mark_damaged(rollback_.store, std::exchange(anchor_, 0));
+      auto shared = shared_is_whole(now, *writer);
+      if (!shared) return fail(std::move(shared).error());
+      if (*shared != Shared::kWhole) {
+        // The device still has what the store has lost, or cannot read now: keep that, and share
+        // nothing.
+        if (*shared == Shared::kDamaged) mark_damaged(rollback_.store, anchor_);
+        anchor_ = 0;
         shares_ = false;
         BLKREWIND_ASSIGN(writer, rollback_.store.make_writer());
         BLKREWIND_ASSIGN(now, scan(writer.get(), with_undo, {}));
@@ -109,25 +117,34 @@ class RollbackRun {
       BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback_, tree, writer.get(),
                                                             now.changed_bytes, Streaming::kVerify));
       if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
+      BLKREWIND_TRY(all_readable(rollback_.store, outcome, rollback_.geometry));
     }
     // A chunk that a tracker named may differ in one block only, and it has been read already.
     rollback_.compares = with_undo && may_trust();
     return restore(
         now,
         [&] { return stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite); },
+        [&](bool* missed) {
+          return verify_written(rollback_, tree, writer.get(), receipt_, missed);
+        },
         with_undo ? writer.get() : nullptr);
   }
 
-  // From the intent on. `write`: streams what differs to the device. `captured`: the segments of
-  // the undo snapshot.
+  // From the intent on. `write`: streams what differs to the device. `verify`: reads back what was
+  // written, as far as was asked for. `captured`: the segments of the undo snapshot.
   Result<RollbackReceipt> restore(const ScanOutcome& now,
                                   const std::function<Result<RestoreOutcome>()>& write,
+                                  const std::function<Status(bool* missed)>& verify,
                                   store::SegmentWriter* captured = nullptr) {
     // Before it is written to, and before it is said to equal the target.
     BLKREWIND_TRY(recheck_device(rollback_.store.env(), rollback_.store.layout().root(),
                                  rollback_.locked.disk, rollback_.device));
+    receipt_.scanned_bytes = now.scanned_bytes;
+    receipt_.changed_bytes = now.changed_bytes;
+    add(receipt_, now.unreadable);
+    bool missed = false;
     if (now.changed_bytes == 0) {
-      BLKREWIND_TRY(recheck());
+      BLKREWIND_TRY(verify(&missed));
       update_partitions(rollback_, receipt_);
       // What could be undone before still can be.
       BLKREWIND_TRY(
@@ -146,29 +163,28 @@ class RollbackRun {
     if (!outcome) return unfinished(outcome.error());
     if (!outcome->bad.empty()) {
       Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);
-      if (rollback_.undo) return fail(put_back(rollback_, std::move(error)));
+      if (rollback_.undo) return fail(put_back(rollback_, std::move(error), Hold::kKept));
       return unfinished(std::move(error));
+    }
+    // A store that cannot be read now damages nothing: the rollback stands, to be resumed.
+    if (auto read = all_readable(rollback_.store, *outcome, rollback_.geometry); !read) {
+      return unfinished(read.error());
     }
     rollback_.tracking->wrote(outcome->restored_bytes + outcome->zeroed_bytes);
     if (const auto flushed = flush_device(rollback_); !flushed) return unfinished(flushed.error());
     update_partitions(rollback_, receipt_);
+    add(receipt_, *outcome);
+    const auto rechecked = verify(&missed);
+    if (!rechecked && !missed) return unfinished(rechecked.error());
     receipt_.restore_seconds = restoring.seconds();
-    const auto rechecked = recheck();
-    if (!rechecked && !missed_) return unfinished(rechecked.error());
     if (const auto done = finish(rollback_, last_rollback(), track::Collected::kDropped); !done) {
       return unfinished(done.error());
     }
     if (!rechecked) return fail(rechecked.error());
-    add(receipt_, *outcome);
     return complete(now);
   }
 
-  // What the trackers say is of the anchor, and is only of use while its tree is believed.
-  [[nodiscard]] bool may_trust() const {
-    if (rollback_.tracking->source() == nullptr || !shares_) return false;
-    const auto* anchor = rollback_.locked.state->snapshot(rollback_.locked.disk.anchor);
-    return anchor != nullptr && store::tree_of(*anchor).geometry == rollback_.geometry;
-  }
+  [[nodiscard]] bool may_trust() const { return shares_ && blkrewind::may_trust(rollback_); }
 
   Result<ScanOutcome> scan(store::SegmentWriter* writer, bool capture,
                            std::function<Status(const track::ScanResult&)> visit) {
@@ -196,6 +212,9 @@ class RollbackRun {
     request.writer = writer;
     request.capture = capture;
     request.means = rollback_.means;
+    // Such a sector differs, and writing it is what heals it.
+    request.passes_over_unreadable = true;
+    request.mark = rollback_.request_id;
     request.visit = std::move(visit);
     receipt_.change_source = request.source->name();
     const Stopwatch watch;
@@ -208,34 +227,10 @@ class RollbackRun {
     return outcome;
   }
 
-  // Paranoid: is all of the device as the target says? Then nothing was missed.
-  Status recheck() {
-    if (!paranoid_) return {};
-    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
-    MissedExtents missed(rollback_.geometry);
-    ScanRequest request;
-    request.device = rollback_.device.file.get();
-    request.geometry = rollback_.geometry;
-    request.source = &everything;
-    request.references.push_back(store::tree_of(rollback_.target));
-    request.means = rollback_.means;
-    request.work_bytes = rollback_.geometry.device_bytes;
-    request.visit = [&](const track::ScanResult& leaf) -> Status {
-      missed.add(leaf);
-      return {};
-    };
-    BLKREWIND_ASSIGN(const ScanOutcome outcome,
-                     scan_device(rollback_.store, request, rollback_.monitor));
-    receipt_.rechecked_bytes = outcome.scanned_bytes;
-    if (outcome.changed_bytes == 0) return {};
-    missed_ = true;
-    rollback_.tracking->distrust("it had missed a change: a rollback with --paranoid found it");
-    return fail(missed.error(rollback_, receipt_.change_source));
-  }
-
   // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
   // a part of the undo snapshot it must be right before the device is not any more.
-  Result<bool> shared_is_whole(const ScanOutcome& now, store::SegmentWriter& writer) {
+  enum class Shared : std::uint8_t { kWhole, kDamaged, kUnreadable };
+  Result<Shared> shared_is_whole(const ScanOutcome& now, store::SegmentWriter& writer) {
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     store::TreeReader reader(rollback_.store.files(), *queue, rollback_.store.secret(), &writer);
     store::TreeDiff diff(reader, {rollback_.geometry, now.root}, store::tree_of(rollback_.target));
@@ -256,7 +251,8 @@ class RollbackRun {
     request.means = rollback_.means;
     BLKREWIND_ASSIGN(const auto outcome,
                      restore_chunks(rollback_.store, request, rollback_.monitor));
-    return outcome.bad.empty();
+    if (!outcome.bad.empty()) return Shared::kDamaged;
+    return outcome.unreadable.empty() ? Shared::kWhole : Shared::kUnreadable;
   }
 
   void make_undo_record(const ScanOutcome& now) {
@@ -274,6 +270,10 @@ class RollbackRun {
         format::root_digest(rollback_.store.secret(), rollback_.geometry, now.root.digest);
     undo.stored_bytes = now.stored_bytes;
     undo.zero_bytes = now.zero_bytes;
+    if (!now.unreadable.empty()) {
+      undo.failure = now.unreadable.note();
+      undo.description += "; " + undo.failure;
+    }
     undo.kin.push_back(rollback_.target.number);
     if (anchor_ != 0) undo.kin.push_back(anchor_);
     rollback_.undo = std::move(undo);
@@ -318,15 +318,14 @@ class RollbackRun {
     fill(receipt_, rollback_);
     receipt_.scanned_bytes = scanned.scanned_bytes;
     receipt_.changed_bytes = scanned.changed_bytes;
+    add(receipt_, scanned.unreadable);
     receipt_.elapsed_seconds = watch_.seconds();
     return std::move(receipt_);
   }
 
   Rollback rollback_;
-  const bool paranoid_;
   const Stopwatch watch_;
   bool declared_ = false;              // the intent is in the journal
-  bool missed_ = false;                // the recheck found something
   format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
   bool shares_ = true;
   RollbackReceipt receipt_;
@@ -357,9 +356,10 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
       Tracking tracking,
       Tracking::begin(parts_->trackers, store, locked, device.info, request.change_source,
                       request.dry_run ? track::TrackUse::kRead : track::TrackUse::kWrite));
-  RollbackRun run({store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
-                   request.request_id, target, std::nullopt, &tracking, false},
-                  request.paranoid, watch);
+  RollbackRun run(
+      {store, locked, device, monitor, parts_->means, store::tree_of(target).geometry,
+       request.request_id, target, std::nullopt, &tracking, false, request.verify_after},
+      watch);
   return request.dry_run ? run.plan_only() : run.run(request.undo);
 }
 

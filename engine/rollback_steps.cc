@@ -1,13 +1,21 @@
 #include "rollback_steps.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
+#include <vector>
 
+#include "base/aligned_buffer.h"
+#include "base/ids.h"
 #include "base/log.h"
 #include "blkrewind/shell.h"
 #include "plan_source.h"
 #include "scan.h"
+#include "store/tree_cursor.h"
 #include "store/tree_reader.h"
 #include "track/full_scan.h"
+#include "tracked_chunks.h"
+#include "verify_after.h"
 
 namespace blkrewind {
 namespace {
@@ -112,6 +120,12 @@ void fill(RollbackReceipt& receipt, const Rollback& rollback) {
   if (rollback.undo) receipt.undo_snapshot_id = rollback.undo->id;
   receipt.device_bytes = rollback.geometry.device_bytes;
   receipt.root_digest = to_hex(rollback.target.root_digest);
+  receipt.marked_bytes = unreadable_bytes_of(rollback.target);
+}
+
+void add(RollbackReceipt& receipt, const UnreadableExtents& unreadable) {
+  receipt.unreadable_bytes = unreadable.bytes();
+  receipt.unreadable = unreadable.named();
 }
 
 void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
@@ -139,63 +153,244 @@ Status finish(const Rollback& rollback, const format::LastRollback& last, track:
   return {};
 }
 
+bool may_trust(const Rollback& rollback) {
+  if (rollback.tracking->source() == nullptr) return false;
+  const auto* anchor = rollback.locked.state->snapshot(rollback.locked.disk.anchor);
+  return anchor != nullptr && store::tree_of(*anchor).geometry == rollback.geometry;
+}
+
+namespace {
+
+// One look at the device, on the way to the target of an interrupted rollback.
+class Look {
+ public:
+  Look(const Rollback& rollback, const std::optional<format::SnapshotRecord>& other, Hold hold)
+      : rollback_(rollback), other_(other), plan_only_(other && hold == Hold::kKept) {}
+
+  Status run() {
+    BLKREWIND_ASSIGN(queue_, rollback_.store.env().make_queue({.depth = 8}));
+    reader_.emplace(rollback_.store.files(), *queue_, rollback_.store.secret());
+    const bool keeps = other_ && !plan_only_;
+    Status done = scan(keeps, true);
+    if (!done && keeps && done.error().code == Errc::kIntegrity) {
+      // The tree of the other end may be what is damaged: then all that differs is kept.
+      done = scan(true, false);
+    }
+    if (!done) return done;
+    if (keeps && now_.foreign_bytes != 0) {
+      BLKREWIND_ASSIGN(const bool ours, all_half_written());
+      if (!ours) return keep();
+    }
+    return writer_->write_nodes(*queue_);
+  }
+
+  [[nodiscard]] const ScanOutcome& now() const { return now_; }
+  [[nodiscard]] const char* source_name() const { return source_name_; }
+  [[nodiscard]] store::SegmentWriter* writer() const { return writer_.get(); }
+  [[nodiscard]] const std::optional<format::SnapshotRecord>& kept() const { return kept_; }
+
+ private:
+  Status scan(bool keeps, bool believes_other) {
+    BLKREWIND_ASSIGN(writer_, rollback_.store.make_writer());
+    ScanRequest request;
+    request.device = rollback_.device.file.get();
+    request.geometry = rollback_.geometry;
+    request.references = {store::tree_of(rollback_.target)};
+    if (keeps && believes_other) request.references.push_back(store::tree_of(*other_));
+    request.writer = writer_.get();
+    request.capture = keeps;
+    request.passes_over_unreadable = true;
+    request.mark = rollback_.request_id;
+    request.means = rollback_.means;
+    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
+    request.source = &everything;
+    request.work_bytes = rollback_.geometry.device_bytes;
+    std::optional<PlanSource> planned;
+    std::optional<TrackedChunks> tracked;
+    if (plan_only_) {
+      request.source =
+          &planned.emplace(*reader_, store::tree_of(*other_), store::tree_of(rollback_.target));
+    } else if (may_trust(rollback_)) {
+      BLKREWIND_ASSIGN(tracked, TrackedChunks::of(rollback_));
+      request.source = &tracked->source();
+      BLKREWIND_ASSIGN(request.work_bytes, tracked->work_bytes());
+    }
+    foreign_.clear();
+    std::optional<store::TreeCursor> other;
+    if (request.references.size() == 2) other.emplace(*reader_, request.references[1]);
+    request.visit = [&](const track::ScanResult& leaf) -> Status {
+      if (!other || leaf.foreign_bytes == 0 || foreign_.size() > kForeignMax) return {};
+      BLKREWIND_ASSIGN(const format::Entries* entries, other->leaf(leaf.leaf));
+      for (std::uint64_t i = 0; i < format::kFanout; ++i) {
+        const format::Entry beside = entries != nullptr ? (*entries)[i] : format::Entry{};
+        const Digest& now = leaf.entries[i].digest;
+        if (now == leaf.reference[i].digest || now == beside.digest) continue;
+        foreign_.push_back({leaf.leaf * format::kFanout + i, leaf.reference[i], beside});
+      }
+      return {};
+    };
+    source_name_ = request.source->name();
+    BLKREWIND_ASSIGN(now_, scan_device(rollback_.store, request, rollback_.monitor));
+    // What was not looked at is as in the target.
+    if (tracked) now_.zero_bytes += rollback_.target.zero_bytes - now_.reference_zero_bytes;
+    return {};
+  }
+
+  // A chunk that equals neither end.
+  struct Foreign {
+    std::uint64_t chunk = 0;
+    format::Entry target;
+    format::Entry other;
+  };
+  static constexpr std::size_t kForeignMax = 4096;
+
+  // Whether each of them is what the interrupted rollback itself left half written: every sector is
+  // that of one end or of the other. What cannot be read is not.
+  Result<bool> all_half_written() {
+    if (foreign_.empty() || foreign_.size() > kForeignMax || !now_.unreadable.empty()) return false;
+    const std::size_t room = align_up(rollback_.geometry.chunk_bytes, format::kBlockBytes);
+    AlignedBuffer now(room);
+    AlignedBuffer target(room);
+    AlignedBuffer other(room);
+    constexpr std::size_t kSectorBytes = 512;
+    for (const Foreign& chunk : foreign_) {
+      const Extent extent = rollback_.geometry.chunk_extent(chunk.chunk);
+      if (!io::read_now(*queue_, *rollback_.device.file, extent, now.data())) return false;
+      if (!read_stored(chunk.target, target) || !read_stored(chunk.other, other)) return false;
+      for (std::size_t at = 0; at < extent.length; at += kSectorBytes) {
+        const std::size_t length = std::min<std::size_t>(kSectorBytes, extent.length - at);
+        if (std::memcmp(now.data() + at, target.data() + at, length) != 0 &&
+            std::memcmp(now.data() + at, other.data() + at, length) != 0) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  bool read_stored(const format::Entry& entry, AlignedBuffer& into) {
+    std::memset(into.data(), 0, into.size());
+    if (entry.is_zero()) return true;
+    const std::uint64_t length = align_up(entry.length_bytes, format::kBlockBytes);
+    if (entry.state != format::EntryState::kStored || length > into.size()) return false;
+    const auto file = rollback_.store.files().get(entry.segment, *queue_);
+    return file && io::read_now(*queue_, **file, {entry.offset_bytes(), length}, into.data());
+  }
+
+  Status keep() {
+    BLKREWIND_TRY(writer_->seal(*queue_));
+    format::SnapshotRecord record;
+    record.disk = rollback_.locked.disk.number;
+    record.id = new_id("s-");
+    record.description = "found when the interrupted rollback was ended at " + rollback_.target.id;
+    record.kind = SnapshotKind::kUndo;
+    record.state = format::SnapshotState::kAccomplished;
+    record.created_at = now_seconds();
+    record.device_bytes = rollback_.geometry.device_bytes;
+    record.chunk_bytes = rollback_.geometry.chunk_bytes;
+    record.root = now_.root;
+    record.root_digest =
+        format::root_digest(rollback_.store.secret(), rollback_.geometry, now_.root.digest);
+    record.stored_bytes = now_.stored_bytes;
+    record.zero_bytes = now_.zero_bytes;
+    record.kin = {rollback_.target.number, other_->number};
+    if (!now_.unreadable.empty()) record.failure = now_.unreadable.note();
+    writer_->keep();
+    BLKREWIND_TRY(rollback_.store.journal().update(
+        [&](const store::State& state) -> Result<format::Transaction> {
+          format::Counters counters = state.counters;
+          record.number = counters.next_snapshot++;
+          counters.next_segment = std::max(counters.next_segment, writer_->next_segment());
+          format::Transaction transaction = {record, counters};
+          for (const auto& segment : writer_->records()) transaction.emplace_back(segment);
+          return transaction;
+        }));
+    kept_ = std::move(record);
+    return {};
+  }
+
+  const Rollback& rollback_;
+  const std::optional<format::SnapshotRecord>& other_;
+  const bool plan_only_;
+  std::unique_ptr<io::Queue> queue_;
+  std::optional<store::TreeReader> reader_;
+  std::unique_ptr<store::SegmentWriter> writer_;
+  const char* source_name_ = "";
+  ScanOutcome now_;
+  std::vector<Foreign> foreign_;
+  std::optional<format::SnapshotRecord> kept_;
+};
+
+// The error of chunks that cannot be had; the others have been written.
+Error unfinished_chunks(const Rollback& rollback, const RestoreOutcome& outcome) {
+  if (outcome.bad.empty()) {
+    Error error =
+        unreadable_chunk_error(rollback.store, outcome.unreadable.front(), rollback.geometry);
+    error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
+                     std::to_string(outcome.unreadable.size()) +
+                     " could not be read now, and all the others have been restored";
+    return error;
+  }
+  Error error = bad_chunk_error(outcome.bad.front(), rollback.geometry);
+  error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
+                   std::to_string(outcome.failed()) +
+                   " are lost so, and all the others have been restored";
+  return error;
+}
+
+}  // namespace
+
 Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
                                         const std::optional<format::SnapshotRecord>& other,
-                                        Streaming how) {
+                                        Streaming how, Hold hold) {
   const Stopwatch watch;
   RollbackReceipt receipt;
   fill(receipt, rollback);
-  BLKREWIND_ASSIGN(auto writer, rollback.store.make_writer());
-  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret());
-  ScanRequest scan;
-  scan.device = rollback.device.file.get();
-  scan.geometry = rollback.geometry;
-  scan.references = {store::tree_of(rollback.target)};
-  scan.writer = writer.get();
-  scan.means = rollback.means;
-  track::FullScan everything(*rollback.device.file, rollback.geometry);
-  std::optional<PlanSource> planned;
-  scan.source = &everything;
-  scan.work_bytes = rollback.geometry.device_bytes;
-  if (other) {
-    planned.emplace(reader, store::tree_of(*other), store::tree_of(rollback.target));
-    scan.source = &*planned;
-  }
-  receipt.change_source = scan.source->name();
-  BLKREWIND_ASSIGN(const ScanOutcome now, scan_device(rollback.store, scan, rollback.monitor));
-  BLKREWIND_TRY(writer->write_nodes(*queue));
+  Look look(rollback, other, hold);
+  BLKREWIND_TRY(look.run());
+  const ScanOutcome& now = look.now();
+  receipt.change_source = look.source_name();
   receipt.scan_seconds = watch.seconds();
+  if (look.kept()) {
+    receipt.kept_snapshot_id = look.kept()->id;
+    receipt.kept_bytes = now.foreign_bytes;
+  }
   const store::Tree tree{rollback.geometry, now.root};
   BLKREWIND_TRY(recheck_device(rollback.store.env(), rollback.store.layout().root(),
                                rollback.locked.disk, rollback.device));
-  BLKREWIND_ASSIGN(RestoreOutcome outcome,
-                   stream(rollback, tree, writer.get(), now.changed_bytes, Streaming::kWrite));
-  if (!outcome.bad.empty() && how == Streaming::kWriteWhatIsWhole) {
-    BLKREWIND_ASSIGN(outcome, stream(rollback, tree, writer.get(), now.changed_bytes, how));
-  }
-  if (!outcome.bad.empty()) {
-    Error error = bad_chunk_error(outcome.bad.front(), rollback.geometry);
-    if (how == Streaming::kWriteWhatIsWhole) {
+  const auto write = [&](Streaming streaming) {
+    return stream(rollback, tree, look.writer(), now.changed_bytes, streaming);
+  };
+  BLKREWIND_ASSIGN(RestoreOutcome outcome, write(Streaming::kWrite));
+  if (outcome.failed() != 0 && how == Streaming::kWriteWhatIsWhole) {
+    BLKREWIND_ASSIGN(outcome, write(how));
+    if (outcome.failed() != 0) {
       BLKREWIND_TRY(flush_device(rollback));
-      error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
-                       std::to_string(outcome.bad.size()) +
-                       " are lost so, and all the others have been restored";
+      return fail(unfinished_chunks(rollback, outcome));
     }
-    return fail(std::move(error));
   }
+  if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), rollback.geometry));
+  BLKREWIND_TRY(all_readable(rollback.store, outcome, rollback.geometry));
   rollback.tracking->wrote(outcome.restored_bytes + outcome.zeroed_bytes);
   BLKREWIND_TRY(flush_device(rollback));
   update_partitions(rollback, receipt);
   receipt.scanned_bytes = now.scanned_bytes;
   receipt.changed_bytes = now.changed_bytes;
   add(receipt, outcome);
+  add(receipt, now.unreadable);
+  bool missed = false;
+  if (auto right = verify_written(rollback, tree, look.writer(), receipt, &missed); !right) {
+    // No damage of the target: the tracker is distrusted now, and a resume reads everything.
+    Error error = std::move(right).error();
+    if (missed) error.code = Errc::kIo;
+    return fail(std::move(error));
+  }
   receipt.elapsed_seconds = watch.seconds();
   receipt.restore_seconds = receipt.elapsed_seconds - receipt.scan_seconds;
   return receipt;
 }
 
-Error put_back(const Rollback& rollback, Error error) {
+Error put_back(const Rollback& rollback, Error error, Hold hold) {
   mark_damaged(rollback.store, rollback.target.number);
   const Monitor deaf;  // no cancelling half-way back
   Rollback back{rollback.store,
@@ -208,11 +403,13 @@ Error put_back(const Rollback& rollback, Error error) {
                 *rollback.undo,
                 rollback.undo,
                 rollback.tracking,
-                false};
-  auto done = drive_to_target(back, rollback.target, Streaming::kWriteWhatIsWhole);
+                false,
+                rollback.verify_after};
+  auto done = drive_to_target(back, rollback.target, Streaming::kWriteWhatIsWhole, hold);
   Status finished;
   if (done) {
-    finished = finish(back, rollback.locked.disk.last_rollback, track::Collected::kKept);
+    finished = finish(back, rollback.locked.disk.last_rollback,
+                      hold == Hold::kKept ? track::Collected::kKept : track::Collected::kDropped);
   } else {
     if (done.error().code == Errc::kIntegrity) mark_damaged(back.store, back.target.number);
     finished = fail(std::move(done).error());
@@ -221,6 +418,10 @@ Error put_back(const Rollback& rollback, Error error) {
     error.message += "; the device has been put back as it was";
     if (!done->partition_command.empty()) {
       error.message += "; " + done->partition_reason + ": run " + done->partition_command;
+    }
+    if (done->kept_snapshot_id) {
+      error.message +=
+          ", and what was written to it meanwhile is kept as " + *done->kept_snapshot_id;
     }
     error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
   } else {

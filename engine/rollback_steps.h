@@ -9,6 +9,7 @@
 #include "restore.h"
 #include "store/store.h"
 #include "tracking.h"
+#include "unreadable_extents.h"
 
 namespace blkrewind {
 
@@ -26,6 +27,7 @@ struct Rollback {
   Tracking* tracking = nullptr;  // of this operation
   // Of what is streamed, only the blocks that differ from the device's are written.
   bool compares = false;
+  VerifyAfter verify_after = VerifyAfter::kAuto;
   // The device may get the store's very blocks.
   [[nodiscard]] bool may_share() const {
     return tracking->source() != nullptr && tracking->source()->shares_bytes();
@@ -61,21 +63,37 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number);
 
 void fill(RollbackReceipt& receipt, const Rollback& rollback);
 void add(RollbackReceipt& receipt, const RestoreOutcome& outcome);
+void add(RollbackReceipt& receipt, const UnreadableExtents& unreadable);
 
 // The last record: no intent, and the device equals the target. `before`: whether all of what had
 // been collected before this operation was looked at.
 [[nodiscard]] Status finish(const Rollback& rollback, const format::LastRollback& last,
                             track::Collected before);
 
-// Re-reads what the interrupted rollback may have touched (the chunks in which `other` and the
-// target differ; everything, when it had no undo) and restores what does not equal the target. The
-// intent stands already. kIntegrity when not all of it could be restored.
+// Whether something else may have written to the device since the rollback's own writes.
+enum class Hold : std::uint8_t {
+  kKept,  // the descriptor that made them has been held exclusively ever since
+  kAnew   // they were another process's, or an earlier open's: anything may have happened between
+};
+
+// What the trackers say is of the anchor, and is only of use while its tree has this geometry.
+[[nodiscard]] bool may_trust(const Rollback& rollback);
+
+// Restores what does not equal the target. The intent stands already. kIntegrity when not all of it
+// could be restored.
+//
+// Claims no more than it has looked at: kAnew looks at the whole device, or at all that a tracker
+// says was written since the anchor; kKept at the plan alone, the chunks in which `other` and the
+// target differ. With `other` (the state at the other end of the interrupted rollback), kAnew first
+// keeps what equals neither end, and so was written meanwhile, in an undo snapshot of its own: it
+// would be overwritten otherwise.
 [[nodiscard]] Result<RollbackReceipt> drive_to_target(
-    const Rollback& rollback, const std::optional<format::SnapshotRecord>& other, Streaming how);
+    const Rollback& rollback, const std::optional<format::SnapshotRecord>& other, Streaming how,
+    Hold hold);
 
 // The target cannot be had: the device goes back to the undo snapshot, chunk by chunk where it
 // differs. Returns the error for the user, which says how that ended.
-[[nodiscard]] Error put_back(const Rollback& rollback, Error error);
+[[nodiscard]] Error put_back(const Rollback& rollback, Error error, Hold hold);
 
 [[nodiscard]] Status check_size(const OpenedDevice& device, const format::SnapshotRecord& target);
 

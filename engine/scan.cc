@@ -67,6 +67,10 @@ class Scan {
   Status take(const ScanResult& result) {
     outcome_.scanned_bytes += result.scanned_bytes;
     outcome_.stored_bytes += result.stored_bytes;
+    outcome_.foreign_bytes += result.foreign_bytes;
+    for (const Extent& extent : result.unreadable) outcome_.unreadable.add(extent);
+    if (!result.unreadable.empty()) outcome_.unreadable.because(result.unreadable_errno);
+    if (!request_.passes_over_unreadable && outcome_.unreadable.is_full()) return check_readable();
     const Extent leaf = request_.geometry.leaf_extent(result.leaf);
     const std::uint64_t first = result.leaf * kFanout;
     const std::uint64_t count =
@@ -87,6 +91,8 @@ class Scan {
   }
 
   Result<ScanOutcome> finish() {
+    BLKREWIND_TRY(check_same_size(*request_.device, request_.geometry.device_bytes));
+    if (!request_.passes_over_unreadable) BLKREWIND_TRY(check_readable());
     if (builder_) {
       BLKREWIND_ASSIGN(outcome_.root, builder_->finish());
     }
@@ -95,6 +101,11 @@ class Scan {
   }
 
  private:
+  [[nodiscard]] Status check_readable() const {
+    if (outcome_.unreadable.empty()) return {};
+    return fail(outcome_.unreadable.error(*request_.device));
+  }
+
   const ScanRequest& request_;
   // The builder comes behind the candidates, so it has a reader and a cursor of its own.
   store::TreeReader reader_;
@@ -114,7 +125,7 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   Scan scan(store, request, monitor, *queue);
   const track::ScanSettings settings{request.device, request.geometry, &store.secret(),
-                                     request.capture ? request.writer : nullptr};
+                                     request.capture ? request.writer : nullptr, request.mark};
   auto make_lane = [&]() -> Result<std::unique_ptr<ScanLane>> {
     io::QueueOptions options = force.queue_options();
     // A chunk is read whole.
@@ -140,6 +151,16 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
     BLKREWIND_TRY(scan.take(result));
   }
   return scan.finish();
+}
+
+Status check_same_size(io::File& file, std::uint64_t size_bytes) {
+  BLKREWIND_ASSIGN(const std::uint64_t now, file.end_bytes());
+  if (now < size_bytes) return fail(io::ended_error(file, now));
+  if (now == size_bytes) return {};
+  return fail(Errc::kIo,
+              file.path() + " has become longer while it was used: it had " +
+                  std::to_string(size_bytes) + " bytes and has " + std::to_string(now),
+              "find out which program changed it, give it its former size, then try again");
 }
 
 }  // namespace blkrewind

@@ -13,6 +13,7 @@
 #include "store/store.h"
 #include "track/change_source.h"
 #include "track/scan_lane.h"
+#include "unreadable_extents.h"
 #include "workforce.h"
 
 namespace blkrewind {
@@ -30,6 +31,10 @@ struct ScanRequest {
   bool capture = false;
   Means means;
   std::uint64_t work_bytes = 0;  // an estimate of what will be read
+  // Sectors that the medium cannot read: a chunk with one differs from everything, and the outcome
+  // names them. Otherwise the scan fails and names them, with kIo.
+  bool passes_over_unreadable = false;
+  std::string mark = {};  // with `capture`: what stands there instead (track/unreadable_mark.h)
   // Sees every leaf that was looked at, in order. May be empty.
   std::function<Status(const track::ScanResult&)> visit;
 };
@@ -41,9 +46,15 @@ struct ScanOutcome {
   std::uint64_t stored_bytes = 0;
   std::uint64_t zero_bytes = 0;            // of the leaves that were looked at
   std::uint64_t reference_zero_bytes = 0;  // of the same leaves in the first reference
+  std::uint64_t foreign_bytes = 0;         // of chunks that equal none of the references
+  UnreadableExtents unreadable;
 };
 
+// kIo as well when the device or file has another size than its geometry when the scan ends.
 [[nodiscard]] Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
                                               const Monitor& monitor);
+
+// kIo when the file has become shorter or longer than `size_bytes`.
+[[nodiscard]] Status check_same_size(io::File& file, std::uint64_t size_bytes);
 
 }  // namespace blkrewind

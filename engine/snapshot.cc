@@ -246,6 +246,10 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
   BLKREWIND_ASSIGN(OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
+  if (device.info.size_bytes == 0) {
+    return fail(Errc::kPrecondition, path + " has no bytes any more",
+                "put the medium back into it, or bring the image back");
+  }
   SnapshotPlan plan;
   plan.name = options.name;
   plan.description = options.description;

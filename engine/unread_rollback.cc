@@ -45,6 +45,7 @@ Result<UnreadRollback> UnreadRollback::prepare(const Rollback& rollback) {
   UnreadRollback unread(rollback);
   BLKREWIND_ASSIGN(const RestoreOutcome verified, unread.stream(Streaming::kVerify));
   if (!verified.bad.empty()) return fail(bad_target(rollback, verified.bad.front()));
+  BLKREWIND_TRY(all_readable(rollback.store, verified, rollback.geometry));
   unread.planned_.changed_bytes = verified.restored_bytes + verified.zeroed_bytes;
   return unread;
 }

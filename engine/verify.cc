@@ -50,7 +50,8 @@ class Verifier {
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     store::TreeReader reader(store_.files(), *queue, store_.secret());
     BLKREWIND_TRY(walk(snapshot, tree, reader));
-    verified_.insert(snapshot.number);
+    // Only what was read in full spares its kin the reading, and may lose its mark.
+    if (!unreadable_.contains(snapshot.number)) verified_.insert(snapshot.number);
     return {};
   }
 
@@ -71,10 +72,13 @@ class Verifier {
   }
 
   // Whether something was found in this snapshot's own walk.
-  [[nodiscard]] bool finds(SnapshotNumber number) const { return damaged_.contains(number); }
+  [[nodiscard]] bool finds(SnapshotNumber number) const {
+    return damaged_.contains(number) || unreadable_.contains(number);
+  }
   // It was deleted while it was walked: what is missing of it is not damage.
   void forget(const format::SnapshotRecord& snapshot) {
     damaged_.erase(snapshot.number);
+    unreadable_.erase(snapshot.number);
     verified_.erase(snapshot.number);
     std::erase_if(bad_, [&](const BadPlace& bad) { return bad.found_in == snapshot.number; });
     std::erase_if(receipt_.findings, [&](const std::string& finding) {
@@ -85,6 +89,9 @@ class Verifier {
   VerifyReceipt finish() {
     for (const SnapshotNumber number : damaged_) {
       receipt_.damaged.push_back(state_->snapshot(number)->id);
+    }
+    for (const SnapshotNumber number : unreadable_) {
+      receipt_.unreadable.push_back(state_->snapshot(number)->id);
     }
     return std::move(receipt_);
   }
@@ -104,6 +111,7 @@ class Verifier {
     store::UniqueFilter filter;
     filter.on_damage = [&](int level, std::uint64_t index, const format::Entry& entry,
                            const Error& error) {
+      if (error.code != Errc::kIntegrity) return unreadable(snapshot, error);
       bad_.push_back({snapshot.number, snapshot.disk, level, index, entry});
       found(snapshot, error.to_string());
     };
@@ -138,11 +146,25 @@ class Verifier {
       bad_.push_back({snapshot.number, snapshot.disk, -1, bad.chunk, bad.source});
       found(snapshot, bad_chunk_error(bad, tree.geometry).to_string());
     }
+    for (const rollback::BadChunk& chunk : outcome.unreadable) {
+      unreadable(snapshot, unreadable_chunk_error(store_, chunk, tree.geometry));
+    }
     return {};
+  }
+
+  // What cannot be read now may be whole: no damage, and no clean pass either.
+  void unreadable(const format::SnapshotRecord& snapshot, const Error& error) {
+    unreadable_.insert(snapshot.number);
+    if (!receipt_.unreadable_because) receipt_.unreadable_because = error;
+    add_finding(snapshot, error.to_string());
   }
 
   void found(const format::SnapshotRecord& snapshot, const std::string& what) {
     damaged_.insert(snapshot.number);
+    add_finding(snapshot, what);
+  }
+
+  void add_finding(const format::SnapshotRecord& snapshot, const std::string& what) {
     if (receipt_.findings.size() < kFindingsMax) {
       receipt_.findings.push_back("snapshot " + snapshot.id + ": " + what);
     }
@@ -157,6 +179,7 @@ class Verifier {
   VerifyReceipt receipt_;
   std::vector<BadPlace> bad_;
   std::set<SnapshotNumber> damaged_;
+  std::set<SnapshotNumber> unreadable_;  // in part, for now
   std::set<SnapshotNumber> verified_;
 };
 

@@ -27,7 +27,7 @@ _blkrewind() {
     case ${COMP_WORDS[i]} in
       --store) store=(--store "${COMP_WORDS[++i]}") ;;
       --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
-        --arrears | --source | --change-source) ((i++)) ;;
+        --arrears | --source | --change-source | --verify-after) ((i++)) ;;
       --listen | --access-key-file | --region | --tls-cert | --tls-key | --workers | --max-waiting | \
         --max-connections | --grace) ((i++)) ;;
       -*) ;;
@@ -55,6 +55,7 @@ _blkrewind() {
     --expires-at) words="never" ;;
     --source) words="auto bitmap extents" ;;
     --change-source) words="auto scan bitmap extents" ;;
+    --verify-after) words="none written all" ;;
     --access-key-file | --tls-cert | --tls-key)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -73,7 +74,8 @@ _blkrewind() {
       " ") words+=" --version" ;;
       "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
-      "rollback ") words+=" --dry-run --no-undo --change-source --paranoid" ;;
+      "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;
+      "undo " | "resume ") words+=" --verify-after" ;;
       "track start") words+=" --source --chunk-size --raw" ;;
       "track list") words+=" --all" ;;
       "track prune") words+=" --dry-run" ;;

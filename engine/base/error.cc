@@ -92,6 +92,29 @@ Error system_error(int sys_errno, std::string message) {
       error.hint =
           permission_hint("run it as root, or as a user that may open the device and the store");
       break;
+    case EMFILE:
+    case ENFILE:
+      error.code = Errc::kIo;
+      error.hint = "raise the limit of open files (ulimit -n)";
+      break;
+    case ENOMEM:
+      error.code = Errc::kIo;
+      error.hint =
+          "give the process more memory (ulimit -v, ulimit -l, the limit of its control group), or "
+          "let it use less: BLKREWIND_THREADS=1";
+      break;
+    case EAGAIN:
+      error.code = Errc::kIo;
+      error.hint = "raise the limit of processes and threads (ulimit -u), or try again later";
+      break;
+    case EFBIG:
+      error.code = Errc::kIo;
+      error.hint = "raise the limit of the size of files (ulimit -f)";
+      break;
+    case ESTALE:
+      error.code = Errc::kIo;
+      error.hint = "mount the network file system anew, then try again";
+      break;
     default:
       error.code = Errc::kIo;
       break;

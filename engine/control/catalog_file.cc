@@ -67,6 +67,8 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
       error.hint = "try again when it has ended";
       return error;
     }
+    case SQLITE_NOMEM:
+      return system_error(ENOMEM, "cannot use the catalog " + path);
     case SQLITE_FULL: {
       Error error = system_error(ENOSPC, "cannot write the catalog " + path);
       return error;

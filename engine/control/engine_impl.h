@@ -58,8 +58,10 @@ class Engine::Impl {
                                                  const std::string& snapshot,
                                                  const RollbackOptions& options,
                                                  const Monitor& monitor);
-  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor);
-  [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target, const Monitor& monitor);
+  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor,
+                                             VerifyAfter verify_after);
+  [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target, const Monitor& monitor,
+                                               VerifyAfter verify_after);
 
   // engine_tasks.cc
   [[nodiscard]] Result<RollbackTask> accept_rollback(const std::string& target,
@@ -157,7 +159,8 @@ class Engine::Impl {
                                                    const Monitor& monitor);
   [[nodiscard]] Result<RollbackReceipt> continue_pending(const Found& found,
                                                          const std::string& target, bool backwards,
-                                                         const Monitor& monitor);
+                                                         const Monitor& monitor,
+                                                         VerifyAfter verify_after);
 
   // engine_tasks.cc
   [[nodiscard]] Result<Restore> resolve_task(const std::string& target, const std::string& snapshot,

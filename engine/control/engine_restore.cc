@@ -94,7 +94,7 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.undo = options.undo;
   request.dry_run = options.dry_run;
   request.change_source = options.change_source;
-  request.paranoid = options.paranoid;
+  request.verify_after = options.paranoid ? VerifyAfter::kAll : options.verify_after;
   return unless_busy(operations_->rollback(request, monitor, std::move(lock)), request.path);
 }
 
@@ -123,9 +123,10 @@ Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
   return restore_to(restore, options, monitor);
 }
 
-Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Monitor& monitor) {
+Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Monitor& monitor,
+                                           VerifyAfter verify_after) {
   BLKREWIND_ASSIGN(Found found, need(target, Errc::kPrecondition));
-  if (found.view.intent) return continue_pending(found, target, true, monitor);
+  if (found.view.intent) return continue_pending(found, target, true, monitor, verify_after);
 
   const format::LastRollback& last = found.view.disk.last_rollback;
   // What there is to undo is not known before that has ended.
@@ -155,10 +156,11 @@ Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Moni
   restore.found.snapshot = *snapshot;
   restore.found.path = std::move(found.path);
   restore.found.disk = std::move(found.view);
-  return restore_to(restore, {}, monitor);
+  return restore_to(restore, {.verify_after = verify_after}, monitor);
 }
 
-Result<RollbackReceipt> Engine::Impl::resume(const std::string& target, const Monitor& monitor) {
+Result<RollbackReceipt> Engine::Impl::resume(const std::string& target, const Monitor& monitor,
+                                             VerifyAfter verify_after) {
   BLKREWIND_ASSIGN(Found found, need(target, Errc::kPrecondition));
   if (!found.view.intent && found.view.locked) return fail(control::conflict(found.path));
   if (!found.view.intent) {
@@ -166,12 +168,13 @@ Result<RollbackReceipt> Engine::Impl::resume(const std::string& target, const Mo
         "there is nothing to resume: no rollback of " + found.path + " was interrupted",
         "see its state: blkrewind list " + shell_word(target)));
   }
-  return continue_pending(found, target, false, monitor);
+  return continue_pending(found, target, false, monitor, verify_after);
 }
 
 Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
                                                        const std::string& target, bool backwards,
-                                                       const Monitor& monitor) {
+                                                       const Monitor& monitor,
+                                                       VerifyAfter verify_after) {
   const format::IntentRecord& intent = *found.view.intent;
   if (found.view.locked) {
     return fail(control::conflict(found.path));
@@ -193,9 +196,9 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   BLKREWIND_TRY(allow(restore));
   const std::string finishes = backwards ? std::string() : restore.request.snapshot_text;
   BLKREWIND_ASSIGN(const auto lock, take_place(found.view, found.path, finishes));
-  auto done =
-      unless_busy(operations_->resume(found.view.disk.number, found.path, backwards, monitor, lock),
-                  found.path);
+  auto done = unless_busy(operations_->resume(found.view.disk.number, found.path, backwards,
+                                              monitor, lock, verify_after),
+                          found.path);
   if (done && !backwards) note_done(found.view, finishes);
   return done;
 }

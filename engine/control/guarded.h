@@ -1,9 +1,12 @@
 // Where exceptions end: at the public calls.
 #pragma once
 
+#include <cerrno>
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "blkrewind/error.h"
 
@@ -16,7 +19,16 @@ auto guarded(const Body& body) noexcept -> decltype(body()) {
   try {
     return body();
   } catch (const std::bad_alloc&) {
-    return fail(Errc::kInternal, "out of memory");
+    Error error;
+    error.code = Errc::kIo;
+    error.sys_errno = ENOMEM;
+    error.message = "out of memory";
+    error.hint = "see ulimit -v";
+    return tl::unexpected<Error>(std::move(error));
+  } catch (const std::system_error& exception) {
+    // A thread that cannot be had (EAGAIN), above all.
+    return tl::unexpected<Error>(
+        system_error(exception.code().value(), "the process has met one of its limits"));
   } catch (const std::exception& exception) {
     return fail(Errc::kInternal, std::string("unexpected: ") + exception.what());
   } catch (...) {

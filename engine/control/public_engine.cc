@@ -82,11 +82,13 @@ Result<RollbackReceipt> Engine::rollback(const std::string& target, const std::s
                                          const RollbackOptions& options, const Monitor& monitor) {
   return with(impl_, [&](Impl& impl) { return impl.rollback(target, snapshot, options, monitor); });
 }
-Result<RollbackReceipt> Engine::undo(const std::string& target, const Monitor& monitor) {
-  return with(impl_, [&](Impl& impl) { return impl.undo(target, monitor); });
+Result<RollbackReceipt> Engine::undo(const std::string& target, const Monitor& monitor,
+                                     VerifyAfter verify_after) {
+  return with(impl_, [&](Impl& impl) { return impl.undo(target, monitor, verify_after); });
 }
-Result<RollbackReceipt> Engine::resume(const std::string& target, const Monitor& monitor) {
-  return with(impl_, [&](Impl& impl) { return impl.resume(target, monitor); });
+Result<RollbackReceipt> Engine::resume(const std::string& target, const Monitor& monitor,
+                                       VerifyAfter verify_after) {
+  return with(impl_, [&](Impl& impl) { return impl.resume(target, monitor, verify_after); });
 }
 
 Result<RollbackTask> Engine::accept_rollback(const std::string& target, const std::string& snapshot,

@@ -4,18 +4,25 @@
 // what simulated tests need. With more, each lane has a thread of its own, on which it is made (a
 // ring belongs to the thread that made it) and destroyed.
 //
+// Where the process may have no more threads, or no more rings and buffers, fewer lanes do the
+// work; without any thread, the calling one does.
+//
 // A Lane has the types Task and Result and wants_task(), add(), idle(), step(), drain() and
 // take_results() as in track/scan_lane.h. It gives one Result for each Task, in any order, and
 // copies the Task's `sequence` into it.
 #pragma once
 
+#include <cerrno>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -44,8 +51,8 @@ class Crew {
 
   [[nodiscard]] Status push(Task task) {
     task.sequence = pushed_++;
+    if (lanes_ > 1 && threads_.empty()) start();
     if (lanes_ == 1) return push_inline(std::move(task));
-    if (threads_.empty()) start();
     const std::lock_guard lock(mutex_);
     if (error_) return fail(*error_);
     tasks_.push_back(std::move(task));
@@ -112,13 +119,40 @@ class Crew {
   }
 
   void start() {
-    for (unsigned i = 0; i < lanes_; ++i) threads_.emplace_back([this] { run(); });
+    threads_.reserve(lanes_);
+    {
+      const std::lock_guard lock(mutex_);
+      working_ = lanes_;
+    }
+    for (unsigned i = 0; i < lanes_; ++i) {
+      try {
+        threads_.emplace_back([this] { run(); });
+      } catch (const std::system_error&) {
+        // EAGAIN: a limit of the process (RLIMIT_NPROC, pids.max) or of its memory.
+        const std::lock_guard lock(mutex_);
+        working_ -= lanes_ - i;
+        break;
+      }
+    }
+    if (threads_.empty()) lanes_ = 1;
   }
 
+  // Nothing is caught above a thread.
   void run() {
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      report(system_error(ENOMEM, "out of memory"));
+    }
+  }
+
+  void work() {
     auto made = make_();
     if (!made) {
-      report(made.error());
+      const std::lock_guard lock(mutex_);
+      // The others do its work; who waits is woken for the case that this was the last.
+      if (--working_ == 0 && !error_) error_ = made.error();
+      finished_.notify_one();
       return;
     }
     Lane& lane = **made;
@@ -174,7 +208,7 @@ class Crew {
 
   const MakeLane make_;
   const std::size_t outstanding_max_;
-  const unsigned lanes_;
+  unsigned lanes_;  // 1: in the calling thread
   std::unique_ptr<Lane> inline_lane_;
   std::vector<std::thread> threads_;
   std::uint64_t pushed_ = 0;  // the coordinating thread's alone
@@ -187,6 +221,7 @@ class Crew {
   Results results_;
   std::optional<Error> error_;
   bool stopping_ = false;
+  unsigned working_ = 0;  // lanes that have been made, or will be
 };
 
 }  // namespace blkrewind::io

@@ -60,6 +60,8 @@ class File {
   [[nodiscard]] virtual std::uint32_t max_request_bytes() const = 0;
   // Asks the kernel now.
   [[nodiscard]] virtual Result<std::uint64_t> size_bytes() = 0;
+  // Where its bytes end: the size, but of a loop device whose file was cut below it less than that.
+  [[nodiscard]] virtual Result<std::uint64_t> end_bytes() { return size_bytes(); }
   // The first data range at or after `offset` (SEEK_DATA, then SEEK_HOLE): what lies before it
   // reads as zeroes. Empty extent at end of file. A loop device that was opened exclusively knows
   // the holes of the file below it; another block device, or a file system without holes, answers
@@ -92,6 +94,9 @@ class File {
   }
   // What the file takes on its file system now, blocks that were set aside included.
   [[nodiscard]] virtual Result<std::uint64_t> allocated_bytes() { return size_bytes(); }
+  // Lets the next reads come from the medium rather than from the kernel's cache, as far as the
+  // kernel can be asked for that. After a flush.
+  virtual void drop_cache() {}
   // Sets the length of a regular file. Not durable before the next flush.
   [[nodiscard]] virtual Status truncate(std::uint64_t size_bytes) = 0;
 

@@ -236,6 +236,11 @@ Result<std::uint64_t> LocalFile::size_bytes() {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+Result<std::uint64_t> LocalFile::end_bytes() {
+  BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
+  return loop_holes_ == nullptr ? size : std::min(size, loop_holes_->end_bytes());
+}
+
 Result<Extent> LocalFile::next_data(std::uint64_t offset) {
   BLKREWIND_ASSIGN(const std::uint64_t size, size_bytes());
   if (offset >= size) return Extent{size, 0};
@@ -297,6 +302,11 @@ Result<std::uint64_t> LocalFile::allocated_bytes() {
   }
   // st_blocks counts 512 bytes, whatever the file system's block is (stat(2)).
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+void LocalFile::drop_cache() {
+  // Advice; a direct read passes the cache by anyhow.
+  (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
 Status LocalFile::truncate(std::uint64_t size_bytes) {

@@ -43,12 +43,14 @@ class LocalFile final : public File {
   [[nodiscard]] std::uint32_t alignment_bytes() const override { return alignment_bytes_; }
   [[nodiscard]] std::uint32_t max_request_bytes() const override { return max_request_bytes_; }
   [[nodiscard]] Result<std::uint64_t> size_bytes() override;
+  [[nodiscard]] Result<std::uint64_t> end_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
   [[nodiscard]] bool share(File& source, const Extent& extent, std::uint64_t offset) override;
   [[nodiscard]] Status settle_caches(CacheUse use) override;
   [[nodiscard]] PartitionUpdate update_partitions() override;
   [[nodiscard]] Result<bool> reserve(const Extent& extent) override;
   [[nodiscard]] Result<std::uint64_t> allocated_bytes() override;
+  void drop_cache() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
 
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }

@@ -27,7 +27,6 @@ std::unique_ptr<LoopHoles> LoopHoles::below(int fd, dev_t device, std::uint64_t 
   // The very inode: the name may mean another file by now.
   if (FileId{status.st_dev, status.st_ino} != loop->backing) return nullptr;
   const std::uint64_t begin = loop->range.offset + partition_start_bytes(device);
-  if (static_cast<std::uint64_t>(status.st_size) < begin + device_bytes) return nullptr;
   return std::unique_ptr<LoopHoles>(new LoopHoles(fd, std::move(file), begin, device_bytes));
 }
 
@@ -39,6 +38,13 @@ bool LoopHoles::is_fully_allocated() const {
 // them.
 void LoopHoles::flush() { reliable_ = ::fsync(device_fd_) == 0 && ::fsync(file_.get()) == 0; }
 
+std::uint64_t LoopHoles::end_bytes() const {
+  struct stat status = {};
+  if (::fstat(file_.get(), &status) != 0) return device_bytes_;
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  return std::min(device_bytes_, size < begin_ ? 0 : size - begin_);
+}
+
 std::optional<Extent> LoopHoles::next_data(std::uint64_t offset) {
   const std::lock_guard<std::mutex> guard(mutex_);
   if (!looked_at_ || offset <= *looked_at_) flush();
@@ -46,7 +52,12 @@ std::optional<Extent> LoopHoles::next_data(std::uint64_t offset) {
   if (!reliable_) return std::nullopt;
   const Extent none{device_bytes_, 0};
   const off_t data = ::lseek(file_.get(), static_cast<off_t>(begin_ + offset), SEEK_DATA);
-  if (data < 0) return errno == ENXIO ? std::optional(none) : std::nullopt;
+  if (data < 0) {
+    // A hole up to the end of the file; one that has been cut off holds no zeroes, and is read, for
+    // the error that it is.
+    const bool hole = errno == ENXIO && end_bytes() == device_bytes_;
+    return hole ? std::optional(none) : std::nullopt;
+  }
   const std::uint64_t first = static_cast<std::uint64_t>(data) - begin_;
   if (first >= device_bytes_) return none;
   const off_t hole = ::lseek(file_.get(), data, SEEK_HOLE);

@@ -20,15 +20,16 @@ namespace blkrewind::io {
 class LoopHoles {
  public:
   // Null where nothing can be learned: no loop device nor a partition of one, one over a block
-  // device, a file that cannot be opened, is not the one below it any more, or is shorter than the
-  // device (then what is missing has to be read, for the error that it is). `fd`: of the device; it
-  // outlives this object.
+  // device, a file that cannot be opened, or is not the one below it any more. `fd`: of the device;
+  // it outlives this object.
   [[nodiscard]] static std::unique_ptr<LoopHoles> below(int fd, dev_t device,
                                                         std::uint64_t device_bytes);
 
   // The first data at or after `offset`, both on the device, which ends at `device_bytes`; empty
   // when there is none up to its end. nullopt: cannot be told, everything has to be read.
   [[nodiscard]] std::optional<Extent> next_data(std::uint64_t offset);
+  // Where the device's bytes end: before `device_bytes` when the file has been cut.
+  [[nodiscard]] std::uint64_t end_bytes() const;
 
   // All of the device has its place in the file (preallocation.h).
   [[nodiscard]] bool is_fully_allocated() const;

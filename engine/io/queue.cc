@@ -9,14 +9,14 @@
 namespace blkrewind::io {
 namespace {
 
-Status run_now(Queue& queue, const Request& request) {
+Result<Completion> run_now(Queue& queue, const Request& request) {
   if (queue.in_flight() != 0) {
     return fail(Errc::kInternal, "a blocking request was made on a queue that is not idle");
   }
   BLKREWIND_TRY(queue.submit({&request, 1}));
   std::vector<Completion> done;
   while (done.empty()) BLKREWIND_TRY(queue.wait(1, done));
-  if (done.front().error == 0) return {};
+  if (done.front().error == 0) return done.front();
   return tl::unexpected(
       request_error(request.op, *request.file, request.extent, done.front().error));
 }
@@ -40,20 +40,29 @@ const char* verb(Op op) {
 }  // namespace
 
 Status read_now(Queue& queue, File& file, Extent extent, std::byte* data) {
-  return run_now(queue, {Op::kRead, &file, extent, data, 0});
+  BLKREWIND_TRY(run_now(queue, {Op::kRead, &file, extent, data, 0}));
+  return {};
+}
+
+Result<std::uint64_t> read_there_now(Queue& queue, File& file, Extent extent, std::byte* data) {
+  BLKREWIND_ASSIGN(const Completion done, run_now(queue, {Op::kRead, &file, extent, data, 0}));
+  return extent.length - done.missing_bytes;
 }
 
 Status write_now(Queue& queue, File& file, Extent extent, const std::byte* data) {
   // A write only reads the bytes; Request has one pointer for both directions.
-  return run_now(queue, {Op::kWrite, &file, extent, const_cast<std::byte*>(data), 0});
+  BLKREWIND_TRY(run_now(queue, {Op::kWrite, &file, extent, const_cast<std::byte*>(data), 0}));
+  return {};
 }
 
 Status flush_now(Queue& queue, File& file) {
-  return run_now(queue, {Op::kFlush, &file, {}, nullptr, 0});
+  BLKREWIND_TRY(run_now(queue, {Op::kFlush, &file, {}, nullptr, 0}));
+  return {};
 }
 
 Status discard_now(Queue& queue, File& file, Extent extent) {
-  return run_now(queue, {Op::kDiscard, &file, extent, nullptr, 0});
+  BLKREWIND_TRY(run_now(queue, {Op::kDiscard, &file, extent, nullptr, 0}));
+  return {};
 }
 
 Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
@@ -82,6 +91,31 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
       break;
   }
   return error;
+}
+
+Error ended_error(const File& file, std::uint64_t offset) {
+  Error error;
+  error.code = Errc::kIo;
+  error.message = file.path() + " has become shorter while it was used: it ends at " +
+                  std::to_string(offset) + " bytes";
+  error.hint =
+      "find out which program cut it, or whether its medium was removed; give it its former size "
+      "and content, then try again";
+  return error;
+}
+
+bool means_bad_sector(int sys_errno) {
+  switch (sys_errno) {
+    case EIO:
+    case ENODATA:    // BLK_STS_MEDIUM
+    case EILSEQ:     // BLK_STS_PROTECTION
+    case EREMOTEIO:  // BLK_STS_TARGET
+    case EBADMSG:    // a checksum of the file system (fs-verity, dm-integrity)
+    case EUCLEAN:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace blkrewind::io

@@ -24,7 +24,8 @@ namespace blkrewind::io {
 class File;
 
 enum class Op : std::uint8_t {
-  kRead,         // reading past the end of a regular file yields zero bytes up to `length`
+  kRead,         // reading past the end of a regular file yields zero bytes up to `length`, and
+                 // the completion says how many
   kWrite,        // extends a regular file; past the end of a device: ENOSPC
   kWriteZeroes,  // the extent reads as zeroes after the next flush; never a discard.
                  // On a regular file it punches (and never changes the size)
@@ -43,6 +44,9 @@ struct Request {
 struct Completion {
   std::uint64_t user_data = 0;
   int error = 0;  // 0, or a positive errno
+  // kRead: so many bytes of the extent lie past the end of the file or device. A device answers
+  // EIO as well: a sector that it cannot read lies before its end.
+  std::uint64_t missing_bytes = 0;
 };
 
 // A slice of the queue's own memory, page-aligned and registered with the kernel where it allows.
@@ -82,6 +86,9 @@ class Queue {
 // Blocking helpers: one request, waited for. The queue must be idle (nothing in flight). The error
 // names the file, the extent and the errno.
 [[nodiscard]] Status read_now(Queue& queue, File& file, Extent extent, std::byte* data);
+// The same, and returns how many of the bytes were there: the file may end before the extent does.
+[[nodiscard]] Result<std::uint64_t> read_there_now(Queue& queue, File& file, Extent extent,
+                                                   std::byte* data);
 [[nodiscard]] Status write_now(Queue& queue, File& file, Extent extent, const std::byte* data);
 [[nodiscard]] Status flush_now(Queue& queue, File& file);
 [[nodiscard]] Status discard_now(Queue& queue, File& file, Extent extent);
@@ -89,5 +96,12 @@ class Queue {
 // The Error of a failed request: "cannot read /dev/loop0 [offset .., length ..]: Input/output
 // error".
 [[nodiscard]] Error request_error(Op op, const File& file, Extent extent, int sys_errno);
+// What was read ends at `offset`, and should not have.
+[[nodiscard]] Error ended_error(const File& file, std::uint64_t offset);
+
+// An errno by which a medium says that it cannot read these sectors, others perhaps: EIO, and what
+// block/blk-core.c (blk_errors) makes of a medium, protection or integrity error. Not that the
+// device has gone (ENODEV, ENXIO, ENOMEDIUM), nor a limit of this process.
+[[nodiscard]] bool means_bad_sector(int sys_errno);
 
 }  // namespace blkrewind::io

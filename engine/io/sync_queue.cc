@@ -17,27 +17,6 @@ namespace {
 
 constexpr std::uint32_t kMaxDepth = 32768;  // IORING_MAX_ENTRIES of the kernel
 
-std::int64_t run(const Step& step) {
-  const auto offset = static_cast<off_t>(step.extent.offset);
-  const auto length = static_cast<std::size_t>(step.extent.length);
-  std::int64_t result = -1;
-  switch (step.kind) {
-    case Step::Kind::kRead:
-      result = ::pread(step.fd, step.data, length, offset);
-      break;
-    case Step::Kind::kWrite:
-      result = ::pwrite(step.fd, step.data, length, offset);
-      break;
-    case Step::Kind::kFallocate:
-      result = ::fallocate(step.fd, step.mode, offset, static_cast<off_t>(length));
-      break;
-    case Step::Kind::kSync:
-      result = ::fdatasync(step.fd);
-      break;
-  }
-  return result < 0 ? -std::int64_t{errno} : result;
-}
-
 class SyncQueue final : public Queue {
  public:
   SyncQueue(std::size_t depth, BufferPool pool) : depth_(depth), pool_(std::move(pool)) {}
@@ -46,7 +25,7 @@ class SyncQueue final : public Queue {
     BLKREWIND_TRY(check_requests(requests, done_.size(), depth_));
     for (const Request& request : requests) {
       Transfer transfer(request, static_cast<LocalFile&>(*request.file));
-      while (!transfer.finished()) transfer.advance(run(transfer.step()));
+      while (!transfer.finished()) transfer.advance(run_step(transfer.step()));
       done_.push_back(transfer.completion());
     }
     return {};
@@ -71,6 +50,27 @@ class SyncQueue final : public Queue {
 };
 
 }  // namespace
+
+std::int64_t run_step(const Step& step) {
+  const auto offset = static_cast<off_t>(step.extent.offset);
+  const auto length = static_cast<std::size_t>(step.extent.length);
+  std::int64_t result = -1;
+  switch (step.kind) {
+    case Step::Kind::kRead:
+      result = ::pread(step.fd, step.data, length, offset);
+      break;
+    case Step::Kind::kWrite:
+      result = ::pwrite(step.fd, step.data, length, offset);
+      break;
+    case Step::Kind::kFallocate:
+      result = ::fallocate(step.fd, step.mode, offset, static_cast<off_t>(length));
+      break;
+    case Step::Kind::kSync:
+      result = ::fdatasync(step.fd);
+      break;
+  }
+  return result < 0 ? -std::int64_t{errno} : result;
+}
 
 Status check_queue_options(const QueueOptions& options) {
   if (options.depth == 0 || options.depth > kMaxDepth) {

@@ -1,9 +1,11 @@
 // The queue without io_uring: pread, pwrite, fallocate and fdatasync, one after another.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "io/env.h"
+#include "io/transfer.h"
 
 namespace blkrewind::io {
 
@@ -16,5 +18,8 @@ namespace blkrewind::io {
 // kInternal unless `requests` fit beside `in_flight` and are all on local files.
 [[nodiscard]] Status check_requests(std::span<const Request> requests, std::size_t in_flight,
                                     std::size_t depth);
+
+// The call itself, in the calling thread: its result, or minus its errno.
+[[nodiscard]] std::int64_t run_step(const Step& step);
 
 }  // namespace blkrewind::io

@@ -132,11 +132,12 @@ void Transfer::advance(std::int64_t result) {
 }
 
 void Transfer::take_end_of_file() {
-  if (step_.kind == Step::Kind::kRead && !file_->is_block_device()) {
-    std::memset(request_.data + done_bytes_, 0, request_.extent.length - done_bytes_);
-    return finish(0);
+  if (step_.kind == Step::Kind::kRead) {
+    missing_bytes_ = request_.extent.length - done_bytes_;
+    std::memset(request_.data + done_bytes_, 0, missing_bytes_);
+    return finish(file_->is_block_device() ? EIO : 0);
   }
-  finish(EIO);  // a device that ends before the extent does; a write that moves nothing
+  finish(EIO);  // a write that moves nothing
 }
 
 void Transfer::fail_step(int error) {

@@ -32,7 +32,9 @@ class Transfer {
   Transfer(const Request& request, LocalFile& file);
 
   [[nodiscard]] bool finished() const { return finished_; }
-  [[nodiscard]] Completion completion() const { return {request_.user_data, error_}; }
+  [[nodiscard]] Completion completion() const {
+    return {request_.user_data, error_, missing_bytes_};
+  }
   // The call to make next; only while not finished.
   [[nodiscard]] const Step& step() const { return step_; }
   // `result`: what the call of step() returned, or minus its errno.
@@ -56,6 +58,7 @@ class Transfer {
   bool buffered_only_ = false;                   // the direct descriptor said EINVAL
   bool finished_ = true;
   int error_ = 0;
+  std::uint64_t missing_bytes_ = 0;  // of a read: past the end of the file
 };
 
 }  // namespace blkrewind::io

@@ -201,10 +201,13 @@ void UringQueue::reap(bool go_on) {
   io_uring_cqe* cqe = nullptr;
   while (io_uring_peek_cqe(&ring_, &cqe) == 0 && cqe != nullptr) {
     const auto index = static_cast<std::uint32_t>(cqe->user_data);
-    const std::int64_t result = cqe->res;
+    std::int64_t result = cqe->res;
     io_uring_cqe_seen(&ring_, cqe);
     --issued_;
     if (!go_on) continue;
+    // No request of ours is ever cancelled: the kernel had no thread for it (RLIMIT_NPROC,
+    // pids.max; io_wq_enqueue). This one does it, then.
+    if (result == -ECANCELED) result = run_step(transfers_[index].step());
     transfers_[index].advance(result);
     settle(index);
   }
@@ -252,7 +255,8 @@ std::string UringQueue::describe() const {
 }  // namespace
 
 bool means_no_uring(int sys_errno) {
-  return sys_errno == EPERM || sys_errno == EACCES || sys_errno == ENOSYS || sys_errno == ENOMEM;
+  return sys_errno == EPERM || sys_errno == EACCES || sys_errno == ENOSYS || sys_errno == ENOMEM ||
+         sys_errno == EMFILE || sys_errno == ENFILE;
 }
 
 Result<std::unique_ptr<Queue>> make_uring_queue(const QueueOptions& options) {

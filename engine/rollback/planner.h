@@ -1,13 +1,16 @@
 // From differing chunks to long requests. Pure: no I/O, nothing is written.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
 #include "blkrewind/units.h"
 #include "format/entry.h"
 #include "format/geometry.h"
+#include "format/records.h"
 
 namespace blkrewind::rollback {
 
@@ -29,7 +32,10 @@ class Planner {
  public:
   static constexpr std::uint64_t kZeroMaxBytes = 256 * kMiB;
 
-  Planner(const format::Geometry& geometry, std::uint64_t request_max_bytes);
+  // `segments_max`: so many segments at most hold the chunks of one item, since each is an open
+  // file.
+  Planner(const format::Geometry& geometry, std::uint64_t request_max_bytes,
+          std::size_t segments_max = std::numeric_limits<std::size_t>::max());
 
   // The item before it, when this chunk does not belong to it any more.
   [[nodiscard]] std::optional<PlanItem> add(std::uint64_t chunk, const format::Entry& source);
@@ -37,9 +43,13 @@ class Planner {
   [[nodiscard]] std::optional<PlanItem> finish();
 
  private:
+  [[nodiscard]] bool is_another_segment(format::SegmentId id) const;
+
   const format::Geometry geometry_;
   const std::uint64_t request_max_bytes_;
+  const std::size_t segments_max_;
   std::optional<PlanItem> open_;
+  std::vector<format::SegmentId> segments_;  // of the open item
 };
 
 }  // namespace blkrewind::rollback

@@ -126,7 +126,7 @@ Status RestoreLane::handle(const io::Completion& completion) {
   const Extent whole = transfer.task.item.device;
   switch (transfer.phase) {
     case Phase::kReadStore:
-      read_done(slot, part, completion.error);
+      read_done(slot, part, completion);
       if (--transfer.outstanding != 0) return {};
       if (settings_.device == nullptr || !transfer.result.bad.empty()) {
         transfer.result.written_bytes = whole.length;
@@ -146,10 +146,17 @@ Status RestoreLane::handle(const io::Completion& completion) {
       }
       return {};
     case Phase::kReadDevice:
-      if (completion.error != 0) {
-        return fail(io::request_error(io::Op::kRead, *settings_.device, whole, completion.error));
+      if (completion.missing_bytes != 0) {
+        return fail(io::ended_error(*settings_.device, whole.end() - completion.missing_bytes));
       }
-      plan_differing_writes(slot);
+      if (io::means_bad_sector(completion.error)) {
+        // Writing is what heals a sector that cannot be read.
+        transfer.writes = {whole};
+      } else if (completion.error != 0) {
+        return fail(io::request_error(io::Op::kRead, *settings_.device, whole, completion.error));
+      } else {
+        plan_differing_writes(slot);
+      }
       issue_writes(slot);
       return {};
     case Phase::kWrite:
@@ -226,20 +233,28 @@ void RestoreLane::issue_writes(std::uint32_t slot) {
   }
 }
 
-void RestoreLane::read_done(std::uint32_t slot, std::size_t part, int error) {
+void RestoreLane::read_done(std::uint32_t slot, std::size_t part,
+                            const io::Completion& completion) {
   Transfer& transfer = transfers_[slot];
   const Read& read = transfer.reads[part];
-  const std::byte* data = queue_->slots()[slot].data + read.buffer_offset;
+  const std::byte* const begin = queue_->slots()[slot].data + read.buffer_offset;
+  const std::byte* data = begin;
+  const std::uint64_t there = read.extent.length - completion.missing_bytes;
   for (std::size_t i = read.first; i < read.first + read.count; ++i) {
     const PlannedChunk& planned = transfer.task.item.chunks[i];
     const std::span<const std::byte> bytes(data, planned.source.length_bytes);
     data += align_up(planned.source.length_bytes, format::kBlockBytes);
+    if (completion.error != 0) {
+      transfer.result.bad.push_back({planned.chunk, planned.source, completion.error});
+      continue;
+    }
+    const bool missing = static_cast<std::uint64_t>(data - begin) > there;
     const bool right =
-        error == 0 &&
+        !missing &&
         planned.source.length_bytes == settings_.geometry.chunk_extent(planned.chunk).length &&
         digest_of(*settings_.secret, bytes, DigestDomain::kChunk, 0, planned.chunk) ==
             planned.source.digest;
-    if (!right) transfer.result.bad.push_back({planned.chunk, planned.source, error});
+    if (!right) transfer.result.bad.push_back({planned.chunk, planned.source, 0, missing});
   }
 }
 

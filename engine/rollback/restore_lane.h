@@ -1,9 +1,10 @@
 // Brings plan items to a device: read from the store, verify every digest, write. Or, without a
 // device, only reads and verifies.
 //
-// An item with a chunk that fails is not written, not even in part; its Result names the chunks. A
-// store that cannot be read counts as a chunk that fails. A device that cannot be written is an
-// error of step(). Lanes and threads: as track/scan_lane.h says.
+// An item with a chunk that fails is not written, not even in part; its Result names the chunks,
+// and tells damage (the digest does not match, or the segment ends before the chunk) from a store
+// that cannot be read now, which says nothing about the chunk. A device that cannot be written is
+// an error of step(). Lanes and threads: as track/scan_lane.h says.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,12 @@ struct RestoreTask {
 struct BadChunk {
   std::uint64_t chunk = 0;
   format::Entry source;
-  int sys_errno = 0;  // 0: it was read, and its digest does not match
+  // 0: damage. Else it could not be read, and may be whole.
+  int sys_errno = 0;
+  // Of damage: its segment is gone or ends before it. Else its digest does not match.
+  bool missing = false;
+
+  [[nodiscard]] bool is_damage() const { return sys_errno == 0; }
 };
 
 struct RestoreResult {
@@ -90,7 +96,7 @@ class RestoreLane {
   [[nodiscard]] Status submit_batch();
   [[nodiscard]] Status handle(const io::Completion& completion);
   void plan_reads(Transfer& transfer) const;
-  void read_done(std::uint32_t slot, std::size_t read, int error);
+  void read_done(std::uint32_t slot, std::size_t read, const io::Completion& completion);
   [[nodiscard]] bool wants_to_compare(const Transfer& transfer, std::uint32_t slot) const;
   // What differs between what was verified and what stands on the device.
   void plan_differing_writes(std::uint32_t slot);

@@ -1,6 +1,9 @@
 #include "store/segment_files.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -10,7 +13,33 @@
 namespace blkrewind::store {
 
 SegmentFiles::SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header)
-    : env_(env), layout_(std::move(layout)), uuid_(header.uuid), secret_(header.secret) {}
+    : env_(env),
+      layout_(std::move(layout)),
+      uuid_(header.uuid),
+      secret_(header.secret),
+      open_max_(open_max()) {}
+
+std::size_t SegmentFiles::open_max() {
+  constexpr std::size_t kMin = 4;
+  constexpr std::size_t kMax = 256;
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMin;
+  return static_cast<std::size_t>(std::clamp<rlim_t>(limit.rlim_cur / 4, kMin, kMax));
+}
+
+bool SegmentFiles::is_crowded() {
+  const std::lock_guard lock(mutex_);
+  const auto idle =
+      std::ranges::count_if(by_use_, [](const Open& o) { return o.file.use_count() == 1; });
+  return *open_ - static_cast<std::size_t>(idle) >= open_max_;
+}
+
+void SegmentFiles::close_idle(std::size_t count) {
+  for (auto at = by_use_.end(); *open_ >= count && at != by_use_.begin();) {
+    --at;
+    if (at->file.use_count() == 1) at = by_use_.erase(at);
+  }
+}
 
 Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Queue& queue) {
   const std::lock_guard lock(mutex_);
@@ -19,7 +48,12 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     by_use_.splice(by_use_.begin(), by_use_, found);
     return by_use_.front().file;
   }
+  close_idle(open_max_);
   auto opened = open_store_file(env_, layout_.segment(id), {});
+  if (!opened && (opened.error().sys_errno == EMFILE || opened.error().sys_errno == ENFILE)) {
+    close_idle(0);
+    opened = open_store_file(env_, layout_.segment(id), {});
+  }
   if (!opened) {
     Error error = std::move(opened).error();
     if (error.code == Errc::kNotFound) {
@@ -32,16 +66,27 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     }
     return fail(std::move(error));
   }
-  std::shared_ptr<io::File> file = std::move(*opened);
+  ++*open_;
+  std::shared_ptr<io::File> file(opened->release(), [open = open_](io::File* closed) {
+    delete closed;
+    --*open;
+  });
   BLKREWIND_TRY(check_header(id, *file, queue));
   by_use_.push_front({id, file});
-  if (by_use_.size() > kOpenMax) by_use_.pop_back();
   return file;
 }
 
 Status SegmentFiles::check_header(format::SegmentId id, io::File& file, io::Queue& queue) {
   AlignedBuffer block(format::kSegmentHeaderBytes);
-  BLKREWIND_TRY(io::read_now(queue, file, {0, block.size()}, block.data()));
+  BLKREWIND_ASSIGN(const std::uint64_t there,
+                   io::read_there_now(queue, file, {0, block.size()}, block.data()));
+  if (there < block.size()) {
+    return fail(Errc::kIntegrity,
+                "segment " + std::to_string(id) + " is missing from the store: " + file.path() +
+                    " ends after " + std::to_string(there) + " bytes",
+                "bring the file back from a backup of the store; blkrewind verify tells which "
+                "snapshots need it");
+  }
   return format::check_segment_header(
       secret_, {uuid_, id},
       std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()));

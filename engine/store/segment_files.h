@@ -1,9 +1,10 @@
-// Open segments, for reading. A cache of descriptors; thread-safe.
+// Open segments, for reading. A bounded cache of descriptors; thread-safe.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 
@@ -18,6 +19,13 @@ namespace blkrewind::store {
 class SegmentFiles {
  public:
   SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header);
+
+  // How many segments an operation should have open at once: a quarter of what the process may
+  // open (RLIMIT_NOFILE), at most 256.
+  [[nodiscard]] static std::size_t open_max();
+  // Whether so many are in use right now. The caller lets go of some before it asks for more; get()
+  // still answers.
+  [[nodiscard]] bool is_crowded();
 
   // The segment, its header checked when it is opened (with one read on `queue`, which must be
   // idle). The file stays open as long as somebody holds the pointer. Segment numbers are never
@@ -38,14 +46,18 @@ class SegmentFiles {
     format::SegmentId id;
     std::shared_ptr<io::File> file;
   };
-  static constexpr std::size_t kOpenMax = 64;
+  // Closes what no caller uses, used last last, until fewer than `count` are open.
+  void close_idle(std::size_t count);
 
   io::Env& env_;
   const Layout layout_;
   const format::StoreUuid uuid_;
   const DigestSecret secret_;
+  const std::size_t open_max_;
   std::mutex mutex_;
   std::list<Open> by_use_;  // used last first
+  // Of all that get() has given out: a file lives as long as a caller holds it.
+  std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 }  // namespace blkrewind::store

@@ -38,7 +38,21 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
   Window& window = *oldest;
   window.length = 0;
   if (window.bytes.size() < length) window.bytes = AlignedBuffer(length);
-  BLKREWIND_TRY(io::read_now(queue_, *file, {offset, length}, window.bytes.data()));
+  auto there = io::read_there_now(queue_, *file, {offset, length}, window.bytes.data());
+  if (!there && length > kNodeBytes) {
+    // What was to be read ahead may be what cannot be read.
+    length = kNodeBytes;
+    there = io::read_there_now(queue_, *file, {offset, length}, window.bytes.data());
+  }
+  if (!there) return fail(std::move(there).error());
+  if (*there < kNodeBytes) {
+    return fail(Errc::kIntegrity,
+                "a tree node is missing from the store: segment " + std::to_string(segment) + " (" +
+                    file->path() + ") ends before offset " + std::to_string(offset + kNodeBytes),
+                "bring the file back from a backup of the store; blkrewind verify tells which "
+                "snapshots need it");
+  }
+  length = std::min(length, align_down(*there, kNodeBytes));
   window.segment = segment;
   window.offset = offset;
   // Bytes of this operation's own segments may not be written yet; only what was asked for is sure.

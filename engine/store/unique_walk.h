@@ -27,7 +27,10 @@ struct UniqueFilter {
   // It also lets a walk be repeated whose work was done in part: below a node that was given back,
   // everything was given back before.
   bool pass_over_damage = false;
-  // The same, and tells; a damaged node of the kin is then taken for one that shares nothing.
+  // The same, and tells; a damaged node of the kin is then taken for one that shares nothing. Told
+  // as well of a node that cannot be read now (any code but kIntegrity), which is no damage:
+  // without on_damage the walk fails there, since what stands below can be neither counted nor
+  // punched.
   std::function<void(int level, std::uint64_t index, const format::Entry& entry,
                      const Error& error)>
       on_damage = {};

@@ -19,6 +19,10 @@ Result<std::optional<Candidate>> FullScan::next() {
     if (!known_ || data_.end() <= at) {
       BLKREWIND_ASSIGN(data_, device_.next_data(at));
       known_ = true;
+      // A hole is no end: what has been cut off is no zeroes.
+      if (data_.empty() && data_.offset < geometry_.device_bytes) {
+        return fail(io::ended_error(device_, data_.offset));
+      }
       // No data up to the end of the file: a range that no leaf reaches.
       if (data_.empty()) data_ = {geometry_.device_bytes, kMaxDeviceBytes};
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "track/unreadable_mark.h"
 
 namespace blkrewind::track {
 namespace {
@@ -13,7 +14,25 @@ namespace {
 using format::Entry;
 using format::EntryState;
 
-// user_data: the slot, and for a capture the number of its write.
+// The least that is read by itself: a sector, or a page where the file is read through the cache.
+std::uint64_t piece_bytes_of(const io::File& device) {
+  constexpr std::uint32_t kSectorBytes = 512;
+  constexpr std::uint32_t kPageBytes = 4096;
+  const std::uint32_t alignment = device.alignment_bytes();
+  return alignment == 1 ? kPageBytes : std::max(alignment, kSectorBytes);
+}
+
+bool zero_somewhere(const ScanTask& task, std::size_t in_leaf) {
+  return std::ranges::any_of(task.references, [&](const format::Entries& reference) {
+    return reference[in_leaf].is_zero();
+  });
+}
+
+bool overlap(const Extent& one, const Extent& other) {
+  return one.offset < other.end() && other.offset < one.end();
+}
+
+// user_data: the slot, and for a capture the number of its write, for a piece that of its read.
 std::uint64_t tag_of(std::uint32_t slot, std::uint32_t write_plus_one) {
   return std::uint64_t{write_plus_one} << 32 | slot;
 }
@@ -42,7 +61,12 @@ void ScanLane::add(Task task) {
   result.reference = job->task.references.front();
   result.entries = result.reference;
   for (std::size_t i = 0; i < format::kFanout; ++i) {
-    if (job->task.candidate.zero.test(i)) result.entries[i] = Entry{};
+    if (!job->task.candidate.zero.test(i)) continue;
+    result.entries[i] = Entry{};
+    if (!zero_somewhere(job->task, i)) {
+      result.foreign_bytes +=
+          settings_.geometry.chunk_extent(result.leaf * format::kFanout + i).length;
+    }
   }
   jobs_.push_back(std::move(job));
   issue_reads();
@@ -111,7 +135,27 @@ Status ScanLane::handle(const io::Completion& completion) {
   const auto slot = static_cast<std::uint32_t>(completion.user_data);
   const auto write = static_cast<std::uint32_t>(completion.user_data >> 32);
   Transfer& transfer = transfers_[slot];
+  if (transfer.salvaging) return salvaged(slot, write - 1, completion);
   if (write == 0) {
+    if (completion.missing_bytes != 0) {
+      return fail(
+          io::ended_error(*settings_.device, transfer.extent.end() - completion.missing_bytes));
+    }
+    if (io::means_bad_sector(completion.error)) {
+      // What a loop device has lost below it is no sector to be healed.
+      BLKREWIND_ASSIGN(const std::uint64_t end, settings_.device->end_bytes());
+      if (end < transfer.extent.end()) {
+        Error error = io::ended_error(*settings_.device, end);
+        error.sys_errno = completion.error;
+        return fail(std::move(error).at(transfer.extent));
+      }
+      transfer.salvaging = true;
+      transfer.job->result.unreadable_errno = completion.error;
+      salvage(
+          slot, transfer.extent,
+          transfer.count > 1 ? settings_.geometry.chunk_bytes : piece_bytes_of(*settings_.device));
+      return {};
+    }
     if (completion.error != 0) {
       return fail(
           io::request_error(io::Op::kRead, *settings_.device, transfer.extent, completion.error));
@@ -127,6 +171,50 @@ Status ScanLane::handle(const io::Completion& completion) {
   return {};
 }
 
+void ScanLane::salvage(std::uint32_t slot, const Extent& extent, std::uint64_t piece_bytes) {
+  Transfer& transfer = transfers_[slot];
+  std::byte* const data = queue_->slots()[slot].data;
+  for (std::uint64_t at = extent.offset; at < extent.end(); at += piece_bytes) {
+    const Extent piece{at, std::min(piece_bytes, extent.end() - at)};
+    transfer.pieces.push_back(piece);
+    ++transfer.pieces_ahead;
+    batch_.push_back({io::Op::kRead, settings_.device, piece, data + (at - transfer.extent.offset),
+                      tag_of(slot, static_cast<std::uint32_t>(transfer.pieces.size()))});
+  }
+}
+
+Status ScanLane::salvaged(std::uint32_t slot, std::size_t number,
+                          const io::Completion& completion) {
+  Transfer& transfer = transfers_[slot];
+  const Extent piece = transfer.pieces[number];
+  const std::uint64_t least = piece_bytes_of(*settings_.device);
+  if (completion.missing_bytes != 0) {
+    return fail(io::ended_error(*settings_.device, piece.end() - completion.missing_bytes));
+  }
+  if (io::means_bad_sector(completion.error)) {
+    if (piece.length > least) {
+      salvage(slot, piece, least);
+    } else {
+      transfer.unreadable.push_back(piece);
+    }
+  } else if (completion.error != 0) {
+    return fail(io::request_error(io::Op::kRead, *settings_.device, piece, completion.error));
+  }
+  if (--transfer.pieces_ahead != 0) return {};
+  transfer.salvaging = false;
+  std::ranges::sort(transfer.unreadable, {}, &Extent::offset);
+  std::byte* const data = queue_->slots()[slot].data;
+  for (const Extent& lost : transfer.unreadable) {
+    put_unreadable_mark({data + (lost.offset - transfer.extent.offset), lost.length}, lost,
+                        settings_.mark);
+  }
+  Result& result = transfer.job->result;
+  result.unreadable.insert(result.unreadable.end(), transfer.unreadable.begin(),
+                           transfer.unreadable.end());
+  result.scanned_bytes += transfer.extent.length;
+  return digest_chunks(slot);
+}
+
 Status ScanLane::digest_chunks(std::uint32_t slot) {
   Transfer& transfer = transfers_[slot];
   Job& job = *transfer.job;
@@ -140,8 +228,17 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
     const std::span<const std::byte> bytes(data + (extent.offset - transfer.extent.offset),
                                            extent.length);
     Entry& entry = job.result.entries[in_leaf];
+    const bool unreadable = std::ranges::any_of(
+        transfer.unreadable, [&](const Extent& lost) { return overlap(lost, extent); });
+    if (unreadable && settings_.space == nullptr) {
+      // Whatever the reference says there, this differs from it.
+      const Digest& other = job.result.reference[in_leaf].digest;
+      entry = Entry{.state = EntryState::kAbsent, .digest = {~other.low, ~other.high}};
+      continue;
+    }
     if (is_all_zero(bytes)) {
       entry = Entry{};
+      if (!zero_somewhere(job.task, in_leaf)) job.result.foreign_bytes += extent.length;
       continue;
     }
     const Digest digest = digest_of(*settings_.secret, bytes, DigestDomain::kChunk, 0, chunk);
@@ -155,6 +252,7 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
       continue;
     }
     entry = Entry{.state = EntryState::kAbsent, .digest = digest};
+    job.result.foreign_bytes += extent.length;
     if (settings_.space == nullptr) continue;
     if (run_count != 0 && run_first + run_count != i) {
       BLKREWIND_TRY(capture(slot, run_first, run_count));
@@ -210,6 +308,8 @@ void ScanLane::release(std::uint32_t slot) {
 void ScanLane::retire_jobs() {
   std::erase_if(jobs_, [&](const std::unique_ptr<Job>& job) {
     if (!job->issued || job->outstanding != 0) return false;
+    // Its transfers ended in any order.
+    std::ranges::sort(job->result.unreadable, {}, &Extent::offset);
     results_.push_back(std::move(job->result));
     return true;
   });

@@ -1,6 +1,11 @@
 // Reads the candidates of a device, digests them and compares them with what trees say; captures
 // what none of them holds.
 //
+// A sector that the medium cannot read (io::means_bad_sector) ends nothing: what was asked for is
+// read again chunk by chunk, then piece by piece, so that only what is really bad is lost. A chunk
+// with such a piece differs by definition; captured, it holds a mark there (unreadable_mark.h). The
+// result names the pieces, and the caller decides. A device or file that ends early is an error.
+//
 // A lane belongs to one thread and has a queue of its own. Several lanes share a scan: tasks and
 // results are values that pass between them and the coordinating thread (io/crew.h).
 #pragma once
@@ -9,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/digest.h"
@@ -35,6 +41,9 @@ struct ScanResult {
   format::Entries reference{};  // the first reference
   std::uint64_t scanned_bytes = 0;
   std::uint64_t stored_bytes = 0;
+  std::uint64_t foreign_bytes = 0;  // of chunks that equal none of the references
+  std::vector<Extent> unreadable;   // of the device, ascending
+  int unreadable_errno = 0;
 };
 
 struct ScanSettings {
@@ -42,6 +51,7 @@ struct ScanSettings {
   format::Geometry geometry;
   const DigestSecret* secret = nullptr;
   format::SpaceSource* space = nullptr;  // nullptr: nothing is captured, new chunks are kAbsent
+  std::string mark;  // new for each operation: what marks of unreadable sectors say
 };
 
 class ScanLane {
@@ -84,12 +94,20 @@ class ScanLane {
       Extent extent;
     };
     std::vector<Write> captured;
+    // Reading again what could not be read as a whole.
+    bool salvaging = false;
+    std::vector<Extent> pieces;      // of the device
+    std::uint32_t pieces_ahead = 0;  // not answered yet
+    std::vector<Extent> unreadable;
   };
 
   [[nodiscard]] Status submit_batch();
   void issue_reads();
   [[nodiscard]] bool issue_read(Job& job);
   [[nodiscard]] Status handle(const io::Completion& completion);
+  void salvage(std::uint32_t slot, const Extent& extent, std::uint64_t piece_bytes);
+  [[nodiscard]] Status salvaged(std::uint32_t slot, std::size_t piece,
+                                const io::Completion& completion);
   [[nodiscard]] Status digest_chunks(std::uint32_t slot);
   [[nodiscard]] Status capture(std::uint32_t slot, std::uint64_t first, std::uint64_t count);
   void release(std::uint32_t slot);

@@ -35,6 +35,12 @@ class MemoryFile final : public io::File {
     return {};
   }
 
+  // How much of the extent lies past the end.
+  [[nodiscard]] std::uint64_t missing(const Extent& extent) const {
+    const std::uint64_t size = inode_->bytes.size_bytes();
+    return extent.end() <= size ? 0 : extent.end() - std::max(size, extent.offset);
+  }
+
   // 0, or an errno.
   int execute(const io::Request& request) {
     const std::size_t length = request.extent.length;
@@ -78,7 +84,10 @@ class MemoryQueue final : public io::Queue {
     for (const io::Request& request : requests) {
       auto* file = dynamic_cast<MemoryFile*>(request.file);
       if (file == nullptr) return fail(Errc::kInternal, "a request for a file of another Env");
-      done_.push_back({request.user_data, file->execute(request)});
+      io::Completion completion{.user_data = request.user_data};
+      completion.error = file->execute(request);
+      if (request.op == io::Op::kRead) completion.missing_bytes = file->missing(request.extent);
+      done_.push_back(completion);
     }
     return {};
   }

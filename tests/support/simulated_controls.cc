@@ -85,10 +85,20 @@ void SimulatedEnv::rot_bit(const std::string& path, std::uint64_t offset, unsign
   });
 }
 
+void SimulatedEnv::break_sectors(const std::string& path, Extent extent, int error) {
+  disk_->with([&](auto& inside) {
+    auto& unreadable = inside.state.at(must_find(inside.state, path)).unreadable;
+    for (std::uint64_t at = extent.offset; at < extent.end(); at += kSectorBytes) {
+      unreadable[at] = error;
+    }
+  });
+}
+
 void SimulatedEnv::heal() {
   disk_->with([](auto& inside) {
     for (auto& [id, inode] : inside.state.inodes) {
       inode.rotten.clear();
+      inode.unreadable.clear();
     }
   });
 }

@@ -60,7 +60,7 @@ int SimulatedDisk::finish(LoggedOp op, int error) {
   return error;
 }
 
-int SimulatedDisk::execute(const InFlight& op) {
+int SimulatedDisk::execute(const InFlight& op, std::uint64_t* missing) {
   const std::lock_guard guard(mutex_);
   const OpKind kind = op_kind(op.request.op);
   Fault fault;
@@ -82,7 +82,9 @@ int SimulatedDisk::execute(const InFlight& op) {
   } else if (kind != OpKind::kRead && error == 0 && !op.handle.writable) {
     error = EBADF;
   } else if (kind == OpKind::kRead && error == 0) {
-    error = read(op, moved(op.request.extent, fault.misdirect_bytes));
+    error = read(op, moved(op.request.extent, fault.misdirect_bytes), missing);
+  } else if (fault.dropped && error == 0) {
+    // A medium that lies.
   } else if (kind == OpKind::kWrite && executed) {
     logged.data_digest = XXH3_64bits(op.request.data, length);
     Extent target = moved(op.request.extent, fault.misdirect_bytes);
@@ -100,8 +102,13 @@ int SimulatedDisk::execute(const InFlight& op) {
   return finish(std::move(logged), error);
 }
 
-int SimulatedDisk::read(const InFlight& op, Extent extent) {
+int SimulatedDisk::read(const InFlight& op, Extent extent, std::uint64_t* missing) {
   const Inode& inode = inside_.state.at(op.handle.inode);
+  const std::uint64_t size = inode.now.size_bytes();
+  if (extent.end() > size) *missing = extent.end() - std::max(size, extent.offset);
+  constexpr std::uint64_t kSectorBytes = 512;
+  const auto bad = inode.unreadable.lower_bound(align_down(extent.offset, kSectorBytes));
+  if (bad != inode.unreadable.end() && bad->first < extent.end()) return bad->second;
   if (inode.type == InodeType::kBlockDevice && extent.end() > inode.now.size_bytes()) {
     return EIO;
   }
@@ -152,6 +159,10 @@ int SimulatedDisk::zero(const InFlight& op, const LoggedOp& logged) {
 }
 
 void SimulatedDisk::make_pending(Inode& inode, DataOp op) {
+  const Extent written = op.logged.extent;
+  std::erase_if(inode.unreadable, [&](const auto& sector) {
+    return sector.first >= written.offset && sector.first < written.end();
+  });
   apply(inode.now, op, op.logged.extent);
   inode.modified_at = inside_.state.clock;
   inode.unflushed.push_back(std::move(op));

@@ -56,7 +56,8 @@ class SimulatedDisk {
                                      bool create_new, bool exclusive);
   void close(const Handle& handle);
   // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it.
-  [[nodiscard]] int execute(const InFlight& op);
+  // `missing`: how many bytes of a read lie past the end of the file.
+  [[nodiscard]] int execute(const InFlight& op, std::uint64_t* missing);
   [[nodiscard]] int truncate(const Handle& handle, std::uint64_t size_bytes);
   // False: this machine's file systems set nothing aside.
   [[nodiscard]] Outcome<bool> reserve(const Handle& handle, Extent extent);
@@ -113,7 +114,7 @@ class SimulatedDisk {
   int finish(LoggedOp op, int error);
 
   // The parts of execute().
-  [[nodiscard]] int read(const InFlight& op, Extent extent);
+  [[nodiscard]] int read(const InFlight& op, Extent extent, std::uint64_t* missing);
   [[nodiscard]] int write(const InFlight& op, Extent extent, const LoggedOp& logged);
   [[nodiscard]] int zero(const InFlight& op, const LoggedOp& logged);
   [[nodiscard]] int flush(const InFlight& op, const Fault& fault, int error);

@@ -19,6 +19,7 @@
 // Any thread may call; a run is repeatable only when one thread at a time does.
 #pragma once
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -111,6 +112,8 @@ class SimulatedEnv final : public io::Env {
   // bytes below stay as they are: contents() shows them.
   void rot_bit(const std::string& path, std::uint64_t offset, unsigned bit);
   void heal();
+  // Reads that touch these sectors of 512 bytes fail, until they are written or healed.
+  void break_sectors(const std::string& path, Extent extent, int error = EIO);
 
   // --- the record ---
   [[nodiscard]] std::vector<LoggedOp> log() const;

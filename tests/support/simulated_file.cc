@@ -143,8 +143,9 @@ Result<std::size_t> SimulatedQueue::wait(std::size_t min, std::vector<io::Comple
   for (std::size_t i = 0; i < count; ++i) {
     const auto it =
         in_flight_.begin() + static_cast<std::ptrdiff_t>(random_.below(in_flight_.size()));
-    const int error = disk_->execute(*it);
-    out.push_back({it->request.user_data, error});
+    io::Completion completion{.user_data = it->request.user_data};
+    completion.error = disk_->execute(*it, &completion.missing_bytes);
+    out.push_back(completion);
     in_flight_.erase(it);
   }
   return count;

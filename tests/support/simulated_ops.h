@@ -73,6 +73,8 @@ struct Fault {
   // kRead, kWrite with error 0: lands so many bytes further on (negative: before), and says
   // nothing.
   std::int64_t misdirect_bytes = 0;
+  // kWrite, kWriteZeroes with error 0: nothing lands, and nothing is said.
+  bool dropped = false;
 };
 
 // The faults injected so far, with their counts.

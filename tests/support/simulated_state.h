@@ -58,6 +58,8 @@ struct Inode {
 
   // Layered over the bytes, and kept through a power cut.
   std::map<std::uint64_t, std::uint8_t> rotten;  // offset -> bits that reads invert
+  // Sectors (512 bytes, by offset) whose reads fail with this errno, until they are written.
+  std::map<std::uint64_t, int> unreadable;
   bool read_only = false;
   std::int64_t modified_at = 0;  // seconds since the epoch
   std::vector<io::UsedBy> used_by;

@@ -143,7 +143,7 @@ class ProgramUser : public StoreUser {
       answer.snapshot_id = text_in(receipt, "snapshot_id");
       answer.content = text_in(receipt, "root_digest");
       answer.undo_id = text_in(receipt, "undo_snapshot_id");
-      answer.of_plan = text_in(receipt, "change_source") == "plan";
+      answer.of_plan = receipt.value("ended_interrupted", false);
     } else if (status == 6) {
       answer.end = End::kRefused;
     } else if (status == 3) {

@@ -87,13 +87,20 @@ struct ImportOptions {
   bool raw = false;  // of the file, and of the target when it is registered
 };
 
+// What is read back from the device, past the caches, after it was written and flushed.
+enum class VerifyAfter : std::uint8_t {
+  kAuto,     // kWritten where that takes under a tenth of what was read and written, else kNone
+  kNone,     // the receipt's digest is the expected one
+  kWritten,  // what was written
+  kAll,      // and then the whole device: the change source has missed nothing either
+};
+
 struct RollbackOptions {
   bool dry_run = false;  // the plan's totals; touches neither device nor store
   bool undo = true;      // capture what is about to be lost
   ChangeSource change_source = ChangeSource::kAuto;
-  // Reads the whole device after it, and fails loudly when it is not what it should be: then the
-  // change source has missed something.
-  bool paranoid = false;
+  VerifyAfter verify_after = VerifyAfter::kAuto;
+  bool paranoid = false;  // the same as VerifyAfter::kAll
 };
 
 struct AcceptOptions {
@@ -143,11 +150,12 @@ class BLKREWIND_API Engine {
                                                  const RollbackOptions& options = {},
                                                  const Monitor& monitor = {});
   // Takes back the last rollback, or an interrupted one. Itself undoable.
-  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target,
-                                             const Monitor& monitor = {});
+  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor = {},
+                                             VerifyAfter verify_after = VerifyAfter::kAuto);
   // Finishes an interrupted rollback.
   [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target,
-                                               const Monitor& monitor = {});
+                                               const Monitor& monitor = {},
+                                               VerifyAfter verify_after = VerifyAfter::kAuto);
 
   // For servers, which answer before the work is done. Every rule is checked and the disk is held
   // for the task; what was accepted is written down, and shows as ReIniting. Asking again for the

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "blkrewind/error.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
@@ -30,7 +31,7 @@ struct RollbackReceipt {
   std::string disk_id;
   std::string snapshot_id;
   std::optional<std::string> undo_snapshot_id;
-  // "scan", "bitmap", "extents"; "plan" when a resume re-read only what was planned
+  // What was looked at: "scan", "bitmap", "extents"
   std::string change_source;
   bool dry_run = false;
   std::uint64_t device_bytes = 0;
@@ -42,10 +43,26 @@ struct RollbackReceipt {
   std::uint64_t undo_stored_bytes = 0;  // chunk bytes that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;                       // of them: to find out what differs
-  double restore_seconds = 0;                    // of them: to write it back
-  std::optional<std::uint64_t> rechecked_bytes;  // paranoid: read after it, and found right
-  std::string root_digest;                       // of the device's content after it, verified
+  double scan_seconds = 0;     // of them: to find out what differs
+  double restore_seconds = 0;  // of them: to write it back
+  // Of the device: sectors that could not be read. They were written anew; the undo snapshot holds
+  // a mark there instead of what they held.
+  std::uint64_t unreadable_bytes = 0;
+  std::vector<Extent> unreadable;  // the first ones
+  // Of the target, an undo snapshot: bytes that could not be read when it was taken. The device
+  // holds marks there that say so.
+  std::uint64_t marked_bytes = 0;
+  bool ended_interrupted = false;  // it ended a rollback that had been interrupted
+  // Of a resume, and of an undo of an interrupted rollback: what was written to the device
+  // meanwhile was kept in this snapshot before it was overwritten.
+  std::optional<std::string> kept_snapshot_id;
+  std::uint64_t kept_bytes = 0;
+  // What was read back from the device afterwards and found right: "none", "written", "all"
+  std::string verified_after = "none";
+  std::uint64_t read_back_bytes = 0;             // of what was written
+  std::optional<std::uint64_t> rechecked_bytes;  // "all": of the whole device
+  // Of the device's content after it; expected, where it was not read back
+  std::string root_digest;
   // "unchanged": the kernel has the partitions of the table on the device; "reread": it has taken
   // them over; "stale": it has others, until partition_command is run. Empty: none of it, or not a
   // whole disk.
@@ -61,6 +78,9 @@ struct DiffReceipt {
   std::uint64_t scanned_bytes = 0;
   std::uint64_t changed_bytes = 0;
   std::uint64_t extents = 0;
+  std::uint64_t unreadable_bytes =
+      0;                           // of the device: sectors that could not be read, which differ
+  std::vector<Extent> unreadable;  // the first ones
   double elapsed_seconds = 0;
 };
 
@@ -68,8 +88,12 @@ struct VerifyReceipt {
   std::uint64_t snapshots = 0;
   std::uint64_t chunks = 0;  // distinct stored chunks read
   std::uint64_t verified_bytes = 0;
-  std::vector<std::string> damaged;   // ids of damaged snapshots
-  std::vector<std::string> findings;  // one line each, at most 100
+  std::vector<std::string> damaged;  // ids of damaged snapshots
+  // Ids of snapshots that could not be read in full (permissions, a failing medium, a limit of the
+  // process): no damage, and nothing is marked.
+  std::vector<std::string> unreadable;
+  std::optional<Error> unreadable_because;  // the first error of those
+  std::vector<std::string> findings;        // one line each, at most 100
   double elapsed_seconds = 0;
 };
 

@@ -77,7 +77,7 @@ UserAnswer ended(const Result<RollbackReceipt>& result) {
   answer.snapshot_id = result->snapshot_id;
   answer.content = result->root_digest;
   answer.undo_id = result->undo_snapshot_id.value_or("");
-  answer.of_plan = result->change_source == "plan";
+  answer.of_plan = result->ended_interrupted;
   return answer;
 }
 

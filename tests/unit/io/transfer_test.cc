@@ -55,6 +55,7 @@ TEST_F(TransferTest, TheEndOfAFileReadsAsZeroes) {
   transfer.advance(0);
   ASSERT_TRUE(transfer.finished());
   EXPECT_EQ(transfer.completion().error, 0);
+  EXPECT_EQ(transfer.completion().missing_bytes, 12288U) << "they are no content of the file";
   EXPECT_EQ(bytes_[4095], std::byte{0xff});
   EXPECT_EQ(bytes_[4096], std::byte{0});
   EXPECT_EQ(bytes_[16383], std::byte{0});

@@ -117,7 +117,8 @@ TEST(Snapshot, StoppedBeforeItIsWholeLeavesNothing) {
 
 TEST(Snapshot, ThatFailedSaysWhyUntilItIsDeleted) {
   OperationsBench bench(pattern(4 * kChunk, 1), kChunk);
-  bench.env().inject({.kinds = {sim::OpKind::kRead}, .path = kDevice, .error = EIO});
+  bench.env().inject(
+      {.kinds = {sim::OpKind::kRead}, .path = kDevice, .from_then_on = true, .error = EIO});
   const auto failure = bench.snapshot();
   ASSERT_TRUE(failed(failure, Errc::kIo));
   EXPECT_EQ(failure.error().sys_errno, EIO);

@@ -56,6 +56,24 @@ TEST(Planner, ALimitBelowAChunkStillTakesOne) {
   EXPECT_EQ(item->device, (Extent{0, 65536}));
 }
 
+// Each segment is an open file while the item is under way.
+TEST(Planner, AnItemIsOfFewSegments) {
+  Planner planner({kMiB, 4096}, kMiB, 2);
+  const auto of = [](std::uint32_t segment, std::uint32_t block) {
+    Entry entry = stored(block);
+    entry.segment = segment;
+    return entry;
+  };
+  EXPECT_FALSE(planner.add(0, of(1, 1)));
+  EXPECT_FALSE(planner.add(1, of(2, 1)));
+  EXPECT_FALSE(planner.add(2, of(1, 2)));
+  const auto item = planner.add(3, of(3, 1));
+  ASSERT_TRUE(item);
+  EXPECT_EQ(item->chunks.size(), 3U);
+  EXPECT_FALSE(planner.add(4, of(1, 3)));
+  EXPECT_EQ(planner.finish()->device, (Extent{3 * 4096, 2 * 4096}));
+}
+
 TEST(Planner, LongZeroesComeInPieces) {
   Planner planner({kGiB, kMiB}, kMiB);
   std::vector<PlanItem> items;

@@ -263,18 +263,38 @@ TEST_F(ScanLaneTest, ManyScatteredCapturesGoThroughANarrowQueue) {
 
 TEST_F(ScanLaneTest, ADeviceThatCannotBeReadIsAnErrorThatNamesTheExtent) {
   write(0, 1);
-  env_.inject({.kinds = {sim::OpKind::kRead}, .path = "/dev/sim", .nth = 2});
+  env_.inject({.kinds = {sim::OpKind::kRead}, .path = "/dev/sim", .nth = 2, .error = ENODEV});
   const auto scanner = lane(true);
   scanner->add(task(0, whole(0)));
   Status status;
   while (status && !scanner->idle()) status = scanner->step();
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Errc::kIo);
-  EXPECT_EQ(status.error().sys_errno, EIO);
+  EXPECT_EQ(status.error().sys_errno, ENODEV);
   EXPECT_TRUE(status.error().extent);
   EXPECT_NE(status.error().message.find("/dev/sim"), std::string::npos);
   scanner->drain();
   EXPECT_TRUE(scanner->take_results().empty()) << "a leaf is whole or not there";
+}
+
+// Only the sectors that are bad are lost, and the result names them.
+TEST_F(ScanLaneTest, ABadSectorIsNamedAndItsChunkDiffers) {
+  write(0, 1);
+  env_.break_sectors("/dev/sim", {1024, 512});
+  const auto scanner = lane(false);
+  scanner->add(task(0, whole(0)));
+  while (!scanner->idle()) {
+    const Status status = scanner->step();
+    ASSERT_TRUE(status) << status.error().to_string();
+  }
+  const auto results = scanner->take_results();
+  ASSERT_EQ(results.size(), 1U);
+  ASSERT_EQ(results[0].unreadable.size(), 1U);
+  EXPECT_LE(results[0].unreadable[0].offset, 1024U);
+  EXPECT_GE(results[0].unreadable[0].end(), 1536U);
+  EXPECT_LE(results[0].unreadable[0].length, 4096U);
+  EXPECT_EQ(results[0].unreadable_errno, EIO);
+  EXPECT_NE(results[0].entries[0].digest, results[0].reference[0].digest);
 }
 
 TEST_F(ScanLaneTest, AFullStoreIsAnError) {

@@ -1,0 +1,32 @@
+// What stands in an undo snapshot where the device could not be read.
+//
+// Neither zeroes nor what a buffer happened to hold: content that no device has of its own, that
+// says what it is to a reader of the bytes, and that equals nothing a snapshot holds (`id` is new
+// for each operation). So a chunk with such a sector differs from every other, by definition.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string>
+
+#include "blkrewind/units.h"
+
+namespace blkrewind::track {
+
+inline constexpr std::size_t kMarkBytes = 512;
+
+// `bytes`: those of `where` on the device. Each 512 of them get a mark of their own.
+inline void put_unreadable_mark(std::span<std::byte> bytes, const Extent& where,
+                                const std::string& id) {
+  for (std::size_t at = 0; at < bytes.size(); at += kMarkBytes) {
+    const std::span<std::byte> sector = bytes.subspan(at, std::min(kMarkBytes, bytes.size() - at));
+    const std::string text = "blkrewind: this sector could not be read; offset " +
+                             std::to_string(where.offset + at) + "; operation " + id + "\n";
+    std::memset(sector.data(), 0, sector.size());
+    std::memcpy(sector.data(), text.data(), std::min(text.size(), sector.size()));
+  }
+}
+
+}  // namespace blkrewind::track
