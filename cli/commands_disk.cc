@@ -23,6 +23,7 @@ struct DiskArguments {
   std::string path;
   std::string chunk_size;
   bool with_snapshots = false;
+  bool as_new = false;
 };
 
 Status run_register(Session& session, const DiskArguments& arguments) {
@@ -31,6 +32,7 @@ Status run_register(Session& session, const DiskArguments& arguments) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
   }
+  options.as_new = arguments.as_new;
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.register_disk(arguments.target, options));
   return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
@@ -88,6 +90,8 @@ void add_disk_commands(CLI::App& app, Command& chosen) {
         "disk register /dev/loop0 --chunk-size 16KiB", run_register);
     add_target(command, arguments);
     command->add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
+    command->add_flag("--new", arguments->as_new,
+                      "It is another disk than the registered one that it looks like");
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(

@@ -69,6 +69,7 @@ Json json_of(const SnapshotReceipt& receipt) {
   json["zero_bytes"] = receipt.zero_bytes;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   json["root_digest"] = receipt.root_digest;
+  json["recognised_by"] = text_or_null(receipt.recognised_by);
   return json;
 }
 
@@ -93,6 +94,7 @@ Json json_of(const RollbackReceipt& receipt) {
   json["scan_seconds"] = receipt.scan_seconds;
   json["restore_seconds"] = receipt.restore_seconds;
   json["root_digest"] = receipt.root_digest;
+  json["recognised_by"] = text_or_null(receipt.recognised_by);
   return json;
 }
 
@@ -170,6 +172,7 @@ Json json_of(const DiskInfo& disk) {
   Json json;
   json["disk_id"] = disk.id;
   json["path"] = disk.path;
+  json["attached"] = disk.attached ? Json(*disk.attached) : Json(nullptr);
   json["device_bytes"] = disk.device_bytes;
   json["chunk_bytes"] = disk.chunk_bytes;
   json["status"] = disk.status;

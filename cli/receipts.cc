@@ -50,6 +50,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
                     .add("stored", format_bytes(receipt.stored_bytes))
                     .add("zero", format_bytes(receipt.zero_bytes))
                     .add("digest", receipt.root_digest)
+                    .add("known by", printable(receipt.recognised_by))
                     .text();
 }
 
@@ -76,6 +77,7 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   if (receipt.rechecked_bytes) {
     facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", nothing had been missed");
   }
+  facts.add("known by", printable(receipt.recognised_by));
   if (!receipt.dry_run) {
     facts.add("digest", receipt.root_digest);
     facts.add("request", receipt.request_id);
@@ -195,6 +197,7 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
           .add("size",
                format_bytes(disk.device_bytes) + ", in chunks of " + format_bytes(disk.chunk_bytes))
           .add("status", disk.status)
+          .add("device", disk.attached.value_or(true) ? "" : "not attached; seen last at this path")
           .add("instance", disk.instance_id)
           .add("registered", format_time(disk.registered_at))
           .add("detached", disk.detached_at != 0 ? format_time(disk.detached_at) : "")

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "blkrewind/shell.h"
-#include "io/identity.h"
+#include "recognise.h"
 
 namespace blkrewind {
 namespace {
@@ -15,15 +15,13 @@ tl::unexpected<Error> refuse(std::string message, std::string hint) {
 
 }  // namespace
 
-Status check_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
-                    const io::DeviceInfo& info, DeviceUse use) {
-  const io::IdentityCheck identity = io::compare_identity(info, disk.kind, disk.identity);
-  if (!identity.same) {
-    return refuse(info.path + " is not the device that was registered as " + disk.id + ": " +
-                      identity.difference,
-                  "if this is the same disk, run: blkrewind disk adopt " + disk.id + " " +
-                      shell_word(info.path));
-  }
+Result<std::string> check_device(io::Env& env, const std::string& store_path,
+                                 const format::DiskRecord& disk, const io::DeviceInfo& info,
+                                 DeviceUse use) {
+  BLKREWIND_ASSIGN(
+      std::string recognised_by,
+      need_same(env, disk, info,
+                use == DeviceUse::kRead ? Alone::kUnlessJustRegistered : Alone::kAlways));
   if (!info.used_by.empty()) {
     const io::UsedBy& first = info.used_by.front();
     return refuse(info.path + " is in use: " + first.what, first.hint);
@@ -33,7 +31,7 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
     return refuse(info.path + " is a file of the store " + store_path,
                   "name a device or an image file outside of the store");
   }
-  if (use == DeviceUse::kRead) return {};
+  if (use == DeviceUse::kRead) return recognised_by;
   if (info.read_only) {
     return refuse(info.path + " is read-only",
                   info.kind == io::DeviceKind::kBlock
@@ -45,7 +43,7 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
     return refuse("the store " + store_path + " lives on " + info.path,
                   "move the store to another device: rolling this one back would destroy it");
   }
-  return {};
+  return recognised_by;
 }
 
 bool is_in_store(io::Env& env, const std::string& store_path, std::string folder) {
@@ -78,7 +76,7 @@ Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
   auto probed = env.probe(path);
   if (!probed && probed.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
   BLKREWIND_ASSIGN(device.info, std::move(probed));
-  BLKREWIND_TRY(check_device(env, store_path, disk, device.info, use));
+  BLKREWIND_ASSIGN(device.recognised_by, check_device(env, store_path, disk, device.info, use));
   auto file =
       env.open(device.info.real_path,
                {.access = use == DeviceUse::kWrite ? io::Access::kReadWrite : io::Access::kReadOnly,

@@ -36,6 +36,10 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
                                            Pending pending,
                                            std::shared_ptr<io::Lock> held = nullptr);
 
+// Keeps the record of a disk that is locked up with where its device is now and with the evidence
+// of now, in the journal too when that changed. What cannot be written is written the next time.
+void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device);
+
 // kPrecondition: InvalidOperation.DiskResetInProgress, with what to do.
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                                       const format::IntentRecord& intent);

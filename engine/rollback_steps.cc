@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "blkrewind/shell.h"
+#include "io/evidence.h"
 #include "plan_source.h"
 #include "scan.h"
 #include "store/tree_reader.h"
@@ -14,6 +15,12 @@ namespace {
 
 // Bad chunks are kept to be counted and named; so many, and something else is wrong.
 constexpr std::size_t kLostMax = 1'000'000;
+
+void note_content(io::DeviceIdentity& identity, const io::DeviceIdentity& content) {
+  identity.table_uuid = content.table_uuid;
+  identity.filesystem_uuid = content.filesystem_uuid;
+  identity.filesystem_type = content.filesystem_type;
+}
 
 }  // namespace
 
@@ -91,6 +98,7 @@ void fill(RollbackReceipt& receipt, const Rollback& rollback) {
   if (rollback.undo) receipt.undo_snapshot_id = rollback.undo->id;
   receipt.device_bytes = rollback.geometry.device_bytes;
   receipt.root_digest = to_hex(rollback.target.root_digest);
+  receipt.recognised_by = rollback.device.recognised_by;
 }
 
 void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
@@ -101,6 +109,12 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
 
 Status finish(const Rollback& rollback, const format::LastRollback& last, track::Collected before) {
   rollback.tracking->prepare(rollback.target.id, before);
+  // A device that nothing but its content tells in the next boot has another content now.
+  std::optional<io::DeviceInfo> content;
+  if (io::is_nameless(rollback.locked.disk.identity)) {
+    auto seen = rollback.store.env().examine(rollback.device.info.real_path);
+    if (seen) content = std::move(*seen);
+  }
   BLKREWIND_TRY(rollback.store.journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
@@ -110,6 +124,7 @@ Status finish(const Rollback& rollback, const format::LastRollback& last, track:
         format::DiskRecord disk = *state.disk(rollback.locked.disk.number);
         disk.anchor = rollback.target.number;
         disk.last_rollback = last;
+        if (content) note_content(disk.identity, content->identity);
         if (disk != *state.disk(disk.number)) transaction.emplace_back(std::move(disk));
         return transaction;
       }));

@@ -33,6 +33,7 @@ struct SnapshotPlan {
   bool moves_anchor = true;              // the device equals the snapshot now
   std::optional<io::DeviceInfo> device;  // of a device, as it was opened
   ChangeSource change_source = ChangeSource::kAuto;
+  std::string recognised_by;  // of the device
 };
 
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
@@ -114,6 +115,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     receipt.stored_bytes = outcome->stored_bytes;
     receipt.zero_bytes = outcome->zero_bytes;
     receipt.root_digest = to_hex(record_.root_digest);
+    receipt.recognised_by = plan_.recognised_by;
     receipt.elapsed_seconds = watch.seconds();
     return receipt;
   }
@@ -235,6 +237,7 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
   BLKREWIND_ASSIGN(OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
+  remember_seen(store, locked, device);
   SnapshotPlan plan;
   plan.name = options.name;
   plan.description = options.description;
@@ -242,6 +245,7 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
   plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
   plan.source = std::move(device.file);
   plan.device = std::move(device.info);
+  plan.recognised_by = std::move(device.recognised_by);
   plan.change_source = options.change_source;
   return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);
 }

@@ -75,7 +75,7 @@ _blkrewind() {
       "import ") words+=" --name --description --created-at --chunk-size" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --paranoid" ;;
       "track start") words+=" --source --chunk-size" ;;
-      "disk register") words+=" --chunk-size" ;;
+      "disk register") words+=" --chunk-size --new" ;;
       "disk attach") words+=" --instance" ;;
       "disk forget") words+=" --with-snapshots" ;;
       "instance create") words+=" --name" ;;

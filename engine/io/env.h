@@ -120,6 +120,16 @@ class Env {
   // What the path is: size, sector, identity, and who uses it. Touches nothing.
   [[nodiscard]] virtual Result<DeviceInfo> probe(const std::string& path) = 0;
 
+  // The same without asking who uses it, for when that does not matter.
+  [[nodiscard]] virtual Result<DeviceInfo> examine(const std::string& path) { return probe(path); }
+
+  // The block devices that are attached now, without their uses. The UUIDs of the content are read
+  // of those of `content_bytes` that nothing else tells; 0: of none. (attached.h)
+  [[nodiscard]] virtual Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) {
+    (void)content_bytes;
+    return std::vector<DeviceInfo>{};
+  }
+
   // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
   [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,
                                               const DeviceInfo& device) = 0;

@@ -46,6 +46,7 @@ bool ask_driver(LoopDevice& loop) {
   loop.backing = {.device = unpack_device(info.lo_device), .inode = info.lo_inode};
   loop.backing_device = unpack_device(info.lo_rdevice);
   loop.range.offset = info.lo_offset;
+  loop.size_limit = info.lo_sizelimit;
   loop.is_plain = info.lo_encrypt_type == LO_CRYPT_NONE;
   return true;
 }
@@ -72,6 +73,7 @@ std::optional<LoopDevice> loop_device(DeviceNumber device) {
   loop.backing_file = without_deleted_mark(backing_file);
   loop.range = {.offset = read_number(directory + "/loop/offset").value_or(0),
                 .length = device_size_bytes(device)};
+  loop.size_limit = read_number(directory + "/loop/sizelimit").value_or(0);
   if (!ask_driver(loop)) {
     ask_path(loop);
   }

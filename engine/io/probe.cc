@@ -9,14 +9,13 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <initializer_list>
 #include <memory>
 #include <utility>
 
 #include "base/fd.h"
 #include "blkrewind/shell.h"
 #include "io/blkid_identity.h"
-#include "io/loops.h"
+#include "io/evidence.h"
 #include "io/sysfs.h"
 #include "io/usage.h"
 
@@ -25,6 +24,8 @@ namespace {
 
 // O_NONBLOCK: a drive without a medium, or a fifo, must not make us wait.
 constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
+enum class Uses { kAsk, kSkip };
 
 std::string kind_name(mode_t mode) {
   switch (mode & S_IFMT) {
@@ -66,51 +67,6 @@ Result<std::string> resolve(const std::string& path) {
   return std::string(real.get());
 }
 
-std::string first_of(std::initializer_list<std::string> paths) {
-  for (const std::string& path : paths) {
-    if (std::string text = read_attribute(path); !text.empty()) {
-      return text;
-    }
-  }
-  return {};
-}
-
-// The unit serial number page of SCSI: four bytes of heading, then text (SPC-4, 7.8.15).
-std::string scsi_serial(const std::string& disk) {
-  const std::string page = read_attribute(disk + "/device/vpd_pg80");
-  constexpr std::size_t kHeadingBytes = 4;
-  // read_attribute() strips the zero byte that a page begins with, so look for the page's number.
-  const std::size_t number = page.find('\x80');
-  if (number == std::string::npos || page.size() < number + kHeadingBytes - 1) {
-    return {};
-  }
-  const std::string text = page.substr(number + kHeadingBytes - 1);
-  const std::size_t first = text.find_first_not_of(' ');
-  return first == std::string::npos ? std::string() : text.substr(first);
-}
-
-void read_hardware_identity(DeviceNumber device, DeviceIdentity& identity) {
-  const DeviceNumber whole = whole_disk(device);
-  const std::string disk = sysfs_directory(whole);
-  identity.serial = first_of({disk + "/serial", disk + "/device/serial"});
-  if (identity.serial.empty()) {
-    identity.serial = scsi_serial(disk);
-  }
-  identity.wwn = first_of({disk + "/wwid", disk + "/device/wwid"});
-  if (const std::string md = read_attribute(disk + "/md/uuid"); identity.wwn.empty()) {
-    identity.wwn = md.empty() ? "" : "md:" + md;
-  }
-  identity.dm_uuid = read_attribute(disk + "/dm/uuid");
-  identity.diskseq = read_number(disk + "/diskseq").value_or(0);
-  if (const auto loop = loop_device(whole)) {
-    identity.backing_file = loop->backing_file;
-    identity.backing_id = loop->backing_device != 0
-                              ? FileId{.device = loop->backing_device, .inode = 0}
-                              : loop->backing;
-    identity.backing_offset = loop->range.offset + partition_start_bytes(device);
-  }
-}
-
 // Open file description locks on it: how a virtual machine (QEMU) guards its image. It is the only
 // sign of use that a regular file gives; and a block device that such a machine has opened without
 // O_EXCL gives no other either.
@@ -141,7 +97,7 @@ void add_lock_use(int fd, DeviceInfo& info) {
   }
 }
 
-Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& info) {
+Status probe_block(const UniqueFd& fd, const struct stat& status, Uses uses, DeviceInfo& info) {
   info.kind = DeviceKind::kBlock;
   info.major = major(status.st_rdev);
   info.minor = minor(status.st_rdev);
@@ -159,7 +115,8 @@ Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& in
   }
   info.logical_sector_bytes = static_cast<std::uint32_t>(sector_bytes);
   info.read_only = read_only != 0;
-  read_hardware_identity(status.st_rdev, info.identity);
+  info.identity = block_evidence(status.st_rdev);
+  if (uses == Uses::kSkip) return {};
   BLKREWIND_ASSIGN(info.used_by, uses_of_device(status.st_rdev));
   add_lock_use(fd.get(), info);
   if (info.used_by.empty()) {
@@ -181,20 +138,19 @@ Status probe_block(const UniqueFd& fd, const struct stat& status, DeviceInfo& in
   return {};
 }
 
-Status probe_file(const UniqueFd& fd, const struct stat& status, DeviceInfo& info) {
+Status probe_file(const UniqueFd& fd, const struct stat& status, Uses uses, DeviceInfo& info) {
   info.kind = DeviceKind::kFile;
   info.size_bytes = static_cast<std::uint64_t>(status.st_size);
-  info.identity.backing_id = {.device = status.st_dev, .inode = status.st_ino};
+  info.identity = file_evidence(fd.get(), status, info.real_path);
   // Also refused on a file system mounted read-only, and for an immutable file even to root.
   info.read_only = ::faccessat(AT_FDCWD, info.real_path.c_str(), W_OK, AT_EACCESS) != 0;
+  if (uses == Uses::kSkip) return {};
   BLKREWIND_ASSIGN(info.used_by, uses_of_file(info.identity.backing_id));
   add_lock_use(fd.get(), info);
   return {};
 }
 
-}  // namespace
-
-Result<DeviceInfo> probe_device(const std::string& path) {
+Result<DeviceInfo> look_at(const std::string& path, Uses uses) {
   DeviceInfo info;
   info.path = path;
   BLKREWIND_ASSIGN(info.real_path, resolve(path));
@@ -217,15 +173,20 @@ Result<DeviceInfo> probe_device(const std::string& path) {
     return fail(io_error(errno, "cannot look at " + path));
   }
   if (S_ISBLK(status.st_mode)) {
-    BLKREWIND_TRY(probe_block(fd, status, info));
+    BLKREWIND_TRY(probe_block(fd, status, uses, info));
   } else if (S_ISREG(status.st_mode)) {
-    BLKREWIND_TRY(probe_file(fd, status, info));
+    BLKREWIND_TRY(probe_file(fd, status, uses, info));
   } else {
     return fail(Errc::kBusy, path + " was replaced while it was being looked at", "try again");
   }
   read_content_identity(fd.get(), info.identity);
-  info.identity.boot_id = read_attribute("/proc/sys/kernel/random/boot_id");
   return info;
 }
+
+}  // namespace
+
+Result<DeviceInfo> probe_device(const std::string& path) { return look_at(path, Uses::kAsk); }
+
+Result<DeviceInfo> examine_device(const std::string& path) { return look_at(path, Uses::kSkip); }
 
 }  // namespace blkrewind::io

@@ -18,4 +18,7 @@ namespace blkrewind::io {
 // file; kIo (errno) - it cannot be opened or asked for its size.
 [[nodiscard]] Result<DeviceInfo> probe_device(const std::string& path);
 
+// The same without asking who uses it: used_by stays empty, and nothing is opened exclusively.
+[[nodiscard]] Result<DeviceInfo> examine_device(const std::string& path);
+
 }  // namespace blkrewind::io

@@ -23,6 +23,7 @@ struct SnapshotReceipt {
   std::uint64_t zero_bytes = 0;     // bytes of chunks that are all zero
   double elapsed_seconds = 0;
   std::string root_digest;
+  std::string recognised_by;  // what says that the device is the disk's; empty for an import
 };
 
 struct RollbackReceipt {
@@ -46,6 +47,7 @@ struct RollbackReceipt {
   double restore_seconds = 0;                    // of them: to write it back
   std::optional<std::uint64_t> rechecked_bytes;  // paranoid: read after it, and found right
   std::string root_digest;                       // of the device's content after it, verified
+  std::string recognised_by;                     // what says that the device is the disk's
 };
 
 struct DiffReceipt {
