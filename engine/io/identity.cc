@@ -132,6 +132,10 @@ Judgement judge_disk(const DeviceIdentity& then, const DeviceIdentity& now) {
 Judgement judge_volume(const DeviceIdentity& then, const DeviceIdentity& now,
                        std::string DeviceIdentity::*uuid, const std::string& what, int depth) {
   const std::string& known = then.*uuid;
+  if (!known.empty() && (now.*uuid).empty() && then.layer == Layer::kMd) {
+    // Older kernels tell it in the members' superblocks only, and those only to root.
+    return weak("its " + what + " was " + known + " when it was registered and cannot be read now");
+  }
   if (!known.empty() && known != now.*uuid) {
     return different(then_and_now("its " + what, known, now.*uuid));
   }
