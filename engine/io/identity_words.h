@@ -26,8 +26,7 @@ namespace blkrewind::io {
   return {Verdict::kContradictory, std::move(why), false};
 }
 
-// Nothing but this boot's attachment, place and content tells the device. `reports` (now): a
-// hardware id that it did not have then.
+// Nothing but this boot's attachment, place and content tells the device.
 [[nodiscard]] Judgement judge_nameless(const DeviceIdentity& then, const DeviceIdentity& now);
 
 // The record of an older program: its layer is unknown, place and size are filled in.
