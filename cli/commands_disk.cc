@@ -24,6 +24,7 @@ struct DiskArguments {
   std::string chunk_size;
   bool with_snapshots = false;
   bool raw = false;
+  bool as_new = false;
 };
 
 Status run_register(Session& session, const DiskArguments& arguments) {
@@ -33,6 +34,7 @@ Status run_register(Session& session, const DiskArguments& arguments) {
     BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
     options.chunk_bytes_given = true;
   }
+  options.as_new = arguments.as_new;
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.register_disk(arguments.target, options));
   return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
@@ -92,6 +94,8 @@ void add_disk_commands(CLI::App& app, Command& chosen) {
     command->add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
     command->add_flag("--raw", arguments->raw,
                       "Take an image file byte by byte, also when it is qcow2, vmdk, ...");
+    command->add_flag("--new", arguments->as_new,
+                      "It is another disk than the registered one that it looks like");
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(

@@ -75,6 +75,7 @@ Json json_of(const SnapshotReceipt& receipt) {
   json["zero_bytes"] = receipt.zero_bytes;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   json["root_digest"] = receipt.root_digest;
+  json["recognised_by"] = text_or_null(receipt.recognised_by);
   return json;
 }
 
@@ -113,6 +114,7 @@ Json json_of(const RollbackReceipt& receipt) {
     json["partition_reason"] = receipt.partition_reason;
     json["partition_command"] = receipt.partition_command;
   }
+  json["recognised_by"] = text_or_null(receipt.recognised_by);
   return json;
 }
 
@@ -193,6 +195,7 @@ Json json_of(const DiskInfo& disk) {
   Json json;
   json["disk_id"] = disk.id;
   json["path"] = disk.path;
+  json["attached"] = disk.attached ? Json(*disk.attached) : Json(nullptr);
   json["device_bytes"] = disk.device_bytes;
   json["chunk_bytes"] = disk.chunk_bytes;
   json["status"] = disk.status;

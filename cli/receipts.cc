@@ -56,6 +56,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
                     .add("stored", format_bytes(receipt.stored_bytes))
                     .add("zero", format_bytes(receipt.zero_bytes))
                     .add("digest", receipt.root_digest)
+                    .add("known by", printable(receipt.recognised_by))
                     .text();
 }
 
@@ -100,6 +101,7 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
                            " that the interrupted rollback had not left there, kept as " +
                            *receipt.kept_snapshot_id);
   }
+  facts.add("known by", printable(receipt.recognised_by));
   if (!receipt.dry_run) {
     facts.add(receipt.verified_after == "none" ? "expected digest" : "digest", receipt.root_digest);
     facts.add("request", receipt.request_id);
@@ -249,6 +251,7 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
           .add("size",
                format_bytes(disk.device_bytes) + ", in chunks of " + format_bytes(disk.chunk_bytes))
           .add("status", disk.status)
+          .add("device", disk.attached.value_or(true) ? "" : "not attached; seen last at this path")
           .add("instance", disk.instance_id)
           .add("registered", format_time(disk.registered_at))
           .add("detached", disk.detached_at != 0 ? format_time(disk.detached_at) : "")

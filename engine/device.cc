@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "blkrewind/shell.h"
-#include "io/identity.h"
+#include "recognise.h"
 
 namespace blkrewind {
 namespace {
@@ -24,39 +24,37 @@ Status check_unchanged(const io::DeviceInfo& judged, const io::DeviceInfo& now) 
   identity.filesystem_uuid = judged.identity.filesystem_uuid;
   identity.filesystem_type = judged.identity.filesystem_type;
   const std::string hint = "see what it is now, then try again";
-  if (now.kind != judged.kind || now.major != judged.major || now.minor != judged.minor ||
-      identity != judged.identity) {
-    return refuse(now.path + " became another device while it was held", hint);
-  }
   if (now.size_bytes != judged.size_bytes) {
     return refuse(now.path + " had " + std::to_string(judged.size_bytes) +
                       " bytes when it was opened and has " + std::to_string(now.size_bytes) +
                       " bytes now",
                   hint);
   }
+  if (now.kind != judged.kind || now.major != judged.major || now.minor != judged.minor ||
+      identity != judged.identity) {
+    return refuse(now.path + " became another device while it was held", hint);
+  }
   return {};
 }
 
 }  // namespace
 
-Status check_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
-                    const io::DeviceInfo& info, DeviceUse use) {
-  // First: what cannot be looked at would be missing from the identity as well.
-  if (!info.unknown.empty()) return check_free(info);
-  const io::IdentityCheck identity = io::compare_identity(info, disk.kind, disk.identity);
-  if (!identity.same) {
-    return refuse(info.path + " is not the device that was registered as " + disk.id + ": " +
-                      identity.difference,
-                  "if this is the same disk, run: blkrewind disk adopt " + disk.id + " " +
-                      shell_word(info.path));
-  }
+Result<std::string> check_device(io::Env& env, const std::string& store_path,
+                                 const format::DiskRecord& disk, const io::DeviceInfo& info,
+                                 DeviceUse use) {
+  // First: what cannot be looked at would be missing from the evidence as well.
+  if (!info.unknown.empty()) BLKREWIND_TRY(check_free(info));
+  BLKREWIND_ASSIGN(
+      std::string recognised_by,
+      need_same(env, disk, info,
+                use == DeviceUse::kRead ? Alone::kUnlessJustRegistered : Alone::kAlways));
   BLKREWIND_TRY(check_free(info));
   if (info.kind == io::DeviceKind::kFile &&
       is_in_store(env, store_path, info.real_path.substr(0, info.real_path.rfind('/')))) {
     return refuse(info.path + " is a file of the store " + store_path,
                   "name a device or an image file outside of the store");
   }
-  if (use == DeviceUse::kRead) return {};
+  if (use == DeviceUse::kRead) return recognised_by;
   if (info.read_only && !info.read_only_reason.empty()) {
     return refuse(info.path + " " + info.read_only_reason, info.read_only_hint);
   }
@@ -71,7 +69,7 @@ Status check_device(io::Env& env, const std::string& store_path, const format::D
     return refuse("the store " + store_path + " lives on " + info.path,
                   "move the store to another device: rolling this one back would destroy it");
   }
-  return {};
+  return recognised_by;
 }
 
 Status check_free(const io::DeviceInfo& info) {
@@ -112,8 +110,9 @@ Error device_gone(const format::DiskRecord& disk, const std::string& path) {
 namespace {
 
 // Opens exclusively, then judges what was opened.
+// `judge`: what it is recognised by, or why it cannot be used.
 Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
-                           const std::function<Status(const io::DeviceInfo&)>& judge) {
+                           const std::function<Result<std::string>(const io::DeviceInfo&)>& judge) {
   OpenedDevice device;
   device.use = use;
   const io::OpenOptions options = {
@@ -138,7 +137,7 @@ Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
   }
   device.file = std::move(*file);
   BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
-  BLKREWIND_TRY(judge(device.info));
+  BLKREWIND_ASSIGN(device.recognised_by, judge(device.info));
   BLKREWIND_TRY(device.file->settle_caches(
       use == DeviceUse::kWrite ? io::CacheUse::kBeforeWriting : io::CacheUse::kBeforeReading));
   return device;
@@ -157,14 +156,18 @@ Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
 }
 
 Result<OpenedDevice> open_image(io::Env& env, const std::string& path) {
-  return claim(env, path, DeviceUse::kRead, check_free);
+  return claim(env, path, DeviceUse::kRead, [](const io::DeviceInfo& info) -> Result<std::string> {
+    BLKREWIND_TRY(check_free(info));
+    return std::string();
+  });
 }
 
 Status recheck_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
                       const OpenedDevice& device) {
   BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
   BLKREWIND_TRY(check_unchanged(device.info, now));
-  return check_device(env, store_path, disk, now, device.use);
+  BLKREWIND_TRY(check_device(env, store_path, disk, now, device.use));
+  return {};
 }
 
 Status recheck_free(io::Env& env, const OpenedDevice& device) {

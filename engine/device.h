@@ -18,16 +18,17 @@ enum class DeviceUse : std::uint8_t {
 
 struct OpenedDevice {
   std::unique_ptr<io::File> file;
-  io::DeviceInfo info;  // as it was judged
+  io::DeviceInfo info;        // as it was judged
+  std::string recognised_by;  // what says that it is the disk's
   DeviceUse use = DeviceUse::kRead;
 };
 
 // kPrecondition, with a hint, when the device cannot be used now: it is in use, or read-only, or
 // another device than the one that was registered, a file of the store itself, or the store lives
-// on it. Touches nothing.
-[[nodiscard]] Status check_device(io::Env& env, const std::string& store_path,
-                                  const format::DiskRecord& disk, const io::DeviceInfo& info,
-                                  DeviceUse use);
+// on it. Touches nothing. Gives what the device is recognised by.
+[[nodiscard]] Result<std::string> check_device(io::Env& env, const std::string& store_path,
+                                               const format::DiskRecord& disk,
+                                               const io::DeviceInfo& info, DeviceUse use);
 
 // There is nothing any more where the disk was seen last.
 [[nodiscard]] Error device_gone(const format::DiskRecord& disk, const std::string& path);

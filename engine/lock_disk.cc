@@ -3,8 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "blkrewind/shell.h"
 #include "operations_parts.h"
+#include "recognise.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -80,6 +82,20 @@ Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber
   if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
   locked.disk = *disk;
   return locked;
+}
+
+void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device) {
+  const format::DiskRecord before = locked.disk;
+  locked.disk = as_seen(before, device.info);
+  if (locked.disk == before) return;
+  const Status written =
+      store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+        return format::Transaction{as_seen(*state.disk(before.number), device.info)};
+      });
+  if (!written) {
+    log::warning("cannot note where disk " + before.id + " is now: " + written.error().to_string());
+  }
+  locked.state = store.state();
 }
 
 tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,

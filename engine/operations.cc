@@ -1,13 +1,15 @@
 #include "operations.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/ids.h"
 #include "blkrewind/shell.h"
-#include "io/identity.h"
 #include "operations_parts.h"
 #include "raw_image.h"
+#include "recognise.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -16,15 +18,31 @@ using format::SnapshotState;
 
 namespace {
 
+// The path without symbolic links and "..", as far as it leads anywhere: how a record names it.
+std::string resolved(const std::string& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error);
+  if (error) return path;
+  const auto canonical = std::filesystem::weakly_canonical(absolute, error);
+  return error ? absolute.lexically_normal().string() : canonical.string();
+}
+
 // The disk that was seen last at `path`; none when several were.
 const format::DiskRecord* only_disk_at(const store::State& state, const std::string& path) {
+  const std::string full = resolved(path);
   const format::DiskRecord* only = nullptr;
   for (const auto& [number, record] : state.disks) {
-    if (record.path != path) continue;
+    if (record.path != path && record.path != full) continue;
     if (only != nullptr) return nullptr;
     only = &record;
   }
   return only;
+}
+
+tl::unexpected<Error> already_known(const format::DiskRecord& disk, const std::string& path,
+                                    const std::string& why) {
+  return fail(Errc::kAlreadyExists, path + " is disk " + disk.id + ", proven by " + why,
+              "use it as it is, or drop that disk: blkrewind disk forget " + disk.id);
 }
 
 // An interrupted rollback can only go on where its snapshot fits; otherwise the disk has the size
@@ -115,42 +133,37 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
     if (const auto* gone = only_disk_at(*state, target)) return disk(gone->number);
   }
   BLKREWIND_ASSIGN(const io::DeviceInfo info, std::move(probed));
-  const auto seen_at = [this](format::DiskNumber number, const io::DeviceInfo& device) {
-    auto view = disk(number);
-    if (view) view->device = device;
-    return view;
-  };
-  const format::DiskRecord* same_path = nullptr;
-  std::string difference;
-  for (const auto& [number, record] : state->disks) {
-    if (record.path != info.real_path) continue;
-    const io::IdentityCheck check = io::compare_identity(info, record.kind, record.identity);
-    if (check.same) return seen_at(number, info);
-    same_path = &record;
-    difference = check.difference;
+  BLKREWIND_ASSIGN(const auto recognised, recognise(parts_->env, *state, info));
+  if (!recognised) return std::optional<DiskView>{};
+  auto view = disk(recognised->disk.number);
+  if (view) {
+    view->device = info;
+    view->recognised_by = recognised->by;
   }
-  // The device may have got another name.
+  return view;
+}
+
+std::string Operations::seen_last_at(const std::string& path) {
+  const auto info = parts_->env.examine(path);
+  if (!info) return {};
+  const auto state = parts_->store->state();
   for (const auto& [number, record] : state->disks) {
-    if (record.path != info.real_path &&
-        io::same_known_device(info, record.kind, record.identity)) {
-      return seen_at(number, info);
+    if (record.path != info->real_path) continue;
+    const io::Judgement judgement = judge(*info, record);
+    if (judgement.verdict == io::Verdict::kDifferent) {
+      return "disk " + record.id +
+             " was seen there last, but this is another device: " + judgement.why;
     }
   }
-  if (same_path != nullptr) {
-    return fail(
-        Errc::kPrecondition,
-        target + " is not the device that was registered as " + same_path->id + ": " + difference,
-        "if this is the same disk, run: blkrewind disk adopt " + same_path->id + " " +
-            shell_word(target) +
-            "; if it is another one, forget the old one first: blkrewind disk "
-            "forget " +
-            same_path->id);
-  }
-  return std::optional<DiskView>{};
+  return {};
+}
+
+Presence Operations::find_device(const format::DiskRecord& disk) {
+  return blkrewind::find_device(parts_->env, disk);
 }
 
 Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes,
-                                           bool raw) {
+                                           bool raw, bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
                 "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
@@ -169,13 +182,26 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
   format::DiskRecord record;
   BLKREWIND_TRY(parts_->store->journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
-        // Another process may have registered it since the caller looked.
+        format::Transaction transaction;
+        bool shared = false;
         for (const auto& [number, known] : state.disks) {
-          if (known.path == info.real_path &&
-              io::compare_identity(info, known.kind, known.identity).same) {
+          const bool one_id = io::same_hardware_id(known.identity, info.identity);
+          shared = shared || (one_id && is_shared(known.identity));
+          const io::Judgement judgement = judge(info, known);
+          if (!is_certain(judgement.verdict)) continue;
+          if (!as_new) {
+            // Another process has registered it since the caller looked.
             record = known;
             return format::Transaction{};
           }
+          // Recognised is less than proven: a copy looks like that.
+          if (judgement.verdict == io::Verdict::kRecognised && !one_id) continue;
+          if (!one_id) return already_known(known, path, judgement.why);
+          // By the caller's word two devices have this id: it proves neither of them.
+          shared = true;
+          format::DiskRecord other = known;
+          mark_shared(other.identity);
+          transaction.emplace_back(std::move(other));
         }
         record.number = state.counters.next_disk;
         record.id = new_id("d-");
@@ -184,10 +210,13 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
         record.device_bytes = info.size_bytes;
         record.chunk_bytes = chunk_bytes;
         record.identity = info.identity;
+        if (shared) mark_shared(record.identity);
         record.registered_at = now_seconds();
         format::Counters counters = state.counters;
         ++counters.next_disk;
-        return format::Transaction{record, counters};
+        transaction.emplace_back(record);
+        transaction.emplace_back(counters);
+        return transaction;
       }));
   return *disk(record.number);
 }
@@ -195,20 +224,27 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
 Status Operations::adopt_disk(format::DiskNumber number, const std::string& path) {
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
   BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  format::DiskRecord adopted = locked.disk;
+  adopted.path = info.real_path;
+  adopted.kind = info.kind;
+  adopted.identity = info.identity;
+  const io::Judgement itself = judge(info, adopted);
+  adopted.identity.vouched = !is_certain(itself.verdict);
+  BLKREWIND_ASSIGN(const auto twin, other_match(parts_->env, adopted, info, io::Verdict::kSame));
+  if (twin || is_shared(locked.disk.identity)) mark_shared(adopted.identity);
   return parts_->store->journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         for (const auto& [other, record] : state.disks) {
-          if (other != number && record.path == info.real_path &&
-              io::compare_identity(info, record.kind, record.identity).same) {
+          if (other != number && judge(info, record).verdict == io::Verdict::kSame) {
             return fail(Errc::kPrecondition, path + " is disk " + record.id + " already",
                         "forget that one first: blkrewind disk forget " + record.id);
           }
         }
         format::DiskRecord record = *state.disk(number);
         BLKREWIND_TRY(check_adopted_size(state, record, info));
-        record.path = info.real_path;
-        record.kind = info.kind;
-        record.identity = info.identity;
+        record.path = adopted.path;
+        record.kind = adopted.kind;
+        record.identity = adopted.identity;
         // Nothing is known of what this device holds.
         record.anchor = 0;
         return format::Transaction{record};
@@ -266,11 +302,19 @@ Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk)
   return lock;
 }
 
+Status Operations::check_evidence(const format::DiskRecord& disk, const std::string& path) {
+  const auto info = parts_->env.examine(path);
+  if (!info || judge(*info, disk).verdict == io::Verdict::kDifferent) return {};
+  BLKREWIND_TRY(need_same(parts_->env, disk, *info, Alone::kUnlessJustRegistered));
+  return {};
+}
+
 Status Operations::check_device(const format::DiskRecord& disk, const std::string& path,
                                 bool for_writing) {
   BLKREWIND_ASSIGN(const io::DeviceInfo info, blkrewind::look_at(parts_->env, path));
-  return blkrewind::check_device(parts_->env, store_path(), disk, info,
-                                 for_writing ? DeviceUse::kPlan : DeviceUse::kRead);
+  BLKREWIND_TRY(blkrewind::check_device(parts_->env, store_path(), disk, info,
+                                        for_writing ? DeviceUse::kPlan : DeviceUse::kRead));
+  return {};
 }
 
 }  // namespace blkrewind

@@ -17,6 +17,7 @@
 #include "blkrewind/receipt.h"
 #include "format/records.h"
 #include "io/env.h"
+#include "recognise.h"
 #include "track/trackers.h"
 
 namespace blkrewind {
@@ -38,6 +39,7 @@ struct DiskView {
   bool locked = false;  // an operation runs on it right now, in some process
   // What find_disk() saw when it was given a path: probing a device is not cheap.
   std::optional<io::DeviceInfo> device;
+  std::string recognised_by;  // then: what says that the device is this disk
 };
 
 struct RollbackRequest {
@@ -80,13 +82,20 @@ class Operations {
   // The number that the next snapshot gets, of whatever disk: later ones have it or a larger one.
   [[nodiscard]] format::SnapshotNumber next_snapshot() const;
 
-  // `target`: a disk id, or a path. A path is matched by identity first (the device moved: same
-  // serial, backing file, ...), then by path. nullopt: not registered.
-  // kPrecondition with a hint when the path is a registered one but another device is there now. A
-  // path that leads to nothing is the disk that was seen there last.
+  // `target`: a disk id, or a path, which is the disk that the device is by its evidence
+  // (recognise.h), wherever that was seen last. nullopt: not registered.
+  // kPrecondition with a hint when the evidence is weak, contradicts itself, or fits another
+  // attached device as well. A path that leads to nothing is the disk that was seen there last.
   [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
+  // When another device is at `path` now than the disk that was seen there last: so, in words; else
+  // empty.
+  [[nodiscard]] std::string seen_last_at(const std::string& path);
+  // Where the disk's device is now.
+  [[nodiscard]] Presence find_device(const format::DiskRecord& disk);
+  // `as_new`: also a device that may be, or by its hardware id is, a disk that is registered
+  // already: the caller says that it is another one. kAlreadyExists when that is disproven.
   [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes,
-                                               bool raw = false);
+                                               bool raw = false, bool as_new = false);
   // kPrecondition when the device has another size than the disk.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
@@ -107,6 +116,10 @@ class Operations {
   // a matter between the device and one snapshot: rollback() and resume() look at it.
   [[nodiscard]] Status check_device(const format::DiskRecord& disk, const std::string& path,
                                     bool for_writing);
+
+  // kPrecondition when the evidence of the device at `path` is weak, contradicts itself, or fits
+  // another attached device as well. A device that is not there, or is another one, is no reason.
+  [[nodiscard]] Status check_evidence(const format::DiskRecord& disk, const std::string& path);
 
   // The lock of a disk for an operation that is run later, and is given it then; whoever keeps a
   // copy holds the disk beyond that operation's end. kBusy when another operation has it.

@@ -42,6 +42,9 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
 // another user's store) a shared lock, which clears nothing: what is unfinished stays as it is.
 [[nodiscard]] Result<LockedDisk> lock_disk_for_reading(store::Store& store,
                                                        format::DiskNumber number);
+// Keeps the record of a disk that is locked up with where its device is now and with the evidence
+// of now, in the journal too when that changed. What cannot be written is written the next time.
+void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device);
 
 // kPrecondition: InvalidOperation.DiskResetInProgress, with what to do.
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,

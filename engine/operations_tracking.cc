@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "operations_parts.h"
+#include "recognise.h"
 #include "tracking.h"
 
 namespace blkrewind {
@@ -25,9 +26,14 @@ Status Operations::start_tracking(format::DiskNumber number, const std::string& 
                                   track::TrackerKind kind) {
   if (parts_->trackers == nullptr) return no_trackers();
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, number, Pending::kAllow));
-  BLKREWIND_ASSIGN(const auto disk, look_at(*this, store, parts_->env, number, path));
-  return parts_->trackers->start(kind, disk);
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kAllow));
+  OpenedDevice device;
+  BLKREWIND_ASSIGN(device.info, parts_->env.examine(path));
+  BLKREWIND_ASSIGN(device.recognised_by,
+                   need_same(parts_->env, locked.disk, device.info, Alone::kUnlessJustRegistered));
+  remember_seen(store, locked, device);
+  return parts_->trackers->start(
+      kind, tracked_disk(store, locked.disk, device.info.real_path, device.info.size_bytes));
 }
 
 Result<std::vector<std::string>> Operations::stop_tracking(format::DiskNumber number,

@@ -29,6 +29,7 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
   }
   BLKREWIND_ASSIGN(const OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kWrite));
+  remember_seen(store, locked, device);
   BLKREWIND_TRY(check_size(device, forward));
   BLKREWIND_ASSIGN(Tracking tracking,
                    Tracking::begin(parts_->trackers, store, locked, device.info,

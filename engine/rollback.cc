@@ -351,6 +351,7 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
   BLKREWIND_ASSIGN(const OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, request.path,
                                request.dry_run ? DeviceUse::kPlan : DeviceUse::kWrite));
+  if (!request.dry_run) remember_seen(store, locked, device);
   BLKREWIND_TRY(check_size(device, target));
   BLKREWIND_ASSIGN(
       Tracking tracking,

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "blkrewind/shell.h"
+#include "io/evidence.h"
 #include "plan_source.h"
 #include "scan.h"
 #include "store/tree_cursor.h"
@@ -22,6 +23,12 @@ namespace {
 
 // Bad chunks are kept to be counted and named; so many, and something else is wrong.
 constexpr std::size_t kLostMax = 1'000'000;
+
+void note_content(io::DeviceIdentity& identity, const io::DeviceIdentity& content) {
+  identity.table_uuid = content.table_uuid;
+  identity.filesystem_uuid = content.filesystem_uuid;
+  identity.filesystem_type = content.filesystem_type;
+}
 
 }  // namespace
 
@@ -121,6 +128,7 @@ void fill(RollbackReceipt& receipt, const Rollback& rollback) {
   receipt.device_bytes = rollback.geometry.device_bytes;
   receipt.root_digest = to_hex(rollback.target.root_digest);
   receipt.marked_bytes = unreadable_bytes_of(rollback.target);
+  receipt.recognised_by = rollback.device.recognised_by;
 }
 
 void add(RollbackReceipt& receipt, const UnreadableExtents& unreadable) {
@@ -136,6 +144,12 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
 
 Status finish(const Rollback& rollback, const format::LastRollback& last, track::Collected before) {
   rollback.tracking->prepare(rollback.target.id, before);
+  // A device that nothing but its content tells in the next boot has another content now.
+  std::optional<io::DeviceInfo> content;
+  if (io::is_nameless(rollback.locked.disk.identity)) {
+    auto seen = rollback.store.env().examine(rollback.device.info.real_path);
+    if (seen) content = std::move(*seen);
+  }
   BLKREWIND_TRY(rollback.store.journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
@@ -145,6 +159,7 @@ Status finish(const Rollback& rollback, const format::LastRollback& last, track:
         format::DiskRecord disk = *state.disk(rollback.locked.disk.number);
         disk.anchor = rollback.target.number;
         disk.last_rollback = last;
+        if (content) note_content(disk.identity, content->identity);
         if (disk != *state.disk(disk.number)) transaction.emplace_back(std::move(disk));
         return transaction;
       },

@@ -33,6 +33,7 @@ struct SnapshotPlan {
   format::Geometry geometry;
   bool is_device = true;  // which equals the snapshot now
   ChangeSource change_source = ChangeSource::kAuto;
+  std::string recognised_by;  // of the device
 };
 
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
@@ -114,6 +115,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     receipt.stored_bytes = outcome->stored_bytes;
     receipt.zero_bytes = outcome->zero_bytes;
     receipt.root_digest = to_hex(record_.root_digest);
+    receipt.recognised_by = plan_.recognised_by;
     receipt.elapsed_seconds = watch.seconds();
     return receipt;
   }
@@ -250,11 +252,13 @@ Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
     return fail(Errc::kPrecondition, path + " has no bytes any more",
                 "put the medium back into it, or bring the image back");
   }
+  remember_seen(store, locked, device);
   SnapshotPlan plan;
   plan.name = options.name;
   plan.description = options.description;
   plan.created_at = now_seconds();
   plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
+  plan.recognised_by = device.recognised_by;
   plan.source = std::move(device);
   plan.change_source = options.change_source;
   return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);

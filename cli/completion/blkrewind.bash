@@ -79,7 +79,7 @@ _blkrewind() {
       "track start") words+=" --source --chunk-size --raw" ;;
       "track list") words+=" --all" ;;
       "track prune") words+=" --dry-run" ;;
-      "disk register") words+=" --chunk-size --raw" ;;
+      "disk register") words+=" --chunk-size --raw --new" ;;
       "disk attach") words+=" --instance" ;;
       "disk forget") words+=" --with-snapshots" ;;
       "instance create") words+=" --name" ;;

@@ -43,7 +43,8 @@ Result<std::optional<Engine::Impl::Found>> Engine::Impl::find(const std::string&
   if (!view) return fail(std::move(view).error());
   if (!*view) return std::nullopt;
   const bool by_id = (*view)->disk.id == target;
-  std::string path = by_id ? (*view)->disk.path : target;
+  // By its id a disk is looked for where it was seen last, and then wherever it may be.
+  std::string path = by_id ? operations_->find_device((*view)->disk).path : target;
   return Found{std::move(**view), std::move(path)};
 }
 
@@ -54,22 +55,30 @@ Result<Engine::Impl::Found> Engine::Impl::need(const std::string& target, Errc c
   }
   BLKREWIND_ASSIGN(auto found, find(target));
   if (!found) {
-    return fail(refused_as(code, ResetRule::kDiskNotFound,
-                           target + " is not registered; see what is: blkrewind list"));
+    const std::string other = operations_->seen_last_at(target);
+    return fail(refused_as(
+        code, ResetRule::kDiskNotFound,
+        target + " is not registered; " + (other.empty() ? "see what is: blkrewind list" : other)));
   }
   return std::move(*found);
 }
 
 Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::string& target,
                                                                 std::uint32_t chunk_bytes,
-                                                                bool chunk_bytes_given, bool raw) {
+                                                                bool chunk_bytes_given, bool raw,
+                                                                bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
                 "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
                 "use a power of two from 4 KiB to 1 MiB");
   }
   if (target.empty()) return fail(need(target).error());
-  BLKREWIND_ASSIGN(auto found, find(target));
+  std::optional<Found> found;
+  if (as_new) {
+    BLKREWIND_TRY(operations_->refresh());
+  } else {
+    BLKREWIND_ASSIGN(found, find(target));
+  }
   if (found) {
     if (chunk_bytes_given && found->view.disk.chunk_bytes != chunk_bytes) {
       return fail(Errc::kInvalidArgument,
@@ -81,7 +90,7 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
     return Registered{std::move(*found), false};
   }
   if (is_valid_id("d-", target)) return fail(need(target).error());
-  BLKREWIND_ASSIGN(DiskView view, operations_->register_disk(target, chunk_bytes, raw));
+  BLKREWIND_ASSIGN(DiskView view, operations_->register_disk(target, chunk_bytes, raw, as_new));
   return Registered{Found{std::move(view), target}, true};
 }
 
@@ -109,7 +118,11 @@ Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
     reset->error_code.clear();
     reset->error_message.clear();
   }
-  return control::describe_disk(view, attachment, reset);
+  DiskInfo info = control::describe_disk(view, attachment, reset);
+  Presence presence = operations_->find_device(view.disk);
+  info.attached = presence.attached;
+  info.path = std::move(presence.path);
+  return info;
 }
 
 Result<std::vector<DiskInfo>> Engine::Impl::disks() {
@@ -134,9 +147,9 @@ Result<StoreInfo> Engine::Impl::store_info() {
 
 Result<DiskInfo> Engine::Impl::register_disk(const std::string& target,
                                              const SnapshotOptions& options) {
-  BLKREWIND_ASSIGN(
-      const Registered registered,
-      find_or_register(target, options.chunk_bytes, options.chunk_bytes_given, options.raw));
+  BLKREWIND_ASSIGN(const Registered registered,
+                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given,
+                                    options.raw, options.as_new));
   const DiskView& view = registered.found.view;
   if (!registered.now && !view.device && view.disk.id != target) {
     return fail(device_gone(view.disk, target));
@@ -148,6 +161,7 @@ Status Engine::Impl::attach_disk(const std::string& target, const std::string& i
   BLKREWIND_ASSIGN(const Found found, need(target));
   BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
   if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
+  BLKREWIND_TRY(operations_->check_evidence(found.view.disk, found.path));
   return catalog_->attach(info.id, instance, now());
 }
 

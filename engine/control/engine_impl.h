@@ -134,7 +134,8 @@ class Engine::Impl {
   [[nodiscard]] Result<Found> need(const std::string& target, Errc code = Errc::kNotFound);
   [[nodiscard]] Result<Registered> find_or_register(const std::string& target,
                                                     std::uint32_t chunk_bytes,
-                                                    bool chunk_bytes_given, bool raw);
+                                                    bool chunk_bytes_given, bool raw,
+                                                    bool as_new = false);
   void forget_if_empty(const Registered& registered);
   [[nodiscard]] Result<DiskInfo> describe(const DiskView& view);
 

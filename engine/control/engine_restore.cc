@@ -120,6 +120,12 @@ Result<RollbackReceipt> Engine::Impl::rollback(const std::string& target,
                                                const RollbackOptions& options,
                                                const Monitor& monitor) {
   BLKREWIND_ASSIGN(const Restore restore, resolve(target, snapshot));
+  if (!restore.found.disk && !target.empty()) {
+    const std::string other = operations_->seen_last_at(target);
+    if (!other.empty()) {
+      return fail(refused(ResetRule::kDiskNotFound, target + " is not registered; " + other));
+    }
+  }
   return restore_to(restore, options, monitor);
 }
 

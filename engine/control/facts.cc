@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "io/identity.h"
+#include "recognise.h"
 
 namespace blkrewind::control {
 namespace {
@@ -66,7 +66,7 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
 
 DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk, const std::string& path) {
   auto probed = env.probe(path);
-  if (!probed || !io::compare_identity(*probed, disk.kind, disk.identity).same) return {};
+  if (!probed || !is_certain(judge(*probed, disk).verdict)) return {};
   return {probed->size_bytes, uses_of(*probed)};
 }
 

@@ -22,6 +22,7 @@ enum class EntryType : std::uint16_t {
   kSnapshotRemoved = 7,
   kIntentRemoved = 8,
   kSegmentRemoved = 9,
+  kDiskInLayers = 10,  // a disk whose identity has layers; kDisk: of an older program
 };
 
 // By the alternative of JournalEntry.
@@ -120,15 +121,77 @@ void walk_fields(Walk& walk, Record& identity) {
   walk(identity.filesystem_type);
 }
 
+// One layer as type 10 has it, without what is below.
+template <class Walk, Is<io::DeviceIdentity> Record>
+void walk_layer(Walk& walk, Record& layer) {
+  walk_fields(walk, layer);
+  walk(layer.layer, io::Layer::kMd);
+  walk(layer.place);
+  walk(layer.size_bytes);
+  walk(layer.model);
+  walk(layer.unit);
+  walk(layer.md_uuid);
+  walk(layer.attachment);
+  walk(layer.partition_number);
+  walk(layer.partition_start_bytes);
+  walk(layer.backing_limit);
+  walk(layer.host_filesystem);
+  walk(layer.generation);
+  walk(layer.birth_ns);
+  walk(layer.shared_hardware);
+  walk(layer.vouched);
+}
+
+void walk_layers(Put& walk, const io::DeviceIdentity& top) {
+  walk_layer(walk, top);
+  walk(!top.below.empty());
+  if (!top.below.empty()) walk_layers(walk, top.below.front());
+}
+
+void walk_layers(Get& walk, io::DeviceIdentity& top) {
+  io::DeviceIdentity* layer = &top;
+  for (int depth = 1;; ++depth) {
+    walk_layer(walk, *layer);
+    bool has_below = false;
+    walk(has_below);
+    if (!has_below || !walk.in.ok()) return;
+    if (depth == io::kMaxLayers) return walk.in.invalidate();
+    layer = &layer->below.emplace_back();
+  }
+}
+
+// In the form that its type has: older programs read type 1 and refuse type 10.
+bool is_in_layers(const DiskRecord& disk) {
+  io::DeviceIdentity flat;
+  const io::DeviceIdentity& identity = disk.identity;
+  flat.serial = identity.serial;
+  flat.wwn = identity.wwn;
+  flat.dm_uuid = identity.dm_uuid;
+  flat.backing_file = identity.backing_file;
+  flat.backing_id = identity.backing_id;
+  flat.backing_offset = identity.backing_offset;
+  flat.diskseq = identity.diskseq;
+  flat.boot_id = identity.boot_id;
+  flat.partition_uuid = identity.partition_uuid;
+  flat.table_uuid = identity.table_uuid;
+  flat.filesystem_uuid = identity.filesystem_uuid;
+  flat.filesystem_type = identity.filesystem_type;
+  return identity != flat;
+}
+
 template <class Walk, Is<DiskRecord> Record>
-void walk_fields(Walk& walk, Record& disk) {
+void walk_fields(Walk& walk, Record& disk, bool in_layers = false) {
   walk(disk.number);
   walk(disk.id);
   walk(disk.path);
   walk(disk.kind, io::DeviceKind::kFile);
   walk(disk.device_bytes);
   walk(disk.chunk_bytes);
-  walk_fields(walk, disk.identity);
+  if (in_layers) {
+    walk_layers(walk, disk.identity);
+  } else {
+    walk_fields(walk, disk.identity);
+  }
   walk(disk.registered_at);
   walk(disk.anchor);
   walk(disk.last_rollback.request_id);
@@ -250,16 +313,26 @@ Status check_sound(const auto& record) {
               "trust it");
 }
 
+// `form`: what walk_fields() takes besides, where a record has more than one form.
 template <class Record>
-Result<JournalEntry> get_record(ByteReader& fields) {
+Result<JournalEntry> get_record(ByteReader& fields, auto... form) {
   Record record;
   Get walk{fields};
-  walk_fields(walk, record);
+  walk_fields(walk, record, form...);
   if (!fields.ok() || fields.remaining() != 0) {
     return fail(Errc::kIntegrity, "a journal entry does not have the length of its fields");
   }
   BLKREWIND_TRY(check_sound(record));
   return JournalEntry{std::move(record)};
+}
+
+// Each record has one form: what type 1 can hold is not written as type 10.
+Result<JournalEntry> get_disk_in_layers(ByteReader& fields) {
+  BLKREWIND_ASSIGN(JournalEntry entry, get_record<DiskRecord>(fields, true));
+  if (!is_in_layers(std::get<DiskRecord>(entry))) {
+    return fail(Errc::kIntegrity, "a journal entry of a disk in layers has none");
+  }
+  return entry;
 }
 
 }  // namespace
@@ -271,8 +344,14 @@ Status check_entry(const JournalEntry& entry) {
 void encode_entry(const JournalEntry& entry, ByteWriter& writer) {
   ByteWriter fields;
   Put walk{fields};
-  std::visit([&](const auto& record) { walk_fields(walk, record); }, entry);
-  writer.put(static_cast<std::uint16_t>(kTypes[entry.index()]));
+  EntryType type = kTypes[entry.index()];
+  if (const auto* disk = std::get_if<DiskRecord>(&entry); disk != nullptr && is_in_layers(*disk)) {
+    type = EntryType::kDiskInLayers;
+    walk_fields(walk, *disk, true);
+  } else {
+    std::visit([&](const auto& record) { walk_fields(walk, record); }, entry);
+  }
+  writer.put(static_cast<std::uint16_t>(type));
   writer.put(std::uint16_t{0});
   writer.put(static_cast<std::uint32_t>(fields.bytes().size()));
   writer.put_raw(fields.bytes());
@@ -289,6 +368,8 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
   switch (static_cast<EntryType>(type)) {
     case EntryType::kDisk:
       return get_record<DiskRecord>(fields);
+    case EntryType::kDiskInLayers:
+      return get_disk_in_layers(fields);
     case EntryType::kSnapshot:
       return get_record<SnapshotRecord>(fields);
     case EntryType::kIntent:

@@ -180,6 +180,16 @@ class Env {
     return std::unique_ptr<Env>();
   }
 
+  // The same without asking who uses it, for when that does not matter.
+  [[nodiscard]] virtual Result<DeviceInfo> examine(const std::string& path) { return probe(path); }
+
+  // The block devices that are attached now, without their uses. The UUIDs of the content are read
+  // of those of `content_bytes` that nothing else tells; 0: of none. (attached.h)
+  [[nodiscard]] virtual Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) {
+    (void)content_bytes;
+    return std::vector<DeviceInfo>{};
+  }
+
   // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
   // kPrecondition when that cannot be told.
   [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,

@@ -46,6 +46,12 @@ class FolderEnv final : public Env {
                                      ": only one of them is a file of the store");
   }
 
+  Status rename_new(const std::string& from, const std::string& to) override {
+    if (!beneath_name(from) && !beneath_name(to)) return env_.rename_new(from, to);
+    return fail(Errc::kInternal, "cannot rename " + from + " to " + to +
+                                     ": no file of the store is made in this way");
+  }
+
   Status remove(const std::string& path) override {
     const auto name = beneath_name(path);
     return name ? folder_.remove(*name) : env_.remove(path);
@@ -114,6 +120,14 @@ class FolderEnv final : public Env {
   }
 
   Result<DeviceInfo> probe(const std::string& path) override { return env_.probe(path); }
+  Result<DeviceInfo> probe(File& file) override { return env_.probe(file); }
+  Result<std::unique_ptr<Env>> beneath(const std::string& folder) override {
+    return env_.beneath(folder);
+  }
+  Result<DeviceInfo> examine(const std::string& path) override { return env_.examine(path); }
+  Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) override {
+    return env_.attached(content_bytes);
+  }
   Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
     return env_.lives_on(directory, device);
   }

@@ -1,48 +1,76 @@
-// Is the device under this path the one that was registered?
+// Is this device the one that was registered?
 //
-// Device names move: /dev/sdb is another disk after a reboot, /dev/loop0 after the next losetup,
-// and an image file may be replaced by another of the same name. Restoring onto the wrong one
-// destroys it. On the other hand a device whose content was wiped, repartitioned or given a new
-// file system is the very one that a rollback is for. So what the content says is asked last.
+// A path is where a disk was seen last, not who it is: /dev/sdb is another disk after a reboot,
+// /dev/loop0 after the next losetup, and an inode number is used again. Writing onto the wrong one
+// destroys it. So sameness is proven by evidence or not at all, layer by layer (device_info.h):
 //
-// 1. The kind (block device or image file) must be the same.
-// 2. Stable facts: serial, WWN, device-mapper UUID, PARTUUID, and for loop devices and image files
-//    the backing file (inode) and the offset in it. Each that was known then must be the same now;
-//    one that is not known any more counts as different, for another device may just lack it. One
-//    that is known only now does not count (a newer kernel tells more), but a device that has
-//    become a loop device is another one. When they hold, nothing else matters: not the content,
-//    not the node's name, not diskseq (a loop device detached and attached again to the same file
-//    is the same).
-// 3. Without any stable fact (a plain virtio disk, zram): in the same boot diskseq decides, the
-//    kernel's count of attachments that is never used twice (sysfs-block, since Linux 5.15).
-// 4. Without that (another boot): the content's identifiers. One of partition table UUID and file
-//    system UUID known then must be found again; when none was known there is nothing to go by and
-//    the name is believed.
+//   layer      proves                          disproves                   only hints
+//   any        -                               another kind of layer       size, path, content
+//   disk       WWN; serial + model + unit      any of these that differs   -
+//                                              or is not there any more
+//   dm         dm UUID                         dm UUID differs             name
+//   md         md UUID                         md UUID differs             -
+//   partition  the disk below it, as it is     the disk below is another;  size
+//              proven, and number, start and   number, start or PARTUUID
+//              PARTUUID (where there is one)   differs
+//   loop       its file, or the device below,  either differs              node
+//              and offset and limit
+//   file       file system UUID (btrfs: and    any of these differs        path
+//              subvolume), inode, and
+//              generation or time of birth
+//   nameless   diskseq in one boot             diskseq in one boot         place, size, UUIDs
 //
-// A backing file's inode is told apart by its file system's device number, which btrfs, NFS and
-// every reboot hand out anew. So the same inode under another number is the same file only if
-// its path is the same and step 4 does not object.
+// nameless: a disk without WWN and serial number, dm or md without UUID, and a disk whose hardware
+// id another one reports too (shared_hardware). In another boot it is recognised, which is less
+// than proof, when place, size and all UUIDs of its content that were known are found again and no
+// other device that is attached looks like it.
 //
-// Pure; any thread.
+// Facts for and against are a contradiction: an image file whose file system is on another device
+// now (a cloned medium), a PARTUUID that has moved. mkfs, wipefs and a new partition table are what
+// a rollback is for: content never overrules proof, and never is proof.
+//
+// The record of an older program (Layer::kUnknown) is compared on what it has, and its size must be
+// the same; what it did not record is not proof (identity_old.cc).
+//
+// Pure; any thread. That no two attached devices are the same disk is asked in engine/recognise.h.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "io/device_info.h"
 
 namespace blkrewind::io {
 
-struct IdentityCheck {
-  bool same = false;
-  std::string difference;  // a clause naming then and now; empty when same
+enum class Verdict : std::uint8_t {
+  kSame,           // proven
+  kRecognised,     // nameless, found again where it was; good if no other device looks like it
+  kWeak,           // hints only
+  kContradictory,  // facts for it and against it
+  kDifferent,      // proven, or nothing at all says that it is the one
 };
 
-[[nodiscard]] IdentityCheck compare_identity(const DeviceInfo& now, DeviceKind then_kind,
-                                             const DeviceIdentity& then);
+struct Judgement {
+  Verdict verdict = Verdict::kDifferent;
+  // kSame, kRecognised: what it rests on, a noun ("its serial number S1"). Otherwise a clause that
+  // names the facts then and now.
+  std::string why;
+  // kDifferent because nothing says that it is the one, not because something says that it is not.
+  bool unproven = false;
+};
 
-// Whether a device met under another path is the one that was registered: it is, and not only for
-// want of anything that says otherwise.
-[[nodiscard]] bool same_known_device(const DeviceInfo& now, DeviceKind then_kind,
-                                     const DeviceIdentity& then);
+// A device as it was recorded.
+struct KnownDevice {
+  DeviceKind kind = DeviceKind::kFile;
+  std::string path;
+  std::uint64_t size_bytes = 0;
+  std::int64_t registered_at = 0;  // seconds since the epoch
+  DeviceIdentity identity;
+};
+
+[[nodiscard]] Judgement judge(const DeviceInfo& now, const KnownDevice& then);
+
+// Both report the same hardware id in one of their layers: they may still be two devices.
+[[nodiscard]] bool same_hardware_id(const DeviceIdentity& a, const DeviceIdentity& b);
 
 }  // namespace blkrewind::io

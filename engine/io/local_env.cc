@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "io/attached.h"
 #include "io/env.h"
 #include "io/file_lock.h"
 #include "io/folder_env.h"
@@ -61,6 +62,10 @@ class LocalEnv final : public Env {
     auto* local = dynamic_cast<LocalFile*>(&file);
     if (local == nullptr) return fail(Errc::kInternal, "a file of another Env");
     return probe_opened(*local, options_.refuse_writers);
+  }
+  Result<DeviceInfo> examine(const std::string& path) override { return examine_device(path); }
+  Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) override {
+    return attached_devices(content_bytes);
   }
   Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
     return io::lives_on(directory, device);

@@ -52,6 +52,7 @@ bool ask_driver(LoopDevice& loop, int fd) {
   loop.backing = {.device = unpack_device(info.lo_device), .inode = info.lo_inode};
   loop.backing_device = unpack_device(info.lo_rdevice);
   loop.range.offset = info.lo_offset;
+  loop.size_limit = info.lo_sizelimit;
   loop.is_plain = info.lo_encrypt_type == LO_CRYPT_NONE;
   loop.backing_known = true;
   return true;

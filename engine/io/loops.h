@@ -18,6 +18,7 @@ struct LoopDevice {
   bool backing_known = false;       // the driver has told the three below
   FileId backing;                   // of the file
   DeviceNumber backing_device = 0;  // when the backing file is a block device
+  std::uint64_t size_limit = 0;     // as it was asked for when it was set up; 0: none
   Extent range;                     // the bytes of the backing file that the device shows
   bool is_plain = false;            // they are the device's bytes as they are: the driver says so
 };

@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <initializer_list>
 #include <memory>
 #include <utility>
 
@@ -17,6 +16,7 @@
 #include "base/privilege.h"
 #include "blkrewind/shell.h"
 #include "io/blkid_identity.h"
+#include "io/evidence.h"
 #include "io/file_attributes.h"
 #include "io/file_lock.h"
 #include "io/loops.h"
@@ -29,6 +29,8 @@ namespace {
 
 // O_NONBLOCK: a drive without a medium, or a fifo, must not make us wait.
 constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
+enum class Uses { kAsk, kSkip };
 
 std::string kind_name(mode_t mode) {
   switch (mode & S_IFMT) {
@@ -90,51 +92,6 @@ Result<std::string> real_path_of(const std::string& path, const struct stat& ope
   return std::string(real.get());
 }
 
-std::string first_of(std::initializer_list<std::string> paths) {
-  for (const std::string& path : paths) {
-    if (std::string text = read_attribute(path); !text.empty()) {
-      return text;
-    }
-  }
-  return {};
-}
-
-// The unit serial number page of SCSI: four bytes of heading, then text (SPC-4, 7.8.15).
-std::string scsi_serial(const std::string& disk) {
-  const std::string page = read_attribute(disk + "/device/vpd_pg80");
-  constexpr std::size_t kHeadingBytes = 4;
-  // read_attribute() strips the zero byte that a page begins with, so look for the page's number.
-  const std::size_t number = page.find('\x80');
-  if (number == std::string::npos || page.size() < number + kHeadingBytes - 1) {
-    return {};
-  }
-  const std::string text = page.substr(number + kHeadingBytes - 1);
-  const std::size_t first = text.find_first_not_of(' ');
-  return first == std::string::npos ? std::string() : text.substr(first);
-}
-
-void read_hardware_identity(DeviceNumber device, DeviceIdentity& identity) {
-  const DeviceNumber whole = whole_disk(device);
-  const std::string disk = sysfs_directory(whole);
-  identity.serial = first_of({disk + "/serial", disk + "/device/serial"});
-  if (identity.serial.empty()) {
-    identity.serial = scsi_serial(disk);
-  }
-  identity.wwn = first_of({disk + "/wwid", disk + "/device/wwid"});
-  if (const std::string md = read_attribute(disk + "/md/uuid"); identity.wwn.empty()) {
-    identity.wwn = md.empty() ? "" : "md:" + md;
-  }
-  identity.dm_uuid = read_attribute(disk + "/dm/uuid");
-  identity.diskseq = read_number(disk + "/diskseq").value_or(0);
-  if (const auto loop = loop_device(whole)) {
-    identity.backing_file = loop->backing_file;
-    identity.backing_id = loop->backing_device != 0
-                              ? FileId{.device = loop->backing_device, .inode = 0}
-                              : loop->backing;
-    identity.backing_offset = loop->range.offset + partition_start_bytes(device);
-  }
-}
-
 // Open file description locks on it: how a virtual machine (QEMU) guards its image, and how it
 // shows itself on a block device that it has opened without O_EXCL.
 void add_lock_use(int fd, DeviceInfo& info) {
@@ -149,6 +106,7 @@ struct Subject {
   int fd = -1;        // of the open file itself: its locks and its hold are no use
   int bytes_fd = -1;  // takes unaligned reads
   bool exclusive = false;
+  bool ask_uses = true;
   bool look_for_writers = false;
   bool writable = false;
   Answer other_writers = Answer::kUnknown;  // from before it was opened for writing
@@ -162,17 +120,6 @@ void add_writer(const Sought& sought, DeviceInfo& info) {
              ", " + writer->path + ")",
          "end that program, or let it close the device: lsof " + shell_word(info.real_path)});
   }
-}
-
-// What is below a loop device, through the descriptor that is open: its node may not be in /dev, or
-// be another device.
-void ask_driver_of_loop(int fd, DeviceNumber device, DeviceIdentity& identity) {
-  const auto loop = ask_loop_device(whole_disk(device), fd).value_or(std::nullopt);
-  if (!loop || !loop->backing_known) return;
-  identity.backing_id = loop->backing_device != 0
-                            ? FileId{.device = loop->backing_device, .inode = 0}
-                            : loop->backing;
-  identity.backing_offset = loop->range.offset + partition_start_bytes(device);
 }
 
 Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo& info) {
@@ -195,8 +142,8 @@ Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo
   }
   info.logical_sector_bytes = static_cast<std::uint32_t>(sector_bytes);
   info.read_only = read_only != 0;
-  read_hardware_identity(status.st_rdev, info.identity);
-  ask_driver_of_loop(fd, status.st_rdev, info.identity);
+  info.identity = block_evidence(status.st_rdev, fd);
+  if (!subject.ask_uses) return {};
   BLKREWIND_ASSIGN(Uses uses, uses_of_device(status.st_rdev, fd));
   info.used_by = std::move(uses.used_by);
   info.unknown = std::move(uses.unknown);
@@ -225,7 +172,7 @@ Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo
 Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo& info) {
   info.kind = DeviceKind::kFile;
   info.size_bytes = static_cast<std::uint64_t>(status.st_size);
-  info.identity.backing_id = {.device = status.st_dev, .inode = status.st_ino};
+  info.identity = file_evidence(subject.fd, status, info.real_path);
   // Also refused on a file system mounted read-only, and for an immutable file even to root.
   const std::string self = "/proc/self/fd/" + std::to_string(subject.fd);
   info.read_only = ::faccessat(AT_FDCWD, self.c_str(), W_OK, AT_EACCESS) != 0;
@@ -234,6 +181,7 @@ Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo&
     info.read_only_reason = std::move(bar.reason);
     info.read_only_hint = std::move(bar.hint);
   }
+  if (!subject.ask_uses) return {};
   BLKREWIND_ASSIGN(Uses uses, uses_of_file(info.identity.backing_id));
   info.used_by = std::move(uses.used_by);
   // A loop device, and swap, have the file open: where nothing else has, there is neither, whatever
@@ -273,13 +221,10 @@ Result<DeviceInfo> probe_subject(const Subject& subject, const std::string& path
     BLKREWIND_TRY(probe_file(subject, status, info));
   }
   read_content_identity(subject.bytes_fd, info.identity);
-  info.identity.boot_id = read_attribute("/proc/sys/kernel/random/boot_id");
   return info;
 }
 
-}  // namespace
-
-Result<DeviceInfo> probe_device(const std::string& path) {
+Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
   // Before the open: opening a device of the wrong kind may have effects (a tape rewinds).
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(cannot_find(errno, path));
@@ -297,8 +242,14 @@ Result<DeviceInfo> probe_device(const std::string& path) {
     return fail(io_error(errno, "cannot look at " + path));
   }
   if (!is_same(opened, status)) return replaced(path);
-  return probe_subject({.fd = fd.get(), .bytes_fd = fd.get()}, path);
+  return probe_subject({.fd = fd.get(), .bytes_fd = fd.get(), .ask_uses = ask_uses}, path);
 }
+
+}  // namespace
+
+Result<DeviceInfo> probe_device(const std::string& path) { return look_at(path, true); }
+
+Result<DeviceInfo> examine_device(const std::string& path) { return look_at(path, false); }
 
 Result<DeviceInfo> probe_opened(LocalFile& file, bool look_for_writers) {
   Subject subject;

@@ -23,5 +23,7 @@ namespace blkrewind::io {
 
 // The same of an open file, with those who have it open for writing; see Env::probe(File&).
 [[nodiscard]] Result<DeviceInfo> probe_opened(LocalFile& file, bool look_for_writers = true);
+// The same without asking who uses it: used_by stays empty, and nothing is opened exclusively.
+[[nodiscard]] Result<DeviceInfo> examine_device(const std::string& path);
 
 }  // namespace blkrewind::io

@@ -111,17 +111,29 @@ SEGMENT_HEADER = [("8", "magic"), ("u32", "version"), ("u32", "id"), ("16", "sto
 NODE_HEADER = [("4", "magic"), ("u16", "version"), ("u16", "level"), ("u64", "index"),
                ("u64", "checksum"), ("488", "reserved")]
 
+DISK_HEAD = [
+    ("u32", "number"), ("string", "id"), ("string", "path"), ("u8", "kind"),
+    ("u64", "device_bytes"), ("u32", "chunk_bytes")]
+IDENTITY = [
+    ("string", "serial"), ("string", "wwn"), ("string", "dm_uuid"), ("string", "backing_file"),
+    ("u64", "backing_device"), ("u64", "backing_inode"), ("u64", "backing_offset"),
+    ("u64", "diskseq"), ("string", "boot_id"), ("string", "partition_uuid"),
+    ("string", "table_uuid"), ("string", "filesystem_uuid"), ("string", "filesystem_type")]
+LAYER = IDENTITY + [
+    ("u8", "layer"), ("string", "place"), ("u64", "size_bytes"), ("string", "model"),
+    ("string", "unit"), ("string", "md_uuid"), ("string", "attachment"),
+    ("u32", "partition_number"), ("u64", "partition_start_bytes"), ("u64", "backing_limit"),
+    ("string", "host_filesystem"), ("u64", "generation"), ("i64", "birth_ns"),
+    ("u8", "shared_hardware"), ("u8", "vouched"), ("u8", "has_below")]
+DISK_TAIL = [
+    ("i64", "registered_at"), ("u64", "anchor"),
+    ("string", "last.request_id"), ("u64", "last.target"), ("u64", "last.undo"),
+    ("u8", "last.reserved"), ("i64", "last.finished_at")]
+DISK_IN_LAYERS = 10
+LAYERS_MAX = 8
+
 ENTRIES = {
-    1: ("disk", [
-        ("u32", "number"), ("string", "id"), ("string", "path"), ("u8", "kind"),
-        ("u64", "device_bytes"), ("u32", "chunk_bytes"),
-        ("string", "serial"), ("string", "wwn"), ("string", "dm_uuid"), ("string", "backing_file"),
-        ("u64", "backing_device"), ("u64", "backing_inode"), ("u64", "backing_offset"),
-        ("u64", "diskseq"), ("string", "boot_id"), ("string", "partition_uuid"),
-        ("string", "table_uuid"), ("string", "filesystem_uuid"), ("string", "filesystem_type"),
-        ("i64", "registered_at"), ("u64", "anchor"),
-        ("string", "last.request_id"), ("u64", "last.target"), ("u64", "last.undo"),
-        ("u8", "last.reserved"), ("i64", "last.finished_at")]),
+    1: ("disk", DISK_HEAD + IDENTITY + DISK_TAIL),
     2: ("snapshot", [
         ("u64", "number"), ("u32", "disk"), ("string", "id"), ("string", "name"),
         ("string", "description"), ("u8", "kind"), ("u8", "state"), ("u8", "damaged"),
@@ -137,7 +149,23 @@ ENTRIES = {
     7: ("snapshot_removed", [("u64", "number")]),
     8: ("intent_removed", [("u32", "disk")]),
     9: ("segment_removed", [("u32", "id")]),
+    DISK_IN_LAYERS: ("disk", DISK_HEAD),
 }
+
+
+# The top layer is the disk's identity; what it stands on follows as "below".
+def take_layers(walk, fields):
+    fields.update(walk.all(LAYER))
+    layer = fields
+    for _ in range(1, LAYERS_MAX):
+        if not layer["has_below"]:
+            break
+        layer["below"] = walk.all(LAYER)
+        layer = layer["below"]
+    need(not layer["has_below"], "the number of layers")
+    fields.update(walk.all(DISK_TAIL))
+
+
 STATES = ["progressing", "accomplished", "failed", "deleting", "tombstone"]
 
 
@@ -182,6 +210,8 @@ class Store:
                 name, layout = ENTRIES[entry["type"]]
                 end = walk.at + entry["length_bytes"]
                 fields = walk.all(layout)
+                if entry["type"] == DISK_IN_LAYERS:
+                    take_layers(walk, fields)
                 need(walk.at == end and entry["reserved"] == 0, "an entry's length")
                 entries.append((name, fields))
                 self.apply(name, fields)

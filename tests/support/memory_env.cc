@@ -246,6 +246,11 @@ Result<io::DeviceInfo> MemoryEnv::probe(const std::string& path) {
   info.real_path = path;
   info.size_bytes = inode->bytes.size_bytes();
   info.identity.backing_id = {1, inode->number};
+  info.identity.layer = io::Layer::kFile;
+  info.identity.place = path;
+  info.identity.size_bytes = info.size_bytes;
+  info.identity.host_filesystem = "memory";
+  info.identity.generation = inode->number;
   return info;
 }
 

@@ -237,6 +237,11 @@ io::DeviceInfo SimulatedDisk::describe(const State& state, InodeId id, const std
   info.size_bytes = inode.now.size_bytes();
   info.read_only = inode.read_only;
   info.identity.backing_id = {kSimulatedDevice, id};
+  info.identity.layer = inode.type == InodeType::kBlockDevice ? io::Layer::kLoop : io::Layer::kFile;
+  info.identity.place = info.real_path;
+  info.identity.size_bytes = info.size_bytes;
+  info.identity.host_filesystem = "simulated";
+  info.identity.generation = id;  // inode numbers are not used again
   info.identity.boot_id = "simulated-boot-" + std::to_string(state.boot);
   info.modified_at = inode.modified_at;
   info.used_by = inode.used_by;

@@ -68,6 +68,9 @@ struct SnapshotOptions {
   bool raw = false;
   // kBitmap, kExtents: an error where that one is not valid now.
   ChangeSource change_source = ChangeSource::kAuto;
+  // For register_disk(): a device that may be, or by its hardware id is, a registered disk becomes
+  // a disk of its own: the caller says that it is another one.
+  bool as_new = false;
 };
 
 // For accept_snapshot(): what a snapshot carries besides its bytes, and a token of the caller's.

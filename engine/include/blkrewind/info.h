@@ -83,6 +83,8 @@ struct DiskInfo {
   std::string last_rollback_snapshot_id;  // what `undo` would take back; or empty
   std::string undo_snapshot_id;           // what `undo` would restore; or empty
   std::string anchor_snapshot_id;  // what the device is known to have equalled last; or empty
+  // Its device is here now, at `path`. Nothing: it cannot be told, or the evidence is weak.
+  std::optional<bool> attached;
 };
 
 struct InstanceInfo {

@@ -24,6 +24,7 @@ struct SnapshotReceipt {
   std::uint64_t zero_bytes = 0;     // bytes of chunks that are all zero
   double elapsed_seconds = 0;
   std::string root_digest;
+  std::string recognised_by;  // what says that the device is the disk's; empty for an import
 };
 
 struct RollbackReceipt {
@@ -69,6 +70,7 @@ struct RollbackReceipt {
   std::string partition_table;
   std::string partition_reason;   // of "stale"
   std::string partition_command;  // of "stale"
+  std::string recognised_by;      // what says that the device is the disk's
 };
 
 struct DiffReceipt {

@@ -22,9 +22,10 @@ TEST(Json, OfASnapshotReceipt) {
   receipt.stored_bytes = 65536;
   receipt.elapsed_seconds = 0.5;
   const Json json = json_of(receipt);
-  EXPECT_EQ(keys_of(json), (Keys{"snapshot_id", "name", "disk_id", "disk_registered",
-                                 "change_source", "device_bytes", "scanned_bytes", "changed_bytes",
-                                 "stored_bytes", "zero_bytes", "elapsed_seconds", "root_digest"}));
+  EXPECT_EQ(keys_of(json),
+            (Keys{"snapshot_id", "name", "disk_id", "disk_registered", "change_source",
+                  "device_bytes", "scanned_bytes", "changed_bytes", "stored_bytes", "zero_bytes",
+                  "elapsed_seconds", "root_digest", "recognised_by"}));
   EXPECT_EQ(json.at("stored_bytes"), 65536);
   EXPECT_EQ(json.at("elapsed_seconds"), 0.5);
   EXPECT_TRUE(json.at("name").is_null());
@@ -33,11 +34,12 @@ TEST(Json, OfASnapshotReceipt) {
 TEST(Json, OfARollbackReceipt) {
   RollbackReceipt receipt;
   const Json without = json_of(receipt);
-  EXPECT_EQ(keys_of(without),
-            (Keys{"request_id", "disk_id", "snapshot_id", "undo_snapshot_id", "dry_run",
-                  "change_source", "device_bytes", "scanned_bytes", "changed_bytes",
-                  "restored_bytes", "zeroed_bytes", "undo_stored_bytes", "extent_count",
-                  "elapsed_seconds", "scan_seconds", "restore_seconds", "root_digest"}));
+  EXPECT_EQ(
+      keys_of(without),
+      (Keys{"request_id", "disk_id", "snapshot_id", "undo_snapshot_id", "dry_run", "change_source",
+            "device_bytes", "scanned_bytes", "changed_bytes", "restored_bytes", "zeroed_bytes",
+            "undo_stored_bytes", "extent_count", "elapsed_seconds", "scan_seconds",
+            "restore_seconds", "root_digest", "recognised_by"}));
   EXPECT_TRUE(without.at("undo_snapshot_id").is_null());
   receipt.undo_snapshot_id = "s-2";
   receipt.restored_bytes = std::uint64_t{1} << 53 | 1;
@@ -111,11 +113,14 @@ TEST(Json, OfADiskTellsOfAnInterruptedRollback) {
   const Json quiet = json_of(disk);
   EXPECT_EQ(
       keys_of(quiet),
-      (Keys{"disk_id", "path", "device_bytes", "chunk_bytes", "status", "instance_id",
+      (Keys{"disk_id", "path", "attached", "device_bytes", "chunk_bytes", "status", "instance_id",
             "registered_at", "attached_at", "first_detached_at", "detached_at", "pending_rollback",
             "last_rollback_snapshot_id", "undo_snapshot_id", "anchor_snapshot_id"}));
   EXPECT_TRUE(quiet.at("pending_rollback").is_null());
   EXPECT_TRUE(quiet.at("instance_id").is_null());
+  EXPECT_TRUE(quiet.at("attached").is_null()) << "it cannot be told";
+  disk.attached = false;
+  EXPECT_EQ(json_of(disk).at("attached"), false);
   disk.pending_rollback = PendingRollback{};
   disk.pending_rollback->snapshot_id = "s-1";
   const Json pending = json_of(disk).at("pending_rollback");

@@ -100,13 +100,23 @@ TEST_F(EngineSimulated, StoreOnTheDevice) {
 }
 
 TEST_F(EngineSimulated, AnotherDeviceUnderTheName) {
-  env_.set_probe(kDevice, [](io::DeviceInfo& info) { info.identity.serial = "another"; });
-  // It was registered without a serial; give it one first, then another.
+  std::string serial = "one";
+  env_.set_probe(kDevice, [&](io::DeviceInfo& info) {
+    info.identity.layer = io::Layer::kDisk;
+    info.identity.serial = serial;
+  });
+  // It was registered as a loop device; let it be a disk first, then another one.
   const auto disk = engine_->disks();
   ASSERT_TRUE(ok(disk));
   ASSERT_TRUE(ok(engine_->adopt_disk(disk->front().id, kDevice)));
-  env_.set_probe(kDevice, [](io::DeviceInfo& info) { info.identity.serial = "a third"; });
-  expect_refused_plainly("not the device");
+  serial = "another";
+  const auto result = engine_->rollback(kDevice, "before");
+  EXPECT_TRUE(refused(result, "InvalidDiskId.NotFound")) << "a path is not who a disk is";
+  EXPECT_THAT(result.error().hint, HasSubstr("this is another device"));
+  const auto by_id = engine_->rollback(disk->front().id, "before");
+  ASSERT_TRUE(failed(by_id, Errc::kPrecondition));
+  EXPECT_THAT(by_id.error().message, HasSubstr("not the device"));
+  EXPECT_EQ(env_.contents(kDevice), changed_);
 }
 
 TEST_F(EngineSimulated, ShrunkenDevice) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "unit/format/samples.h"
@@ -9,6 +10,7 @@
 namespace blkrewind::format {
 namespace {
 
+// In the order of their types on disk.
 std::vector<JournalEntry> one_of_each() {
   return {full_disk(),
           full_snapshot(),
@@ -18,7 +20,8 @@ std::vector<JournalEntry> one_of_each() {
           DiskRemoved{81},
           SnapshotRemoved{std::uint64_t{82} << 40},
           IntentRemoved{83},
-          SegmentRemoved{84}};
+          SegmentRemoved{84},
+          layered_disk()};
 }
 
 std::vector<std::byte> encode(const JournalEntry& entry) {
@@ -49,6 +52,67 @@ TEST(RecordCodec, KeepsEveryFieldOfEveryType) {
     ASSERT_TRUE(decoded) << decoded.error().to_string();
     EXPECT_TRUE(*decoded == entry) << "type " << type;
   }
+}
+
+TEST(RecordCodec, ADiskHasAtMostEightLayers) {
+  DiskRecord disk = layered_disk();
+  io::DeviceIdentity* bottom = &disk.identity;
+  int layers = 1;
+  for (; !bottom->below.empty(); ++layers) bottom = &bottom->below.front();
+  for (; layers < io::kMaxLayers; ++layers) {
+    bottom->below.push_back(full_layer(static_cast<std::uint64_t>(layers) * 100));
+    bottom = &bottom->below.front();
+  }
+  EXPECT_TRUE(*decode(encode(disk)) == JournalEntry{disk});
+  bottom->below.push_back(full_layer(7));
+  const auto decoded = decode(encode(disk));
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, Errc::kIntegrity);
+}
+
+// Older programs read type 1 and refuse what they do not know.
+TEST(RecordCodec, EachNewFactOfADiskMakesItsTypeTen) {
+  const std::vector<std::function<void(io::DeviceIdentity&)>> facts = {
+      [](auto& i) { i.layer = io::Layer::kFile; },
+      [](auto& i) { i.place = "p"; },
+      [](auto& i) { i.size_bytes = 1; },
+      [](auto& i) { i.model = "m"; },
+      [](auto& i) { i.unit = "u"; },
+      [](auto& i) { i.md_uuid = "m"; },
+      [](auto& i) { i.attachment = "a"; },
+      [](auto& i) { i.partition_number = 1; },
+      [](auto& i) { i.partition_start_bytes = 1; },
+      [](auto& i) { i.backing_limit = 1; },
+      [](auto& i) { i.host_filesystem = "h"; },
+      [](auto& i) { i.generation = 1; },
+      [](auto& i) { i.birth_ns = 1; },
+      [](auto& i) { i.shared_hardware = true; },
+      [](auto& i) { i.vouched = true; },
+      [](auto& i) { i.below.emplace_back(); }};
+  EXPECT_EQ(type_of(encode(full_disk())), 1);
+  for (const auto& fact : facts) {
+    DiskRecord disk = full_disk();
+    fact(disk.identity);
+    EXPECT_EQ(type_of(encode(disk)), 10);
+    EXPECT_TRUE(*decode(encode(disk)) == JournalEntry{disk});
+  }
+}
+
+TEST(RecordCodec, ADiskInLayersThatHasNoneIsDamage) {
+  constexpr std::uint64_t kMark = 0x1122334455667788;
+  DiskRecord disk = full_disk();
+  disk.identity.size_bytes = kMark;
+  auto bytes = encode(disk);
+  std::size_t at = 0;
+  for (std::uint64_t value = 0; at + sizeof value <= bytes.size(); ++at) {
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    if (value == kMark) break;
+  }
+  ASSERT_LT(at + sizeof kMark, bytes.size());
+  std::memset(bytes.data() + at, 0, sizeof kMark);
+  const auto decoded = decode(bytes);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, Errc::kIntegrity);
 }
 
 TEST(RecordCodec, KeepsDefaultsAndEmptyFields) {
@@ -105,7 +169,7 @@ TEST(RecordCodec, AFrameOfAnotherLengthIsAnError) {
 }
 
 TEST(RecordCodec, AnUnknownTypeIsOfANewerProgram) {
-  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{10}, std::uint16_t{65535}}) {
+  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{11}, std::uint16_t{65535}}) {
     auto bytes = encode(SegmentRemoved{1});
     std::memcpy(bytes.data(), &type, sizeof type);
     const auto decoded = decode(bytes);

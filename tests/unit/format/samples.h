@@ -60,10 +60,45 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
                    .partition_uuid = "partuuid",
                    .table_uuid = "ptuuid",
                    .filesystem_uuid = "fsuuid",
-                   .filesystem_type = "ext4"};
+                   .filesystem_type = "ext4",
+                   .place = {},
+                   .model = {},
+                   .unit = {},
+                   .md_uuid = {},
+                   .attachment = {},
+                   .host_filesystem = {},
+                   .below = {}};
   disk.registered_at = -17;
   disk.anchor = 18;
   disk.last_rollback = {"REQUEST", 19, 20, 21};
+  return disk;
+}
+
+// Every field set, each number from `base` on.
+[[nodiscard]] inline io::DeviceIdentity full_layer(std::uint64_t base) {
+  io::DeviceIdentity layer = full_disk().identity;
+  layer.layer = io::Layer::kMd;
+  layer.place = "/dev/place" + std::to_string(base);
+  layer.size_bytes = base + 1;
+  layer.model = "model";
+  layer.unit = "unit";
+  layer.md_uuid = "md";
+  layer.attachment = "attachment";
+  layer.partition_number = static_cast<std::uint32_t>(base + 2);
+  layer.partition_start_bytes = base + 3;
+  layer.backing_limit = base + 4;
+  layer.host_filesystem = "host";
+  layer.generation = base + 5;
+  layer.birth_ns = -static_cast<std::int64_t>(base + 6);
+  layer.shared_hardware = true;
+  layer.vouched = true;
+  return layer;
+}
+
+[[nodiscard]] inline DiskRecord layered_disk() {
+  DiskRecord disk = full_disk();
+  disk.identity = full_layer(100);
+  disk.identity.below.push_back(full_layer(200));
   return disk;
 }
 

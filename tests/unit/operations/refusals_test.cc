@@ -79,7 +79,48 @@ TEST_F(Refusals, AnotherDeviceUnderTheSamePath) {
   bench_.env().set_probe(kDevice,
                          [](io::DeviceInfo& info) { info.identity.backing_id.inode += 9; });
   expect_refused("is not the device", true);
-  EXPECT_TRUE(failed(bench_.operations().find_disk(kDevice), Errc::kPrecondition));
+  const auto found = bench_.operations().find_disk(kDevice);
+  ASSERT_TRUE(ok(found));
+  EXPECT_FALSE(found->has_value()) << "a path is not who a disk is";
+  EXPECT_THAT(bench_.operations().seen_last_at(kDevice), HasSubstr("another device"));
+}
+
+TEST_F(Refusals, ANamelessDeviceIsRecognisedInTheNextBootWhileItsContentIsThere) {
+  std::string boot = "a";
+  std::string uuid = "fs-1";
+  bench_.env().set_probe(kDevice, [&](io::DeviceInfo& info) {
+    info.identity = {};
+    info.identity.layer = io::Layer::kDisk;
+    info.identity.place = info.real_path;
+    info.identity.size_bytes = info.size_bytes;
+    info.identity.boot_id = boot;
+    info.identity.diskseq = boot.front();
+    info.identity.filesystem_uuid = uuid;
+  });
+  ASSERT_TRUE(ok(bench_.operations().adopt_disk(bench_.disk(), kDevice)));
+  boot = "b";
+  const auto receipt = bench_.rollback(target_, false);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_THAT(receipt->recognised_by, HasSubstr("content (file system fs-1)"));
+  // It is known by this boot's attachment from now on, whatever it holds.
+  EXPECT_EQ(bench_.view().disk.identity.boot_id, "b");
+  uuid = "fs-2";
+  EXPECT_TRUE(ok(check(true)));
+  boot = "c";
+  before_ = bench_.device();
+  expect_refused("nothing proves it", true);
+}
+
+TEST_F(Refusals, ADeviceThatIsRecognisedElsewhereTakesItsPathAlong) {
+  const std::string moved = std::string(kDevice) + "-moved";
+  ASSERT_TRUE(ok(bench_.env().rename(kDevice, moved)));
+  const auto found = bench_.operations().find_disk(moved);
+  ASSERT_TRUE(ok(found));
+  ASSERT_TRUE(found->has_value());
+  EXPECT_EQ((*found)->disk.path, kDevice) << "looking changes nothing";
+  EXPECT_FALSE((*found)->recognised_by.empty());
+  ASSERT_TRUE(ok(bench_.operations().snapshot(bench_.disk(), moved, {}, {})));
+  EXPECT_EQ(bench_.view().disk.path, moved);
 }
 
 TEST_F(Refusals, LargerDevice) {
