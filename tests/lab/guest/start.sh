@@ -3,7 +3,7 @@
 # third serial line, and powers off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=${TERM:-dumb}
 export LC_ALL=C.UTF-8
-ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || true
+busybox ip link set lo up
 mkdir -p /dev/shm
 mount -t tmpfs tmpfs /dev/shm
 mount -t configfs configfs /sys/kernel/config 2>/dev/null

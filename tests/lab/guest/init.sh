@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first process of the lab's guest, in its initramfs: gets at the host's root and goes on there.
 bb=/bin/busybox
 $bb mount -t proc proc /proc

@@ -1,0 +1,17 @@
+#!/bin/bash
+# A logical volume, and what an LVM snapshot of it holds meanwhile.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+image "$work/image" 64M
+make_loop "$work/image"
+make_volume labvg volume 16M "$made"
+modprobe dm_snapshot
+fill /dev/labvg/volume
+lvcreate -q -s -n frozen -L 20M labvg/volume
+later lvremove -q -y labvg/frozen
+vgmknodes -q labvg
+wait_for /dev/labvg/frozen
+save /dev/labvg/frozen "$work/frozen"
+round /dev/labvg/volume
+check "the LVM snapshot holds what it held" holds /dev/labvg/frozen "$work/frozen"

@@ -1,0 +1,39 @@
+#!/bin/bash
+# The lab's tests on one kernel: boots it over fresh disks, runs the pass, boots it again over the same
+# disks, as a machine that was restarted, and runs what must hold then.
+#
+#   tests/lab/run.sh 6.1|6.12 [NAMES...]       NAMES as in tests/lab/pass.sh; with them only the first boot
+#
+# $BLKREWIND is the program, build/test/cli/blkrewind unless set. Exit status 77: there is no lab here.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+kernel=$1
+shift
+export BLKREWIND=${BLKREWIND:-$top/build/test/cli/blkrewind}
+BLKREWIND=$(realpath -e -- "$BLKREWIND")
+mkdir -p "$top/build/lab"
+disks=$(mktemp -d "$top/build/lab/run.XXXXXX")
+trap 'rm -rf "$disks"' EXIT
+
+truncate -s 1G "$disks/volume"
+truncate -s 16M "$disks/serial"
+truncate -s 9M "$disks/plain"
+for name in same other empty copied spare moved; do truncate -s 12M "$disks/$name"; done
+truncate -s 13M "$disks/space-1" "$disks/space-2"
+
+boot() {
+  "$top/scripts/lab" --kernel "$kernel" --timeout "${LAB_TIMEOUT:-1500}" \
+    --disk "$disks/volume,serial=lab-volume" --disk "$disks/serial,serial=pass-serial" \
+    --disk "$disks/plain" --disk "$disks/same" --disk "$disks/other" --disk "$disks/empty" \
+    --disk "$disks/copied" --disk "$disks/spare" --disk "$disks/moved" \
+    --nvme "$disks/space-1,$disks/space-2" "$@"
+}
+
+status=0
+boot "$here/pass.sh" "$@" || status=$?
+[ "$status" -le 1 ] || exit "$status"
+if [ $# -eq 0 ]; then
+  boot "$here/reboot/second.sh" || status=$?
+fi
+exit "$status"
