@@ -1,7 +1,7 @@
 # What the lab's tests share; sourced inside the guest, never run. Each test is one small script that makes
 # devices, says what must hold, and is run by a process of its own, which takes down what it made.
 # shellcheck shell=bash
-set -euo pipefail
+set -Eeuo pipefail
 
 kind=$(basename "$0" .sh)
 : "${LAB_TOP:?these tests run in the guest that scripts/lab boots}"
@@ -56,6 +56,7 @@ expect() {
   fi
 }
 check() { expect 0 "$@"; }
+# Refused by a precondition, or the device's disk has no such snapshot.
 refused() { expect 3 "$@"; }
 
 # A value of a command's JSON, or nothing: value FILTER ARGUMENTS...
@@ -102,7 +103,7 @@ put() {
   dd if="${4:-/dev/urandom}" of="$1" bs=4096 seek="$2" count="$3" conv=notrunc,fsync status=none
 }
 
-# round DEVICE: snapshot, damage, rollback, undo and again a rollback, each compared byte for byte.
+# round DEVICE: snapshot, damage, rollback, undo, each compared byte for byte.
 round() {
   local device=$1
   fill "$device"
@@ -114,8 +115,6 @@ round() {
   check "the bytes are those of the snapshot" holds "$device" "$work/before"
   check "undo" rewind undo "$device"
   check "the bytes are those before the rollback" holds "$device" "$work/damaged"
-  check "rollback to the newest" rewind rollback "$device" latest
-  check "the bytes are those of the snapshot again" holds "$device" "$work/before"
   check "verify" rewind verify
 }
 
@@ -124,6 +123,7 @@ tracked_round() {
   local device=$1 source
   check "track start" rewind track start "$device"
   later "rewind track stop '$device'"
+  save "$device" "$work/before"
   check "snapshot, tracked" rewind snapshot "$device" --name tracked
   damage "$device"
   save "$device" "$work/damaged"
@@ -208,6 +208,9 @@ sectors() { echo $(($(blockdev --getsize64 "$1") / 512)); }
 
 make_null() { # NAME MIB
   local folder=/sys/kernel/config/nullb/$1
+  modprobe configfs
+  mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+  modprobe null_blk nr_devices=0
   mkdir "$folder"
   echo 1 >"$folder/memory_backed"
   echo "$2" >"$folder/size"
@@ -224,9 +227,9 @@ null_gone() {
   rmdir "/sys/kernel/config/nullb/$1"
 }
 
-make_nbd() { # FILE NUMBER PORT: 16 MiB unless the file is there
+make_nbd() { # FILE NUMBER PORT: 8 MiB unless the file is there
   modprobe nbd nbds_max=4
-  [ -e "$1" ] || truncate -s 16M "$1"
+  [ -e "$1" ] || truncate -s 8M "$1"
   nbd-server -C /dev/null -p "$work/nbd-$3.pid" "127.0.0.1:$3" "$1" >"$work/nbd.log" 2>&1
   nbd-client 127.0.0.1 "$3" "/dev/nbd$2" -N "" -b 512 >>"$work/nbd.log" 2>&1
   made=/dev/nbd$2

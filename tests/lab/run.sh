@@ -16,11 +16,11 @@ mkdir -p "$top/build/lab"
 disks=$(mktemp -d "$top/build/lab/run.XXXXXX")
 trap 'rm -rf "$disks"' EXIT
 
-truncate -s 1G "$disks/volume"
-truncate -s 16M "$disks/serial"
-truncate -s 9M "$disks/plain"
-for name in same other empty copied spare moved; do truncate -s 12M "$disks/$name"; done
-truncate -s 13M "$disks/space-1" "$disks/space-2"
+truncate -s 512M "$disks/volume"
+truncate -s 8M "$disks/serial"
+truncate -s 5M "$disks/plain"
+for name in same other empty copied spare moved; do truncate -s 6M "$disks/$name"; done
+truncate -s 7M "$disks/space-1" "$disks/space-2"
 
 boot() {
   "$top/scripts/lab" --kernel "$kernel" --timeout "${LAB_TIMEOUT:-1500}" \

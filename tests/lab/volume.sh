@@ -10,9 +10,9 @@ for disk in /sys/block/vd*; do
   [ -e "$disk/serial" ] && [ "$(cat "$disk/serial")" = lab-volume ] && device=/dev/${disk##*/}
 done
 if [ -z "$device" ]; then
-  truncate -s 1G /tmp/volume
+  truncate -s 512M /tmp/volume
   device=$(losetup --find --show /tmp/volume)
 fi
 blkid -p "$device" >/dev/null || mkfs.ext4 -q -E lazy_itable_init=0,nodiscard -O ^has_journal "$device"
 mount "$device" /lab
-[ -e /lab/random ] || dd if=/dev/urandom of=/lab/random bs=1M count=40 status=none
+[ -e /lab/random ] || dd if=/dev/urandom of=/lab/random bs=1M count=16 status=none

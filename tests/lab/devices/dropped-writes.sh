@@ -3,25 +3,25 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-image "$work/image" 16M
+image "$work/image" 8M
 make_loop "$work/image"
 below=$made
 modprobe dm_flakey
-dm lab-flakey "0 32768 flakey $below 0 60 0" --uuid LAB-flakey
+dm lab-flakey "0 16384 flakey $below 0 60 0" --uuid LAB-flakey
 later dm_gone lab-flakey
 fill "$made"
 check "snapshot" rewind snapshot "$made" --name before
 damage "$made"
 save "$made" "$work/damaged"
 dmsetup suspend lab-flakey
-dmsetup reload lab-flakey --table "0 32768 flakey $below 0 0 60 1 drop_writes"
+dmsetup reload lab-flakey --table "0 16384 flakey $below 0 0 60 1 drop_writes"
 dmsetup resume lab-flakey
 
 # drop_writes leaves reads alone while it is down.
 claims_nothing() {
   local status=0
   rewind --json rollback "$made" before >"$work/receipt" 2>&1 || status=$?
-  [ "$status" -ne 0 ] || jq -e '.verified_bytes == 0 or .verified_after == "none"' "$work/receipt" ||
+  [ "$status" -ne 0 ] || jq -e '.verified_after == "none"' "$work/receipt" ||
     { cat "$work/receipt" && false; }
 }
 not_zero() { ! "$@"; }

@@ -3,12 +3,12 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-image "$work/image" 64M
+image "$work/image" 32M
 make_loop "$work/image"
-make_volume labvg volume 16M "$made"
+make_volume labvg volume 8M "$made"
 modprobe dm_snapshot
 fill /dev/labvg/volume
-lvcreate -q -s -n frozen -L 20M labvg/volume
+lvcreate -q -s -n frozen -L 9M labvg/volume
 later lvremove -q -y labvg/frozen
 vgmknodes -q labvg
 wait_for /dev/labvg/frozen

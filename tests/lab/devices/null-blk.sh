@@ -3,7 +3,6 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-modprobe null_blk nr_devices=0
-make_null lab 16
+make_null lab 8
 round "$made"
 tracked_round "$made"

@@ -3,13 +3,13 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-make_scsi dev_size_mb=32
+make_scsi dev_size_mb=16
 disk=${disks[0]}
 fill "$disk"
 partition "$disk" <<'END'
 label: gpt
-start=2048, size=8MiB
-start=18432, size=8MiB
+start=2048, size=4MiB
+start=10240, size=4MiB
 END
 save "${disk}2" "$work/second"
 round "${disk}1"

@@ -4,18 +4,18 @@
 . "$(dirname "$0")/../lib.sh"
 
 modprobe dm_dust
-image "$work/image" 16M
+image "$work/image" 8M
 make_loop "$work/image"
-dm lab-dust "0 32768 dust $made 0 512" --uuid LAB-dust
+dm lab-dust "0 16384 dust $made 0 512" --uuid LAB-dust
 later dm_gone lab-dust
 device=$made
 fill "$device"
 save "$device" "$work/before"
 check "snapshot" rewind snapshot "$device" --name before
-for sector in 4000 4001 20000; do dmsetup message lab-dust 0 addbadblock "$sector" >/dev/null; done
+for sector in 4000 4001 12000; do dmsetup message lab-dust 0 addbadblock "$sector" >/dev/null; done
 dmsetup message lab-dust 0 enable
 unreadable() { ! dd if="$device" of=/dev/null bs=512 skip=4000 count=1 iflag=direct 2>/dev/null; }
-names_them() { # what: 4000 * 512 = 2048000, 20000 * 512 = 10240000
+names_them() { # what: 4000 * 512 = 2048000, 12000 * 512 = 6144000
   local status=0
   rewind snapshot "$device" --name damaged >"$work/said" 2>&1 || status=$?
   cat "$work/said"

@@ -5,7 +5,7 @@
 
 found=0
 for disk in /sys/block/vd*; do
-  [ "$(<"$disk/serial")" = pass-serial ] || [ "$(<"$disk/size")" = 18432 ] || continue
+  [ "$(<"$disk/serial")" = pass-serial ] || [ "$(<"$disk/size")" = 10240 ] || continue
   found=$((found + 1))
   round "/dev/${disk##*/}"
   tracked_round "/dev/${disk##*/}"

@@ -6,7 +6,6 @@ export LC_ALL=C.UTF-8
 busybox ip link set lo up
 mkdir -p /dev/shm
 mount -t tmpfs tmpfs /dev/shm
-mount -t configfs configfs /sys/kernel/config 2>/dev/null
 mount -t bpf bpf /sys/fs/bpf 2>/dev/null
 hostname lab
 stty -F /dev/ttyS2 raw 2>/dev/null
