@@ -41,6 +41,11 @@ note() {
   printf '%s\n' "$1" >>"$LAB_RESULTS"
 }
 
+# Prints what a command said only when it failed.
+quiet() {
+  "$@" >"/tmp/$kind.quiet" 2>&1 || { sed 's/^/  # /' "/tmp/$kind.quiet" && return 1; }
+}
+
 rewind() { "$BLKREWIND" --store "$store" "$@"; }
 
 # expect STATUS WHAT COMMAND...: the command ends with that exit status.
@@ -203,7 +208,8 @@ dm() { # NAME TABLE [DMSETUP OPTIONS...]
   made=/dev/mapper/$name
   wait_for "$made"
 }
-dm_gone() { dmsetup remove --retry "$1"; }
+dm_gone() { [ ! -e "/dev/mapper/$1" ] || dmsetup remove --retry "$1"; }
+unmount() { ! mountpoint -q "$1" || umount "$1"; }
 sectors() { echo $(($(blockdev --getsize64 "$1") / 512)); }
 
 make_null() { # NAME MIB
@@ -245,26 +251,33 @@ nbd_gone() { # NUMBER PORT
 
 make_volume() { # GROUP VOLUME SIZE DEVICE
   modprobe dm_mod
-  pvcreate -q -y "$4"
-  vgcreate -q -y -s 1M "$1" "$4"
-  later "vgchange -q -an $1; vgremove -q -f -y $1"
-  lvcreate -q -y -Zn -Wn -n "$2" -L "$3" "$1"
-  vgmknodes -q "$1"
+  quiet pvcreate -y "$4"
+  quiet vgcreate -y -s 1M "$1" "$4"
+  later "vgremove -f -y $1"
+  volume "$1" -y -Zn -Wn -n "$2" -L "$3" "$1"
   made=/dev/$1/$2
   wait_for "$made"
+}
+
+volume() { # GROUP LVCREATE'S ARGUMENTS...
+  local group=$1
+  shift
+  quiet lvcreate "$@"
+  quiet vgmknodes "$group"
 }
 
 make_luks() { # NAME DEVICE SIZE-OF-HEADER
   modprobe dm_crypt
   printf secret >"$work/key"
-  cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
+  quiet cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
     --offset $((${3%M} * 2048)) --luks2-metadata-size 16k --luks2-keyslots-size 1M "$2" "$work/key"
   cryptsetup open --key-file "$work/key" "$2" "$1"
-  later "cryptsetup close $1"
+  later "[ ! -e /dev/mapper/$1 ] || cryptsetup close $1"
   made=/dev/mapper/$1
   wait_for "$made"
 }
 
+md_gone() { [ ! -e "$1" ] || mdadm --stop --quiet "$1"; }
 make_mirror() { # NODE SIZE-OF-A-HALF; the halves' nodes in `halves`
   modprobe raid1
   halves=()
@@ -276,7 +289,7 @@ make_mirror() { # NODE SIZE-OF-A-HALF; the halves' nodes in `halves`
   done
   mdadm --create "$1" --quiet --run --assume-clean --metadata=1.2 --level=1 --raid-devices=2 \
     --data-offset=1M "${halves[@]}"
-  later "mdadm --stop --quiet $1"
+  later "md_gone $1"
   made=$1
   wait_for "$1"
 }

@@ -22,18 +22,23 @@ truncate -s 5M "$disks/plain"
 for name in same other empty copied spare moved; do truncate -s 6M "$disks/$name"; done
 truncate -s 7M "$disks/space-1" "$disks/space-2"
 
+# boot SPARE-OR-MOVED MOVED-OR-SPARE NAMES...
 boot() {
-  "$top/scripts/lab" --kernel "$kernel" --timeout "${LAB_TIMEOUT:-1500}" \
+  local last=("$1" "$2")
+  shift 2
+  "$top/scripts/lab" --kernel "$kernel" --timeout "${LAB_TIMEOUT:-3000}" \
     --disk "$disks/volume,serial=lab-volume" --disk "$disks/serial,serial=pass-serial" \
     --disk "$disks/plain" --disk "$disks/same" --disk "$disks/other" --disk "$disks/empty" \
-    --disk "$disks/copied" --disk "$disks/spare" --disk "$disks/moved" \
-    --nvme "$disks/space-1,$disks/space-2" "$@"
+    --disk "$disks/copied" --disk "$disks/${last[0]}" --disk "$disks/${last[1]}" \
+    --nvme "$disks/space-1,$disks/space-2" "$here/pass.sh" "$@"
 }
 
 status=0
-boot "$here/pass.sh" "$@" || status=$?
-[ "$status" -le 1 ] || exit "$status"
-if [ $# -eq 0 ]; then
-  boot "$here/reboot/second.sh" || status=$?
+if [ $# -gt 0 ]; then
+  boot spare moved "$@" || status=$?
+  exit "$status"
 fi
+boot spare moved devices/ identity/ reboot/first || status=$?
+[ "$status" -le 1 ] || exit "$status"
+boot moved spare reboot/second || status=$?
 exit "$status"

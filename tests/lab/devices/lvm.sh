@@ -8,9 +8,7 @@ make_loop "$work/image"
 make_volume labvg volume 8M "$made"
 modprobe dm_snapshot
 fill /dev/labvg/volume
-lvcreate -q -s -n frozen -L 9M labvg/volume
-later lvremove -q -y labvg/frozen
-vgmknodes -q labvg
+volume labvg -s -n frozen -L 8M labvg/volume
 wait_for /dev/labvg/frozen
 save /dev/labvg/frozen "$work/frozen"
 round /dev/labvg/volume

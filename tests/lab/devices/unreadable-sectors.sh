@@ -15,13 +15,13 @@ check "snapshot" rewind snapshot "$device" --name before
 for sector in 4000 4001 12000; do dmsetup message lab-dust 0 addbadblock "$sector" >/dev/null; done
 dmsetup message lab-dust 0 enable
 unreadable() { ! dd if="$device" of=/dev/null bs=512 skip=4000 count=1 iflag=direct 2>/dev/null; }
-names_them() { # what: 4000 * 512 = 2048000, 12000 * 512 = 6144000
+fails_with_io() {
   local status=0
   rewind snapshot "$device" --name damaged >"$work/said" 2>&1 || status=$?
   cat "$work/said"
   [ "$status" = 4 ]
 }
 check "the sectors cannot be read" unreadable
-check "a snapshot fails with status 4" names_them
+check "a snapshot fails with status 4" fails_with_io
 check "rollback writes them" rewind rollback "$device" before
 check "they can be read, and the bytes are those of the snapshot" holds "$device" "$work/before"

@@ -7,10 +7,10 @@
 modprobe btrfs
 image "$work/fs" 128M
 make_loop "$work/fs"
-mkfs.btrfs -q "$made"
+quiet mkfs.btrfs -q "$made"
 mkdir "$work/mnt"
 mount "$made" "$work/mnt"
-later "umount $work/mnt"
+later "unmount $work/mnt"
 btrfs -q subvolume create "$work/mnt/a"
 image "$work/mnt/a/image" 2M
 fill "$work/mnt/a/image"

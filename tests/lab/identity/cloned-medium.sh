@@ -9,14 +9,14 @@ scsi_hosts 1
 mkdir -p "$work/a" "$work/b"
 mkfs.ext4 -q "${disks[0]}"
 mount "${disks[0]}" "$work/a"
-later "umount $work/a"
+later "unmount $work/a"
 image "$work/a/image" 2M
 fill "$work/a/image"
 check "snapshot" rewind snapshot "$work/a/image" --name before
 umount "$work/a"
 dd if="${disks[0]}" of="${disks[1]}" bs=1M oflag=direct status=none
 mount "${disks[1]}" "$work/b"
-later "umount $work/b"
+later "unmount $work/b"
 damage "$work/b/image"
 cp "$work/b/image" "$work/now"
 refused "the copy is not written to" rewind rollback "$work/b/image" before

@@ -9,7 +9,7 @@ below=$made
 dm lab-plain "0 8192 linear $below 0"
 later "dm_gone lab-plain"
 fill "$made"
-id=$(file_as before "$made")
+check "snapshot" rewind snapshot "$made" --name before
 check "it is itself while it is there" rewind rollback "$made" before
 dm_gone lab-plain
 dm lab-plain "0 8192 linear $below 16384"

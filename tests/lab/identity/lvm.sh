@@ -10,9 +10,8 @@ fill /dev/labvg/volume
 save /dev/labvg/volume "$work/before"
 id=$(file_as before /dev/labvg/volume)
 modprobe dm_snapshot
-lvcreate -q -s -n frozen -L 9M labvg/volume >/dev/null
-lvcreate -q -y -Zn -Wn -n copy -L 8M labvg >/dev/null
-vgmknodes -q labvg
+volume labvg -s -n frozen -L 8M labvg/volume
+volume labvg -y -Zn -Wn -n copy -L 8M labvg
 wait_for /dev/labvg/frozen
 wait_for /dev/labvg/copy
 dd if=/dev/labvg/volume of=/dev/labvg/copy bs=1M oflag=direct status=none
@@ -24,9 +23,9 @@ for volume in frozen copy; do
   check "nothing was written to $volume" holds "/dev/labvg/$volume" "$work/now"
   check "$volume is a disk of its own" distinct "$id" "$(file_as "$volume" "/dev/labvg/$volume")"
 done
-lvremove -q -y labvg/frozen >/dev/null
-lvrename -q labvg volume renamed >/dev/null
-vgmknodes -q labvg
+quiet lvremove -y labvg/frozen
+quiet lvrename labvg volume renamed
+quiet vgmknodes labvg
 damage /dev/labvg/renamed
 check "rollback of the renamed volume" rewind rollback /dev/labvg/renamed before
 check "the bytes are those of the snapshot" holds /dev/labvg/renamed "$work/before"

@@ -9,7 +9,7 @@ save /dev/md0 "$work/before"
 id=$(file_as before /dev/md0)
 damage /dev/md0
 mdadm --stop --quiet /dev/md0
-later "mdadm --stop --quiet /dev/md1"
+later "md_gone /dev/md1"
 mdadm --assemble --quiet /dev/md1 "${halves[@]}"
 wait_for /dev/md1
 check "rollback under another name" rewind rollback /dev/md1 before
