@@ -1,5 +1,6 @@
 # What the lab's tests share; sourced inside the guest, never run. Each test is one small script that makes
-# devices, says what must hold, and is run by a process of its own, which takes down what it made.
+# devices and says what must hold. It is a process of its own, takes down what it made, and notes what came
+# out of it in a file, which tests/lab/pass.sh counts.
 # shellcheck shell=bash
 set -Eeuo pipefail
 
@@ -32,6 +33,7 @@ finish() {
     eval "$command" >"/tmp/$kind.undo" 2>&1 || sed 's/^/  # taken down: /' "/tmp/$kind.undo"
   done
   rm -rf "$work"
+  exit 0
 }
 trap finish EXIT
 trap 'echo "  # $kind: line $LINENO: $BASH_COMMAND"' ERR
@@ -187,7 +189,7 @@ scsi_settle() {
   done
 }
 scsi_hosts() { echo "$1" >/sys/bus/pseudo/drivers/scsi_debug/add_host && { [ "$1" -lt 0 ] || scsi_settle; }; }
-scsi_host_of() { basename "$(realpath "/sys/block/${1##*/}/device/../../..")"; }
+scsi_host_of() { basename "$(realpath "/sys/block/${1##*/}/device/../..")"; }
 scsi_detach() { # NODE
   echo 1 >"/sys/block/${1##*/}/device/delete"
   while [ -e "/sys/block/${1##*/}" ]; do sleep 0.1; done
@@ -233,9 +235,9 @@ null_gone() {
   rmdir "/sys/kernel/config/nullb/$1"
 }
 
-make_nbd() { # FILE NUMBER PORT: 8 MiB unless the file is there
+make_nbd() { # FILE NUMBER PORT: 4 MiB unless the file is there
   modprobe nbd nbds_max=4
-  [ -e "$1" ] || truncate -s 8M "$1"
+  [ -e "$1" ] || truncate -s 4M "$1"
   nbd-server -C /dev/null -p "$work/nbd-$3.pid" "127.0.0.1:$3" "$1" >"$work/nbd.log" 2>&1
   nbd-client 127.0.0.1 "$3" "/dev/nbd$2" -N "" -b 512 >>"$work/nbd.log" 2>&1
   made=/dev/nbd$2

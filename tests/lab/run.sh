@@ -17,7 +17,7 @@ disks=$(mktemp -d "$top/build/lab/run.XXXXXX")
 trap 'rm -rf "$disks"' EXIT
 
 truncate -s 512M "$disks/volume"
-truncate -s 8M "$disks/serial"
+truncate -s 4M "$disks/serial"
 truncate -s 5M "$disks/plain"
 for name in same other empty copied spare moved; do truncate -s 6M "$disks/$name"; done
 truncate -s 7M "$disks/space-1" "$disks/space-2"

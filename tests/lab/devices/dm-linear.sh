@@ -5,7 +5,7 @@
 
 image "$work/image" 16M
 make_loop "$work/image"
-dm lab-linear "0 16384 linear $made 8192" --uuid LAB-linear
+dm lab-linear "0 8192 linear $made 8192" --uuid LAB-linear
 later dm_gone lab-linear
 round "$made"
 untracked() { ! rewind track start "$1" 2>"$work/said" && grep "cannot be tracked" "$work/said"; }

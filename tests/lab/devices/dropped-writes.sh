@@ -3,18 +3,18 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-image "$work/image" 8M
+image "$work/image" 4M
 make_loop "$work/image"
 below=$made
 modprobe dm_flakey
-dm lab-flakey "0 16384 flakey $below 0 60 0" --uuid LAB-flakey
+dm lab-flakey "0 8192 flakey $below 0 60 0" --uuid LAB-flakey
 later dm_gone lab-flakey
 fill "$made"
 check "snapshot" rewind snapshot "$made" --name before
 damage "$made"
 save "$made" "$work/damaged"
 dmsetup suspend lab-flakey
-dmsetup reload lab-flakey --table "0 16384 flakey $below 0 0 60 1 drop_writes"
+dmsetup reload lab-flakey --table "0 8192 flakey $below 0 0 60 1 drop_writes"
 dmsetup resume lab-flakey
 
 # drop_writes leaves reads alone while it is down.

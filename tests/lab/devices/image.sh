@@ -3,5 +3,5 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-image "$work/image" 8M
+image "$work/image" 4M
 round "$work/image"

@@ -3,7 +3,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-make_mirror /dev/md0 9M
+make_mirror /dev/md0 5M
 round /dev/md0
 echo check >/sys/block/md0/md/sync_action
 while [ "$(</sys/block/md0/md/sync_action)" != idle ]; do sleep 0.1; done

@@ -3,6 +3,6 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-make_null lab 8
+make_null lab 4
 round "$made"
 tracked_round "$made"

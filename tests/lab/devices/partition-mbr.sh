@@ -3,7 +3,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-make_scsi dev_size_mb=16
+make_scsi dev_size_mb=12
 disk=${disks[0]}
 for id in 0x1ab00001 0x00000000; do
   partition "$disk" <<END

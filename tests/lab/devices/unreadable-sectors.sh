@@ -4,15 +4,15 @@
 . "$(dirname "$0")/../lib.sh"
 
 modprobe dm_dust
-image "$work/image" 8M
+image "$work/image" 4M
 make_loop "$work/image"
-dm lab-dust "0 16384 dust $made 0 512" --uuid LAB-dust
+dm lab-dust "0 8192 dust $made 0 512" --uuid LAB-dust
 later dm_gone lab-dust
 device=$made
 fill "$device"
 save "$device" "$work/before"
 check "snapshot" rewind snapshot "$device" --name before
-for sector in 4000 4001 12000; do dmsetup message lab-dust 0 addbadblock "$sector" >/dev/null; done
+for sector in 4000 4001 6000; do dmsetup message lab-dust 0 addbadblock "$sector" >/dev/null; done
 dmsetup message lab-dust 0 enable
 unreadable() { ! dd if="$device" of=/dev/null bs=512 skip=4000 count=1 iflag=direct 2>/dev/null; }
 fails_with_io() {

@@ -6,6 +6,6 @@
 modprobe zram num_devices=0
 number=$(</sys/class/zram-control/hot_add)
 later "echo $number >/sys/class/zram-control/hot_remove"
-echo 8M >"/sys/block/zram$number/disksize"
+echo 4M >"/sys/block/zram$number/disksize"
 wait_for "/dev/zram$number"
 round "/dev/zram$number"
