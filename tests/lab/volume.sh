@@ -4,6 +4,7 @@
 set -eu
 mkdir -p /lab
 modprobe ext4
+modprobe virtio_blk
 modprobe loop max_loop=0
 device=
 for disk in /sys/block/vd*; do

@@ -8,7 +8,7 @@ make_loop "$work/image"
 make_volume labvg volume 4M "$made"
 modprobe dm_snapshot
 fill /dev/labvg/volume
-volume labvg -s -n frozen -L 4M labvg/volume
+volume labvg -s -n frozen -L 6M labvg/volume
 wait_for /dev/labvg/frozen
 save /dev/labvg/frozen "$work/frozen"
 round /dev/labvg/volume

@@ -4,6 +4,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=${TERM:-dumb}
 export LC_ALL=C.UTF-8
 busybox ip link set lo up
+ln -s /proc/self/fd /dev/fd
 mkdir -p /dev/shm
 mount -t tmpfs tmpfs /dev/shm
 mount -t bpf bpf /sys/fs/bpf 2>/dev/null
