@@ -21,6 +21,9 @@ damage "$work/b/image"
 cp "$work/b/image" "$work/now"
 refused "the copy is not written to" rewind rollback "$work/b/image" before
 check "nothing was written" cmp "$work/b/image" "$work/now"
+check "it is registered as another disk on demand" rewind disk register --new "$work/b/image"
+check "and has snapshots of its own" rewind snapshot "$work/b/image" --name copy
+check "the registered one keeps its own" rewind verify before
 umount "$work/b"
 mount "${disks[1]}" "$work/a"
 refused "nor at the old path" rewind rollback "$work/a/image" before
