@@ -129,7 +129,7 @@ round() {
 tracked_round() {
   local device=$1 source
   check "track start" rewind track start "$device"
-  later "rewind track stop '$device'"
+  later "'$BLKREWIND' --store '$store' -q track stop '$device' >/dev/null 2>&1 || true"
   save "$device" "$work/before"
   check "snapshot, tracked" rewind snapshot "$device" --name tracked
   damage "$device"

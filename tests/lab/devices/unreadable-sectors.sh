@@ -18,11 +18,8 @@ expect 1 "the sectors cannot be read" dd if="$device" of=/dev/null bs=512 skip=4
 expect 4 "a snapshot fails" rewind snapshot "$device" --name damaged
 # This disk cannot read them after they were written either: a rollback that reads back what it wrote fails,
 # and is finished when the disk reads again.
-finished() {
-  local status=0
-  rewind rollback "$device" before || status=$?
-  readable 0
-  [ "$status" = 0 ] || rewind resume "$device" || rewind list
-}
-check "a rollback writes them" finished
-check "the bytes are those of the snapshot" holds "$device" "$work/before"
+status=0
+rewind rollback "$device" before >"$work/said" 2>&1 || status=$?
+readable 0
+[ "$status" = 0 ] || rewind resume "$device" >>"$work/said" 2>&1 || sed 's/^/  # /' "$work/said"
+check "a rollback writes them: the bytes are those of the snapshot" holds "$device" "$work/before"
