@@ -9,6 +9,7 @@ kind=$(basename "$0" .sh)
 : "${BLKREWIND:=$LAB_TOP/build/test/cli/blkrewind}"
 : "${LAB_RESULTS:=/run/lab/results}"
 unset BLKREWIND_STORE
+[ -e "$BLKREWIND" ] || BLKREWIND=/host$BLKREWIND # one below this machine's /tmp
 
 # No udev runs in the guest: these tools make their nodes themselves.
 export DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1 LVM_SYSTEM_DIR=$LAB_TOP/tests/lab/lvm
