@@ -18,7 +18,7 @@ completes() {
   COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
   COMPREPLY=()
   _blkrewind
-  printf '%s\n' "${COMPREPLY[@]}" | grep -qxF -e "${!#}"
+  printf '%s\n' "${COMPREPLY[@]}" | grep -xF -e "${!#}" >/dev/null
 }
 
 look_at() { # COMMAND...
