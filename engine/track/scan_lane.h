@@ -51,7 +51,7 @@ struct ScanSettings {
   format::Geometry geometry;
   const DigestSecret* secret = nullptr;
   format::SpaceSource* space = nullptr;  // nullptr: nothing is captured, new chunks are kAbsent
-  std::string mark;  // new for each operation: what marks of unreadable sectors say
+  std::string mark = {};  // new for each operation: what marks of unreadable sectors say
 };
 
 class ScanLane {
