@@ -11,6 +11,9 @@ namespace blkrewind::io {
 namespace {
 
 constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
+// No disk was registered before 2024-01-01: a record that says so was made before the clock was
+// set, and is no older or younger than anything.
+constexpr std::int64_t kFirstRegistration = 1'704'067'200;
 
 // What that program would have recorded of this device.
 DeviceIdentity flat(const DeviceIdentity& now) {
@@ -37,13 +40,20 @@ Judgement judge_old_file(const DeviceIdentity& then, std::int64_t registered_at,
                                   std::to_string(then.backing_offset),
                                   std::to_string(now.backing_offset)));
   }
-  if (now.birth_ns / kNanosecondsInSecond > registered_at) {
+  const bool timed = registered_at >= kFirstRegistration;
+  if (timed && now.birth_ns / kNanosecondsInSecond > registered_at) {
     return different("inode " + std::to_string(now.backing_id.inode) +
                      " is used again: the file was made after the disk was registered");
   }
   const std::string& path_then = then.backing_file.empty() ? then.place : then.backing_file;
   const std::string& path_now = now.backing_file.empty() ? now.place : now.backing_file;
   const bool same_place = path_then == path_now && then.backing_id.device == now.backing_id.device;
+  if (same_place && !timed && then.size_bytes == now.size_bytes) {
+    return {Verdict::kRecognised,
+            "inode " + std::to_string(now.backing_id.inode) +
+                ", path and size, recorded before the clock was set",
+            false};
+  }
   if (same_place && now.birth_ns != 0 && then.size_bytes == now.size_bytes) {
     return same("inode " + std::to_string(now.backing_id.inode) +
                 " under its path, older than the record of it");

@@ -46,11 +46,25 @@ tl::unexpected<Error> unreadable(int sys_errno, const std::string& path) {
               "run it as root, where all of /sys can be read");
 }
 
+// A copy of a device's entry in the place of sysfs: it tells of that very device, and what is open
+// belongs to it as a whole. A file system that hides a part of the entry does not.
+bool is_copied_entry(int fd, const std::string& path) {
+  constexpr std::string_view kEntries = "/sys/dev/block/";
+  if (!path.starts_with(kEntries)) return false;
+  const std::size_t end = path.find('/', kEntries.size());
+  const std::string entry = path.substr(0, end);
+  const std::string number = entry.substr(kEntries.size());
+  struct stat opened {};
+  struct stat told {};
+  return ::fstat(fd, &opened) == 0 && ::stat((entry + "/dev").c_str(), &told) == 0 &&
+         opened.st_dev == told.st_dev && read_attribute(entry + "/dev") == number;
+}
+
 // Another file system may cover a part of sysfs, as containers do to hide it.
 Status check_is_sysfs(int fd, const std::string& path) {
   struct statfs status {};
   if (::fstatfs(fd, &status) != 0) return unreadable(errno, path);
-  if (status.f_type == SYSFS_MAGIC) return {};
+  if (status.f_type == SYSFS_MAGIC || is_copied_entry(fd, path)) return {};
   return fail(Errc::kUnsupported, "sysfs is not to be seen at " + path,
               "mount it: mount -t sysfs sysfs /sys; or run it outside of the container");
 }
@@ -91,7 +105,16 @@ constexpr std::size_t kAttributeBytesMax = 4096;
 }  // namespace
 
 std::string sysfs_directory(DeviceNumber device) {
-  return "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
+  const std::string number = std::to_string(major(device)) + ":" + std::to_string(minor(device));
+  const std::string entry = "/sys/dev/block/" + number;
+  if (major(device) == 0 || ::access(entry.c_str(), F_OK) == 0) return entry;
+  // Hidden or covered there, as in some containers: each device has an entry of its name as well.
+  const std::string by_name = "/sys/class/block";
+  for (const std::string& name : list_names(by_name)) {
+    const std::string other = join_path(by_name, name);
+    if (read_attribute(other + "/dev") == number) return other;
+  }
+  return entry;
 }
 
 std::string join_path(const std::string& directory, std::string_view name) {

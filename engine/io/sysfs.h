@@ -22,7 +22,8 @@ namespace blkrewind::io {
 
 using DeviceNumber = std::uint64_t;
 
-// "/sys/dev/block/7:0"
+// "/sys/dev/block/7:0"; where that is hidden and the device has an entry under its name, that one:
+// "/sys/class/block/loop0".
 [[nodiscard]] std::string sysfs_directory(DeviceNumber device);
 
 [[nodiscard]] std::string join_path(const std::string& directory, std::string_view name);

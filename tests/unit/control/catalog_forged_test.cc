@@ -21,7 +21,7 @@ class ForgedCatalogTest : public CatalogTest {
   void make() {
     auto catalog = open();
     ASSERT_TRUE(ok(catalog->create_instance("i-1", "one", 5)));
-    ASSERT_TRUE(ok(catalog->detach("d-1", 1, 5)));
+    ASSERT_TRUE(ok(catalog->detach("d-1", 1, 5, 1)));
     ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 6)));
   }
   // Changes the closed catalog, and seals it again as its writer would.

@@ -15,7 +15,7 @@ class ReadOnlyCatalog : public CatalogTest {
     auto catalog = open();
     ASSERT_TRUE(ok(catalog->create_instance("i-1", "one", 5)));
     ASSERT_TRUE(ok(catalog->lock_instance("i-1", "security")));
-    ASSERT_TRUE(ok(catalog->detach("d-1", 1, 6)));
+    ASSERT_TRUE(ok(catalog->detach("d-1", 1, 6, 1)));
   }
   // A dangling link in the place of the shared memory: root cannot make that file either.
   static void shut(const std::string& path) {

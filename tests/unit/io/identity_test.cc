@@ -398,15 +398,18 @@ DeviceIdentity old_of(const DeviceIdentity& now) {
   return old;
 }
 
-// `then` was recorded of a device of this size and path, 10 s after the epoch.
-void expect_old(Verdict verdict, const DeviceIdentity& recorded, const DeviceIdentity& now) {
+constexpr std::int64_t kRegisteredAt = 2'000'000'000;
+
+// `then` was recorded of a device of this size and path.
+void expect_old(Verdict verdict, const DeviceIdentity& recorded, const DeviceIdentity& now,
+                std::int64_t registered_at = kRegisteredAt) {
   DeviceInfo info;
   info.kind = kind_of(now);
   info.path = now.place;
   info.identity = now;
   info.size_bytes = now.size_bytes;
-  const Judgement judgement =
-      judge(info, {kind_of(recorded), recorded.place, recorded.size_bytes, 10, old_of(recorded)});
+  const Judgement judgement = judge(info, {kind_of(recorded), recorded.place, recorded.size_bytes,
+                                           registered_at, old_of(recorded)});
   EXPECT_EQ(judgement.verdict, verdict) << judgement.why;
 }
 
@@ -438,8 +441,16 @@ TEST(OldIdentity, AnImageFileNeedsItsPathAndMustBeOlderThanTheRecord) {
   expect_old(kWeak, file(), with(file(), [](auto& f) { f.place = "/b.img"; }));
   expect_old(kWeak, file(), with(file(), [](auto& f) { f.backing_id.device = 1; }));
   expect_old(kWeak, file(), with(file(), [](auto& f) { f.birth_ns = 0; }));
-  expect_old(kDifferent, file(), with(file(), [](auto& f) { f.birth_ns = 12'000'000'000; }));
+  expect_old(kDifferent, file(),
+             with(file(), [](auto& f) { f.birth_ns = (kRegisteredAt + 2) * 1'000'000'000; }));
   expect_old(kDifferent, file(), with(file(), [](auto& f) { f.backing_id.inode = 13; }));
+}
+
+TEST(OldIdentity, ARecordOfBeforeTheClockWasSetIsNeitherOlderNorYounger) {
+  const auto young = with(file(), [](auto& f) { f.birth_ns = kRegisteredAt * 1'000'000'000; });
+  expect_old(kRecognised, young, young, 10);
+  expect_old(kWeak, young, with(young, [](auto& f) { f.place = "/b.img"; }), 10);
+  expect_old(kWeak, young, with(young, [](auto& f) { f.size_bytes = 9; }), 10);
 }
 
 TEST(Identity, OneHardwareIdIsSeenThroughPartitions) {
