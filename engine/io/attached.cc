@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -27,31 +28,41 @@ std::optional<DeviceNumber> parse_number(const std::string& name) {
   return makedev(major_number, minor_number);
 }
 
+// By both ways that sysfs lists devices: one of them may be hidden.
+std::set<DeviceNumber> numbers_in_sysfs() {
+  std::set<DeviceNumber> numbers;
+  for (const std::string& name : list_names("/sys/dev/block")) {
+    if (const auto number = parse_number(name)) numbers.insert(*number);
+  }
+  for (const std::string& name : list_names("/sys/class/block")) {
+    if (const auto number = device_number_of("/sys/class/block/" + name)) numbers.insert(*number);
+  }
+  return numbers;
+}
+
 }  // namespace
 
 Result<std::vector<DeviceInfo>> attached_devices(std::uint64_t content_bytes) {
-  // The same entries that everything else is read from (sysfs_directory()).
-  const std::vector<std::string> names = list_names("/sys/dev/block");
-  if (names.empty()) {
+  const std::set<DeviceNumber> numbers = numbers_in_sysfs();
+  if (numbers.empty()) {
     return fail(Errc::kUnsupported, "cannot tell which block devices are attached",
                 "mount the sys file system on /sys");
   }
   std::vector<DeviceInfo> devices;
-  for (const std::string& name : names) {
-    const auto number = parse_number(name);
-    if (!number || device_size_bytes(*number) == 0) {
+  for (const DeviceNumber number : numbers) {
+    if (device_size_bytes(number) == 0) {
       continue;
     }
     DeviceInfo info;
     info.kind = DeviceKind::kBlock;
-    info.path = node_path(*number);
+    info.path = node_path(number);
     info.real_path = info.path;
-    info.major = major(*number);
-    info.minor = minor(*number);
-    info.identity = block_evidence(*number);
+    info.major = major(number);
+    info.minor = minor(number);
+    info.identity = block_evidence(number);
     info.size_bytes = info.identity.size_bytes;
     if (info.size_bytes == content_bytes && is_nameless(info.identity) &&
-        !read_block_content(*number, info.identity)) {
+        !read_block_content(number, info.identity)) {
       return fail(Errc::kUnsupported,
                   "cannot tell whether " + info.path + " is a copy: it cannot be opened",
                   "make its device node available, and run this as root");
