@@ -67,7 +67,7 @@ Status run_adopt(Session& session, const DiskArguments& arguments) {
 Status run_forget(Session& session, const DiskArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(arguments.target));
-  BLKREWIND_TRY(engine.forget_disk(disk.id, arguments.with_snapshots));
+  BLKREWIND_TRY(engine.forget_disk(disk.id, arguments.with_snapshots, session.monitor()));
   Json json;
   json["disk_id"] = disk.id;
   json["path"] = disk.path;

@@ -35,7 +35,7 @@ class Scan {
       : request_(request),
         reader_(store.files(), queue, store.secret()),
         base_reader_(store.files(), queue, store.secret()),
-        meter_(monitor, "scan", request.geometry.device_bytes) {
+        meter_(monitor, request.phase, request.geometry.device_bytes) {
     for (const store::Tree& tree : request.references) cursors_.emplace_back(reader_, tree);
     if (!request.references.empty()) base_.emplace(base_reader_, request.references.front());
     if (request.writer != nullptr) {

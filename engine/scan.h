@@ -31,6 +31,7 @@ struct ScanRequest {
   bool capture = false;
   Means means;
   std::uint64_t work_bytes = 0;  // an estimate of what will be read
+  const char* phase = "scan";    // of the progress
   // Sectors that the medium cannot read: a chunk with one differs from everything, and the outcome
   // names them. Otherwise the scan fails and names them, with kIo.
   bool passes_over_unreadable = false;

@@ -40,6 +40,7 @@ Result<std::uint64_t> read_back(const Rollback& rollback, track::ChangeSource& w
   request.source = &written;
   request.references.push_back(store::tree_of(rollback.target));
   request.means = rollback.means;
+  request.phase = "verify";
   request.work_bytes = work_bytes;
   request.visit = [&](const track::ScanResult& leaf) -> Status {
     lost.add(leaf);
@@ -60,6 +61,7 @@ Status recheck_all(const Rollback& rollback, RollbackReceipt& receipt, bool* mis
   request.source = &everything;
   request.references.push_back(store::tree_of(rollback.target));
   request.means = rollback.means;
+  request.phase = "verify";
   request.work_bytes = rollback.geometry.device_bytes;
   request.visit = [&](const track::ScanResult& leaf) -> Status {
     found.add(leaf);

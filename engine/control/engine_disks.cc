@@ -206,7 +206,8 @@ Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& p
                          "give the disk's id (d-...); see the disks: blkrewind list"));
 }
 
-Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots) {
+Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots,
+                                 const Monitor& monitor) {
   BLKREWIND_ASSIGN(const Found found, need(target));
   const std::string& id = found.view.disk.id;
   if (found.view.intent && (found.view.locked || !with_snapshots)) {
@@ -224,9 +225,13 @@ Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots)
                     shell_word(target) + " --with-snapshots");
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
-    auto removed = operations_->remove_snapshot(snapshot.number, {});
+    auto removed = operations_->remove_snapshot(snapshot.number, monitor);
     if (!removed) {
-      return fail(std::move(removed).error().while_doing("forgetting " + id));
+      Error error = std::move(removed).error().while_doing("forgetting " + id);
+      if (error.code == Errc::kCancelled) {
+        error.hint = "the snapshots that it had deleted are gone; the same command goes on";
+      }
+      return fail(std::move(error));
     }
   }
   if (auto stopped = operations_->stop_tracking(found.view.disk.number, found.path); !stopped) {

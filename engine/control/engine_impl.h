@@ -82,7 +82,8 @@ class Engine::Impl {
   [[nodiscard]] Status attach_disk(const std::string& target, const std::string& instance);
   [[nodiscard]] Status detach_disk(const std::string& target);
   [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
-  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots);
+  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots,
+                                   const Monitor& monitor);
 
   // engine_tracking.cc
   [[nodiscard]] Result<TrackingInfo> start_tracking(const std::string& target, ChangeSource source,

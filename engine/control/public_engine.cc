@@ -143,8 +143,8 @@ Status Engine::detach_disk(const std::string& target) {
 Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) {
   return with(impl_, [&](Impl& impl) { return impl.adopt_disk(disk_id, path); });
 }
-Status Engine::forget_disk(const std::string& target, bool with_snapshots) {
-  return with(impl_, [&](Impl& impl) { return impl.forget_disk(target, with_snapshots); });
+Status Engine::forget_disk(const std::string& target, bool with_snapshots, const Monitor& monitor) {
+  return with(impl_, [&](Impl& impl) { return impl.forget_disk(target, with_snapshots, monitor); });
 }
 
 Result<TrackingInfo> Engine::start_tracking(const std::string& target, ChangeSource source,

@@ -1,8 +1,8 @@
 #include "store/kinship.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
+#include <vector>
 
 namespace blkrewind::store {
 namespace {
@@ -11,26 +11,44 @@ using format::SnapshotNumber;
 using format::SnapshotRecord;
 using format::SnapshotState;
 
-// The graph with every edge on both sides.
-using Graph = std::map<SnapshotNumber, std::set<SnapshotNumber>>;
+void add_kin(SnapshotRecord& record, SnapshotNumber kin) {
+  record.kin.push_back(kin);
+  std::ranges::sort(record.kin);
+  const auto repeated = std::ranges::unique(record.kin);
+  record.kin.erase(repeated.begin(), repeated.end());
+}
 
-Graph graph_of(const State& state) {
-  Graph graph;
-  for (const auto& [number, record] : state.snapshots) {
-    graph[number];
-    for (const SnapshotNumber kin : record.kin) {
-      if (!state.snapshots.contains(kin) || kin == number) continue;
-      graph[number].insert(kin);
-      graph[kin].insert(number);
-    }
+// The one of `gone` that stays as the tombstone: an earlier one with the most edges, so that few
+// records change; without one it is `number`.
+SnapshotNumber junction_of(const std::set<SnapshotNumber>& gone, SnapshotNumber number,
+                           const State::Kin& edges) {
+  SnapshotNumber best = number;
+  for (const SnapshotNumber at : gone) {
+    if (at == number) continue;
+    if (best == number || edges.at(at).size() > edges.at(best).size()) best = at;
   }
-  return graph;
+  return best;
+}
+
+SnapshotRecord tombstone_of(const State& state, SnapshotNumber number) {
+  SnapshotRecord tombstone;
+  tombstone.number = number;
+  tombstone.state = SnapshotState::kTombstone;
+  if (const SnapshotRecord* record = state.snapshot(number)) {
+    tombstone.disk = record->disk;
+    tombstone.kin = record->kin;
+  }
+  return tombstone;
 }
 
 }  // namespace
 
-format::Transaction remove_from_kin(State state, SnapshotNumber number) {
-  Graph graph = graph_of(state);
+format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
+  std::vector<SnapshotNumber> dead;
+  for (const auto& [at, record] : state.snapshots) {
+    if (at == number || record.state == SnapshotState::kTombstone) dead.push_back(at);
+  }
+  State::Kin edges = state.kin_of(dead);
   // The dead that are connected with it become one with it: they lead to the same kin.
   std::set<SnapshotNumber> gone = {number};
   std::set<SnapshotNumber> near;
@@ -38,50 +56,48 @@ format::Transaction remove_from_kin(State state, SnapshotNumber number) {
   while (!open.empty()) {
     const SnapshotNumber at = open.back();
     open.pop_back();
-    for (const SnapshotNumber kin : graph[at]) {
-      if (gone.contains(kin)) continue;
-      if (state.snapshots[kin].state == SnapshotState::kTombstone) {
-        gone.insert(kin);
-        open.push_back(kin);
-      } else {
+    for (const SnapshotNumber kin : edges[at]) {
+      if (!std::ranges::binary_search(dead, kin)) {
         near.insert(kin);
+      } else if (gone.insert(kin).second) {
+        open.push_back(kin);
       }
     }
   }
-  const bool junction = near.size() > 2;
-  for (const SnapshotNumber kin : near) {
-    std::erase_if(graph[kin], [&](SnapshotNumber other) { return gone.contains(other); });
-    if (junction) {
-      graph[kin].insert(number);
-    } else {
-      for (const SnapshotNumber other : near) {
-        if (other != kin) graph[kin].insert(other);
-      }
-    }
-  }
-  graph[number] = near;
-  if (junction) gone.erase(number);
-  for (const SnapshotNumber removed : gone) state.snapshots.erase(removed);
 
   format::Transaction transaction;
+  const bool junction = near.size() > 2;
+  const SnapshotNumber kept = junction ? junction_of(gone, number, edges) : 0;
+  std::set<SnapshotNumber> changed;  // whose edges led to what is removed
   for (const SnapshotNumber removed : gone) {
+    if (junction && removed == kept) continue;
     transaction.emplace_back(format::SnapshotRemoved{removed});
+    for (const SnapshotNumber kin : edges[removed]) {
+      if (near.contains(kin)) changed.insert(kin);
+    }
   }
-  for (auto& [at, record] : state.snapshots) {
-    const SnapshotRecord before = record;
-    if (at == number) {
-      SnapshotRecord tombstone;
-      tombstone.number = record.number;
-      tombstone.disk = record.disk;
-      tombstone.state = SnapshotState::kTombstone;
-      record = tombstone;
+  SnapshotRecord tombstone = tombstone_of(state, kept);
+  const auto removed = [&](SnapshotNumber kin) {
+    return gone.contains(kin) && !(junction && kin == kept);
+  };
+  // One side records each edge: the younger.
+  for (const SnapshotNumber at : changed) {
+    SnapshotRecord record = *state.snapshot(at);
+    std::erase_if(record.kin, removed);
+    if (junction) {
+      if (kept < at) add_kin(record, kept);
+      if (at < kept) tombstone.kin.push_back(at);
+    } else if (near.size() == 2 && at == *near.rbegin()) {
+      add_kin(record, *near.begin());
     }
-    // One side records each edge: the younger.
-    record.kin.clear();
-    for (const SnapshotNumber kin : graph[at]) {
-      if (kin < at) record.kin.push_back(kin);
-    }
-    if (record != before) transaction.emplace_back(record);
+    if (record != *state.snapshot(at)) transaction.emplace_back(std::move(record));
+  }
+  if (junction) {
+    std::erase_if(tombstone.kin, [&](SnapshotNumber kin) { return !near.contains(kin); });
+    std::ranges::sort(tombstone.kin);
+    const auto repeated = std::ranges::unique(tombstone.kin);
+    tombstone.kin.erase(repeated.begin(), repeated.end());
+    if (tombstone != *state.snapshot(kept)) transaction.emplace_back(std::move(tombstone));
   }
   return transaction;
 }

@@ -78,22 +78,36 @@ const format::DiskRecord* State::disk(format::DiskNumber number) const {
   return found == disks.end() ? nullptr : &found->second;
 }
 
-std::vector<format::SnapshotNumber> State::holders_near(format::SnapshotNumber number) const {
-  // Edges are recorded on one side. Every one is looked at once from either, however long the
-  // chains of tombstones are.
-  std::map<format::SnapshotNumber, std::vector<format::SnapshotNumber>> younger;
-  for (const auto& [other, record] : snapshots) {
-    for (const format::SnapshotNumber kin : record.kin) younger[kin].push_back(other);
+State::Kin State::kin_of(const std::vector<format::SnapshotNumber>& chosen) const {
+  Kin all;
+  for (const format::SnapshotNumber at : chosen) all[at];
+  for (const auto& [at, record] : snapshots) {
+    const auto own = all.find(at);
+    for (const format::SnapshotNumber kin : record.kin) {
+      if (kin == at) continue;
+      if (own != all.end() && snapshots.contains(kin)) own->second.push_back(kin);
+      if (const auto others = all.find(kin); others != all.end()) others->second.push_back(at);
+    }
   }
+  return all;
+}
+
+std::vector<format::SnapshotNumber> State::holders_near(format::SnapshotNumber number) const {
+  // Every edge of what is no holder any more is looked at once from either side, however long the
+  // chains of tombstones are.
+  std::vector<format::SnapshotNumber> passed;
+  for (const auto& [at, record] : snapshots) {
+    if (at == number || record.state != format::SnapshotState::kAccomplished) passed.push_back(at);
+  }
+  const Kin edges = kin_of(passed);
   std::set<format::SnapshotNumber> seen = {number};
   std::vector<format::SnapshotNumber> open = {number};
   std::vector<format::SnapshotNumber> holders;
   while (!open.empty()) {
-    const format::SnapshotNumber at = open.back();
+    const auto at = edges.find(open.back());
     open.pop_back();
-    std::vector<format::SnapshotNumber> kin = std::move(younger[at]);
-    if (const auto* self = snapshot(at)) kin.insert(kin.end(), self->kin.begin(), self->kin.end());
-    for (const format::SnapshotNumber near : kin) {
+    if (at == edges.end()) continue;
+    for (const format::SnapshotNumber near : at->second) {
       if (!seen.insert(near).second) continue;
       const auto* record = snapshot(near);
       if (record == nullptr) continue;

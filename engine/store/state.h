@@ -37,6 +37,11 @@ struct State {
   [[nodiscard]] const format::SnapshotRecord* snapshot(format::SnapshotNumber number) const;
   [[nodiscard]] const format::DiskRecord* disk(format::DiskNumber number) const;
 
+  // The kin of each of `chosen` (sorted), from whichever side they are recorded; those that are
+  // there.
+  using Kin = std::map<format::SnapshotNumber, std::vector<format::SnapshotNumber>>;
+  [[nodiscard]] Kin kin_of(const std::vector<format::SnapshotNumber>& chosen) const;
+
   // The snapshots that may share extents with `number` and still hold them: those that are reached
   // from it along kinship through tombstones. See reclaim.h.
   [[nodiscard]] std::vector<format::SnapshotNumber> holders_near(

@@ -132,8 +132,9 @@ Status Store::create(io::Env& machine, const std::string& path) {
     }
     BLKREWIND_TRY(sync_parent(machine, path));
   }
-  BLKREWIND_ASSIGN(const auto beneath, machine.beneath(path));
-  io::Env& env = beneath ? *beneath : machine;
+  const auto beneath = machine.beneath(path);
+  if (!beneath) return fail(explain_folder(machine, path, beneath.error()));
+  io::Env& env = *beneath ? **beneath : machine;
   // Whoever holds the unnamed format file makes the store; others wait, and find it made.
   const std::string temporary = Layout::temporary(layout.format());
   std::unique_ptr<io::Lock> alone;
@@ -185,11 +186,7 @@ Status Store::create(io::Env& machine, const std::string& path) {
 Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& path) {
   Layout layout(path);
   auto beneath = machine.beneath(path);
-  if (!beneath &&
-      (beneath.error().code == Errc::kNotFound || beneath.error().sys_errno == ENOTDIR)) {
-    return fail(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
-  }
-  if (!beneath) return fail(std::move(beneath).error());
+  if (!beneath) return fail(explain_opening(machine, path, std::move(beneath).error()));
   io::Env& env = *beneath ? **beneath : machine;
   BLKREWIND_ASSIGN(const bool there, env.exists(layout.format()));
   if (!there) {

@@ -23,6 +23,30 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// ENOENT or ENOTDIR, told by the first name on the way that is not a folder.
+Error explain_way(io::Env& env, const std::string& path, const std::string& cannot, Error error) {
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string name = path.substr(0, end);
+    const auto there = env.exists(name);
+    if (!there) return error;
+    if (!*there && end != std::string::npos) {
+      return said(Errc::kNotFound, cannot + "there is no folder " + name,
+                  "make it first: mkdir -p " + shell_word(parent_of(path)));
+    }
+    if (!*there) return error;
+    const auto listed = env.list_directory(name);
+    if (!listed && listed.error().sys_errno == ENOTDIR) {
+      return said(Errc::kPrecondition, cannot + name + " is a file, not a folder",
+                  "name a folder, or one that does not exist yet in a folder that does");
+    }
+    if (!listed && listed.error().sys_errno == ENOENT) {
+      return said(Errc::kPrecondition, cannot + name + " is a symbolic link that leads to nothing",
+                  "make the folder that it leads to, or remove it: rm " + shell_word(name));
+    }
+    if (end == std::string::npos) return error;
+  }
+}
+
 }  // namespace
 
 Error explain_folder(io::Env& env, const std::string& path, Error error) {
@@ -44,31 +68,14 @@ Error explain_folder(io::Env& env, const std::string& path, Error error) {
     default:
       return error;
   }
-  // The first name on the way that is not a folder.
-  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-    const std::string name = path.substr(0, end);
-    const auto there = env.exists(name);
-    if (!there) return error;
-    if (!*there && end != std::string::npos) {
-      return said(Errc::kNotFound,
-                  "the store " + path + " cannot be made: there is no folder " + name,
-                  "make it first: mkdir -p " + shell_word(parent_of(path)));
-    }
-    if (!*there) return error;
-    const auto listed = env.list_directory(name);
-    if (!listed && listed.error().sys_errno == ENOTDIR) {
-      return said(Errc::kPrecondition,
-                  "the store " + path + " cannot be made: " + name + " is a file, not a folder",
-                  "name a folder, or one that does not exist yet in a folder that does");
-    }
-    if (!listed && listed.error().sys_errno == ENOENT) {
-      return said(Errc::kPrecondition,
-                  "the store " + path + " cannot be made: " + name +
-                      " is a symbolic link that leads to nothing",
-                  "make the folder that it leads to, or remove it: rm " + shell_word(name));
-    }
-    if (end == std::string::npos) return error;
-  }
+  return explain_way(env, path, "the store " + path + " cannot be made: ", std::move(error));
+}
+
+Error explain_opening(io::Env& env, const std::string& path, Error error) {
+  if (error.sys_errno != ENOENT && error.sys_errno != ENOTDIR) return error;
+  error = explain_way(env, path, "the store " + path + " cannot be opened: ", std::move(error));
+  if (error.code != Errc::kNotFound && error.sys_errno != ENOENT) return error;
+  return said(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
 }
 
 }  // namespace blkrewind::store

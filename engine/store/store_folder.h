@@ -13,4 +13,8 @@ namespace blkrewind::store {
 // read-only file system. Other errors stay as they are.
 [[nodiscard]] Error explain_folder(io::Env& env, const std::string& path, Error error);
 
+// The same of opening the store in `path`, where what may only be read is no fault. kNotFound:
+// there is nothing on the way there, or nothing at its end.
+[[nodiscard]] Error explain_opening(io::Env& env, const std::string& path, Error error);
+
 }  // namespace blkrewind::store

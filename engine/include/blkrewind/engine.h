@@ -202,8 +202,10 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Status detach_disk(const std::string& target);
   // The device at `path` is this disk from now on (it moved, or was copied elsewhere).
   [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
-  // Refused while the disk has snapshots, unless `with_snapshots`.
-  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false);
+  // Refused while the disk has snapshots, unless `with_snapshots`. Cancelled between two snapshots,
+  // those before are gone, and the same call goes on.
+  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false,
+                                   const Monitor& monitor = {});
 
   // Lets the kernel (kBitmap), or a clone of the image file (kExtents), remember where the target
   // changes, so that operations need not read all of it; kAuto: kBitmap for a block device,

@@ -34,12 +34,16 @@ TEST(Json, OfASnapshotReceipt) {
 TEST(Json, OfARollbackReceipt) {
   RollbackReceipt receipt;
   const Json without = json_of(receipt);
-  EXPECT_EQ(
-      keys_of(without),
-      (Keys{"request_id", "disk_id", "snapshot_id", "undo_snapshot_id", "dry_run", "change_source",
-            "device_bytes", "scanned_bytes", "changed_bytes", "restored_bytes", "zeroed_bytes",
-            "undo_stored_bytes", "extent_count", "elapsed_seconds", "scan_seconds",
-            "restore_seconds", "root_digest", "recognised_by"}));
+  EXPECT_EQ(keys_of(without),
+            (Keys{"request_id",        "disk_id",         "snapshot_id",      "undo_snapshot_id",
+                  "dry_run",           "change_source",   "device_bytes",     "scanned_bytes",
+                  "changed_bytes",     "restored_bytes",  "zeroed_bytes",     "undo_stored_bytes",
+                  "extent_count",      "verified_after",  "read_back_bytes",  "unreadable_bytes",
+                  "unreadable",        "marked_bytes",    "kept_snapshot_id", "kept_bytes",
+                  "ended_interrupted", "elapsed_seconds", "scan_seconds",     "restore_seconds",
+                  "root_digest",       "recognised_by"}));
+  EXPECT_TRUE(without.at("unreadable").is_array());
+  EXPECT_TRUE(without.at("kept_snapshot_id").is_null());
   EXPECT_TRUE(without.at("undo_snapshot_id").is_null());
   receipt.undo_snapshot_id = "s-2";
   receipt.restored_bytes = std::uint64_t{1} << 53 | 1;
@@ -76,10 +80,11 @@ TEST(Json, OfTrackingHasNullForWhatIsNotKnown) {
 TEST(Json, OfTheOtherReceipts) {
   EXPECT_EQ(keys_of(json_of(DiffReceipt{})),
             (Keys{"from", "to", "device_bytes", "scanned_bytes", "changed_bytes", "extent_count",
-                  "elapsed_seconds"}));
+                  "unreadable_bytes", "unreadable", "elapsed_seconds"}));
   EXPECT_EQ(keys_of(json_of(VerifyReceipt{})),
-            (Keys{"snapshot_count", "chunk_count", "verified_bytes", "damaged", "findings",
-                  "elapsed_seconds"}));
+            (Keys{"snapshot_count", "chunk_count", "verified_bytes", "damaged", "unreadable",
+                  "findings", "elapsed_seconds"}));
+  EXPECT_TRUE(json_of(VerifyReceipt{}).at("unreadable").is_array());
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("damaged").is_array());
   EXPECT_EQ(keys_of(json_of(ExportReceipt{})),
             (Keys{"snapshot_id", "device_bytes", "written_bytes", "zero_bytes", "elapsed_seconds",

@@ -179,18 +179,35 @@ TEST_F(CatalogClock, CountingIsSealed) {
   EXPECT_EQ(open_error().code, Errc::kIntegrity);
 }
 
-// As version 2 made it, with a row in each of its tables.
+// Word by word as version 2 made it, with a row in each of its tables.
 constexpr const char* kVersion2 = R"sql(
-CREATE TABLE resets(disk_id TEXT PRIMARY KEY NOT NULL, request_id TEXT NOT NULL,
-  snapshot_id TEXT NOT NULL, undo INTEGER NOT NULL, state TEXT NOT NULL,
-  accepted_at INTEGER NOT NULL, finished_at INTEGER NOT NULL, error_code TEXT NOT NULL,
-  error_message TEXT NOT NULL) STRICT;
-CREATE TABLE snapshot_notes(snapshot_id TEXT PRIMARY KEY NOT NULL,
-  retention_days INTEGER NOT NULL) STRICT;
-CREATE TABLE snapshot_tags(snapshot_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
-  PRIMARY KEY(snapshot_id, key)) STRICT, WITHOUT ROWID;
-CREATE TABLE client_tokens(token TEXT PRIMARY KEY NOT NULL, parameters TEXT NOT NULL,
-  snapshot_id TEXT NOT NULL, used_at INTEGER NOT NULL) STRICT;
+CREATE TABLE resets(
+  disk_id TEXT PRIMARY KEY NOT NULL,
+  request_id TEXT NOT NULL,
+  snapshot_id TEXT NOT NULL,
+  undo INTEGER NOT NULL CHECK(undo IN (0, 1)),
+  state TEXT NOT NULL CHECK(state IN ('accepted', 'done', 'failed')),
+  accepted_at INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL,
+  error_code TEXT NOT NULL,
+  error_message TEXT NOT NULL
+) STRICT;
+CREATE TABLE snapshot_notes(
+  snapshot_id TEXT PRIMARY KEY NOT NULL,
+  retention_days INTEGER NOT NULL
+) STRICT;
+CREATE TABLE snapshot_tags(
+  snapshot_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY(snapshot_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE client_tokens(
+  token TEXT PRIMARY KEY NOT NULL,
+  parameters TEXT NOT NULL,
+  snapshot_id TEXT NOT NULL,
+  used_at INTEGER NOT NULL
+) STRICT;
 INSERT INTO resets VALUES('d-1', 'R-1', 's-1', 1, 'accepted', 100, 0, '', '');
 INSERT INTO snapshot_notes VALUES('s-1', 30);
 INSERT INTO client_tokens VALUES('t-1', 'wishes', 's-1', 100);

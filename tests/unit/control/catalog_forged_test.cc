@@ -76,10 +76,10 @@ TEST_F(ForgedCatalogTest, IdsAndNamesInRowsAreChecked) {
         "UPDATE disks SET instance_id = 'i-' || char(10)",
         "UPDATE instances SET name = char(27) || '[2J' WHERE id = 'i-1'",
         "INSERT INTO instances VALUES('../i', '', 'Stopped', 0, 0, 0)",
-        "INSERT INTO resets VALUES('d-1', 'R', '/etc', 1, 'accepted', 1, 0, '', '')",
-        "INSERT INTO snapshot_notes VALUES('s-1/..', 3)",
+        "INSERT INTO resets VALUES('d-1', 'R', '/etc', 1, 'accepted', 1, 0, '', '', 0, '', '-')",
+        "INSERT INTO snapshot_notes VALUES('s-1/..', 3, 0, 0)",
         "INSERT INTO snapshot_tags VALUES('x', 'k', 'v')",
-        "INSERT INTO client_tokens VALUES('t', 'p', '../s', 1)"}) {
+        "INSERT INTO client_tokens VALUES('t', 'p', '../s', 1, 0)"}) {
     forge(statement);
     const Error error = refusal();
     EXPECT_EQ(error.code, Errc::kIntegrity) << statement;

@@ -1,6 +1,10 @@
 // A catalog that can only be read: SQLite cannot make its files beside it.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
-#include <fstream>
+#include <set>
+#include <string>
 
 #include "unit/control/catalog_fixture.h"
 
@@ -8,33 +12,68 @@ namespace blkrewind::control {
 namespace {
 
 using testing::HasSubstr;
+namespace fs = std::filesystem;
 
+// Modes stop root from nothing, so under root all of it is done, and owned, by another user.
 class ReadOnlyCatalog : public CatalogTest {
  protected:
   void SetUp() override {
+    if (::geteuid() == 0) {
+      ASSERT_EQ(::chown(directory_.path().c_str(), kUser, kUser), 0);
+      ASSERT_EQ(::seteuid(kUser), 0);
+      changed_user_ = true;
+    }
     auto catalog = open();
     ASSERT_TRUE(ok(catalog->create_instance("i-1", "one", 5)));
     ASSERT_TRUE(ok(catalog->lock_instance("i-1", "security")));
     ASSERT_TRUE(ok(catalog->detach("d-1", 1, 6, 1)));
   }
-  // A dangling link in the place of the shared memory: root cannot make that file either.
-  static void shut(const std::string& path) {
-    std::filesystem::create_symlink("/nonexistent/shm", path + "-shm");
+  void TearDown() override {
+    if (changed_user_) {
+      EXPECT_EQ(::seteuid(0), 0);
+    }
+    for (const std::string& folder : shut_) ::chmod(folder.c_str(), 0700);
+  }
+  // Neither the files nor their folder can be written.
+  void shut(const std::string& path) {
+    set_modes(path, 0400, 0500);
+    shut_.insert(fs::path(path).parent_path());
   }
   void shut() { shut(path_); }
-  void unshut() { std::filesystem::remove(path_ + "-shm"); }
+  void unshut() const { set_modes(path_, 0600, 0700); }
+  static bool is_locked(Catalog& catalog) {
+    const auto row = catalog.instance("i-1");
+    return row && *row && (*row)->has_lock(kSecurityLock);
+  }
+  static std::size_t rows(Catalog& catalog) {
+    const auto instances = catalog.instances();
+    EXPECT_TRUE(instances) << instances.error().to_string();
+    return instances ? instances->size() : 0;
+  }
+
+ private:
+  static constexpr uid_t kUser = 65534;
+
+  static void set_modes(const std::string& path, mode_t file, mode_t folder) {
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+      if (!fs::exists(path + suffix)) continue;
+      EXPECT_EQ(::chmod((path + suffix).c_str(), file), 0);
+    }
+    EXPECT_EQ(::chmod(fs::path(path).parent_path().c_str(), folder), 0);
+  }
+
+  bool changed_user_ = false;
+  std::set<std::string> shut_;
 };
 
 TEST_F(ReadOnlyCatalog, IsReadAndItsLocksCount) {
   shut();
   auto catalog = open();
-  ASSERT_NE(catalog, nullptr);
-  const auto row = catalog->instance("i-1");
-  ASSERT_TRUE(row) << row.error().to_string();
-  ASSERT_TRUE(*row);
-  EXPECT_TRUE((*row)->has_lock(kSecurityLock));
-  EXPECT_EQ(catalog->instances()->size(), 2U) << "each row once";
-  EXPECT_EQ((*catalog->attachment("d-1"))->detached_at, 6);
+  EXPECT_TRUE(is_locked(*catalog));
+  EXPECT_EQ(rows(*catalog), 2U) << "each row once";
+  const auto attachment = catalog->attachment("d-1");
+  ASSERT_TRUE(attachment && *attachment);
+  EXPECT_EQ((*attachment)->detached_at, 6);
 }
 
 TEST_F(ReadOnlyCatalog, AChangeSaysWhyItIsNotPossibleAndChangesNothing) {
@@ -45,24 +84,24 @@ TEST_F(ReadOnlyCatalog, AChangeSaysWhyItIsNotPossibleAndChangesNothing) {
   EXPECT_EQ(changed.error().code, Errc::kIo);
   EXPECT_THAT(changed.error().message, HasSubstr("the store is read-only"));
   EXPECT_FALSE(changed.error().hint.empty());
-  EXPECT_TRUE((*catalog->instance("i-1"))->has_lock(kSecurityLock));
+  EXPECT_TRUE(is_locked(*catalog));
   unshut();
   EXPECT_TRUE(ok(catalog->unlock_instance("i-1", "security"))) << "as soon as it is possible again";
-  EXPECT_FALSE((*catalog->instance("i-1"))->has_lock(kSecurityLock));
+  EXPECT_FALSE(is_locked(*catalog));
 }
 
 // Every look sees what is there then, though the file is not watched between two.
 TEST_F(ReadOnlyCatalog, SeesWhatChangedSinceTheLastLook) {
   shut();
   auto reader = open();
-  EXPECT_EQ(reader->instances()->size(), 2U);
+  EXPECT_EQ(rows(*reader), 2U);
   unshut();
   {
     auto writer = open();
     ASSERT_TRUE(ok(writer->create_instance("i-2", "", 7)));
   }
   shut();
-  EXPECT_EQ(reader->instances()->size(), 3U);
+  EXPECT_EQ(rows(*reader), 3U);
 }
 
 // A lock whose record is only in the log must not be passed over.
@@ -71,8 +110,8 @@ TEST_F(ReadOnlyCatalog, ALogThatCannotBeReadIsAnErrorAndNotIgnored) {
   ASSERT_TRUE(ok(writer->create_instance("i-2", "", 7)));
   // As a power cut leaves them: the log holds the change, and the shared memory is gone.
   const std::string copy = directory_.file("copy.db");
-  std::filesystem::copy_file(path_, copy);
-  std::filesystem::copy_file(path_ + "-wal", copy + "-wal");
+  fs::copy_file(path_, copy);
+  fs::copy_file(path_ + "-wal", copy + "-wal");
   shut(copy);
   const auto catalog = Catalog::open(copy);
   ASSERT_FALSE(catalog);
@@ -90,13 +129,13 @@ TEST_F(ReadOnlyCatalog, OnlyWhatTheFileSystemRefusesIsTolerated) {
 
 TEST_F(ReadOnlyCatalog, APathThatAUriWouldReadOtherwise) {
   const std::string folder = directory_.file("a b%41?x#y");
-  std::filesystem::create_directory(folder);
+  fs::create_directory(folder);
   const std::string path = folder + "/catalog.db";
-  std::filesystem::copy_file(path_, path);
+  fs::copy_file(path_, path);
   shut(path);
   const auto catalog = Catalog::open(path);
   ASSERT_TRUE(catalog) << catalog.error().to_string();
-  EXPECT_EQ((*catalog)->instances()->size(), 2U);
+  EXPECT_EQ(rows(**catalog), 2U);
 }
 
 }  // namespace

@@ -151,6 +151,47 @@ TEST(RemoveFromKin, SaysNothingOfWhatStaysTheSame) {
   EXPECT_TRUE(transaction.front() == format::JournalEntry{format::SnapshotRemoved{4}});
 }
 
+// As a forged journal may have them: everything is kin of everything near it.
+TEST(RemoveFromKin, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
+  constexpr SnapshotNumber kCount = 300;
+  constexpr SnapshotNumber kKin = 40;
+  std::vector<SnapshotRecord> records;
+  for (SnapshotNumber number = 1; number <= kCount; ++number) {
+    std::vector<SnapshotNumber> kin;
+    for (SnapshotNumber near = number > kKin ? number - kKin : 1; near < number; ++near) {
+      kin.push_back(near);
+    }
+    records.push_back(snapshot(number, kin));
+  }
+  for (const bool forwards : {true, false}) {
+    State state = state_of(records);
+    for (SnapshotNumber step = 0; step < kCount; ++step) {
+      const SnapshotNumber gone = forwards ? step + 1 : kCount - step;
+      const auto near = state.holders_near(gone);
+      const State::Kin edges = state.kin_of({gone});
+      const auto transaction = remove_from_kin(state, gone);
+      // Itself, one record for each that has an edge to it, and a tombstone.
+      ASSERT_LE(transaction.size(), 2 + edges.at(gone).size()) << gone;
+      state.apply(transaction);
+      for (const SnapshotNumber one : near) {
+        ASSERT_EQ(state.holders_near(one).empty(), near.size() == 1) << one;
+      }
+    }
+    EXPECT_TRUE(state.snapshots.empty());
+  }
+}
+
+TEST(RemoveFromKin, AnEarlierTombstoneStaysTheJunction) {
+  State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {1}), snapshot(4, {1}),
+                          snapshot(5, {4}), snapshot(6, {4})});
+  state.apply(remove_from_kin(state, 1));
+  const auto transaction = remove_from_kin(state, 4);
+  state.apply(transaction);
+  EXPECT_EQ(numbers(state), (Numbers{1, 2, 3, 5, 6}));
+  EXPECT_EQ(transaction.size(), 3U) << "4 is removed, 5 and 6 are led to 1";
+  EXPECT_EQ(state.holders_near(5), (Numbers{2, 3, 6}));
+}
+
 // Snapshots hold named extents, some of their kin's and some of their own. Deleting in any order:
 // whatever a snapshot shares with anybody, it shares with somebody near it; so what is not found
 // near it may be given back.
