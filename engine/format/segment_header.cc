@@ -44,4 +44,15 @@ Status check_segment_header(const DigestSecret& secret, const SegmentHeader& exp
   return {};
 }
 
+bool may_become_segment_header(const DigestSecret& secret, const SegmentHeader& expected,
+                               std::span<const std::byte> bytes) {
+  std::array<std::byte, kSegmentHeaderBytes> right;
+  encode_segment_header(secret, expected, right);
+  if (bytes.size() > right.size()) return false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] != std::byte{0} && bytes[i] != right[i]) return false;
+  }
+  return true;
+}
+
 }  // namespace blkrewind::format

@@ -23,5 +23,10 @@ void encode_segment_header(const DigestSecret& secret, const SegmentHeader& head
 // kIntegrity unless it is the header of segment `id` of this store.
 [[nodiscard]] Status check_segment_header(const DigestSecret& secret, const SegmentHeader& expected,
                                           std::span<const std::byte, kSegmentHeaderBytes> bytes);
+// Whether `bytes`, the beginning of a file that may end within its header, are what a power cut may
+// have left of that header while it was written: each byte is the header's, or zero still.
+[[nodiscard]] bool may_become_segment_header(const DigestSecret& secret,
+                                             const SegmentHeader& expected,
+                                             std::span<const std::byte> bytes);
 
 }  // namespace blkrewind::format

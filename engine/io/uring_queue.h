@@ -12,7 +12,8 @@ namespace blkrewind::io {
 [[nodiscard]] Result<std::unique_ptr<Queue>> make_uring_queue(const QueueOptions& options);
 
 // EPERM and EACCES: switched off (kernel.io_uring_disabled, seccomp); ENOSYS: not in this kernel,
-// or older than 5.6; ENOMEM: more than RLIMIT_MEMLOCK.
+// or older than 5.6. Limits that only a ring meets: ENOMEM: more than RLIMIT_MEMLOCK; EMFILE and
+// ENFILE: no descriptor left for it, and a synchronous queue needs none.
 [[nodiscard]] bool means_no_uring(int sys_errno);
 
 }  // namespace blkrewind::io

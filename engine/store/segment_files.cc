@@ -108,15 +108,10 @@ Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::Segmen
 }
 
 Result<bool> SegmentFiles::is_left_over(format::SegmentId id, io::File& file, io::Queue& queue) {
-  BLKREWIND_ASSIGN(const std::uint64_t size, file.size_bytes());
-  if (size < format::kSegmentHeaderBytes) return size == 0;
   AlignedBuffer block(format::kSegmentHeaderBytes);
-  BLKREWIND_TRY(io::read_now(queue, file, {0, block.size()}, block.data()));
-  if (is_all_zero(block.span())) return true;
-  return format::check_segment_header(
-             secret_, {uuid_, id},
-             std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()))
-      .has_value();
+  BLKREWIND_ASSIGN(const std::uint64_t there,
+                   io::read_there_now(queue, file, {0, block.size()}, block.data()));
+  return format::may_become_segment_header(secret_, {uuid_, id}, block.span().first(there));
 }
 
 }  // namespace blkrewind::store

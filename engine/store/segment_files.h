@@ -36,7 +36,7 @@ class SegmentFiles {
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_for_punching(format::SegmentId id,
                                                                     io::Queue& queue);
   // Whether a file that no record names is what an operation of this store left there: its header
-  // is the segment's, or was not written yet.
+  // is the segment's, or a part of it was not written, down to all of it.
   [[nodiscard]] Result<bool> is_left_over(format::SegmentId id, io::File& file, io::Queue& queue);
 
  private:

@@ -106,5 +106,29 @@ TEST(SegmentHeaderCodec, AcceptsItsOwnAndNothingElse) {
   EXPECT_FALSE(check_segment_header(secret, header, hole));
 }
 
+// Sectors and even bytes may be lost, and the file may end early; no byte is another one's.
+TEST(SegmentHeaderCodec, KnowsWhatAPowerCutLeavesOfIt) {
+  const DigestSecret secret = test_secret(4);
+  const SegmentHeader header{test_uuid(), 77};
+  std::array<std::byte, kSegmentHeaderBytes> block;
+  encode_segment_header(secret, header, block);
+  for (const std::size_t length : {0, 1, 20, 512, 3584, 4096}) {
+    auto part = block;
+    EXPECT_TRUE(may_become_segment_header(secret, header, std::span(part).first(length))) << length;
+    std::fill_n(part.begin(), length / 2, std::byte{0});
+    EXPECT_TRUE(may_become_segment_header(secret, header, std::span(part).first(length))) << length;
+    std::fill(part.begin(), part.end(), std::byte{0});
+    EXPECT_TRUE(may_become_segment_header(secret, header, std::span(part).first(length))) << length;
+  }
+  EXPECT_FALSE(may_become_segment_header(secret, {test_uuid(), 78}, block));
+  EXPECT_FALSE(may_become_segment_header(secret, {StoreUuid{}, 77}, block));
+  EXPECT_FALSE(may_become_segment_header(test_secret(5), header, block));
+  for (std::size_t at = 0; at < block.size(); ++at) {
+    auto other = block;
+    other[at] = block[at] == std::byte{0x5a} ? std::byte{0x5b} : std::byte{0x5a};
+    ASSERT_FALSE(may_become_segment_header(secret, header, other)) << at;
+  }
+}
+
 }  // namespace
 }  // namespace blkrewind::format

@@ -121,13 +121,17 @@ TEST_F(ForgedStoreTest, OrphansOfAnotherOriginAreLeftAlone) {
   store_.write("segments/7", 0, {});                                            // just made
   store_.write("segments/8", 0, format::random_bytes(8192, 4));                 // another file
   std::filesystem::copy(store_.file("segments/5"), store_.file("segments/9"));  // of another number
+  store_.write_segment(10, {});
+  std::filesystem::resize_file(store_.file("segments/10"), 512);  // its header cut by a power cut
+  store_.write("segments/11", 0, format::random_bytes(512, 5));   // another short file
   const auto store = open();
   ASSERT_TRUE(store);
   const auto removed = (*store)->remove_orphans();
   ASSERT_TRUE(removed) << removed.error().to_string();
-  EXPECT_EQ(removed->files, 3U);
+  EXPECT_EQ(removed->files, 4U);
   EXPECT_TRUE(std::filesystem::exists(store_.file("segments/8")));
   EXPECT_TRUE(std::filesystem::exists(store_.file("segments/9")));
+  EXPECT_TRUE(std::filesystem::exists(store_.file("segments/11")));
 }
 
 TEST_F(ForgedStoreTest, IdsAndNamesAreOnesThatBlkrewindMakes) {

@@ -84,15 +84,24 @@ TEST_F(FullScanTest, DataAcrossLeavesIsInBoth) {
   EXPECT_TRUE(candidates[2].read.none());
 }
 
-// A device that has become shorter than the geometry is zero beyond its end (the size is compared
-// elsewhere, before).
-TEST_F(FullScanTest, BeyondTheEndOfTheFileIsZero) {
-  make(4096);
-  poke(0);
-  const auto candidates = scan({2 * kLeafBytes, 4096});
-  ASSERT_EQ(candidates.size(), 2U);
-  EXPECT_EQ(candidates[0].read, ChunkSet(1));
-  EXPECT_TRUE(candidates[1].zero.all());
+// A file that has become shorter than the geometry ends early: that is an error with the offset of
+// its end, and never zeroes. A hole up to the end of the geometry is none.
+TEST_F(FullScanTest, BeyondTheEndOfTheFileIsAnError) {
+  for (const std::uint64_t size : {std::uint64_t{4096}, kLeafBytes, 2 * kLeafBytes - 4096}) {
+    const std::string name = "/img" + std::to_string(size);
+    env_.add_device(name, size, io::DeviceKind::kFile);
+    env_.poke(name, 0, std::vector<std::byte>(1, std::byte{1}));
+    auto opened = env_.open(name, {});
+    ASSERT_TRUE(opened);
+    file_ = std::move(*opened);
+    FullScan source(*file_, {2 * kLeafBytes, 4096});
+    // Nothing but holes comes before that end: it is known at once.
+    const auto next = source.next();
+    ASSERT_FALSE(next) << size;
+    EXPECT_EQ(next.error().code, Errc::kIo) << size;
+    const std::string end = "ends at " + std::to_string(size) + " bytes";
+    EXPECT_NE(next.error().message.find(end), std::string::npos) << next.error().message;
+  }
 }
 
 // Every chunk is in exactly one set, and in `read` exactly if it holds data.
