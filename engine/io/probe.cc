@@ -30,8 +30,6 @@ namespace {
 // O_NONBLOCK: a drive without a medium, or a fifo, must not make us wait.
 constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
-enum class Uses { kAsk, kSkip };
-
 std::string kind_name(mode_t mode) {
   switch (mode & S_IFMT) {
     case S_IFDIR:
