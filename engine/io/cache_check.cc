@@ -42,17 +42,17 @@ bool surely_has_none(int fd, const Extent& range) {
   return ::syscall(kSysCachestat, fd, &asked, &stat, 0) == 0 && stat.cached == 0;
 }
 
-class Mapping {
+class PageMap {
  public:
-  Mapping(int fd, const Extent& extent) : length_(extent.length) {
+  PageMap(int fd, const Extent& extent) : length_(extent.length) {
     address_ =
         ::mmap(nullptr, length_, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(extent.offset));
   }
-  ~Mapping() {
+  ~PageMap() {
     if (valid()) ::munmap(address_, length_);
   }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
+  PageMap(const PageMap&) = delete;
+  PageMap& operator=(const PageMap&) = delete;
   [[nodiscard]] bool valid() const { return address_ != MAP_FAILED; }
   // One byte a page; its lowest bit: cached. Touches no page.
   [[nodiscard]] bool look(std::vector<unsigned char>& pages) const {
@@ -92,7 +92,7 @@ Result<std::vector<std::uint64_t>> cached_pages(int fd, const Extent& range) {
   for (std::uint64_t at = align_down(range.offset, page); at < end; at += kWindowBytes) {
     const std::uint64_t length = std::min(kWindowBytes, end - at);
     if (surely_has_none(fd, {at, length})) continue;
-    const Mapping mapping(fd, {at, length});
+    const PageMap mapping(fd, {at, length});
     if (!mapping.valid() || !mapping.look(marks)) {
       return tl::unexpected(system_error(errno, "the kernel does not say what is cached"));
     }
