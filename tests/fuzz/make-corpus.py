@@ -32,6 +32,19 @@ REQUESTS = {
     "v3-unknown": "GET /\n%s\n" % (V3 % ("Nothing", EMPTY, "accept;" + NAMES)),
     "nothing": "GET /\n\n",
 }
+FRAMED = {
+    "get": "GET /?a=b HTTP/1.1\r\nHost: h\r\n\r\n",
+    "post": "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b",
+    "two": "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na=bGET / HTTP/1.0\r\n\r\n",
+    "zeroes": "POST / HTTP/1.1\r\nContent-Length:007\r\n\r\n0123456",
+    "other": "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+    "long": "POST / HTTP/1.1\r\nContent-Length: 9000\r\n\r\n",
+    "twice": "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\nhello",
+    "coded": "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "waits": "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+    "bare": "GET / HTTP/1.1\nHost: h\n\n",
+    "folded": "GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n",
+}
 PARAMETERS = {
     "list": "Disk.1.DiskId=d-1&Disk.2.DiskId=d-2&Disk.1=x\nDisk.1.SnapshotId=s-1",
     "json": "DiskIds=%5B%22d-1%22%2C%20%22d-2%22%5D&DryRun=true&PageSize=100\n",
@@ -107,6 +120,8 @@ def main():
     seeds["journal_replay", "entries"] = b"".join(
         [piece(blocks[0]), piece(b"")] + [piece(record, 0xc000) for _, record in records])
 
+    for name, text in FRAMED.items():
+        seeds["http_framing", name] = text.encode()
     for name, text in REQUESTS.items():
         seeds["http_request", name] = text.encode()
     for name, text in PARAMETERS.items():

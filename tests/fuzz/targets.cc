@@ -24,6 +24,7 @@ constexpr Target kTargets[] = {
     {"journal_record", journal_record},
     {"entry", entry},
     {"journal_replay", journal_replay},
+    {"http_framing", http_framing},
     {"http_request", http_request},
     {"http_parameters", http_parameters},
 };
@@ -147,6 +148,13 @@ void segment_header(Bytes input) {
     format::encode_segment_header(fixed_secret(), expected, right);
     const Status checked = format::check_segment_header(fixed_secret(), expected, block);
     expect(checked.has_value() == (block == right), "only the one right header passes");
+    const bool unfinished = format::may_become_segment_header(fixed_secret(), expected, block);
+    expect(unfinished || !checked, "the right header is one that was begun");
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      if (block[i] == std::byte{0} || block[i] == right[i]) continue;
+      return expect(!unfinished, "a header that was begun has no other bytes");
+    }
+    expect(unfinished, "a header that was begun is known");
   });
 }
 

@@ -38,6 +38,8 @@ void entry(Bytes input);
 void journal_replay(Bytes input);
 // A request to the HTTP endpoint, packed as requests.cc describes.
 void http_request(Bytes input);
+// Bytes of a connection: requests, one behind the other.
+void http_framing(Bytes input);
 // A line that is a query; what follows is a form.
 void http_parameters(Bytes input);
 
