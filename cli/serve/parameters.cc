@@ -12,7 +12,7 @@
 namespace blkrewind::serve {
 namespace {
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 tl::unexpected<Error> refuse(std::string message, std::string hint = {}) {
   return fail(invalid_parameter(std::move(message), std::move(hint)));
@@ -38,11 +38,11 @@ Result<Parameter> decode_pair(std::string_view pair, const std::string& where) {
                   " has a parameter whose name is not UTF-8, or has control characters.");
   }
   if (value->size() > kValueBytesMax) {
-    return refuse("The specified parameter " + quoted(*key) + " is longer than " +
+    return refuse("The specified parameter " + in_quotes(*key) + " is longer than " +
                   std::to_string(kValueBytesMax) + " bytes.");
   }
   if (!is_plain_text(*value)) {
-    return refuse("The specified parameter " + quoted(*key) +
+    return refuse("The specified parameter " + in_quotes(*key) +
                   " is not UTF-8, or has control characters.");
   }
   return Parameter{std::move(*key), std::move(*value), where == "query"};
@@ -86,7 +86,7 @@ Result<Parameters> Parameters::parse(std::string_view query, std::string_view fo
   std::ranges::sort(result.sorted_, {}, &Parameter::key);
   const auto twice = std::ranges::adjacent_find(result.sorted_, {}, &Parameter::key);
   if (twice != result.sorted_.end()) {
-    return refuse("The specified parameter " + quoted(twice->key) + " is supplied twice.",
+    return refuse("The specified parameter " + in_quotes(twice->key) + " is supplied twice.",
                   "send each parameter once, in the query or in the form");
   }
   return result;
@@ -110,7 +110,7 @@ Result<bool> Parameters::boolean(std::string_view key, bool otherwise) const {
   if (!value) return otherwise;
   if (equal_ignoring_case(*value, "true")) return true;
   if (equal_ignoring_case(*value, "false")) return false;
-  return refuse("The specified parameter " + quoted(key) + " is neither true nor false.");
+  return refuse("The specified parameter " + in_quotes(key) + " is neither true nor false.");
 }
 
 Result<std::uint64_t> Parameters::number(std::string_view key, std::uint64_t min, std::uint64_t max,
@@ -119,7 +119,7 @@ Result<std::uint64_t> Parameters::number(std::string_view key, std::uint64_t min
   if (!text) return otherwise;
   const auto value = plain_number(*text);
   if (value && *value >= min && *value <= max) return *value;
-  return refuse("The specified parameter " + quoted(key) + " is not a number from " +
+  return refuse("The specified parameter " + in_quotes(key) + " is not a number from " +
                 std::to_string(min) + " to " + std::to_string(max) + ".");
 }
 

@@ -15,13 +15,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint64_t kChunks = 40;
+constexpr std::uint64_t kDeviceChunks = 40;
 constexpr std::uint64_t kSector = 512;
 
 // A snapshot of `then`, and a device that holds `now`: chunks 3 and 20 differ.
 class Unreadable : public testing::Test {
  protected:
-  Unreadable() : then_(pattern(kChunks * kChunk, 1)), now_(then_), bench_(then_, kChunk) {
+  Unreadable() : then_(pattern(kDeviceChunks * kChunk, 1)), now_(then_), bench_(then_, kChunk) {
     bench_.write(0, then_);
     target_ = bench_.must_snapshot();
     put(now_, 3 * kChunk, pattern(kChunk, 2));
