@@ -85,17 +85,19 @@ TEST_F(DeviceFamily, TheWholeDiskThatIsKeptOpenIsNotStale) {
   EXPECT_EQ(held.read(begin, kMiB), before);
 }
 
+// What a process has open for writing is in use. One that wrote and ended leaves dirty pages behind
+// where another one has the node open: only the last to close it writes them back.
 TEST_F(DeviceFamily, WhatAnotherNodeHasNotWrittenBackIsInTheSnapshot) {
   const std::string bytes(8192, 'x');
-  const OpenNode partition(part(1), O_RDWR);
-  partition.write(4096, bytes);
+  const OpenNode partition(part(1));
+  OpenNode(part(1), O_RDWR).write(4096, bytes);
   ask({"snapshot", disk(), "--name", "through-the-partition"});
   ask({"export", "through-the-partition", file("whole")});
   EXPECT_EQ(OpenNode(file("whole")).read(kFirst + 4096, bytes.size()), bytes);
 
   const std::string others(8192, 'y');
-  const OpenNode whole(disk(), O_RDWR);
-  whole.write(kFirst + 16384, others);
+  const OpenNode whole(disk());
+  OpenNode(disk(), O_RDWR).write(kFirst + 16384, others);
   ask({"snapshot", part(1), "--name", "through-the-disk"});
   ask({"export", "through-the-disk", file("part")});
   EXPECT_EQ(OpenNode(file("part")).read(16384, others.size()), others);
@@ -104,8 +106,8 @@ TEST_F(DeviceFamily, WhatAnotherNodeHasNotWrittenBackIsInTheSnapshot) {
 TEST_F(DeviceFamily, WhatAnotherNodeHasNotWrittenBackDoesNotLandLater) {
   ask({"snapshot", disk(), "--name", "before"});
   const std::string before = digest_of_file(disk_->backing());
-  const OpenNode partition(part(1), O_RDWR);
-  partition.write(0, std::string(kMiB, 'x'));
+  const OpenNode partition(part(1));
+  OpenNode(part(1), O_RDWR).write(0, std::string(kMiB, 'x'));
   ask({"rollback", disk(), "before"});
   ASSERT_EQ(::fsync(partition.fd()), 0);
   EXPECT_EQ(digest_of_file(disk_->backing()), before);
@@ -148,11 +150,11 @@ TEST_F(DeviceFamily, ALoopDeviceOverADiskAndThatDisksPartitions) {
 TEST_F(DeviceFamily, AMemberWithoutANodeIsLookedAtAllTheSame) {
   write_noise(part(1), 0, kMiB, 1);
   ask({"snapshot", disk(), "--name", "before"});
-  const OpenNode held(part(1), O_RDWR);
+  const OpenNode held(part(1));
   const std::string before = held.read(0, kMiB);
+  OpenNode(part(1), O_RDWR).write(0, std::string(kMiB, 'x'));
   // Not made again: a node that the kernel did not make is not removed with its partition either.
   std::filesystem::remove(part(1));
-  held.write(0, std::string(kMiB, 'x'));
   ask({"rollback", disk(), "before"});
   EXPECT_EQ(held.read(0, kMiB), before);
 }
