@@ -180,9 +180,7 @@ class PartitionTable : public DeviceFamily {
                  "printf '" + script +
                      "' | sfdisk --quiet --no-reread --no-tell-kernel --wipe always " + disk()});
   }
-  void tell_kernel() {
-    run_program({"sh", "-c", "partx -d " + disk() + "; partx -a " + disk()});
-  }
+  void tell_kernel() { run_program({"sh", "-c", "partx -d " + disk() + "; partx -a " + disk()}); }
   void expect_kernel_agrees() {
     const auto device = io::block_device_at(disk());
     const OpenNode node(disk());
