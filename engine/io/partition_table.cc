@@ -66,8 +66,11 @@ bool expects_partitions(DeviceNumber device) {
   return scans.empty() || scans == "1";
 }
 
+// Not partx -u: it goes by number, and loses a partition whose place another one still has.
 PartitionUpdate stale(const std::string& node, std::string reason) {
-  return {PartitionUpdate::State::kStale, std::move(reason), "partx -u " + shell_word(node)};
+  const std::string word = shell_word(node);
+  return {PartitionUpdate::State::kStale, std::move(reason),
+          "partx -d " + word + "; partx -a " + word};
 }
 
 }  // namespace

@@ -197,11 +197,15 @@ scsi_detach() { # NODE
 }
 scsi_scan() { echo "- - -" >"/sys/class/scsi_host/$1/scan" && scsi_settle; }
 
-# partition DEVICE: the table from standard input, as sfdisk reads it.
+# partition DEVICE: the table from standard input, as sfdisk reads it. Not partx -u: it adds a partition before
+# it has removed the old ones that are in its way.
 partition() {
   sfdisk -q --no-reread --no-tell-kernel --wipe always "$1" 2>&1 | sed 's/^/  # /'
-  partx -u "$1"
+  partx -d "$1" 2>/dev/null || true
+  partx -a "$1" 2>/dev/null || true
+  wait_for "/sys/block/${1##*/}/$(basename "$(partition_node "$1" 1)")"
 }
+partition_node() { case $1 in *[0-9]) echo "$1p$2" ;; *) echo "$1$2" ;; esac; }
 
 dm() { # NAME TABLE [DMSETUP OPTIONS...]
   local name=$1 table=$2

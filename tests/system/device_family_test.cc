@@ -85,9 +85,10 @@ TEST_F(DeviceFamily, TheWholeDiskThatIsKeptOpenIsNotStale) {
   EXPECT_EQ(held.read(begin, kMiB), before);
 }
 
+// What a process has open for writing is in use. One that wrote and ended leaves dirty pages behind
+// where another one has the node open: only the last to close it writes them back.
 TEST_F(DeviceFamily, WhatAnotherNodeHasNotWrittenBackIsInTheSnapshot) {
   const std::string bytes(8192, 'x');
-  // What keeps the node open for reading keeps what a writer left there, which is gone by now.
   const OpenNode partition(part(1));
   OpenNode(part(1), O_RDWR).write(4096, bytes);
   ask({"snapshot", disk(), "--name", "through-the-partition"});
@@ -179,7 +180,7 @@ class PartitionTable : public DeviceFamily {
                  "printf '" + script +
                      "' | sfdisk --quiet --no-reread --no-tell-kernel --wipe always " + disk()});
   }
-  void tell_kernel() { run_program({"partx", "--update", disk()}); }
+  void tell_kernel() { run_program({"sh", "-c", "partx -d " + disk() + "; partx -a " + disk()}); }
   void expect_kernel_agrees() {
     const auto device = io::block_device_at(disk());
     const OpenNode node(disk());
@@ -231,15 +232,35 @@ TEST_F(PartitionTable, APartitionThatIsOpenIsLeftAndTheReceiptSaysSo) {
     const OpenNode held(part(2));
     const json receipt = ask({"rollback", disk(), "before"});
     EXPECT_EQ(receipt.value("partition_table", ""), "stale") << receipt.dump();
-    EXPECT_EQ(receipt.value("partition_command", ""), "partx -u " + disk());
+    const std::string command = "partx -d " + disk() + "; partx -a " + disk();
+    EXPECT_EQ(receipt.value("partition_command", ""), command);
     EXPECT_NE(receipt.value("partition_reason", "").find("partition 2"), std::string::npos);
     const CliOutcome text =
         CliProgram().run_with({}, {"--store", store_, "rollback", disk(), "before"});
-    EXPECT_NE(text.out.find("partx -u " + disk()), std::string::npos) << text.out;
+    EXPECT_NE(text.out.find(command), std::string::npos) << text.out;
   }
   // Nothing differs any more but what the kernel has.
   EXPECT_EQ(ask({"rollback", disk(), "before"}).value("partition_table", ""), "reread");
   expect_kernel_agrees();
+}
+
+TEST_F(PartitionTable, TheCommandOfTheReceiptTakesItOver) {
+  // The first partition grows into where the second one was, which is open.
+  make_table("gpt", {20, 10});
+  tell_kernel();
+  ask({"snapshot", disk(), "--name", "before"});
+  make_table("gpt", {10, 5, 20});
+  tell_kernel();
+  std::string command;
+  {
+    const OpenNode held(part(2));
+    const json receipt = ask({"rollback", disk(), "before"});
+    EXPECT_EQ(receipt.value("partition_table", ""), "stale") << receipt.dump();
+    command = receipt.value("partition_command", "");
+  }
+  run_program({"sh", "-c", command});
+  expect_kernel_agrees();
+  EXPECT_FALSE(std::filesystem::exists(part(3)));
 }
 
 TEST_F(PartitionTable, ADeviceWithoutOneSaysNothing) {

@@ -9,10 +9,14 @@ store=$keep/store
 mkdir -p "$keep"
 # In the order in which tests/lab/run.sh attaches them.
 declare -A disk=([serial]=/dev/vdb [same]=/dev/vdd [other]=/dev/vde [empty]=/dev/vdf [copied]=/dev/vdg
-  [moved]=/dev/vdi [namespace]=/dev/nvme0n2)
+  [moved]=/dev/vdi [table]=/dev/vdj1 [namespace]=/dev/nvme0n2)
 modprobe nvme
 wait_for /dev/nvme0n2
-for name in same other copied moved; do mkfs.ext4 -q -O ^has_journal "${disk[$name]}"; done
+partition /dev/vdj <<'TABLE'
+label: gpt
+start=2048, size=4MiB
+TABLE
+for name in same other copied moved table; do mkfs.ext4 -q -O ^has_journal "${disk[$name]}"; done
 for name in serial empty namespace; do fill "${disk[$name]}"; done
 for name in "${!disk[@]}"; do
   check "snapshot of the disk '$name'" rewind snapshot "${disk[$name]}" --name "$name"

@@ -17,7 +17,7 @@ recognised() { # NAME DEVICE
   rewind --json rollback "$2" "$1" >"$work/receipt" || return
   holds "$2" "$keep/$1"
 }
-for pair in serial:/dev/vdb namespace:/dev/nvme0n2 same:/dev/vdd; do
+for pair in serial:/dev/vdb namespace:/dev/nvme0n2 same:/dev/vdd table:/dev/vdj1; do
   check "the disk '${pair%:*}' is recognised, and rolled back" recognised "${pair%:*}" "${pair#*:}"
 done
 check "the receipt says what that rested on" jq -e '.recognised_by | length > 0' "$work/receipt"
