@@ -67,7 +67,11 @@ bool expects_partitions(DeviceNumber device) {
 }
 
 PartitionUpdate stale(const std::string& node, std::string reason) {
-  return {PartitionUpdate::State::kStale, std::move(reason), "partx -u " + shell_word(node)};
+  // Not partx -u: it goes through the table once, and loses a partition whose new place a later one
+  // still covers.
+  const std::string word = shell_word(node);
+  return {PartitionUpdate::State::kStale, std::move(reason),
+          "partx -d " + word + "; partx -a " + word};
 }
 
 }  // namespace
