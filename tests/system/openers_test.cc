@@ -135,6 +135,31 @@ TEST_F(OpenersSystem, AProcessThatHasADeviceOpenForWritingIsNamed) {
   }
 }
 
+TEST_F(OpenersSystem, AlsoThroughThePartitionsOfWhatALoopDeviceStandsOn) {
+  const LoopDevice loop = make_loop("disk.img");
+  const TwoPartitions partitions(loop.path());
+  const LoopDevice above = LoopDevice::make(loop.path(), 0);
+  {
+    const OtherProcess writer(opens(partitions.path(1), O_RDWR));
+    EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), partitions.path(1)));
+  }
+  {
+    const OtherProcess writer(opens(loop.path(), O_RDWR));
+    EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), loop.path()));
+  }
+  const OtherProcess writer(opens(loop.backing(), O_RDWR));
+  EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), loop.backing()));
+}
+
+// Over the first partition of a disk, a writer of the second one writes elsewhere.
+TEST_F(OpenersSystem, ButNotThroughAPartitionBesideIt) {
+  const LoopDevice loop = make_loop("disk.img");
+  const TwoPartitions partitions(loop.path());
+  const LoopDevice above = LoopDevice::make(partitions.path(1), 0);
+  const OtherProcess writer(opens(partitions.path(2), O_RDWR));
+  EXPECT_THAT(read(above.path()), IsFree());
+}
+
 TEST_F(OpenersSystem, AlsoThroughTheDisksOtherNodesAndTheFileBelow) {
   const LoopDevice loop = make_loop("disk.img");
   const TwoPartitions partitions(loop.path());
