@@ -102,7 +102,10 @@ Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
     return fail(system_error(errno, "cannot write back what is cached for " + open.member.node));
   }
   for (const OpenMember& open : family) drop_cache(open.fd.get());
-  for (const OpenMember& open : family) BLKREWIND_TRY(prove(open, use));
+  // Direct reads pass its own pages by, and the kernel writes back what is dirty of them before. So
+  // a user who may only read it, whom the kernel tells nothing of its cache, is not kept waiting.
+  const std::size_t first = use == CacheUse::kBeforeReading ? 1 : 0;
+  for (std::size_t i = first; i < family.size(); ++i) BLKREWIND_TRY(prove(family[i], use));
   return {};
 }
 
