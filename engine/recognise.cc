@@ -170,7 +170,15 @@ format::DiskRecord as_seen(format::DiskRecord disk, const io::DeviceInfo& device
   // What cannot be learned this time, say without the rights for it, is not forgotten.
   std::string host = std::move(disk.identity.host_filesystem);
   auto below = std::move(disk.identity.below);
+  const io::FileId backing = disk.identity.backing_id;
+  const std::uint64_t generation = disk.identity.generation;
+  const std::int64_t birth_ns = disk.identity.birth_ns;
   disk.identity = device.identity;
+  if (disk.identity.backing_id == backing && disk.identity.generation == 0 &&
+      disk.identity.birth_ns == 0) {
+    disk.identity.generation = generation;
+    disk.identity.birth_ns = birth_ns;
+  }
   if (disk.identity.host_filesystem.empty()) disk.identity.host_filesystem = std::move(host);
   if (disk.identity.below.empty()) disk.identity.below = std::move(below);
   disk.identity.vouched = vouched;

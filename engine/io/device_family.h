@@ -27,7 +27,7 @@ struct FamilyMember {
   bool exact = true;  // they are; else some of them
 };
 
-// Without the device itself, which direct I/O keeps coherent. Every member comes before those that
+// Without the device itself. Every member comes before those that
 // it stands on: written back in this order, no dirty page is left in any of them.
 [[nodiscard]] std::vector<FamilyMember> device_family(DeviceNumber device);
 

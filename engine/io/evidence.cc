@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <initializer_list>
+#include <utility>
 
 #include "base/fd.h"
 #include "io/blkid_identity.h"
@@ -16,6 +17,21 @@ namespace {
 
 // `fd`: an open descriptor of the device or of its partition; -1 without.
 DeviceIdentity block_layers(DeviceNumber device, int depth, int fd = -1);
+
+// What a loop device stands on is told only to a process that may open its node.
+bool is_told(const DeviceIdentity& identity) {
+  if (identity.layer == Layer::kLoop) return identity.backing_id != FileId{};
+  if (identity.layer != Layer::kPartition) return true;
+  return !identity.below.empty() && is_told(identity.below.front());
+}
+
+// The device that holds a file. What cannot be looked at (no sysfs, as in a container; no rights)
+// is left out: it would look like another device.
+void add_host(DeviceNumber host, int depth, DeviceIdentity& identity) {
+  if (depth <= 0 || ::access((sysfs_directory(host) + "/dev").c_str(), R_OK) != 0) return;
+  DeviceIdentity layers = block_layers(host, depth);
+  if (is_told(layers)) identity.below.push_back(std::move(layers));
+}
 
 std::string first_of(std::initializer_list<std::string> paths) {
   for (const std::string& path : paths) {
@@ -113,8 +129,8 @@ void read_loop(const LoopDevice& loop, int depth, DeviceIdentity& identity) {
   if (file.valid() && ::fstat(file.get(), &status) == 0 &&
       FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
     read_inode_evidence(file.get(), status, identity);
-    if (const auto host = only_device_under(file.get(), status); host && depth > 1) {
-      identity.below.push_back(block_layers(*host, depth - 1));
+    if (const auto host = only_device_under(file.get(), status)) {
+      add_host(*host, depth - 1, identity);
     }
   }
 }
@@ -199,7 +215,7 @@ DeviceIdentity file_evidence(int fd, const struct stat& status, const std::strin
   identity.boot_id = read_attribute("/proc/sys/kernel/random/boot_id");
   read_inode_evidence(fd, status, identity);
   if (const auto host = only_device_under(fd, status)) {
-    identity.below.push_back(block_layers(*host, kMaxLayers - 1));
+    add_host(*host, kMaxLayers - 1, identity);
   }
   return identity;
 }

@@ -28,6 +28,11 @@ Judgement unless_moved(Judgement proven, const DeviceIdentity& then, const Devic
                        " is the same, but what holds it is another device: " + host->why);
 }
 
+bool is_same_attachment(const DeviceIdentity& then, const DeviceIdentity& now) {
+  return !then.boot_id.empty() && then.boot_id == now.boot_id && then.diskseq != 0 &&
+         then.diskseq == now.diskseq && then.backing_id == now.backing_id;
+}
+
 // The inode, for the backing file of a loop device and for an image file.
 Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int depth) {
   const std::string what = then.layer == Layer::kFile ? "the image file" : "its backing file";
@@ -58,6 +63,11 @@ Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int
   if (generations) inode += " and its generation";
   if (births) inode += generations ? " and time of birth" : " and its time of birth";
   if (!generations && !births) {
+    if (then.layer == Layer::kLoop && is_same_attachment(then, now)) {
+      // While it is attached, the inode is in use and its number belongs to no other file.
+      return same(inode + ", and its attachment in this boot (diskseq " + number(now.diskseq) +
+                  ")");
+    }
     const std::string known = what + " has the same inode number " + number(now.backing_id.inode) +
                               ", which may be used again: its file system tells neither "
                               "generation nor time of birth";

@@ -14,7 +14,10 @@
 //              proven, and number, start and   number, start or PARTUUID
 //              PARTUUID (where there is one)   differs
 //   loop       its file, or the device below,  either differs              node
-//              and offset and limit
+//              and offset and limit; of a file
+//              that is not to be seen (deleted)
+//              its inode and, in one boot,
+//              diskseq
 //   file       file system UUID (btrfs: and    any of these differs        path
 //              subvolume), inode, and
 //              generation or time of birth

@@ -273,7 +273,10 @@ bool LocalFile::share(File& source, const Extent& extent, std::uint64_t offset) 
 }
 
 Status LocalFile::settle_caches(CacheUse use) {
-  return is_block_device_ ? settle_caches_of(device_, use) : Status{};
+  if (!is_block_device_) return {};
+  const int buffered = buffered_fd();
+  if (buffered < 0) return fail(system_error(-buffered, "cannot open " + path_ + " a second time"));
+  return settle_caches_of(device_, buffered, use);
 }
 
 PartitionUpdate LocalFile::update_partitions() {

@@ -23,6 +23,9 @@ struct OpenMember {
 
 using Pages = std::vector<std::uint64_t>;
 
+constexpr unsigned kWriteBack =
+    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
 tl::unexpected<Error> cannot_tell(const FamilyMember& member, Error error) {
   error.code = Errc::kPrecondition;
   error.message = "cannot tell whether the page cache of " + member.node +
@@ -75,24 +78,34 @@ Status prove(const OpenMember& open, CacheUse use) {
 
 }  // namespace
 
-Status settle_caches_of(DeviceNumber device, CacheUse use) {
+Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
   std::vector<OpenMember> family;
+  // First, since what it has not written back may go to the cache of what it stands on. Not exact:
+  // its pages that stay are renewed by what is written, and need only be right.
+  UniqueFd own(::fcntl(own_fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid())
+    return fail(system_error(errno, "cannot look at what is cached for the device"));
+  family.push_back(
+      {{device, node_path(device), {0, device_size_bytes(device)}, false}, std::move(own)});
   for (FamilyMember& member : device_family(device)) {
     BLKREWIND_ASSIGN(UniqueFd fd, open_member(member));
     family.push_back({std::move(member), std::move(fd)});
   }
-  for (const OpenMember& open : family) {
+  // A failure of its own pages to be written back may be an old one of a writer that is gone; pages
+  // that are still dirty are found below.
+  (void)::sync_file_range(family.front().fd.get(), 0, 0, kWriteBack);
+  for (std::size_t i = 1; i < family.size(); ++i) {
+    const OpenMember& open = family[i];
     // Without a flush of the device: what has to see the pages is a read, and a failed path of a
     // multipath device has none to write.
-    if (::sync_file_range(open.fd.get(), 0, 0,
-                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                              SYNC_FILE_RANGE_WAIT_AFTER) == 0) {
-      continue;
-    }
+    if (::sync_file_range(open.fd.get(), 0, 0, kWriteBack) == 0) continue;
     return fail(system_error(errno, "cannot write back what is cached for " + open.member.node));
   }
   for (const OpenMember& open : family) drop_cache(open.fd.get());
-  for (const OpenMember& open : family) BLKREWIND_TRY(prove(open, use));
+  // Direct reads pass its own pages by, and the kernel writes back what is dirty of them before. So
+  // a user who may only read it, whom the kernel tells nothing of its cache, is not kept waiting.
+  const std::size_t first = use == CacheUse::kBeforeReading ? 1 : 0;
+  for (std::size_t i = first; i < family.size(); ++i) BLKREWIND_TRY(prove(family[i], use));
   return {};
 }
 

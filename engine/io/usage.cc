@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "blkrewind/shell.h"
+#include "io/device_family.h"
 #include "io/file_lock.h"
 #include "io/loops.h"
 #include "io/mounts.h"
@@ -90,6 +91,7 @@ class Survey {
     }
     above(target, {}, true);
     below(target, fd);
+    add_family(target);
     unknown_loops();
     return std::move(uses_);
   }
@@ -134,6 +136,19 @@ class Survey {
     }
     unknown({std::move(answer.error().message), std::move(answer.error().hint)});
     return false;
+  }
+
+  // A writer of any other node over the same bytes, or of a file below one of them, is one of the
+  // target's.
+  void add_family(DeviceNumber target) {
+    for (const FamilyMember& member : device_family(target)) {
+      uses_.kin.devices.insert(member.device);
+      for (const LoopDevice& loop : loops_) {
+        if (loop.device == member.device && loop.backing_known && loop.backing_device == 0) {
+          uses_.kin.files.push_back(loop.backing);
+        }
+      }
+    }
   }
 
   void unknown_loops() {

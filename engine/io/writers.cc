@@ -1,8 +1,10 @@
 #include "io/writers.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -106,14 +108,42 @@ std::string mapped(const std::string& process, const Sought& sought) {
   return {};
 }
 
-// What the process has open for writing of what is sought; empty: nothing that can be seen.
-std::string written_by(const std::string& process, const Sought& sought) {
+// What the process, or one thread of it, has open for writing of what is sought; empty: nothing
+// that can be seen.
+std::string written_by_task(const std::string& process, const Sought& sought) {
   const std::string descriptors = process + "/fd";
   for (const std::string& name : list_names(descriptors)) {
     const std::string link = join_path(descriptors, name);
     if (leads_to(link, sought) && is_writable(process + "/fdinfo/" + name)) return target_of(link);
   }
   return mapped(process, sought);
+}
+
+// A thread may have a table of descriptors of its own (unshare(2), CLONE_FILES), and the first one
+// has none any more when it has ended before the others. False where the kernel does not tell.
+bool shares_descriptors(pid_t process, pid_t thread) {
+  return ::syscall(SYS_kcmp, process, thread, KCMP_FILES, 0, 0) == 0;
+}
+
+// Of the process with all of its threads. `process`: "/proc/4711" or "/proc/self".
+std::string written_by(const std::string& process, const Sought& sought) {
+  if (std::string path = written_by_task(process, sought); !path.empty()) return path;
+  const std::vector<std::string> threads = list_names(process + "/task");
+  if (threads.size() < 2) return {};
+  pid_t first = 0;
+  const std::string status = read_all(process + "/status");
+  constexpr std::string_view kKey = "\nTgid:\t";
+  if (const std::size_t at = status.find(kKey); at != std::string::npos) {
+    std::from_chars(status.data() + at + kKey.size(), status.data() + status.size(), first);
+  }
+  for (const std::string& name : threads) {
+    pid_t thread = 0;
+    std::from_chars(name.data(), name.data() + name.size(), thread);
+    if (thread == first || shares_descriptors(first, thread)) continue;
+    // Found by its number, though not listed: proc(5).
+    if (std::string path = written_by_task("/proc/" + name, sought); !path.empty()) return path;
+  }
+  return {};
 }
 
 std::string process_folder(const Writer& writer) {

@@ -147,6 +147,46 @@ TEST_F(DeviceFamily, ALoopDeviceOverADiskAndThatDisksPartitions) {
   EXPECT_EQ(OpenNode(disk_->backing()).read(kFirst, kMiB), before);
 }
 
+// The bytes came back by another way, so that the rollback itself has nothing to write there.
+TEST_F(DeviceFamily, ItsOwnPagesAreNotStaleEither) {
+  write_noise(part(1), 0, kMiB, 1);
+  ask({"snapshot", part(1), "--name", "before"});
+  ask({"snapshot", disk(), "--name", "whole"});
+  const OpenNode partition(part(1));
+  const OpenNode whole(disk());
+  const std::string before = partition.read(0, kMiB);
+  write_noise(disk_->backing(), kFirst, kMiB, 2);
+  ASSERT_EQ(::posix_fadvise(partition.fd(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  ASSERT_EQ(::posix_fadvise(whole.fd(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  ASSERT_NE(partition.read(0, kMiB), before);
+  ASSERT_NE(whole.read(kFirst, kMiB), before);
+  write_noise(disk_->backing(), kFirst, kMiB, 1);
+  ask({"rollback", part(1), "before"});
+  EXPECT_EQ(partition.read(0, kMiB), before);
+  EXPECT_EQ(whole.read(kFirst, kMiB), before);
+}
+
+// A process that keeps a stale page of the device itself would go on to see it.
+TEST_F(DeviceFamily, AStalePageOfItsOwnThatIsMappedIsRefused) {
+  write_noise(disk(), kFirst, kMiB, 1);
+  ask({"snapshot", disk(), "--name", "before"});
+  {
+    const OpenNode node(disk());
+    void* const kept = ::mmap(nullptr, kMiB, PROT_READ, MAP_SHARED, node.fd(), kFirst);
+    ASSERT_NE(kept, MAP_FAILED);
+    const volatile char* const bytes = static_cast<const char*>(kept);
+    for (std::size_t i = 0; i < kMiB; i += 4096) (void)bytes[i];
+    // What is mapped and right is no reason to refuse.
+    ask({"rollback", disk(), "before"});
+    for (std::size_t i = 0; i < kMiB; i += 4096) (void)bytes[i];
+    write_noise(disk_->backing(), kFirst, kMiB, 2);
+    const json error = ask({"rollback", disk(), "before"}, 3);
+    EXPECT_NE(error.dump().find("does not agree"), std::string::npos) << error.dump();
+    ::munmap(kept, kMiB);
+  }
+  ask({"rollback", disk(), "before"});
+}
+
 TEST_F(DeviceFamily, AMemberWithoutANodeIsLookedAtAllTheSame) {
   write_noise(part(1), 0, kMiB, 1);
   ask({"snapshot", disk(), "--name", "before"});

@@ -58,6 +58,79 @@ class IdentitySystem : public DeviceSystem {
   json disk_of(const std::string& id) { return ask({"disk", "show", id}); }
 };
 
+TEST_F(IdentitySystem, ALoopDeviceWhoseFileWasRemovedIsStillTheSame) {
+  const LoopDevice disk = make_disk("disk.img", kImageBytes);
+  write_noise(disk.path(), 0, kImageBytes, 1);
+  const std::string before = digest_of_file(disk.path());
+  const std::string id = disk_id_of(disk.path(), "s1");
+  fs::rename(disk.backing(), file("kept"));
+  EXPECT_EQ(disk_id_of(disk.path(), "renamed"), id);
+  fs::remove(file("kept"));
+  EXPECT_EQ(disk_id_of(disk.path(), "removed"), id);
+  EXPECT_EQ(disk_of(id).value("attached", false), true);
+  write_noise(disk.path(), 0, kImageBytes, 2);
+  EXPECT_THAT(ask({"rollback", disk.path(), "s1"}).value("recognised_by", ""),
+              HasSubstr("attachment"));
+  EXPECT_EQ(digest_of_file(disk.path()), before);
+}
+
+// The device that holds a file cannot be looked at: that is not another device.
+TEST_F(IdentitySystem, WhereSysfsIsMissingTheDeviceBelowAFileIsNotAnotherOne) {
+  const Medium medium = make_medium("m", "ext4");
+  const std::string image = medium.file("a.img");
+  write_noise(image, 0, kImageBytes, 1);
+  disk_id_of(image, "s1");
+  const auto without_sysfs = [&](const std::string& command) {
+    run_program(
+        {"unshare", "--mount", "sh", "-c",
+         "mount -t tmpfs none /sys && " BLKREWIND_PROGRAM " --store " + store_ + " " + command});
+  };
+  without_sysfs("snapshot " + image + " --name s2");
+  without_sysfs("rollback " + image + " s1");
+  // Registered without, and then seen with it.
+  const std::string other = medium.file("b.img");
+  write_noise(other, 0, kImageBytes, 2);
+  without_sysfs("snapshot " + other + " --name t1");
+  ask({"rollback", other, "t1"});
+}
+
+// Another user may not open the node of the loop device below the file system.
+TEST_F(IdentitySystem, WhatAUserMayNotOpenBelowAFileIsNotAnotherDevice) {
+  const Medium medium = make_medium("m", "ext4");
+  const std::string folder = medium.file("u");
+  fs::create_directory(folder);
+  run_program({"chown", "65534:65534", folder});
+  run_program({"chmod", "755", directory_.path(), medium.mount->path()});
+  const std::string image = folder + "/a.img";
+  const std::string store = folder + "/store";
+  const auto as_user = [&](const std::string& command) {
+    run_program(
+        {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", command});
+  };
+  const std::string program = BLKREWIND_PROGRAM " --store " + store + " ";
+  as_user("head -c 1M /dev/urandom >" + image);
+  as_user(program + "snapshot " + image + " --name s1");
+  run_program({"sh", "-c", program + "rollback " + image + " s1"});
+  run_program({"sh", "-c", program + "snapshot " + image + " --name s2"});
+  as_user(program + "rollback " + image + " s2");
+}
+
+// In a container the file below a loop device is not to be seen; what was known of it stays known.
+TEST_F(IdentitySystem, WhatWasKnownOfAFileIsNotForgottenWhereItIsNotToBeSeen) {
+  const std::string image = file("disk.img");
+  std::string id;
+  {
+    const LoopDevice disk = make_disk("disk.img", kImageBytes);
+    id = disk_id_of(disk.path(), "s1");
+    fs::create_hard_link(image, file("hidden"));
+    fs::remove(image);
+    EXPECT_EQ(disk_id_of(disk.path(), "s2"), id);
+    fs::rename(file("hidden"), image);
+  }
+  const LoopDevice again = LoopDevice::make(image, 0);
+  EXPECT_EQ(disk_id_of(again.path(), "s3"), id);
+}
+
 TEST_F(IdentitySystem, AnInodeNumberThatIsUsedAgainIsNotTheImageOfBefore) {
   const Medium medium = make_medium("m", "ext4");
   const std::string image = medium.file("a.img");

@@ -2,12 +2,14 @@
 // namespaces.
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,6 +135,71 @@ TEST_F(OpenersSystem, AProcessThatHasADeviceOpenForWritingIsNamed) {
     const UniqueFd own(::open(loop.path().c_str(), O_RDWR | O_CLOEXEC));
     EXPECT_THAT(judged(loop.path(), options), IsFree());
   }
+}
+
+// In a thread beside the first one, which ends when `first_ends`; then the other one reports.
+bool a_thread_opens(const std::string& path, bool first_ends, int report) {
+  static std::string name;
+  static bool alone = false;
+  static int end = -1;
+  name = path;
+  alone = first_ends;
+  end = report;
+  const auto body = [](void*) -> void* {
+    if (!alone && ::unshare(CLONE_FILES) != 0) ::_exit(1);
+    const std::string first = "/proc/" + std::to_string(::getpid()) + "/fd";
+    while (alone && std::filesystem::exists(first + "/0")) ::sched_yield();
+    const char done = ::open(name.c_str(), O_RDWR) >= 0 ? '+' : '-';
+    if (::write(end, &done, 1) != 1) ::_exit(1);
+    while (true) ::pause();
+  };
+  pthread_t second{};
+  if (::pthread_create(&second, nullptr, body, nullptr) != 0) return false;
+  if (first_ends) (void)::syscall(SYS_exit, 0);
+  while (true) ::pause();
+}
+
+TEST_F(OpenersSystem, AThreadWithDescriptorsThatTheFirstOneHasNotIsLookedAt) {
+  const LoopDevice loop = make_loop("disk.img");
+  for (const bool first_ends : {false, true}) {
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const pid_t process = ::fork();
+    if (process == 0) ::_exit(a_thread_opens(loop.path(), first_ends, ends[1]) ? 0 : 1);
+    ::close(ends[1]);
+    char done = 0;
+    EXPECT_TRUE(::read(ends[0], &done, 1) == 1 && done == '+');
+    ::close(ends[0]);
+    EXPECT_THAT(read(loop.path()), IsWrittenBy(process, loop.path())) << first_ends;
+    ::kill(process, SIGKILL);
+    ::waitpid(process, nullptr, 0);
+  }
+  EXPECT_THAT(read(loop.path()), IsFree());
+}
+
+TEST_F(OpenersSystem, AlsoThroughThePartitionsOfWhatALoopDeviceStandsOn) {
+  const LoopDevice loop = make_loop("disk.img");
+  const TwoPartitions partitions(loop.path());
+  const LoopDevice above = LoopDevice::make(loop.path(), 0);
+  {
+    const OtherProcess writer(opens(partitions.path(1), O_RDWR));
+    EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), partitions.path(1)));
+  }
+  {
+    const OtherProcess writer(opens(loop.path(), O_RDWR));
+    EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), loop.path()));
+  }
+  const OtherProcess writer(opens(loop.backing(), O_RDWR));
+  EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), loop.backing()));
+}
+
+// Over the first partition of a disk, a writer of the second one writes elsewhere.
+TEST_F(OpenersSystem, ButNotThroughAPartitionBesideIt) {
+  const LoopDevice loop = make_loop("disk.img");
+  const TwoPartitions partitions(loop.path());
+  const LoopDevice above = LoopDevice::make(partitions.path(1), 0);
+  const OtherProcess writer(opens(partitions.path(2), O_RDWR));
+  EXPECT_THAT(read(above.path()), IsFree());
 }
 
 TEST_F(OpenersSystem, AlsoThroughTheDisksOtherNodesAndTheFileBelow) {

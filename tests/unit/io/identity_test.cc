@@ -126,6 +126,27 @@ TEST(Identity, EqualIsTheSameForEveryLayer) {
   }
 }
 
+TEST(Identity, ALoopDeviceOverAFileThatIsNotToBeSeenIsToldByItsAttachment) {
+  const auto hide = [](DeviceIdentity& i) {
+    i.generation = 0;
+    i.birth_ns = 0;
+    i.host_filesystem.clear();
+    i.below.clear();
+  };
+  const DeviceIdentity hidden = with(loop(), hide);
+  for (const DeviceIdentity& then : {loop(), hidden}) {
+    expect(kSame, then, hidden, "attachment");
+    expect(kWeak, then, with(hidden, [](auto& i) { i.diskseq = 8; }));
+    expect(kWeak, then, with(hidden, [](auto& i) { i.diskseq = 0; }));
+    expect(kWeak, then, other_boot(hidden));
+    expect(kDifferent, then, with(hidden, [](auto& i) { i.backing_id.inode = 13; }));
+    expect(kDifferent, then, with(hidden, [](auto& i) { i.backing_offset = 512; }));
+    expect(kWeak, then, with(hidden, [](auto& i) { i.backing_id.device = 0xfe01; }));
+  }
+  // An image file has no attachment.
+  expect(kWeak, file(), with(file(), hide));
+}
+
 TEST(Identity, AnotherLayerIsAnotherDevice) {
   const DeviceIdentity layers[] = {disk(),
                                    partition_of(disk()),
