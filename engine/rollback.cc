@@ -178,7 +178,7 @@ class RollbackRun {
 
     // From here on the device may differ from both snapshots, and the intent says so.
     const auto unfinished = [&](Error error) {
-      return fail(std::move(error).with_hint(resume_hint(rollback_)));
+      return fail(to_be_resumed(rollback_, std::move(error)));
     };
     const Stopwatch restoring;
     const auto outcome = write();

@@ -63,6 +63,14 @@ std::string resume_hint(const Rollback& rollback) {
   return hint;
 }
 
+Error to_be_resumed(const Rollback& rollback, Error error) {
+  std::string hint = resume_hint(rollback);
+  // What was refused, or has no room, has to be put right first.
+  const bool first = error.sys_errno == 0 || error.code == Errc::kNoSpace;
+  if (first && !error.hint.empty()) hint = error.hint + "; then: " + hint;
+  return std::move(error).with_hint(std::move(hint));
+}
+
 std::string loss_hint(const Rollback& rollback) {
   const std::string path = shell_word(rollback.locked.disk.path);
   return "bring the store's files back from a copy and do it again; or export what can be read of "
@@ -219,8 +227,16 @@ class Look {
     if (ours) return {};
     // Only what has to be kept needs room in the store.
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
-    BLKREWIND_TRY(scan(with, writer.get()));
-    return now_.foreign_bytes != 0 ? keep(*writer) : Status{};
+    Status kept = scan(with, writer.get());
+    if (kept && now_.foreign_bytes != 0) kept = keep(*writer);
+    if (kept || kept.error().code != Errc::kNoSpace) return kept;
+    Error error = std::move(kept).error();
+    error.message = "the store has no room for what was written to the device since the rollback " +
+                    ("was interrupted, and the device is as it was found: " + error.message);
+    error.hint =
+        "make room on the file system of the store, or delete snapshots, which needs none: "
+        "blkrewind delete";
+    return fail(std::move(error));
   }
 
   [[nodiscard]] const ScanOutcome& now() const { return now_; }
