@@ -56,11 +56,11 @@ void name_values(CLI::App& app) {
   }
 }
 
-// An empty value is a variable that was not set, in a script; to take it for a missing option would
-// be another command than the one that was meant.
+// An empty value is a variable that was not set, in a script; to take it for a missing option or
+// argument would be another command than the one that was meant.
 void refuse_empty_values(CLI::App& app) {
   for (CLI::Option* const option : app.get_options()) {
-    if (option->get_positional() || option->get_items_expected_max() == 0) continue;
+    if (option->get_items_expected_max() == 0) continue;
     option->check([](const std::string& value) {
       return std::string(value.empty() ? "its value is empty" : "");
     });

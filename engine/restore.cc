@@ -158,8 +158,14 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
         if (!file) {
           // One that is gone, or whose header is not its own, cannot vouch for its chunks.
           const bool damage = file.error().code == Errc::kIntegrity;
-          const int sys_errno = file.error().sys_errno != 0 ? file.error().sys_errno : EIO;
-          note({chunk.chunk, chunk.source, damage ? 0 : sys_errno, damage});
+          if (!damage && file.error().sys_errno == 0) {
+            // No failure, but a file that is refused, as one that other users may write to: the
+            // error says what to do about it.
+            Error refused = std::move(file).error();
+            if (request.device != nullptr) refused.code = Errc::kIo;  // something may be written
+            return fail(std::move(refused));
+          }
+          note({chunk.chunk, chunk.source, damage ? 0 : file.error().sys_errno, damage});
           whole = false;
           continue;
         }

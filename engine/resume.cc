@@ -58,7 +58,7 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
       mark_damaged(store, rollback.target.number);
       return fail(std::move(error).with_hint(loss_hint(rollback)));
     }
-    return fail(std::move(error).with_hint(resume_hint(rollback)));
+    return fail(to_be_resumed(rollback, std::move(error)));
   }
   // Taken back, the interrupted rollback never was: what could be undone before still can be.
   const format::LastRollback last =

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "differing_chunks.h"
 #include "rollback_steps.h"
 #include "scan.h"
 #include "store/tree_diff.h"
@@ -89,10 +90,39 @@ class RollbackRun {
             return verify_written(rollback_, written.source(), receipt_, missed);
           });
     }
+    return with_undo ? run_kept() : run_unkept();
+  }
+
+  // Nothing is kept for undo: the store needs no room.
+  Result<RollbackReceipt> run_unkept() {
+    DifferingChunks differing(rollback_.geometry);
+    BLKREWIND_ASSIGN(const ScanOutcome now,
+                     scan(nullptr, false, [&](const track::ScanResult& leaf) -> Status {
+                       differing.add(leaf);
+                       return {};
+                     }));
+    const auto stream_differing = [&](Streaming how) {
+      DifferingChunks::Source source(differing);
+      return stream(rollback_, source, now.changed_bytes, how);
+    };
+    if (now.changed_bytes != 0) {
+      BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream_differing(Streaming::kVerify));
+      if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
+      BLKREWIND_TRY(all_readable(rollback_.store, outcome, rollback_.geometry));
+    }
+    return restore(
+        now, [&] { return stream_differing(Streaming::kWrite); },
+        [&](bool* missed) {
+          DifferingChunks::Source written(differing);
+          return verify_written(rollback_, written, receipt_, missed);
+        });
+  }
+
+  Result<RollbackReceipt> run_kept() {
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
-    BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), with_undo, {}));
-    if (with_undo && anchor_ != 0 && now.changed_bytes != 0) {
+    BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), true, {}));
+    if (anchor_ != 0 && now.changed_bytes != 0) {
       BLKREWIND_TRY(writer->write_nodes(*queue));
       auto shared = shared_is_whole(now, *writer);
       if (!shared) return fail(std::move(shared).error());
@@ -103,31 +133,23 @@ class RollbackRun {
         anchor_ = 0;
         shares_ = false;
         BLKREWIND_ASSIGN(writer, rollback_.store.make_writer());
-        BLKREWIND_ASSIGN(now, scan(writer.get(), with_undo, {}));
+        BLKREWIND_ASSIGN(now, scan(writer.get(), true, {}));
       }
     }
     const store::Tree tree{rollback_.geometry, now.root};
-    if (now.changed_bytes == 0) {
-      // Nothing to capture, and nothing to verify.
-    } else if (with_undo) {
+    if (now.changed_bytes != 0) {
       BLKREWIND_TRY(writer->seal(*queue));
       make_undo_record(now);
-    } else {
-      BLKREWIND_TRY(writer->write_nodes(*queue));
-      BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream(rollback_, tree, writer.get(),
-                                                            now.changed_bytes, Streaming::kVerify));
-      if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
-      BLKREWIND_TRY(all_readable(rollback_.store, outcome, rollback_.geometry));
     }
     // A chunk that a tracker named may differ in one block only, and it has been read already.
-    rollback_.compares = with_undo && may_trust();
+    rollback_.compares = may_trust();
     return restore(
         now,
         [&] { return stream(rollback_, tree, writer.get(), now.changed_bytes, Streaming::kWrite); },
         [&](bool* missed) {
           return verify_written(rollback_, tree, writer.get(), receipt_, missed);
         },
-        with_undo ? writer.get() : nullptr);
+        writer.get());
   }
 
   // From the intent on. `write`: streams what differs to the device. `verify`: reads back what was
@@ -156,7 +178,7 @@ class RollbackRun {
 
     // From here on the device may differ from both snapshots, and the intent says so.
     const auto unfinished = [&](Error error) {
-      return fail(std::move(error).with_hint(resume_hint(rollback_)));
+      return fail(to_be_resumed(rollback_, std::move(error)));
     };
     const Stopwatch restoring;
     const auto outcome = write();

@@ -9,6 +9,8 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "blkrewind/shell.h"
+#include "candidate_stream.h"
+#include "differing_chunks.h"
 #include "io/evidence.h"
 #include "plan_source.h"
 #include "scan.h"
@@ -30,31 +32,11 @@ void note_content(io::DeviceIdentity& identity, const io::DeviceIdentity& conten
   identity.filesystem_type = content.filesystem_type;
 }
 
-}  // namespace
-
-std::string resume_hint(const Rollback& rollback) {
-  const std::string path = shell_word(rollback.locked.disk.path);
-  std::string hint = "the rollback is not finished; go on with it: blkrewind resume " + path;
-  if (rollback.undo) hint += ", or take it back: blkrewind undo " + path;
-  return hint;
-}
-
-std::string loss_hint(const Rollback& rollback) {
-  const std::string path = shell_word(rollback.locked.disk.path);
-  return "bring the store's files back from a copy and do it again; or export what can be read of "
-         "the snapshots, and end the rollback as it stands: blkrewind disk forget " +
-         path + " --with-snapshots";
-}
-
-Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
-                              store::SegmentWriter* writer, std::uint64_t work_bytes,
-                              Streaming how) {
-  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret(), writer);
+// All but the chunks.
+RestoreRequest restore_request(const Rollback& rollback, std::uint64_t work_bytes, Streaming how) {
   RestoreRequest request;
   request.device = how == Streaming::kVerify ? nullptr : rollback.device.file.get();
   request.geometry = rollback.geometry;
-  request.chunks = difference_stream(reader, now, store::tree_of(rollback.target));
   request.phase = how == Streaming::kVerify ? "verify" : "restore";
   if (how == Streaming::kWriteWhatIsWhole) {
     request.bad_max = kLostMax;
@@ -69,6 +51,50 @@ Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
   request.share = rollback.may_share();
   request.work_bytes = work_bytes;
   request.means = rollback.means;
+  return request;
+}
+
+}  // namespace
+
+std::string resume_hint(const Rollback& rollback) {
+  const std::string path = shell_word(rollback.locked.disk.path);
+  std::string hint = "the rollback is not finished; go on with it: blkrewind resume " + path;
+  if (rollback.undo) hint += ", or take it back: blkrewind undo " + path;
+  return hint;
+}
+
+Error to_be_resumed(const Rollback& rollback, Error error) {
+  std::string hint = resume_hint(rollback);
+  // What was refused, or has no room, has to be put right first.
+  const bool first = error.sys_errno == 0 || error.code == Errc::kNoSpace;
+  if (first && !error.hint.empty()) hint = error.hint + "; then: " + hint;
+  return std::move(error).with_hint(std::move(hint));
+}
+
+std::string loss_hint(const Rollback& rollback) {
+  const std::string path = shell_word(rollback.locked.disk.path);
+  return "bring the store's files back from a copy and do it again; or export what can be read of "
+         "the snapshots, and end the rollback as it stands: blkrewind disk forget " +
+         path + " --with-snapshots";
+}
+
+Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
+                              store::SegmentWriter* writer, std::uint64_t work_bytes,
+                              Streaming how) {
+  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
+  store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret(), writer);
+  RestoreRequest request = restore_request(rollback, work_bytes, how);
+  request.chunks = difference_stream(reader, now, store::tree_of(rollback.target));
+  return restore_chunks(rollback.store, request, rollback.monitor);
+}
+
+Result<RestoreOutcome> stream(const Rollback& rollback, track::ChangeSource& candidates,
+                              std::uint64_t work_bytes, Streaming how, bool verified) {
+  BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
+  store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret());
+  RestoreRequest request = restore_request(rollback, work_bytes, how);
+  request.chunks = candidate_stream(candidates, reader, store::tree_of(rollback.target));
+  request.verified = verified;
   return restore_chunks(rollback.store, request, rollback.monitor);
 }
 
@@ -180,40 +206,58 @@ namespace {
 class Look {
  public:
   Look(const Rollback& rollback, const std::optional<format::SnapshotRecord>& other, Hold hold)
-      : rollback_(rollback), other_(other), plan_only_(other && hold == Hold::kKept) {}
+      : rollback_(rollback),
+        other_(other),
+        plan_only_(other && hold == Hold::kKept),
+        differing_(rollback.geometry) {}
 
   Status run() {
     BLKREWIND_ASSIGN(queue_, rollback_.store.env().make_queue({.depth = 8}));
     reader_.emplace(rollback_.store.files(), *queue_, rollback_.store.secret());
-    const bool keeps = other_ && !plan_only_;
-    Status done = scan(keeps, true);
-    if (!done && keeps && done.error().code == Errc::kIntegrity) {
+    if (!other_ || plan_only_) return scan(Compare::kTarget, nullptr);
+    Compare with = Compare::kBoth;
+    Status done = scan(with, nullptr);
+    if (!done && done.error().code == Errc::kIntegrity) {
       // The tree of the other end may be what is damaged: then all that differs is kept.
-      done = scan(true, false);
+      with = Compare::kTarget;
+      done = scan(with, nullptr);
     }
-    if (!done) return done;
-    if (keeps && now_.foreign_bytes != 0) {
-      BLKREWIND_ASSIGN(const bool ours, all_half_written());
-      if (!ours) return keep();
-    }
-    return writer_->write_nodes(*queue_);
+    if (!done || now_.foreign_bytes == 0) return done;
+    BLKREWIND_ASSIGN(const bool ours, all_half_written());
+    if (ours) return {};
+    // Only what has to be kept needs room in the store.
+    BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
+    Status kept = scan(with, writer.get());
+    if (kept && now_.foreign_bytes != 0) kept = keep(*writer);
+    if (kept || kept.error().code != Errc::kNoSpace) return kept;
+    Error error = std::move(kept).error();
+    error.message = "the store has no room for what was written to the device since the rollback " +
+                    ("was interrupted, and the device is as it was found: " + error.message);
+    error.hint =
+        "make room on the file system of the store, or delete snapshots, which needs none: "
+        "blkrewind delete";
+    return fail(std::move(error));
   }
 
   [[nodiscard]] const ScanOutcome& now() const { return now_; }
   [[nodiscard]] const char* source_name() const { return source_name_; }
-  [[nodiscard]] store::SegmentWriter* writer() const { return writer_.get(); }
+  [[nodiscard]] DifferingChunks::Source differing() const {
+    return DifferingChunks::Source(differing_);
+  }
   [[nodiscard]] const std::optional<format::SnapshotRecord>& kept() const { return kept_; }
 
  private:
-  Status scan(bool keeps, bool believes_other) {
-    BLKREWIND_ASSIGN(writer_, rollback_.store.make_writer());
+  enum class Compare : std::uint8_t { kTarget, kBoth };
+
+  // `keeps`: where what equals none of the trees is kept; may be null.
+  Status scan(Compare with, store::SegmentWriter* keeps) {
     ScanRequest request;
     request.device = rollback_.device.file.get();
     request.geometry = rollback_.geometry;
     request.references = {store::tree_of(rollback_.target)};
-    if (keeps && believes_other) request.references.push_back(store::tree_of(*other_));
-    request.writer = writer_.get();
-    request.capture = keeps;
+    if (with == Compare::kBoth) request.references.push_back(store::tree_of(*other_));
+    request.writer = keeps;
+    request.capture = keeps != nullptr;
     request.passes_over_unreadable = true;
     request.mark = rollback_.request_id;
     request.means = rollback_.means;
@@ -231,9 +275,11 @@ class Look {
       BLKREWIND_ASSIGN(request.work_bytes, tracked->work_bytes());
     }
     foreign_.clear();
+    differing_.clear();
     std::optional<store::TreeCursor> other;
     if (request.references.size() == 2) other.emplace(*reader_, request.references[1]);
     request.visit = [&](const track::ScanResult& leaf) -> Status {
+      differing_.add(leaf);
       if (!other || leaf.foreign_bytes == 0 || foreign_.size() > kForeignMax) return {};
       BLKREWIND_ASSIGN(const format::Entries* entries, other->leaf(leaf.leaf));
       for (std::uint64_t i = 0; i < format::kFanout; ++i) {
@@ -292,8 +338,8 @@ class Look {
     return file && io::read_now(*queue_, **file, {entry.offset_bytes(), length}, into.data());
   }
 
-  Status keep() {
-    BLKREWIND_TRY(writer_->seal(*queue_));
+  Status keep(store::SegmentWriter& writer) {
+    BLKREWIND_TRY(writer.seal(*queue_));
     format::SnapshotRecord record;
     record.disk = rollback_.locked.disk.number;
     record.id = new_id("s-");
@@ -310,14 +356,14 @@ class Look {
     record.zero_bytes = now_.zero_bytes;
     record.kin = {rollback_.target.number, other_->number};
     if (!now_.unreadable.empty()) record.failure = now_.unreadable.note();
-    writer_->keep();
+    writer.keep();
     BLKREWIND_TRY(rollback_.store.journal().update(
         [&](const store::State& state) -> Result<format::Transaction> {
           format::Counters counters = state.counters;
           record.number = counters.next_snapshot++;
-          counters.next_segment = std::max(counters.next_segment, writer_->next_segment());
+          counters.next_segment = std::max(counters.next_segment, writer.next_segment());
           format::Transaction transaction = {record, counters};
-          for (const auto& segment : writer_->records()) transaction.emplace_back(segment);
+          for (const auto& segment : writer.records()) transaction.emplace_back(segment);
           return transaction;
         }));
     kept_ = std::move(record);
@@ -329,7 +375,7 @@ class Look {
   const bool plan_only_;
   std::unique_ptr<io::Queue> queue_;
   std::optional<store::TreeReader> reader_;
-  std::unique_ptr<store::SegmentWriter> writer_;
+  DifferingChunks differing_;
   const char* source_name_ = "";
   ScanOutcome now_;
   std::vector<Foreign> foreign_;
@@ -370,11 +416,11 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
     receipt.kept_snapshot_id = look.kept()->id;
     receipt.kept_bytes = now.foreign_bytes;
   }
-  const store::Tree tree{rollback.geometry, now.root};
   BLKREWIND_TRY(recheck_device(rollback.store.env(), rollback.store.layout().root(),
                                rollback.locked.disk, rollback.device));
   const auto write = [&](Streaming streaming) {
-    return stream(rollback, tree, look.writer(), now.changed_bytes, streaming);
+    DifferingChunks::Source differing = look.differing();
+    return stream(rollback, differing, now.changed_bytes, streaming);
   };
   BLKREWIND_ASSIGN(RestoreOutcome outcome, write(Streaming::kWrite));
   if (outcome.failed() != 0 && how == Streaming::kWriteWhatIsWhole) {
@@ -394,7 +440,8 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   add(receipt, outcome);
   add(receipt, now.unreadable);
   bool missed = false;
-  if (auto right = verify_written(rollback, tree, look.writer(), receipt, &missed); !right) {
+  DifferingChunks::Source written = look.differing();
+  if (auto right = verify_written(rollback, written, receipt, &missed); !right) {
     // No damage of the target: the tracker is distrusted now, and a resume reads everything.
     Error error = std::move(right).error();
     if (missed) error.code = Errc::kIo;

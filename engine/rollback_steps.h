@@ -8,6 +8,7 @@
 #include "operations_parts.h"
 #include "restore.h"
 #include "store/store.h"
+#include "track/change_source.h"
 #include "tracking.h"
 #include "unreadable_extents.h"
 
@@ -35,6 +36,8 @@ struct Rollback {
 };
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);
+// The error of a rollback that stands, with a hint to go on with it.
+[[nodiscard]] Error to_be_resumed(const Rollback& rollback, Error error);
 // Where chunks are lost in both directions.
 [[nodiscard]] std::string loss_hint(const Rollback& rollback);
 
@@ -48,6 +51,11 @@ enum class Streaming : std::uint8_t {
 [[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
                                             store::SegmentWriter* writer, std::uint64_t work_bytes,
                                             Streaming how);
+// The same of what `candidates` names, whether it differs or not. `verified`: restore_lane.h.
+[[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback,
+                                            track::ChangeSource& candidates,
+                                            std::uint64_t work_bytes, Streaming how,
+                                            bool verified = false);
 // Afterwards no other node over the device's bytes shows what was there before.
 [[nodiscard]] Status flush_device(const Rollback& rollback);
 // Lets the kernel take over the partition table that is on the device now, and says whether it has.

@@ -43,6 +43,14 @@ TEST_F(CliValues, EmptyValuesAreUsageErrors) {
       {"--store", store_, "import", image_, image_, "--created-at", ""},
       {"--store", store_, "rollback", image_, "latest", "--change-source", ""},
       {"--store", store_, "instance", "create", "i-1", "--name", ""},
+      {"--store", store_, "instance", "create", ""},
+      {"--store", store_, "instance", "show", ""},
+      {"--store", store_, "list", ""},
+      {"--store", store_, "verify", ""},
+      {"--store", store_, "delete", ""},
+      {"--store", store_, "diff", image_, "latest", ""},
+      {"--store", store_, "rollback", image_, ""},
+      {"--store", store_, "snapshot", ""},
   };
   for (const auto& line : lines) {
     const CliOutcome outcome = run_in({}, line);

@@ -90,5 +90,22 @@ TEST_F(StoreOwnerTest, AThirdUserIsToldToRunItAsTheOwner) {
   EXPECT_NE(said_.find("hint:"), std::string::npos) << said_;
 }
 
+// A segment that other users may write to is refused, and is neither damage nor a failing medium.
+TEST_F(StoreOwnerTest, ASegmentOfAnotherUserIsRefusedWithWhatToDo) {
+  ASSERT_EQ(run_as(kUser, "snapshot a.img --name one"), 0) << said_;
+  const std::string segment = folder_ + "/store/segments/1";
+  ASSERT_EQ(::chmod(segment.c_str(), 0666), 0);
+  fill('x');
+  for (const char* const command : {"verify", "export one out.img", "rollback a.img one"}) {
+    const int status = run_as(kUser, command);
+    EXPECT_TRUE(status == 3 || status == 4) << command << ": " << status;
+    EXPECT_NE(said_.find("chmod go-w"), std::string::npos) << command << ": " << said_;
+    EXPECT_EQ(said_.find("errno 5"), std::string::npos) << command << ": " << said_;
+  }
+  ASSERT_EQ(::chmod(segment.c_str(), 0600), 0);
+  EXPECT_EQ(run_as(kUser, "resume a.img"), 0) << said_;
+  EXPECT_EQ(run_as(kUser, "verify"), 0) << said_;
+}
+
 }  // namespace
 }  // namespace blkrewind::test

@@ -72,8 +72,48 @@ TEST_F(FullStore, AnUndoThatDoesNotFitLeavesTheDeviceAndSaysSo) {
   EXPECT_THAT(refused.error().hint, HasSubstr("--no-undo"));
   EXPECT_TRUE(same(bench_.device(), pattern(kBytes, 2)));
   EXPECT_FALSE(bench_.view().intent);
+  fill();
   ASSERT_TRUE(ok(bench_.rollback(first, false)));
   EXPECT_TRUE(same(bench_.device(), pattern(kBytes, 1)));
+}
+
+// Both ways: finding out what differs needs no room, keeping what another program wrote does.
+TEST_F(FullStore, AnInterruptedRollbackEndsWithoutRoom) {
+  const SnapshotNumber first = bench_.must_snapshot();
+  for (const bool backwards : {false, true}) {
+    SCOPED_TRACE(backwards);
+    make_room();
+    bench_.write(0, pattern(kBytes, 1));
+    bench_.write(0, pattern(kChunk, 2));
+    bench_.write(kBytes / 2, pattern(kChunk, 3));
+    const Bytes before = bench_.device();
+    bench_.env().inject({.kinds = {sim::OpKind::kWrite},
+                         .path = kDevice,
+                         .nth = 2,
+                         .from_then_on = true,
+                         .error = EIO});
+    ASSERT_TRUE(failed(bench_.rollback(first), Errc::kIo));
+    bench_.env().clear_faults();
+    ASSERT_TRUE(ok(bench_.open()));
+    fill();
+    const Bytes between = bench_.device();
+    bench_.write(kBytes / 4, pattern(kChunk, 9));
+    const Bytes repaired = bench_.device();
+    const auto refused = bench_.resume(backwards);
+    ASSERT_TRUE(failed(refused, Errc::kNoSpace));
+    EXPECT_THAT(refused.error().to_string(), HasSubstr("the device is as it was found"));
+    EXPECT_THAT(refused.error().hint, HasSubstr("make room"));
+    EXPECT_THAT(refused.error().hint, HasSubstr("blkrewind resume"));
+    EXPECT_TRUE(same(bench_.device(), repaired)) << "what cannot be kept is not overwritten";
+    EXPECT_TRUE(bench_.view().intent);
+
+    bench_.write(0, between);
+    const auto done = bench_.resume(backwards);
+    ASSERT_TRUE(ok(done));
+    EXPECT_FALSE(done->kept_snapshot_id.has_value());
+    EXPECT_FALSE(bench_.view().intent);
+    EXPECT_TRUE(same(bench_.device(), backwards ? before : pattern(kBytes, 1)));
+  }
 }
 
 // While it streams, another program takes all the room.
