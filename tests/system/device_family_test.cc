@@ -15,7 +15,7 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kSize = 64 * kMiB;
+constexpr std::uint64_t kDiskBytes = 64 * kMiB;
 constexpr std::uint64_t kFirst = kMiB;  // where the first partition begins
 
 // A program that has a node open: what it reads comes from the node's page cache.
@@ -47,7 +47,7 @@ class DeviceFamily : public DeviceSystem {
   void SetUp() override {
     DeviceSystem::SetUp();
     if (IsSkipped()) return;
-    disk_.emplace(make_disk("disk.img", kSize));
+    disk_.emplace(make_disk("disk.img", kDiskBytes));
     partitions_.emplace(disk());
   }
   [[nodiscard]] const std::string& disk() const { return disk_->path(); }
@@ -304,7 +304,7 @@ TEST_F(PartitionTable, TheCommandOfTheReceiptTakesItOver) {
 }
 
 TEST_F(PartitionTable, ADeviceWithoutOneSaysNothing) {
-  const LoopDevice plain = make_disk("plain.img", kSize);
+  const LoopDevice plain = make_disk("plain.img", kDiskBytes);
   ask({"snapshot", plain.path(), "--name", "before"});
   write_noise(plain.path(), 0, kMiB, 1);
   EXPECT_FALSE(ask({"rollback", plain.path(), "before"}).contains("partition_table"));

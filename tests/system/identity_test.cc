@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::uint64_t kImageBytes = kMiB;
+constexpr std::uint64_t kSmallImageBytes = kMiB;
 
 class IdentitySystem : public DeviceSystem {
  protected:
@@ -59,8 +59,8 @@ class IdentitySystem : public DeviceSystem {
 };
 
 TEST_F(IdentitySystem, ALoopDeviceWhoseFileWasRemovedIsStillTheSame) {
-  const LoopDevice disk = make_disk("disk.img", kImageBytes);
-  write_noise(disk.path(), 0, kImageBytes, 1);
+  const LoopDevice disk = make_disk("disk.img", kSmallImageBytes);
+  write_noise(disk.path(), 0, kSmallImageBytes, 1);
   const std::string before = digest_of_file(disk.path());
   const std::string id = disk_id_of(disk.path(), "s1");
   fs::rename(disk.backing(), file("kept"));
@@ -68,7 +68,7 @@ TEST_F(IdentitySystem, ALoopDeviceWhoseFileWasRemovedIsStillTheSame) {
   fs::remove(file("kept"));
   EXPECT_EQ(disk_id_of(disk.path(), "removed"), id);
   EXPECT_EQ(disk_of(id).value("attached", false), true);
-  write_noise(disk.path(), 0, kImageBytes, 2);
+  write_noise(disk.path(), 0, kSmallImageBytes, 2);
   EXPECT_THAT(ask({"rollback", disk.path(), "s1"}).value("recognised_by", ""),
               HasSubstr("attachment"));
   EXPECT_EQ(digest_of_file(disk.path()), before);
@@ -78,7 +78,7 @@ TEST_F(IdentitySystem, ALoopDeviceWhoseFileWasRemovedIsStillTheSame) {
 TEST_F(IdentitySystem, WhereSysfsIsMissingTheDeviceBelowAFileIsNotAnotherOne) {
   const Medium medium = make_medium("m", "ext4");
   const std::string image = medium.file("a.img");
-  write_noise(image, 0, kImageBytes, 1);
+  write_noise(image, 0, kSmallImageBytes, 1);
   disk_id_of(image, "s1");
   const auto without_sysfs = [&](const std::string& command) {
     run_program(
@@ -89,7 +89,7 @@ TEST_F(IdentitySystem, WhereSysfsIsMissingTheDeviceBelowAFileIsNotAnotherOne) {
   without_sysfs("rollback " + image + " s1");
   // Registered without, and then seen with it.
   const std::string other = medium.file("b.img");
-  write_noise(other, 0, kImageBytes, 2);
+  write_noise(other, 0, kSmallImageBytes, 2);
   without_sysfs("snapshot " + other + " --name t1");
   ask({"rollback", other, "t1"});
 }
@@ -120,7 +120,7 @@ TEST_F(IdentitySystem, WhatWasKnownOfAFileIsNotForgottenWhereItIsNotToBeSeen) {
   const std::string image = file("disk.img");
   std::string id;
   {
-    const LoopDevice disk = make_disk("disk.img", kImageBytes);
+    const LoopDevice disk = make_disk("disk.img", kSmallImageBytes);
     id = disk_id_of(disk.path(), "s1");
     fs::create_hard_link(image, file("hidden"));
     fs::remove(image);
@@ -134,7 +134,7 @@ TEST_F(IdentitySystem, WhatWasKnownOfAFileIsNotForgottenWhereItIsNotToBeSeen) {
 TEST_F(IdentitySystem, AnInodeNumberThatIsUsedAgainIsNotTheImageOfBefore) {
   const Medium medium = make_medium("m", "ext4");
   const std::string image = medium.file("a.img");
-  write_noise(image, 0, kImageBytes, 1);
+  write_noise(image, 0, kSmallImageBytes, 1);
   const std::uint64_t inode = inode_of(image);
   disk_id_of(image, "s1");
   fs::remove(image);
@@ -145,7 +145,7 @@ TEST_F(IdentitySystem, AnInodeNumberThatIsUsedAgainIsNotTheImageOfBefore) {
     if (inode_of(other) == inode) break;
   }
   if (inode_of(other) != inode) GTEST_SKIP() << "the inode number was not used again";
-  write_noise(other, 0, kImageBytes, 2);
+  write_noise(other, 0, kSmallImageBytes, 2);
   expect_untouched(other, {"rollback", other, "s1"});
   // Under the old path it is another one as well.
   fs::rename(other, image);
@@ -157,8 +157,8 @@ TEST_F(IdentitySystem, EqualInodeNumbersOnTwoFileSystemsAreTwoDisks) {
   const Medium other = make_medium("other", "ext4");
   const std::string a = one.file("a.img");
   const std::string b = other.file("a.img");
-  write_noise(a, 0, kImageBytes, 1);
-  write_noise(b, 0, kImageBytes, 2);
+  write_noise(a, 0, kSmallImageBytes, 1);
+  write_noise(b, 0, kSmallImageBytes, 2);
   ASSERT_EQ(inode_of(a), inode_of(b));
   const std::string id = disk_id_of(a, "s1");
   expect_untouched(b, {"rollback", b, "s1"});
@@ -170,7 +170,7 @@ TEST_F(IdentitySystem, ASubvolumeSnapshotHasCopiesAndNotTheImage) {
   const Medium medium = make_medium("m", "btrfs", 256 * kMiB);
   run_program({"sh", "-c", "btrfs subvolume create " + medium.file("live") + " >/dev/null"});
   const std::string image = medium.file("live/a.img");
-  write_noise(image, 0, kImageBytes, 1);
+  write_noise(image, 0, kSmallImageBytes, 1);
   const std::string id = disk_id_of(image, "s1");
   run_program({"sh", "-c",
                "btrfs subvolume snapshot " + medium.file("live") + " " + medium.file("kept") +
@@ -185,7 +185,7 @@ TEST_F(IdentitySystem, ASubvolumeSnapshotHasCopiesAndNotTheImage) {
 TEST_F(IdentitySystem, AClonedMediumContradicts) {
   Medium medium = make_medium("m", "ext4");
   const std::string image = medium.file("a.img");
-  write_noise(image, 0, kImageBytes, 1);
+  write_noise(image, 0, kSmallImageBytes, 1);
   disk_id_of(image, "s1");
   medium.mount->unmount();
   fs::copy_file(medium.disk.backing(), file("clone.fs"));
@@ -200,8 +200,8 @@ TEST_F(IdentitySystem, AClonedMediumContradicts) {
 }
 
 TEST_F(IdentitySystem, ASecondDeviceUnderAUsedNameIsADiskOfItsOwn) {
-  write_noise(file("a"), 0, kImageBytes, 1);
-  write_noise(file("b"), 0, kImageBytes, 2);
+  write_noise(file("a"), 0, kSmallImageBytes, 1);
+  write_noise(file("b"), 0, kSmallImageBytes, 2);
   auto a = std::make_unique<LoopDevice>(make_disk("a", 0));
   const std::string path = a->path();
   const std::string id = disk_id_of(path, "a1");
@@ -219,7 +219,7 @@ TEST_F(IdentitySystem, ASecondDeviceUnderAUsedNameIsADiskOfItsOwn) {
 TEST_F(IdentitySystem, ARecognisedDeviceTakesItsNewPathAlong) {
   const std::string before = file("old.img");
   const std::string after = file("new.img");
-  write_noise(before, 0, kImageBytes, 1);
+  write_noise(before, 0, kSmallImageBytes, 1);
   const std::string id = disk_id_of(before, "s1");
   fs::rename(before, after);
   EXPECT_EQ(disk_of(id).at("attached"), json(false));
@@ -229,15 +229,15 @@ TEST_F(IdentitySystem, ARecognisedDeviceTakesItsNewPathAlong) {
   EXPECT_EQ(disk_of(id).at("path"), json(after));
   EXPECT_EQ(disk_of(id).at("attached"), json(true));
   ask({"rollback", "--dry-run", id, "s1"});
-  write_noise(before, 0, kImageBytes, 2);
+  write_noise(before, 0, kSmallImageBytes, 2);
   EXPECT_NE(disk_id_of(before, "other"), id);
 }
 
 TEST_F(IdentitySystem, ALoopIsFoundByIdWhereverItIsAttached) {
-  write_noise(file("a"), 0, kImageBytes, 1);
+  write_noise(file("a"), 0, kSmallImageBytes, 1);
   auto first = std::make_unique<LoopDevice>(make_disk("a", 0));
   const std::string id = disk_id_of(first->path(), "s1");
-  const LoopDevice holds_the_name = make_disk("holder", kImageBytes);
+  const LoopDevice holds_the_name = make_disk("holder", kSmallImageBytes);
   const std::string old_path = first->path();
   first.reset();
   run_program({"losetup", old_path, file("holder")});
@@ -250,7 +250,7 @@ TEST_F(IdentitySystem, ALoopIsFoundByIdWhereverItIsAttached) {
 }
 
 TEST_F(IdentitySystem, OneFileAttachedTwiceIsRefusedWhicheverIsAskedFor) {
-  write_noise(file("a"), 0, kImageBytes, 1);
+  write_noise(file("a"), 0, kSmallImageBytes, 1);
   const LoopDevice one = make_disk("a", 0);
   const std::string id = disk_id_of(one.path(), "s1");
   {
@@ -278,7 +278,7 @@ TEST_F(IdentitySystem, PartitionsOfATableWithoutIdGoByTheirDiskAndSlot) {
   run_program({"partx", "--add", disk.path()});
   const std::string one = disk.path() + "p1";
   const std::string two = disk.path() + "p2";
-  write_noise(two, 0, kImageBytes, 1);
+  write_noise(two, 0, kSmallImageBytes, 1);
   const std::string id = disk_id_of(one, "s1");
   EXPECT_NE(disk_id_of(two, "t1"), id);
   EXPECT_NE(disk_id_of(disk.path(), "w1"), id);
@@ -293,7 +293,7 @@ TEST_F(IdentitySystem, PartitionsOfATableWithoutIdGoByTheirDiskAndSlot) {
 
 TEST_F(IdentitySystem, ARemovedImageIsFoundByItsRelativePath) {
   const std::string image = file("gone.img");
-  write_noise(image, 0, kImageBytes, 1);
+  write_noise(image, 0, kSmallImageBytes, 1);
   const std::string id = disk_id_of(image, "s1");
   fs::remove(image);
   const fs::path before = fs::current_path();
@@ -331,8 +331,8 @@ mount --bind $F /sys/dev/block
 };
 
 TEST_F(SerialSystem, TwoDevicesOfOneSerialAreRefusedUntilTheCallerSaysWhichIsWhich) {
-  write_noise(file("a"), 0, kImageBytes, 1);
-  write_noise(file("b"), 0, kImageBytes, 2);
+  write_noise(file("a"), 0, kSmallImageBytes, 1);
+  write_noise(file("b"), 0, kSmallImageBytes, 2);
   const LoopDevice a = make_disk("a", 0);
   const LoopDevice b = make_disk("b", 0);
   const std::string before = digest_of_file(file("b"));
@@ -368,8 +368,8 @@ echo "== end"
 }
 
 TEST_F(SerialSystem, BothMayBeThereFromTheBeginning) {
-  write_noise(file("a"), 0, kImageBytes, 1);
-  write_noise(file("b"), 0, kImageBytes, 2);
+  write_noise(file("a"), 0, kSmallImageBytes, 1);
+  write_noise(file("b"), 0, kSmallImageBytes, 2);
   const LoopDevice a = make_disk("a", 0);
   const LoopDevice b = make_disk("b", 0);
   const std::string output = run_with_serials(a, b, R"(
