@@ -1,12 +1,12 @@
 #include "base/clock.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <ctime>
 
 #include "base/fd.h"
 
@@ -61,8 +61,8 @@ bool agree(const Passed& seconds) {
 std::int64_t boottime_now() { return seconds_of(CLOCK_BOOTTIME); }
 
 Moment moment_now() {
-  static const std::string kBootId = read_boot_id();
-  return {seconds_of(CLOCK_REALTIME), boottime_now(), kBootId};
+  static const std::string boot_id = read_boot_id();
+  return {seconds_of(CLOCK_REALTIME), boottime_now(), boot_id};
 }
 
 bool is_same_boot(const Moment& then, const Moment& now) {

@@ -188,7 +188,7 @@ class Catalog {
   void leave_if_moved();
   [[nodiscard]] Status open_if_there();
   // Where it can be opened to read only. `why`: what opening it for changes failed with.
-  [[nodiscard]] Status open_to_read(const Error& why);
+  [[nodiscard]] Status open_to_read(Error why);
   [[nodiscard]] Status open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect);
   void close();
   // One view for all statements of a read, its content checked. Null without a file.

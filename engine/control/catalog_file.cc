@@ -373,8 +373,7 @@ Status Catalog::open_if_there() {
 }
 
 // https://www.sqlite.org/wal.html#readonly. "immutable" leaves out the log: only where it is empty.
-Status Catalog::open_to_read(const Error& why) {
-  const Error reason = why;  // close() may end what it refers to
+Status Catalog::open_to_read(Error why) {
   close();
   const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
   const std::string uri =
@@ -383,16 +382,15 @@ Status Catalog::open_to_read(const Error& why) {
     return connect(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_);
   });
   if (opened) {
-    only_reads_ = reason;
+    only_reads_ = std::move(why);
     return opened;
   }
   if (!may_be_unwritable(opened.error())) return opened;
-  Error error = reason;
   if (has_log) {
-    error.hint = "a process that used it was cut off, and its last changes are in " + path_ +
+    why.hint = "a process that used it was cut off, and its last changes are in " + path_ +
                  "-wal; make the store writable once and run: blkrewind instance show";
   }
-  return fail(std::move(error));
+  return fail(std::move(why));
 }
 
 Status Catalog::open_or_make() {

@@ -213,7 +213,7 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
   BLKREWIND_ASSIGN(const UniqueFd fd, open_nearest(directory));
   BLKREWIND_ASSIGN(std::vector<Mount> mounts, read_mounts());
   Walk walk(device, std::move(mounts));
-  const auto answer = [&]() -> Result<bool> {
+  auto answer = [&]() -> Result<bool> {
     BLKREWIND_TRY(walk.begin());
     BLKREWIND_TRY(walk.enter(fd));
     return walk.reaches_target();
