@@ -388,7 +388,7 @@ Status Catalog::open_to_read(Error why) {
   if (!may_be_unwritable(opened.error())) return opened;
   if (has_log) {
     why.hint = "a process that used it was cut off, and its last changes are in " + path_ +
-                 "-wal; make the store writable once and run: blkrewind instance show";
+               "-wal; make the store writable once and run: blkrewind instance show";
   }
   return fail(std::move(why));
 }
