@@ -1,4 +1,5 @@
 // Who a device is, on real loop devices, file systems and partitions (io/identity.h).
+#ifdef BLKREWIND_PROGRAM
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -386,3 +387,5 @@ br rollback $B b1 | tail -n 1
 
 }  // namespace
 }  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM

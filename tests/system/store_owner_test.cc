@@ -1,4 +1,5 @@
 // A user and root take turns with the user's store.
+#ifdef BLKREWIND_PROGRAM
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -109,3 +110,5 @@ TEST_F(StoreOwnerTest, ASegmentOfAnotherUserIsRefusedWithWhatToDo) {
 
 }  // namespace
 }  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM
