@@ -292,7 +292,7 @@ Error put_back(const Rollback& rollback, Error error, Hold hold) {
                       hold == Hold::kKept ? track::Collected::kKept : track::Collected::kDropped);
   } else {
     if (done.error().code == Errc::kIntegrity) mark_damaged(back.store, back.target.number);
-    finished = fail(std::move(done).error());
+    finished = fail(done.error());
   }
   if (finished) {
     error.message += "; the device has been put back as it was";

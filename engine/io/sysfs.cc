@@ -106,12 +106,12 @@ constexpr std::size_t kAttributeBytesMax = 4096;
 
 std::string sysfs_directory(DeviceNumber device) {
   const std::string number = std::to_string(major(device)) + ":" + std::to_string(minor(device));
-  const std::string entry = "/sys/dev/block/" + number;
+  std::string entry = "/sys/dev/block/" + number;
   if (major(device) == 0 || ::access(entry.c_str(), F_OK) == 0) return entry;
   // Hidden or covered there, as in some containers: each device has an entry of its name as well.
   const std::string by_name = "/sys/class/block";
   for (const std::string& name : list_names(by_name)) {
-    const std::string other = join_path(by_name, name);
+    std::string other = join_path(by_name, name);
     if (read_attribute(other + "/dev") == number) return other;
   }
   return entry;

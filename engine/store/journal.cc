@@ -333,8 +333,7 @@ Status Journal::checkpoint_locked(io::Queue& queue, Room room) {
   BLKREWIND_ASSIGN(const bool left_over, env_.exists(path));
   if (left_over) BLKREWIND_TRY(env_.remove(path));
   auto written = write_checkpoint(queue, path, room);
-  Status named =
-      written ? env_.rename(path, layout_.journal()) : Status(fail(std::move(written).error()));
+  Status named = written ? env_.rename(path, layout_.journal()) : Status(fail(written.error()));
   if (!named) {
     // It takes room that something else may need.
     if (written) written->file.reset();

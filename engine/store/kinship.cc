@@ -14,8 +14,7 @@ using format::SnapshotState;
 void add_kin(SnapshotRecord& record, SnapshotNumber kin) {
   record.kin.push_back(kin);
   std::ranges::sort(record.kin);
-  const auto repeated = std::ranges::unique(record.kin);
-  record.kin.erase(repeated.begin(), repeated.end());
+  record.kin.erase(std::unique(record.kin.begin(), record.kin.end()), record.kin.end());
 }
 
 // The one of `gone` that stays as the tombstone: an earlier one with the most edges, so that few
@@ -95,8 +94,8 @@ format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
   if (junction) {
     std::erase_if(tombstone.kin, [&](SnapshotNumber kin) { return !near.contains(kin); });
     std::ranges::sort(tombstone.kin);
-    const auto repeated = std::ranges::unique(tombstone.kin);
-    tombstone.kin.erase(repeated.begin(), repeated.end());
+    tombstone.kin.erase(std::unique(tombstone.kin.begin(), tombstone.kin.end()),
+                        tombstone.kin.end());
     if (tombstone != *state.snapshot(kept)) transaction.emplace_back(std::move(tombstone));
   }
   return transaction;

@@ -72,9 +72,8 @@ class Walk {
     std::erase_if(kin, [](const Entry& entry) { return entry.is_zero(); });
     std::ranges::sort(kin, {},
                       [](const Entry& entry) { return std::pair(entry.segment, entry.block); });
-    const auto same = std::ranges::unique(
-        kin, [](const Entry& one, const Entry& other) { return one.same_place(other); });
-    kin.erase(same.begin(), same.end());
+    const auto same = [](const Entry& one, const Entry& other) { return one.same_place(other); };
+    kin.erase(std::unique(kin.begin(), kin.end(), same), kin.end());
     return kin;
   }
 
