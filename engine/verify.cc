@@ -179,7 +179,7 @@ class Verifier {
   VerifyReceipt receipt_;
   std::vector<BadPlace> bad_;
   std::set<SnapshotNumber> damaged_;
-  std::set<SnapshotNumber> unreadable_;  // in part, for now
+  std::set<SnapshotNumber> unreadable_;  // in part, at this time
   std::set<SnapshotNumber> verified_;
 };
 
