@@ -21,6 +21,6 @@ if [ "$suite" = tsan ]; then
 fi
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/checks/tsan.supp"
 exec "${prefix[@]}" ctest --test-dir "$build" --output-on-failure --no-tests=error \
   -j "${BLKREWIND_JOBS:-$(nproc)}" "${filter[@]}"
