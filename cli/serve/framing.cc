@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kLengthDigitsMax = 18;  // fits 64 bits
+constexpr std::size_t kChunkDigitsMax = 8;
 constexpr int kBadRequest = 400;
 constexpr int kTooLarge = 413;
 constexpr int kExpectationFailed = 417;
@@ -55,14 +56,20 @@ Framing::State Framing::read_header(std::string_view line) {
   std::string_view value = line.substr(colon + 1);
   if (!is_token(name)) return refuse(kBadRequest);  // also a line that continues the one before
   if (value.starts_with(' ')) value.remove_prefix(1);
-  if (equal_ignoring_case(name, "transfer-encoding")) return refuse(kBadRequest);
+  if (equal_ignoring_case(name, "transfer-encoding")) {
+    if (is_chunked_ || has_length_ || !is_post_ || !equal_ignoring_case(value, "chunked")) {
+      return refuse(kBadRequest);
+    }
+    is_chunked_ = true;
+    return State::kIncomplete;
+  }
   if (equal_ignoring_case(name, "expect")) return refuse(kExpectationFailed);
   if (equal_ignoring_case(name, "host")) {
     if (has_host_) return refuse(kBadRequest);
     has_host_ = true;
   }
   if (!equal_ignoring_case(name, "content-length")) return State::kIncomplete;
-  if (has_length_ || !is_digits(value) || value.size() > kLengthDigitsMax) {
+  if (has_length_ || is_chunked_ || !is_digits(value) || value.size() > kLengthDigitsMax) {
     return refuse(kBadRequest);
   }
   has_length_ = true;
@@ -103,6 +110,35 @@ Framing::State Framing::read_head(std::string_view head) {
   return State::kIncomplete;
 }
 
+// RFC 9112, 7.1, without extensions and trailers, which no client of the API sends.
+Framing::State Framing::find_last_chunk(std::string_view bytes) {
+  std::size_t at = head_bytes_;
+  while (true) {
+    if (at - head_bytes_ > kBodyBytesMax) return refuse(kTooLarge);
+    const std::size_t digits = bytes.find_first_not_of("0123456789abcdefABCDEF", at);
+    const std::size_t end = std::min(digits, bytes.size());
+    if (end - at > kChunkDigitsMax) return refuse(kBadRequest);
+    if (digits != std::string_view::npos && (end == at || bytes[end] != '\r')) {
+      return refuse(kBadRequest);
+    }
+    if (bytes.size() < end + 2) return State::kIncomplete;
+    if (bytes[end + 1] != '\n') return refuse(kBadRequest);
+    std::size_t length = 0;
+    for (const char c : bytes.substr(at, end - at)) {
+      const int low = c | 0x20;
+      length = length * 16 + static_cast<std::size_t>(c <= '9' ? c - '0' : low - 'a' + 10);
+    }
+    if (length > kBodyBytesMax) return refuse(kTooLarge);
+    at = end + 2 + length;
+    if (bytes.size() < at + 2) return State::kIncomplete;
+    if (bytes.substr(at, 2) != "\r\n") return refuse(kBadRequest);
+    at += 2;
+    if (length == 0) break;
+  }
+  body_bytes_ = at - head_bytes_;
+  return State::kComplete;
+}
+
 Framing::State Framing::look(std::string_view bytes) {
   if (status_ != 0) return State::kRefused;
   if (head_bytes_ == 0) {
@@ -111,6 +147,7 @@ Framing::State Framing::look(std::string_view bytes) {
     const std::string_view head = bytes.substr(0, head_bytes_ - 2);
     if (read_head(head) == State::kRefused) return State::kRefused;
   }
+  if (is_chunked_ && body_bytes_ == 0) return find_last_chunk(bytes);
   return bytes.size() >= length_bytes() ? State::kComplete : State::kIncomplete;
 }
 

@@ -31,6 +31,7 @@ class Framing {
 
  private:
   State refuse(int status);
+  [[nodiscard]] State find_last_chunk(std::string_view bytes);
   [[nodiscard]] bool find_head(std::string_view bytes);
   State read_head(std::string_view head);
   State read_header(std::string_view line);
@@ -39,6 +40,7 @@ class Framing {
   std::size_t head_bytes_ = 0;  // 0: its end has not come
   std::size_t body_bytes_ = 0;
   bool is_post_ = false;
+  bool is_chunked_ = false;
   bool has_length_ = false;
   bool has_host_ = false;
   bool ends_connection_ = false;

@@ -43,6 +43,18 @@ Outcome byte_by_byte(const std::string& bytes) {
 const std::string kGet = "GET /?a=b HTTP/1.1\r\nHost: h\r\n\r\n";
 const std::string kPost = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b";
 
+// As one of the published SDKs sends its forms.
+TEST(Framing, AChunkedBodyEndsWithItsLastChunk) {
+  const std::string request =
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nA=1\r\n0\r\n\r\n";
+  Framing framing;
+  for (std::size_t size = 1; size < request.size(); ++size) {
+    ASSERT_EQ(framing.look(request.substr(0, size)), Framing::State::kIncomplete) << size;
+  }
+  EXPECT_EQ(framing.look(request + "GET /"), Framing::State::kComplete);
+  EXPECT_EQ(framing.length_bytes(), request.size());
+}
+
 TEST(Framing, ARequestEndsWithItsBody) {
   EXPECT_EQ(at_once(kGet), (Outcome{State::kComplete, kGet.size(), 0}));
   EXPECT_EQ(at_once(kPost), (Outcome{State::kComplete, kPost.size(), 0}));
