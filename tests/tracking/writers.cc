@@ -31,14 +31,11 @@ struct Node {
   UniqueFd buffered;
   UniqueFd direct;
   std::uint64_t bytes;
-  std::byte* memory = nullptr;  // mapped
 
   Node(const std::string& path, std::uint64_t size)
-      : buffered(open_node(path, O_RDWR)), direct(open_node(path, O_RDWR | O_DIRECT)), bytes(size) {
-    void* const mapped =
-        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, buffered.get(), 0);
-    if (mapped != MAP_FAILED) memory = static_cast<std::byte*>(mapped);
-  }
+      : buffered(open_node(path, O_RDWR)),
+        direct(open_node(path, O_RDWR | O_DIRECT)),
+        bytes(size) {}
 };
 
 class Writer {
@@ -81,9 +78,7 @@ class Writer {
                    ? length
                    : 0;
       case 3:
-        if (node.memory == nullptr) return 0;
-        std::memcpy(node.memory + at, bytes_.data(), kSector);
-        return kSector;
+        return put_by_memory(node.buffered.get(), at);
       case 4:
         ::fdatasync(node.buffered.get());
         return 0;
@@ -140,6 +135,17 @@ class Writer {
     const std::uint64_t zone = (at / kMiB & ~std::uint64_t{1}) + (direct ? 1 : 0);
     const std::uint64_t moved = zone * kMiB + at % (kMiB - length + kSector) / kSector * kSector;
     return moved + length <= node.bytes ? moved : at;
+  }
+
+  // Mapped for this one write: pages that stay mapped are a reason for the engine to refuse.
+  std::uint64_t put_by_memory(int fd, std::uint64_t at) {
+    constexpr std::uint64_t kPage = 4 * kKiB;
+    void* const page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                              static_cast<off_t>(align_down(at, kPage)));
+    if (page == MAP_FAILED) fail_with_errno("mmap");
+    std::memcpy(static_cast<std::byte*>(page) + at % kPage, bytes_.data(), kSector);
+    ::munmap(page, kPage);
+    return kSector;
   }
 
   std::uint64_t put(int fd, std::uint64_t length, off_t offset, int flags) {
