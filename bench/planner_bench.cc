@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "bench/fake_entries.h"
-#include "rollback/planner.h"
+#include "pipeline/planner.h"
 
 namespace blkrewind::bench {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/digest.h"
-#include "control/facts.h"
+#include "control/rules/facts.h"
 
 namespace blkrewind::control {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "blkrewind/info.h"
-#include "control/catalog.h"
-#include "operations.h"
+#include "control/catalog/catalog.h"
+#include "operations/operations.h"
 
 namespace blkrewind::control {
 

@@ -6,7 +6,7 @@
 #include "blkrewind/shell.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
-#include "device.h"
+#include "operations/open_device.h"
 
 namespace blkrewind {
 

@@ -15,12 +15,12 @@
 #include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "control/at_work.h"
-#include "control/catalog.h"
-#include "control/facts.h"
+#include "control/catalog/catalog.h"
 #include "control/reset_ends.h"
-#include "control/resolve.h"
+#include "control/rules/facts.h"
+#include "control/rules/resolve.h"
 #include "io/env.h"
-#include "operations.h"
+#include "operations/operations.h"
 
 namespace blkrewind {
 

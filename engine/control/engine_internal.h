@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 #include "blkrewind/engine.h"
-#include "control/catalog.h"
+#include "control/catalog/catalog.h"
 #include "io/env.h"
-#include "operations.h"
+#include "operations/operations.h"
 
 namespace blkrewind {
 

@@ -4,9 +4,9 @@
 
 #include "base/ids.h"
 #include "control/engine_impl.h"
-#include "control/facts.h"
 #include "control/guarded.h"
-#include "control/resolve.h"
+#include "control/rules/facts.h"
+#include "control/rules/resolve.h"
 
 namespace blkrewind {
 

@@ -4,7 +4,7 @@
 #include "blkrewind/shell.h"
 #include "control/engine_impl.h"
 #include "control/guarded.h"
-#include "track/pins.h"
+#include "track/bitmap/pins.h"
 
 namespace blkrewind {
 namespace {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "control/catalog.h"
+#include "control/catalog/catalog.h"
 
 namespace blkrewind::control {
 

@@ -13,7 +13,7 @@
 #include "blkrewind/info.h"
 #include "blkrewind/units.h"
 #include "format/entry.h"
-#include "io/device_info.h"
+#include "host/device_info.h"
 
 namespace blkrewind::format {
 

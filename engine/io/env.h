@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "blkrewind/error.h"
-#include "io/device_info.h"
+#include "host/device_info.h"
 #include "io/queue.h"
 
 namespace blkrewind::io {

@@ -11,13 +11,13 @@
 #include <string_view>
 
 #include "base/fd.h"
-#include "io/attached.h"
+#include "host/attached.h"
+#include "host/lives_on.h"
+#include "host/probe.h"
 #include "io/env.h"
 #include "io/file_lock.h"
 #include "io/folder_env.h"
-#include "io/lives_on.h"
 #include "io/local_file.h"
-#include "io/probe.h"
 #include "io/sync_queue.h"
 #include "io/uring_queue.h"
 

@@ -10,11 +10,11 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "io/partition_table.h"
+#include "host/partition_table.h"
+#include "host/settle_caches.h"
+#include "host/stays.h"
+#include "host/sysfs.h"
 #include "io/preallocation.h"
-#include "io/settle_caches.h"
-#include "io/stays.h"
-#include "io/sysfs.h"
 
 namespace blkrewind::io {
 namespace {

@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "host/sysfs.h"
+#include "host/writers.h"
 #include "io/env.h"
 #include "io/loop_holes.h"
-#include "io/sysfs.h"
-#include "io/writers.h"
 #include "io/zeroing.h"
 
 namespace blkrewind::io {

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "io/loops.h"
+#include "host/loops.h"
 #include "io/preallocation.h"
 
 namespace blkrewind::io {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/log.h"
-#include "track/bitmap_tracker.h"
-#include "track/extent_tracker.h"
+#include "track/bitmap/bitmap_tracker.h"
+#include "track/extents/extent_tracker.h"
 
 namespace blkrewind::track {
 namespace {

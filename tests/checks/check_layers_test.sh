@@ -11,7 +11,7 @@ mkdir -p "$tree"/cli "$tree"/engine/{base,io,format,store,track,rollback,control
 for folder in base io format store track rollback control; do
   : >"$tree/engine/$folder/thing.h"
 done
-: >"$tree/engine/operations.h"
+: >"$tree/engine/operations/operations.h"
 : >"$tree/cli/options.h"
 : >"$tree/engine/include/blkrewind/engine.h"
 

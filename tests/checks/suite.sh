@@ -13,7 +13,7 @@ prefix=()
 if [ "$suite" = tsan ]; then
   # What starts threads or is called from several.
   # The crash campaigns run in one thread, over a simulated disk.
-  filter=(-L '^(base|io|store|rollback|operations|control|serve)$' -E 'Crash\.')
+  filter=(-L '^(base|host|io|store|pipeline|operations|control|serve)$' -E 'Crash\.')
   # With more random bits than the sanitizer knows, its address map does not fit.
   if setarch "$(uname -m)" -R true 2>/dev/null; then
     prefix=(setarch "$(uname -m)" -R)

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "control/catalog.h"
+#include "control/catalog/catalog.h"
 #include "control/engine_internal.h"
 
 namespace blkrewind::flips {

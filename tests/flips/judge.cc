@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/digest.h"
-#include "operations.h"
+#include "operations/operations.h"
 #include "store/store.h"
 
 namespace blkrewind::flips {

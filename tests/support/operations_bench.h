@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "operations.h"
+#include "operations/operations.h"
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
 #include "support/simulated_trackers.h"

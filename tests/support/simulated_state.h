@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "blkrewind/units.h"
-#include "io/device_info.h"
+#include "host/device_info.h"
 #include "support/simulated_ops.h"
 #include "support/sparse_bytes.h"
 

@@ -3,7 +3,7 @@
 #include <bit>
 #include <utility>
 
-#include "track/marks_tracker.h"
+#include "track/bitmap/marks_tracker.h"
 
 namespace blkrewind::test {
 namespace {

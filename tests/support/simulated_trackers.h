@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "support/simulated_env.h"
-#include "track/kernel/changes_abi.h"
-#include "track/marks_tracker.h"
+#include "track/bitmap/kernel/changes_abi.h"
+#include "track/bitmap/marks_tracker.h"
 #include "track/trackers.h"
 
 namespace blkrewind::test {

@@ -2,13 +2,13 @@
 // snapshot nor stale after a rollback, and the kernel's partitions are those of the table.
 #ifdef BLKREWIND_PROGRAM
 
-#include "io/device_family.h"
+#include "host/device_family.h"
 
 #include <sys/mman.h>
 
 #include <optional>
 
-#include "io/partition_table.h"
+#include "host/partition_table.h"
 #include "system/device_fixture.h"
 #include "system/probe_fixture.h"
 

@@ -22,7 +22,7 @@
 #include "base/fd.h"
 #include "support/loop_device.h"
 #include "support/temp_dir.h"
-#include "track/extent_tracker.h"
+#include "track/extents/extent_tracker.h"
 
 namespace blkrewind::test {
 

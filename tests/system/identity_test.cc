@@ -7,7 +7,7 @@
 #include <fstream>
 #include <memory>
 
-#include "io/probe.h"
+#include "host/probe.h"
 #include "system/device_fixture.h"
 
 namespace blkrewind::test {

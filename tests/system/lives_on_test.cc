@@ -1,5 +1,5 @@
 // Does a directory live on a device: chains of partitions, loop devices and file systems.
-#include "io/lives_on.h"
+#include "host/lives_on.h"
 
 #include <filesystem>
 

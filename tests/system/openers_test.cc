@@ -19,9 +19,9 @@
 #include <functional>
 
 #include "base/fd.h"
+#include "host/lives_on.h"
+#include "host/writers.h"
 #include "io/env.h"
-#include "io/lives_on.h"
-#include "io/writers.h"
 #include "system/probe_fixture.h"
 
 namespace blkrewind::test {

@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "io/probe.h"
+#include "host/probe.h"
 #include "support/loop_device.h"
 #include "support/temp_dir.h"
 

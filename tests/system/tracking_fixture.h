@@ -17,7 +17,7 @@
 #include "base/aligned_buffer.h"
 #include "blkrewind/engine.h"
 #include "system/device_fixture.h"
-#include "track/bitmap_tracker.h"
+#include "track/bitmap/bitmap_tracker.h"
 
 namespace blkrewind::test {
 

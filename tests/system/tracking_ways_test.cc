@@ -15,8 +15,8 @@
 
 #include "system/probe_fixture.h"
 #include "system/tracking_fixture.h"
-#include "track/generations.h"
-#include "track/kernel_program.h"
+#include "track/bitmap/generations.h"
+#include "track/bitmap/kernel_program.h"
 
 namespace blkrewind::test {
 namespace {

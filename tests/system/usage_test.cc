@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "io/loops.h"
+#include "host/loops.h"
 #include "system/probe_fixture.h"
 
 namespace blkrewind::test {

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "track/bitmap_tracker.h"
+#include "track/bitmap/bitmap_tracker.h"
 
 namespace blkrewind::tracking {
 

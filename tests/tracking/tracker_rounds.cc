@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "support/simulated_random.h"
-#include "track/bitmap_tracker.h"
+#include "track/bitmap/bitmap_tracker.h"
 #include "tracking/rounds.h"
 #include "tracking/writers.h"
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "control/catalog.h"
+#include "control/catalog/catalog.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::control {

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "control/catalog_digest.h"
+#include "control/catalog/catalog_digest.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {

@@ -1,5 +1,5 @@
 // Every rule of ResetDisk, its words to the letter, and which of two violated rules answers.
-#include "control/reset_rules.h"
+#include "control/rules/reset_rules.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "io/crew.h"
+#include "pipeline/crew.h"
 #include "store/segment_files.h"
 #include "support/operations_bench.h"
 

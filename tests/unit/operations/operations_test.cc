@@ -1,5 +1,5 @@
 // Snapshots, differences, images, verification and space, on a simulated device.
-#include "operations.h"
+#include "operations/operations.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

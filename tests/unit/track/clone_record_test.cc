@@ -1,5 +1,5 @@
 // What stands in a clone's attribute: read again as written, and nothing that moves a terminal.
-#include "track/clone_record.h"
+#include "track/extents/clone_record.h"
 
 #include <gtest/gtest.h>
 

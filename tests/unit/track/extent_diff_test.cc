@@ -1,5 +1,5 @@
 // Two extent maps in step, against a comparison of every single byte.
-#include "io/extent_diff.h"
+#include "track/extents/extent_diff.h"
 
 #include <gtest/gtest.h>
 

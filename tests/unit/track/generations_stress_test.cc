@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "support/simulated_random.h"
-#include "track/generations.h"
+#include "track/bitmap/generations.h"
 #include "unit/track/program_in_user_space.h"
 
 namespace blkrewind::test {

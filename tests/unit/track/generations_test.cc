@@ -1,4 +1,4 @@
-#include "track/generations.h"
+#include "track/bitmap/generations.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -56,7 +56,7 @@ long bpf_loop(std::uint64_t count, long (*step)(__u32, Context*), Context* conte
 }
 
 #define const  // what is set before it is loaded
-#include "track/kernel/changes.bpf.c"
+#include "track/bitmap/kernel/changes.bpf.c"
 #undef const
 
 template <class Map>

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "track/kernel/changes_abi.h"
+#include "track/bitmap/kernel/changes_abi.h"
 
 namespace blkrewind::test {
 

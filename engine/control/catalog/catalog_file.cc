@@ -1,0 +1,478 @@
+// The catalog as a file: made, opened, checked, and every exception of SQLite stopped here.
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "control/catalog/catalog.h"
+#include "control/catalog/catalog_digest.h"
+#include "control/catalog/catalog_schema.h"
+#include "io/folder.h"
+
+namespace blkrewind::control {
+namespace {
+
+constexpr int kApplicationId = 0x626C6B72;  // "blkr"; PRAGMA application_id, as file(1) shows it
+
+Error damaged(const std::string& path, const std::string& why) {
+  Error error;
+  error.code = Errc::kIntegrity;
+  error.message = "the catalog " + path + " is damaged: " + why;
+  error.hint =
+      "restore it from a backup, or move it away, and its files -wal and -shm with it: snapshots "
+      "do "
+      "not depend on it, and every disk then belongs to i-local again";
+  return error;
+}
+
+// SQLite keeps no errno of a file that it maps and cannot extend: the file system itself is asked.
+bool is_full(const std::string& path) {
+  constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of its log and its shared memory
+  struct statvfs status {};
+  return statvfs(path.c_str(), &status) == 0 &&
+         std::uint64_t{status.f_bavail} * status.f_frsize < kLeastBytes;
+}
+
+// https://www.sqlite.org/rescode.html; the low byte is the primary code.
+Error from_sqlite(const SQLite::Exception& exception, const std::string& path, int sys_errno) {
+  const std::string what = exception.what();
+  switch (exception.getErrorCode() & 0xFF) {
+    case SQLITE_ERROR:  // the statements are fixed: it is the tables that are not as they were made
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_MISMATCH:
+    case SQLITE_CONSTRAINT:
+      return damaged(path, what);
+    case SQLITE_INTERRUPT:  // StepLimit; nothing else interrupts
+      return damaged(path, "reading it has no end");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: {
+      Error error;
+      error.code = Errc::kBusy;
+      error.message = "the catalog " + path + " is in use by another process";
+      error.hint = "try again when it has ended";
+      return error;
+    }
+    case SQLITE_NOMEM:
+      return system_error(ENOMEM, "cannot use the catalog " + path);
+    case SQLITE_FULL: {
+      Error error = system_error(ENOSPC, "cannot write the catalog " + path);
+      return error;
+    }
+    case SQLITE_READONLY: {
+      Error error;
+      error.code = Errc::kIo;
+      error.sys_errno = sys_errno != 0 ? sys_errno : EROFS;
+      error.message = "the store is read-only: cannot change the catalog " + path + ": " + what;
+      error.hint = "make the store writable to change it; it can be read as it is";
+      return error;
+    }
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH: {
+      if (sys_errno == 0 && is_full(path)) sys_errno = ENOSPC;
+      Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
+      if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
+      if (error.hint.empty()) error.hint = "check the permissions and the file system of the store";
+      return error;
+    }
+    default: {
+      Error error;
+      error.code = Errc::kInternal;
+      error.message = "the catalog " + path + " failed: " + what;
+      return error;
+    }
+  }
+}
+
+// Calls `body` and lets nothing out. Every use of SQLiteCpp stands inside one of these.
+template <class Body>
+Status guarded(const std::string& path, const std::unique_ptr<SQLite::Database>& database,
+               const Body& body) {
+  try {
+    return body();
+  } catch (const SQLite::Exception& exception) {
+    const int sys_errno = database ? sqlite3_system_errno(database->getHandle()) : 0;
+    return fail(from_sqlite(exception, path, sys_errno));
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::kInternal, "out of memory while using the catalog " + path);
+  } catch (const std::exception& exception) {
+    return fail(Errc::kInternal, "the catalog " + path + " failed: " + exception.what());
+  }
+}
+
+Result<bool> file_is_there(const std::string& path) {
+  if (path == ":memory:") return false;
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return fail(system_error(errno, "cannot look for the catalog " + path));
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+}
+
+Status sync_parent(const std::string& path) {
+  const std::string parent = folder_of(path);
+  const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || fsync(directory.get()) != 0) {
+    return fail(system_error(errno, "cannot flush the directory " + parent));
+  }
+  return {};
+}
+
+std::string name_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+}
+
+// The folder's path may lead through links, what lies in it may not.
+std::string without_links(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> folder(::realpath(folder_of(path).c_str(), nullptr),
+                                                      std::free);
+  if (!folder) return path;
+  return std::string(folder.get()) + "/" + name_of(path);
+}
+
+std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, StepLimit& limit) {
+  auto database = std::make_unique<SQLite::Database>(name, flags, kBusyTimeoutMs);
+  limit.apply(*database);
+  sqlite3_extended_result_codes(database->getHandle(), 1);
+  database->exec("PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;");
+  return database;
+}
+
+std::unique_ptr<SQLite::Database> connect_for_changes(const std::string& path, StepLimit& limit) {
+  if (path == ":memory:") {
+    return connect(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, limit);
+  }
+  return connect(without_links(path), SQLite::OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, limit);
+}
+
+// https://www.sqlite.org/uri.html
+std::string uri_of(const std::string& path, const char* parameters) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = std::isalnum(byte) != 0 || c == '/' || c == '.' || c == '-' || c == '_';
+    if (plain) {
+      uri += c;
+    } else {
+      uri += {'%', kHex[byte / 16], kHex[byte % 16]};
+    }
+  }
+  return uri + parameters;
+}
+
+bool holds_bytes(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && status.st_size != 0;
+}
+
+bool may_be_unwritable(const Error& error) {
+  return error.code == Errc::kIo || error.code == Errc::kNoSpace;
+}
+
+int pragma(SQLite::Database& database, const char* text) {
+  return database.execAndGet(text).getInt();
+}
+
+void make_schema(SQLite::Database& database, const std::string& path) {
+  // Not possible inside a transaction, and not serious when another process is in the way: the
+  // catalog works with a rollback journal as well.
+  if (database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
+    log::warning("the catalog " + path + " keeps a rollback journal");
+  }
+  SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+  if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
+    make_tables(database, kCatalogVersion);
+    seal(database);
+    database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
+    database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
+  }
+  transaction.commit();
+}
+
+// Whoever moved a catalog away may have left its log behind, and SQLite would play that into the
+// next file of the name. Locked, so that it is not the log of a catalog that somebody else has just
+// made.
+Status give_name(const std::string& temporary, const std::string& path) {
+  const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0 || flock(folder.get(), LOCK_EX) != 0) {
+    return fail(system_error(errno, "cannot lock the directory " + folder_of(path)));
+  }
+  BLKREWIND_ASSIGN(const bool there, file_is_there(path));
+  if (there) return {};
+  for (const char* suffix : {"-wal", "-shm", "-journal"}) unlink((path + suffix).c_str());
+  // Never two names, which a process that opens it just now would refuse, unless the file system
+  // knows no other way; then as briefly as can be.
+  if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0 ||
+      errno == EEXIST) {
+    return {};
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    return fail(system_error(errno, "cannot make the catalog " + path));
+  }
+  const int linked = link(temporary.c_str(), path.c_str());
+  const int error = errno;
+  unlink(temporary.c_str());
+  if (linked != 0 && error != EEXIST) {
+    return fail(system_error(error, "cannot make the catalog " + path));
+  }
+  return {};
+}
+
+// The whole catalog, schema and all, made beside its place and then given its name: an empty file
+// is damage, never a catalog that was not finished. Mode 0600 (SQLite's own would follow the
+// umask). SQLite locks by fcntl(2), and closing any descriptor of a file drops those locks for the
+// whole process, so nothing here opens the file once it has its name.
+Status make_file(const std::string& path) {
+  const std::string temporary = path + "." + new_id("new-");
+  {
+    const auto folder = io::Folder::open(folder_of(path));
+    // Closed before SQLite opens it. SQLite gives the log and the shared memory to its owner.
+    const auto file = folder.and_then([&](const io::Folder& opened) {
+      return opened.open_file(name_of(temporary), O_WRONLY | O_CREAT | O_EXCL);
+    });
+    if (!file) {
+      Error error = file.error();
+      error.message = "cannot make the catalog " + path + ": " + error.message;
+      return fail(std::move(error));
+    }
+  }
+  const std::unique_ptr<SQLite::Database> none;
+  StepLimit limit;
+  Status made = guarded(path, none, [&]() -> Status {
+    const auto database = connect_for_changes(temporary, limit);
+    make_schema(*database, temporary);
+    return {};
+  });
+  if (made) made = give_name(temporary, path);
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((temporary + suffix).c_str());
+  if (!made) return made;
+  return sync_parent(path);
+}
+
+}  // namespace
+
+Catalog::Catalog(std::string path) : path_(std::move(path)) {}
+Catalog::~Catalog() { leave_if_moved(); }
+
+Result<std::unique_ptr<Catalog>> Catalog::open(std::string path) {
+  std::unique_ptr<Catalog> catalog(new Catalog(std::move(path)));
+  BLKREWIND_TRY(catalog->open_if_there());
+  return catalog;
+}
+
+Status Catalog::check_version() {
+  SQLite::Database& database = *database_;
+  const int version = pragma(database, "PRAGMA user_version");
+  if (version > kCatalogVersion) {
+    return fail(Errc::kUnsupported,
+                "the catalog " + path_ + " is of version " + std::to_string(version) +
+                    "; this blkrewind knows version " + std::to_string(kCatalogVersion),
+                "use a newer blkrewind");
+  }
+  const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
+  if (version == 0 && empty) return fail(damaged(path_, "it is empty"));
+  if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
+    return fail(damaged(path_, "it is the database of another program"));
+  }
+  if (const std::string fault = schema_fault(database, version); !fault.empty()) {
+    return fail(damaged(path_, fault));
+  }
+  // The full check, of the indices too: a row that its index does not know is not found.
+  const std::string check = database.execAndGet("PRAGMA integrity_check(1)").getString();
+  if (check != "ok") return fail(damaged(path_, check));
+  SQLite::Transaction transaction(database);
+  return check_content();
+}
+
+Status Catalog::upgrade() {
+  const int version = pragma(*database_, "PRAGMA user_version");
+  if (version < 2) add_tables_of_version2(*database_);
+  if (version < 3) {
+    add_tables_of_version3(*database_);
+    database_->exec("PRAGMA user_version=3");
+  }
+  return {};
+}
+
+Status Catalog::check_content() {
+  // Changes when another process has changed something.
+  const int version = pragma(*database_, "PRAGMA data_version");
+  if (checked_version_ == version) return {};
+  if (!seal_is_intact(*database_)) {
+    return fail(damaged(path_, "it does not hold what was written to it"));
+  }
+  if (const std::string fault = row_fault(*database_); !fault.empty()) {
+    return fail(damaged(path_, fault));
+  }
+  checked_version_ = version;
+  return {};
+}
+
+void Catalog::leave_if_moved() {
+  if (!database_ || path_ == ":memory:") return;
+  // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlhasmoved
+  int moved = 0;
+  const int asked = sqlite3_file_control(database_->getHandle(), nullptr, SQLITE_FCNTL_HAS_MOVED,
+                                         static_cast<void*>(&moved));
+  if (asked != SQLITE_OK || moved == 0) return;
+  // Its last connection would remove the log by name, which may be that of a new catalog by now.
+  sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  log::warning("the catalog " + path_ + " was moved away or replaced");
+  database_.reset();
+  checked_version_.reset();
+}
+
+void Catalog::close() {
+  database_.reset();
+  only_reads_.reset();
+  checked_version_.reset();
+}
+
+Status Catalog::open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect) {
+  Status opened = guarded(path_, database_, [&]() -> Status {
+    database_ = connect();
+    return check_version();
+  });
+  if (!opened) close();
+  return opened;
+}
+
+Status Catalog::open_if_there() {
+  leave_if_moved();
+  if (database_) return {};
+  if (path_ == ":memory:") return {};
+  auto folder = io::Folder::open(folder_of(path_));
+  if (!folder && folder.error().code == Errc::kNotFound) return {};
+  if (!folder) return fail(std::move(folder).error());
+  BLKREWIND_ASSIGN(const bool there, judge_catalog_files(*folder, name_of(path_)));
+  if (!there) return {};
+  Status opened = open_with([this] { return connect_for_changes(path_, steps_); });
+  if (opened || !may_be_unwritable(opened.error())) return opened;
+  return open_to_read(opened.error());
+}
+
+// https://www.sqlite.org/wal.html#readonly. "immutable" leaves out the log: only where it is empty.
+Status Catalog::open_to_read(Error why) {
+  close();
+  const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
+  const std::string uri =
+      uri_of(without_links(path_), has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1");
+  Status opened = open_with([&] {
+    return connect(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_);
+  });
+  if (opened) {
+    only_reads_ = std::move(why);
+    return opened;
+  }
+  if (!may_be_unwritable(opened.error())) return opened;
+  if (has_log) {
+    why.hint = "a process that used it was cut off, and its last changes are in " + path_ +
+               "-wal; make the store writable once and run: blkrewind instance show";
+  }
+  return fail(std::move(why));
+}
+
+Status Catalog::open_or_make() {
+  leave_if_moved();
+  if (!database_ && path_ != ":memory:") {
+    BLKREWIND_ASSIGN(const bool there, file_is_there(path_));
+    if (!there) BLKREWIND_TRY(make_file(path_));
+  }
+  BLKREWIND_TRY(open_if_there());
+  if (database_) return {};
+  return guarded(path_, database_, [this]() -> Status {
+    database_ = connect_for_changes(path_, steps_);
+    make_schema(*database_, path_);
+    return check_version();
+  });
+}
+
+Status Catalog::begin_view(std::unique_ptr<SQLite::Transaction>& view) {
+  BLKREWIND_TRY(open_if_there());
+  if (!database_) return {};
+  return guarded(path_, database_, [&]() -> Status {
+    view = std::make_unique<SQLite::Transaction>(*database_);
+    return check_content();
+  });
+}
+
+Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  steps_.restart();
+  std::unique_ptr<SQLite::Transaction> view;
+  Status begun = begin_view(view);
+  // A file that was opened when there was room still; and one that another process changed while it
+  // was read without a lock.
+  constexpr int kLooks = 3;
+  std::optional<Error> reason = only_reads_;
+  for (int look = 1; !begun && look < kLooks; ++look) {
+    const bool torn = reason && begun.error().code == Errc::kIntegrity;
+    if (!torn && (reason || !may_be_unwritable(begun.error()))) break;
+    if (!reason) reason = begun.error();
+    view.reset();
+    begun = open_to_read(*reason);
+    if (begun) begun = begin_view(view);
+  }
+  if (begun && database_) {
+    // Rolled back at its end: nothing was changed.
+    begun = guarded(path_, database_, [&]() -> Status {
+      body(*database_);
+      return {};
+    });
+  }
+  view.reset();
+  if (only_reads_) close();
+  return begun;
+}
+
+Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  steps_.restart();
+  BLKREWIND_TRY(open_or_make());
+  if (only_reads_) {
+    Error error = *std::exchange(only_reads_, std::nullopt);
+    close();
+    if (error.code == Errc::kNoSpace) {
+      error.hint = "make room on the file system of the store: blkrewind delete needs none";
+    } else {
+      error.message = "the store is read-only: " + error.message;
+      error.hint = "make the store writable to change it; it can be read as it is";
+    }
+    return fail(std::move(error));
+  }
+  Status changed = guarded(path_, database_, [&]() -> Status {
+    SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
+    BLKREWIND_TRY(check_content());
+    BLKREWIND_TRY(upgrade());
+    BLKREWIND_TRY(body(*database_));
+    seal(*database_);
+    transaction.commit();
+    return {};
+  });
+  // Opened while it could not be written, which the next look finds out anew.
+  if (!changed && may_be_unwritable(changed.error())) close();
+  return changed;
+}
+
+}  // namespace blkrewind::control

@@ -1,0 +1,141 @@
+// Whether a disk may be reset to a snapshot: the preconditions of the cloud API ResetDisk.
+//
+// A pure decision over values, without I/O: facts.h gathers them, whoever asks (command line,
+// embedder, HTTP endpoint). Any thread; nothing is kept. The codes, messages (to the letter, the
+// spelling "dees" is the API's own) and HTTP statuses are those of the API, product ECS, version
+// 2014-05-26; the last three rules but one of the list below are of its current version.
+//
+// The rules are checked in this order and the first violated one is the answer: what the caller
+// must write differently comes first, then what can never work, then what passes by itself, then
+// what an administrator has to change.
+//
+//    1  MissingParameter                          no disk was named
+//    2  MissingParameter                          no snapshot was named
+//    3  InvalidDiskId.NotFound                    no such disk, or the device is not registered
+//    4  InvalidSnapshotId.NotFound                no such snapshot
+//    5  InvalidParameter.Mismatch                 the snapshot is of another disk
+//    6  InvalidSnapshotId.NotReady                it is being taken, or it failed
+//    7  OperationDenied                           other size or chunks than the disk; or damaged,
+//                                              except to finish a pending rollback
+//    8  InvalidSnapshot.TooOld                    import of 2013-07-15 or before, and detached
+//    since 9  InvalidOperation.DiskResetInProgress      a rollback of the disk has not finished
+//   10  IncorrectDiskStatus.HasUnfinishedSnapshot a snapshot of the disk is being taken
+//   11  IncorrectDiskStatus                       not In_use (nor Available where that is accepted)
+//   12  InstanceLockedForSecurity                 only while In_use
+//   13  InstanceExpiredOrInArrears                only while In_use
+//   14  IncorrectInstanceStatus                   not Stopped, or the device is in use
+//   15  DryRunOperation                           everything passed, and DryRun was asked for
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "blkrewind/info.h"
+#include "host/device_info.h"
+
+namespace blkrewind::control {
+
+// In the order in which they are checked.
+enum class ResetRule : std::uint8_t {
+  kMissingDiskId,
+  kMissingSnapshotId,
+  kDiskNotFound,
+  kSnapshotNotFound,
+  kMismatch,
+  kNotReady,
+  kOperationDenied,
+  kTooOld,
+  kResetInProgress,
+  kUnfinishedSnapshot,
+  kDiskStatus,
+  kLockedForSecurity,
+  kExpiredOrInArrears,
+  kInstanceStatus,
+  kDryRun,
+};
+inline constexpr std::size_t kResetRules = 15;
+
+struct RuleText {
+  std::string_view api_code;
+  int http_status;
+  std::string_view message;
+};
+[[nodiscard]] const RuleText& text_of(ResetRule rule);
+
+// 2013-07-15 is the last day of the rule TooOld; snapshots from this second on are free of it. So
+// is what this program took itself, which is younger than that: its clock was wrong.
+inline constexpr std::int64_t kTooOldBefore = 1373932800;  // 2013-07-16T00:00:00Z
+
+struct SnapshotFacts {
+  std::string id;
+  std::uint64_t number = 0;  // in the order in which the journal took them
+  bool imported = false;
+  bool of_this_disk = true;
+  SnapshotStatus status = SnapshotStatus::kAccomplished;  // a progressing one is really being taken
+  bool damaged = false;
+  std::int64_t created_at = 0;
+  std::uint64_t device_bytes = 0;
+  std::uint32_t chunk_bytes = 0;
+};
+
+struct InstanceFacts {
+  std::string id;        // empty while the disk is Available
+  bool local = false;    // observed rather than recorded: Running exactly while the device is used
+  bool recorded = true;  // a named one that the catalog does not know is not known to be Stopped
+  bool stopped = true;   // what the catalog says of a named one
+  bool locked_for_security = false;
+  bool expired = false;
+  bool in_arrears = false;
+};
+
+struct DiskFacts {
+  std::string id;
+  std::string path;  // of the device, for hints
+  std::uint32_t chunk_bytes = 0;
+  std::optional<std::uint64_t> device_bytes;  // now; nullopt: it could not be asked
+  std::int64_t detached_at = 0;               // last time; 0: never
+  std::uint64_t detached_before = 0;  // the first number that was taken after that; 0: unknown
+  bool reset_pending = false;         // a rollback has begun to write and has not finished
+  bool reset_running = false;         // and its process is alive
+  bool taking_snapshot = false;       // a snapshot of it is progressing and its process is alive
+  InstanceFacts instance;
+  std::vector<io::UsedBy> used_by;  // who uses the device now
+};
+
+struct ResetFacts {
+  std::string target;                     // as the caller wrote it
+  std::string snapshot_text;              // as the caller wrote it
+  std::optional<DiskFacts> disk;          // nullopt: not found
+  std::optional<SnapshotFacts> snapshot;  // nullopt: not found
+  bool accept_available = false;          // today's API; In_use only otherwise
+  bool continues_pending = false;  // the caller finishes or takes back the pending rollback itself
+  bool api_dry_run = false;        // the API's DryRun
+};
+
+struct Refusal {
+  ResetRule rule = ResetRule::kMissingDiskId;
+  std::string_view api_code;
+  int http_status = 0;
+  std::string_view message;
+  std::string hint;  // what to do, one sentence
+};
+
+// nullopt: go on.
+[[nodiscard]] std::optional<Refusal> decide_reset(const ResetFacts& facts);
+
+// The error of a refusal: kPrecondition whatever the rule, since nothing was touched.
+[[nodiscard]] Error to_error(const Refusal& refusal);
+// A refusal by another operation under the same code and message.
+[[nodiscard]] Error refused(ResetRule rule, std::string hint);
+// The same with another class of error: kNotFound for operations that are not a reset.
+[[nodiscard]] Error refused_as(Errc code, ResetRule rule, std::string hint);
+
+// "Operation.Conflict": another operation of ours works on the disk. kBusy: waiting is all it
+// takes.
+[[nodiscard]] Error conflict(const std::string& path);
+
+}  // namespace blkrewind::control

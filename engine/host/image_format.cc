@@ -1,0 +1,83 @@
+#include "host/image_format.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace blkrewind::io {
+namespace {
+
+struct Mark {
+  std::string_view name;
+  std::size_t offset;
+  std::string_view bytes;
+};
+
+using namespace std::string_view_literals;
+
+// As the formats' documents and QEMU's block drivers have them (bdrv_probe).
+constexpr std::array kMarks = {
+    Mark{"qcow2", 0, "QFI\xfb"sv},  // also version 1
+    Mark{"qed", 0, "QED\0"sv},
+    Mark{"vmdk", 0, "KDMV"sv},
+    Mark{"vmdk", 0, "COWD"sv},
+    Mark{"vmdk", 0, "# Disk DescriptorFile"sv},
+    Mark{"vdi", 64, "\x7f\x10\xda\xbe"sv},
+    Mark{"vhdx", 0, "vhdxfile"sv},
+    Mark{"vhd", 0, "conectix"sv},  // of a dynamic disk: a copy of the footer
+    Mark{"parallels", 0, "WithoutFreeSpace"sv},
+    Mark{"parallels", 0, "WithouFreSpacExt"sv},
+    Mark{"bochs", 0, "Bochs Virtual HD Image"sv},
+    Mark{"cloop", 0, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop"sv},
+};
+
+bool has(std::span<const std::byte> bytes, std::size_t offset, std::string_view mark) {
+  return bytes.size() >= offset + mark.size() &&
+         std::memcmp(bytes.data() + offset, mark.data(), mark.size()) == 0;
+}
+
+std::uint32_t big_endian(std::span<const std::byte> bytes, std::size_t offset) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    value = value << 8 | std::to_integer<std::uint32_t>(bytes[offset + i]);
+  }
+  return value;
+}
+
+// The footer of a VHD is its last 512 bytes, or 511 as old programs wrote it. Its checksum tells it
+// from a sector that happens to begin so.
+bool is_vhd_footer(std::span<const std::byte> footer) {
+  constexpr std::size_t kChecksumAt = 64;
+  if (footer.size() < 511 || !has(footer, 0, "conectix"sv)) return false;
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < footer.size(); ++i) {
+    if (i < kChecksumAt || i >= kChecksumAt + 4) sum += std::to_integer<std::uint32_t>(footer[i]);
+  }
+  return ~sum == big_endian(footer, kChecksumAt);
+}
+
+bool is_vhd(std::span<const std::byte> tail) {
+  return is_vhd_footer(tail) || (tail.size() >= 511 && is_vhd_footer(tail.last(511)));
+}
+
+}  // namespace
+
+std::string_view image_format(std::span<const std::byte> head, std::span<const std::byte> tail) {
+  const auto* const mark = std::find_if(kMarks.begin(), kMarks.end(), [&](const Mark& one) {
+    return has(head, one.offset, one.bytes);
+  });
+  if (mark != kMarks.end()) return mark->name;
+  // The descriptor of a VMDK may have comments and blank lines before it.
+  std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  while (!text.empty() && (text.front() == '#' || text.front() == '\n' || text.front() == '\r')) {
+    if (text.starts_with("# Disk DescriptorFile")) return "vmdk";
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return is_vhd(tail) ? "vhd" : "";
+}
+
+}  // namespace blkrewind::io

@@ -1,0 +1,54 @@
+// What is mounted and what is swapped on, and the block devices under it.
+//
+// As this process sees it: mounts of other mount namespaces are not listed (a device mounted there
+// is still claimed, which an exclusive open notices). Only reads /proc and sysfs; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "host/device_info.h"
+#include "host/sysfs.h"
+
+namespace blkrewind::io {
+
+// One line of /proc/self/mountinfo (proc(5)).
+struct Mount {
+  int id = 0;
+  DeviceNumber device = 0;  // of the super block; anonymous (major 0) for btrfs, overlay, NFS, ...
+  std::string mount_point;
+  std::string type;
+  std::string source;
+  std::string super_options;
+};
+
+// One line of /proc/swaps.
+struct Swap {
+  std::string path;
+  bool visible = false;     // the path leads to it here: one of the two below is known
+  bool is_file = false;     // as the kernel says, also of one that is not visible
+  DeviceNumber device = 0;  // when it is a block device
+  FileId file;              // when it is a swap file
+};
+
+// Errors: kIo when /proc is not there, or another file system is. Without these two no device can
+// be called free.
+[[nodiscard]] Result<std::vector<Mount>> read_mounts();
+[[nodiscard]] Result<std::vector<Swap>> read_swaps();
+
+// All of another list in /proc; empty when it cannot be read.
+[[nodiscard]] std::string read_list(const std::string& path);
+
+// For tests: the parsers alone. Lines that make no sense are left out.
+[[nodiscard]] std::vector<Mount> parse_mountinfo(std::string_view text);
+// "\040" and the like back into bytes, as the kernel writes blanks in these files.
+[[nodiscard]] std::string unescape_octal(std::string_view text);
+
+// The block devices that hold the file system of a mount: its own; for btrfs all of the pool, from
+// /sys/fs/btrfs/UUID/devices; none for file systems that are not on block devices (tmpfs, NFS), and
+// for those that do not tell (ZFS, FUSE).
+[[nodiscard]] std::vector<DeviceNumber> devices_under(const Mount& mount);
+
+}  // namespace blkrewind::io

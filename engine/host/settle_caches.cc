@@ -1,0 +1,112 @@
+#include "host/settle_caches.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/cache_check.h"
+#include "host/device_family.h"
+
+namespace blkrewind::io {
+namespace {
+
+struct OpenMember {
+  FamilyMember member;
+  UniqueFd fd;
+};
+
+using Pages = std::vector<std::uint64_t>;
+
+constexpr unsigned kWriteBack =
+    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+tl::unexpected<Error> cannot_tell(const FamilyMember& member, Error error) {
+  error.code = Errc::kPrecondition;
+  error.message = "cannot tell whether the page cache of " + member.node +
+                  " agrees with the device: " + error.message;
+  const std::string close =
+      "close it everywhere: fuser -v " + member.node + " names who has it open";
+  error.hint = ::geteuid() == 0 ? close : "run it as root; or " + close;
+  return fail(std::move(error));
+}
+
+// Pages that were there before and after each of several drops. A page that another process has
+// read again meanwhile is not one of them, or not for long.
+Result<Pages> undroppable_pages(const OpenMember& open) {
+  constexpr int kDrops = 6;
+  constexpr useconds_t kPauseMicroseconds = 5000;
+  BLKREWIND_ASSIGN(Pages pages, cached_pages(open.fd.get(), open.member.range));
+  for (int drops = 1; drops < kDrops && !pages.empty(); ++drops) {
+    ::usleep(kPauseMicroseconds);
+    drop_cache(open.fd.get());
+    BLKREWIND_ASSIGN(const Pages now, cached_pages(open.fd.get(), open.member.range));
+    Pages both;
+    std::set_intersection(pages.begin(), pages.end(), now.begin(), now.end(),
+                          std::back_inserter(both));
+    pages = std::move(both);
+  }
+  return pages;
+}
+
+Status prove(const OpenMember& open, CacheUse use) {
+  const FamilyMember& member = open.member;
+  auto pages = undroppable_pages(open);
+  if (!pages) return cannot_tell(member, std::move(pages).error());
+  if (pages->empty()) return {};
+  const std::string holder = "fuser -v " + member.node;
+  if (use == CacheUse::kBeforeWriting && member.exact) {
+    return fail(Errc::kPrecondition,
+                "a process keeps pages of " + member.node +
+                    " in memory, which shows the same bytes: they would be stale afterwards",
+                "end that process: " + holder + " names it");
+  }
+  auto stale = first_stale_page(open.fd.get(), *pages);
+  if (!stale) return cannot_tell(member, std::move(stale).error());
+  if (!*stale) return {};
+  return fail(Errc::kPrecondition,
+              "the page cache of " + member.node + " does not agree with the device at " +
+                  to_string(**stale) + ", since a process keeps those pages in memory; end it (" +
+                  holder + " names it) before " + member.node + " is used",
+              "end that process: " + holder + " names it");
+}
+
+}  // namespace
+
+Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
+  std::vector<OpenMember> family;
+  // First, since what it has not written back may go to the cache of what it stands on. Not exact:
+  // its pages that stay are renewed by what is written, and need only be right.
+  UniqueFd own(::fcntl(own_fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid())
+    return fail(system_error(errno, "cannot look at what is cached for the device"));
+  family.push_back(
+      {{device, node_path(device), {0, device_size_bytes(device)}, false}, std::move(own)});
+  for (FamilyMember& member : device_family(device)) {
+    BLKREWIND_ASSIGN(UniqueFd fd, open_member(member));
+    family.push_back({std::move(member), std::move(fd)});
+  }
+  // A failure of its own pages to be written back may be an old one of a writer that is gone; pages
+  // that are still dirty are found below.
+  (void)::sync_file_range(family.front().fd.get(), 0, 0, kWriteBack);
+  for (std::size_t i = 1; i < family.size(); ++i) {
+    const OpenMember& open = family[i];
+    // Without a flush of the device: what has to see the pages is a read, and a failed path of a
+    // multipath device has none to write.
+    if (::sync_file_range(open.fd.get(), 0, 0, kWriteBack) == 0) continue;
+    return fail(system_error(errno, "cannot write back what is cached for " + open.member.node));
+  }
+  for (const OpenMember& open : family) drop_cache(open.fd.get());
+  // Direct reads pass its own pages by, and the kernel writes back what is dirty of them before. So
+  // a user who may only read it, whom the kernel tells nothing of its cache, is not kept waiting.
+  const std::size_t first = use == CacheUse::kBeforeReading ? 1 : 0;
+  for (std::size_t i = first; i < family.size(); ++i) BLKREWIND_TRY(prove(family[i], use));
+  return {};
+}
+
+}  // namespace blkrewind::io

@@ -1,0 +1,285 @@
+#include "host/sysfs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/fd.h"
+
+namespace blkrewind::io {
+namespace {
+
+// sysfs counts sizes and starts in these, whatever the device's sector is.
+constexpr std::uint64_t kSysfsSectorBytes = 512;
+
+// Nothing: it is no device, or has just gone.
+Result<std::optional<DeviceNumber>> ask_number(const std::string& device_directory) {
+  BLKREWIND_ASSIGN(const auto text, ask_attribute(device_directory + "/dev"));
+  return text ? device_number_of(device_directory) : std::nullopt;
+}
+
+Result<std::vector<DeviceNumber>> numbers_in(const std::string& directory) {
+  std::vector<DeviceNumber> numbers;
+  BLKREWIND_ASSIGN(const auto names, ask_names(directory));
+  for (const std::string& name : names) {
+    BLKREWIND_ASSIGN(const auto number, ask_number(join_path(directory, name)));
+    if (number) numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+tl::unexpected<Error> unreadable(int sys_errno, const std::string& path) {
+  return fail(Errc::kUnsupported, "cannot read " + path + ": " + std::strerror(sys_errno),
+              "run it as root, where all of /sys can be read");
+}
+
+// A copy of a device's entry in the place of sysfs: it tells of that very device, and what is open
+// belongs to it as a whole. A file system that hides a part of the entry does not.
+bool is_copied_entry(int fd, const std::string& path) {
+  constexpr std::string_view kEntries = "/sys/dev/block/";
+  if (!path.starts_with(kEntries)) return false;
+  const std::size_t end = path.find('/', kEntries.size());
+  const std::string entry = path.substr(0, end);
+  const std::string number = entry.substr(kEntries.size());
+  struct stat opened {};
+  struct stat told {};
+  return ::fstat(fd, &opened) == 0 && ::stat((entry + "/dev").c_str(), &told) == 0 &&
+         opened.st_dev == told.st_dev && read_attribute(entry + "/dev") == number;
+}
+
+// Another file system may cover a part of sysfs, as containers do to hide it.
+Status check_is_sysfs(int fd, const std::string& path) {
+  struct statfs status {};
+  if (::fstatfs(fd, &status) != 0) return unreadable(errno, path);
+  if (status.f_type == SYSFS_MAGIC || is_copied_entry(fd, path)) return {};
+  return fail(Errc::kUnsupported, "sysfs is not to be seen at " + path,
+              "mount it: mount -t sysfs sysfs /sys; or run it outside of the container");
+}
+
+// That sysfs itself says that it has no `path`: its nearest folder that exists is one of sysfs.
+Status check_absent(const std::string& path) {
+  std::string above = path;
+  while (true) {
+    const std::size_t slash = above.rfind('/');
+    above = slash == 0 || slash == std::string::npos ? "/" : above.substr(0, slash);
+    const UniqueFd fd(::open(above.c_str(), O_PATH | O_CLOEXEC));
+    if (fd.valid()) return check_is_sysfs(fd.get(), above == "/" ? "/sys" : above);
+    if ((errno != ENOENT && errno != ENOTDIR) || above == "/") return unreadable(errno, above);
+  }
+}
+
+// The device went while it was looked at: what is gone uses nothing.
+bool means_gone(int sys_errno) { return sys_errno == ENODEV || sys_errno == ENXIO; }
+
+std::string stripped(std::string_view text) {
+  constexpr std::string_view kBlank(" \t\r\n\0", 5);
+  const std::size_t first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(kBlank) - first + 1));
+}
+
+// Bytes read, or a negative errno.
+ssize_t read_some(int fd, std::span<char> bytes) {
+  while (true) {
+    const ssize_t got = ::read(fd, bytes.data(), bytes.size());
+    if (got >= 0) return got;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+constexpr std::size_t kAttributeBytesMax = 4096;
+
+}  // namespace
+
+std::string sysfs_directory(DeviceNumber device) {
+  const std::string number = std::to_string(major(device)) + ":" + std::to_string(minor(device));
+  std::string entry = "/sys/dev/block/" + number;
+  if (major(device) == 0 || ::access(entry.c_str(), F_OK) == 0) return entry;
+  // Hidden or covered there, as in some containers: each device has an entry of its name as well.
+  const std::string by_name = "/sys/class/block";
+  for (const std::string& name : list_names(by_name)) {
+    std::string other = join_path(by_name, name);
+    if (read_attribute(other + "/dev") == number) return other;
+  }
+  return entry;
+}
+
+std::string join_path(const std::string& directory, std::string_view name) {
+  std::string path = directory;
+  return path.append("/").append(name);
+}
+
+std::string read_attribute(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) {
+    return {};
+  }
+  std::array<char, kAttributeBytesMax> bytes{};
+  const ssize_t got = read_some(fd.get(), bytes);
+  return got <= 0 ? std::string()
+                  : stripped(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
+}
+
+Result<std::optional<std::string>> ask_attribute(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno != ENOENT && errno != ENOTDIR) return unreadable(errno, path);
+    BLKREWIND_TRY(check_absent(path));
+    return std::optional<std::string>();
+  }
+  BLKREWIND_TRY(check_is_sysfs(fd.get(), path));
+  std::array<char, kAttributeBytesMax> bytes{};
+  const ssize_t got = read_some(fd.get(), bytes);
+  if (got < 0) {
+    if (!means_gone(static_cast<int>(-got))) return unreadable(static_cast<int>(-got), path);
+    return std::optional<std::string>();
+  }
+  return std::optional(stripped(std::string_view(bytes.data(), static_cast<std::size_t>(got))));
+}
+
+Result<std::vector<std::string>> ask_names(const std::string& directory) {
+  const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno != ENOENT && errno != ENOTDIR) return unreadable(errno, directory);
+    BLKREWIND_TRY(check_absent(directory));
+    return std::vector<std::string>();
+  }
+  BLKREWIND_TRY(check_is_sysfs(fd.get(), directory));
+  return list_names(directory);
+}
+
+std::optional<std::uint64_t> read_number(const std::string& path) {
+  const std::string text = read_attribute(path);
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::vector<std::string> list_names(const std::string& directory) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
+  if (stream == nullptr) {
+    return names;
+  }
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") {
+      names.emplace_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string node_path(DeviceNumber device) {
+  constexpr std::string_view kKey = "DEVNAME=";
+  const std::string uevent = "\n" + read_attribute(sysfs_directory(device) + "/uevent");
+  const std::size_t key = uevent.find("\n" + std::string(kKey));
+  if (key == std::string::npos) {
+    return "block device " + std::to_string(major(device)) + ":" + std::to_string(minor(device));
+  }
+  const std::size_t begin = key + 1 + kKey.size();
+  return "/dev/" + uevent.substr(begin, uevent.find('\n', begin) - begin);
+}
+
+std::optional<DeviceNumber> device_number_of(const std::string& sysfs_path) {
+  const std::string text = read_attribute(sysfs_path + "/dev");
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) {
+    return std::nullopt;
+  }
+  const char* const end = text.data() + text.size();
+  unsigned major_number = 0;
+  unsigned minor_number = 0;
+  if (std::from_chars(text.data(), end, major_number).ptr != text.data() + colon ||
+      std::from_chars(text.data() + colon + 1, end, minor_number).ptr != end) {
+    return std::nullopt;
+  }
+  return makedev(major_number, minor_number);
+}
+
+std::optional<DeviceNumber> block_device_at(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) {
+    return std::nullopt;
+  }
+  return status.st_rdev;
+}
+
+bool is_partition(DeviceNumber device) {
+  return ::access((sysfs_directory(device) + "/partition").c_str(), F_OK) == 0;
+}
+
+Result<DeviceNumber> ask_whole_disk(DeviceNumber device) {
+  const std::string directory = sysfs_directory(device);
+  BLKREWIND_ASSIGN(const auto partition, ask_attribute(directory + "/partition"));
+  if (!partition) return device;
+  // The entry is a symbolic link to .../block/DISK/PARTITION, so ".." is the disk's own directory.
+  BLKREWIND_ASSIGN(const auto number, ask_attribute(directory + "/../dev"));
+  const auto whole = number ? device_number_of(directory + "/..") : std::nullopt;
+  if (whole) return *whole;
+  return fail(Errc::kUnsupported, "sysfs does not name the disk of partition " + node_path(device),
+              "mount sysfs: mount -t sysfs sysfs /sys");
+}
+
+DeviceNumber whole_disk(DeviceNumber device) { return ask_whole_disk(device).value_or(device); }
+
+Result<std::vector<DeviceNumber>> ask_partitions(DeviceNumber whole) {
+  std::vector<DeviceNumber> partitions;
+  const std::string directory = sysfs_directory(whole);
+  BLKREWIND_ASSIGN(const auto names, ask_names(directory));
+  for (const std::string& name : names) {
+    const std::string child = join_path(directory, name);
+    BLKREWIND_ASSIGN(const auto partition, ask_attribute(child + "/partition"));
+    if (!partition) continue;
+    BLKREWIND_ASSIGN(const auto number, ask_number(child));
+    if (number) partitions.push_back(*number);
+  }
+  return partitions;
+}
+
+std::vector<DeviceNumber> partitions_of(DeviceNumber whole) {
+  return ask_partitions(whole).value_or(std::vector<DeviceNumber>());
+}
+
+Result<std::vector<DeviceNumber>> ask_holders(DeviceNumber device) {
+  return numbers_in(sysfs_directory(device) + "/holders");
+}
+
+std::vector<DeviceNumber> holders_of(DeviceNumber device) {
+  return ask_holders(device).value_or(std::vector<DeviceNumber>());
+}
+
+Result<std::vector<DeviceNumber>> ask_slaves(DeviceNumber device) {
+  return numbers_in(sysfs_directory(device) + "/slaves");
+}
+
+std::vector<DeviceNumber> slaves_of(DeviceNumber device) {
+  return ask_slaves(device).value_or(std::vector<DeviceNumber>());
+}
+
+std::uint64_t partition_start_bytes(DeviceNumber device) {
+  return read_number(sysfs_directory(device) + "/start").value_or(0) * kSysfsSectorBytes;
+}
+
+std::uint64_t device_size_bytes(DeviceNumber device) {
+  return read_number(sysfs_directory(device) + "/size").value_or(0) * kSysfsSectorBytes;
+}
+
+}  // namespace blkrewind::io

@@ -1,0 +1,72 @@
+// What the kernel's sysfs says about block devices: attributes, names and who stands on whom.
+//
+// A device is a device number, as st_rdev and makedev() give it. All functions only read files, any
+// thread may call. Layout: kernel's Documentation/ABI/stable/sysfs-block and testing/sysfs-block.
+//
+// Most attributes exist for some drivers only, so an empty answer is a common one. It has two
+// meanings: the driver has no such attribute, or sysfs cannot be read here. Where it decides
+// whether a device is free, ask with an ask_ function, which fails in the second case; the others
+// are for facts that may be missing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "host/device_info.h"
+
+namespace blkrewind::io {
+
+using DeviceNumber = std::uint64_t;
+
+// "/sys/dev/block/7:0"; where that is hidden and the device has an entry under its name, that one:
+// "/sys/class/block/loop0".
+[[nodiscard]] std::string sysfs_directory(DeviceNumber device);
+
+[[nodiscard]] std::string join_path(const std::string& directory, std::string_view name);
+
+// The file's text without surrounding blanks, line ends and zero bytes; empty when it cannot be
+// read. At most 4096 bytes, which is the longest a sysfs attribute gets.
+[[nodiscard]] std::string read_attribute(const std::string& path);
+[[nodiscard]] std::optional<std::uint64_t> read_number(const std::string& path);
+
+// The names in a directory, without "." and "..", sorted; empty when it cannot be read.
+[[nodiscard]] std::vector<std::string> list_names(const std::string& directory);
+
+// The same, of paths in sysfs. Nothing or empty: sysfs is there and has no such file.
+// kUnsupported, with a hint: sysfs is not mounted, is covered by another file system, or may not be
+// read; the message is a clause that says which.
+[[nodiscard]] Result<std::optional<std::string>> ask_attribute(const std::string& path);
+[[nodiscard]] Result<std::vector<std::string>> ask_names(const std::string& directory);
+
+// "/dev/loop0p1", from the device's uevent; "block device 7:0" when sysfs does not know it.
+[[nodiscard]] std::string node_path(DeviceNumber device);
+
+// From the "dev" file in a device's sysfs directory.
+[[nodiscard]] std::optional<DeviceNumber> device_number_of(const std::string& sysfs_path);
+
+// The block device that the node at `path` names, if it is one.
+[[nodiscard]] std::optional<DeviceNumber> block_device_at(const std::string& path);
+
+[[nodiscard]] bool is_partition(DeviceNumber device);
+// The disk that a partition belongs to; the device itself when it is no partition.
+[[nodiscard]] DeviceNumber whole_disk(DeviceNumber device);
+[[nodiscard]] std::vector<DeviceNumber> partitions_of(DeviceNumber whole);
+// Devices that are built on this one (dm, md, bcache), and those that this one is built on.
+[[nodiscard]] std::vector<DeviceNumber> holders_of(DeviceNumber device);
+[[nodiscard]] std::vector<DeviceNumber> slaves_of(DeviceNumber device);
+
+[[nodiscard]] Result<DeviceNumber> ask_whole_disk(DeviceNumber device);
+[[nodiscard]] Result<std::vector<DeviceNumber>> ask_partitions(DeviceNumber whole);
+[[nodiscard]] Result<std::vector<DeviceNumber>> ask_holders(DeviceNumber device);
+[[nodiscard]] Result<std::vector<DeviceNumber>> ask_slaves(DeviceNumber device);
+
+// Where a partition starts on its disk, in bytes (the kernel counts 512-byte units whatever the
+// sector); 0 for a whole disk.
+[[nodiscard]] std::uint64_t partition_start_bytes(DeviceNumber device);
+[[nodiscard]] std::uint64_t device_size_bytes(DeviceNumber device);
+
+}  // namespace blkrewind::io

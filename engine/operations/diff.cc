@@ -1,0 +1,147 @@
+// What differs, as extents: the device against a snapshot, or two snapshots.
+#include <utility>
+
+#include "operations/operations_parts.h"
+#include "pipeline/full_scan.h"
+#include "pipeline/scan.h"
+#include "store/tree_diff.h"
+#include "store/tree_reader.h"
+
+namespace blkrewind {
+namespace {
+
+// Merges chunks into extents and hands them on.
+class ExtentMerger {
+ public:
+  ExtentMerger(const std::function<void(Extent)>& visit, DiffReceipt& receipt)
+      : visit_(visit), receipt_(receipt) {}
+
+  void add(const Extent& chunk) {
+    receipt_.changed_bytes += chunk.length;
+    if (!open_.empty() && open_.end() == chunk.offset) {
+      open_.length += chunk.length;
+      return;
+    }
+    finish();
+    open_ = chunk;
+  }
+
+  void finish() {
+    if (open_.empty()) return;
+    ++receipt_.extents;
+    if (visit_) visit_(open_);
+    open_ = {};
+  }
+
+ private:
+  const std::function<void(Extent)>& visit_;
+  DiffReceipt& receipt_;
+  Extent open_;
+};
+
+}  // namespace
+
+Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std::string& path,
+                                            format::SnapshotNumber snapshot,
+                                            const std::function<void(Extent)>& visit,
+                                            const Monitor& monitor) {
+  const Stopwatch watch;
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk_for_reading(store, number));
+  BLKREWIND_ASSIGN(const auto record, find_accomplished(*locked.state, snapshot));
+  BLKREWIND_ASSIGN(const OpenedDevice device,
+                   open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
+  const store::Tree tree = store::tree_of(record);
+  if (device.info.size_bytes != tree.geometry.device_bytes) {
+    return fail(Errc::kPrecondition,
+                path + " has another size than when snapshot " + record.id + " was taken");
+  }
+  DiffReceipt receipt;
+  ExtentMerger merger(visit, receipt);
+  track::FullScan source(*device.file, tree.geometry);
+  ScanRequest request;
+  request.device = device.file.get();
+  request.geometry = tree.geometry;
+  request.source = &source;
+  request.references = {tree};
+  request.means = parts_->means;
+  request.work_bytes = tree.geometry.device_bytes;
+  request.passes_over_unreadable = true;
+  request.visit = [&](const track::ScanResult& leaf) -> Status {
+    for (std::uint64_t i = 0; i < format::kFanout; ++i) {
+      if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
+      merger.add(tree.geometry.chunk_extent(leaf.leaf * format::kFanout + i));
+    }
+    return {};
+  };
+  BLKREWIND_ASSIGN(const ScanOutcome outcome, scan_device(store, request, monitor));
+  merger.finish();
+  receipt.to = record.id;
+  receipt.device_bytes = tree.geometry.device_bytes;
+  receipt.scanned_bytes = outcome.scanned_bytes;
+  receipt.unreadable_bytes = outcome.unreadable.bytes();
+  receipt.unreadable = outcome.unreadable.named();
+  receipt.elapsed_seconds = watch.seconds();
+  return receipt;
+}
+
+namespace {
+
+Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& first,
+                            const format::SnapshotRecord& second,
+                            const std::function<void(Extent)>& visit, const Monitor& monitor) {
+  const Stopwatch watch;
+  const store::Tree first_tree = store::tree_of(first);
+  const store::Tree second_tree = store::tree_of(second);
+  if (first.disk != second.disk || first_tree.geometry != second_tree.geometry) {
+    return fail(Errc::kInvalidArgument,
+                "snapshots " + first.id + " and " + second.id +
+                    " are of different disks, or of different sizes of one");
+  }
+  DiffReceipt receipt;
+  ExtentMerger merger(visit, receipt);
+  Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
+  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
+  store::TreeReader reader(store.files(), *queue, store.secret());
+  store::TreeDiff diff(reader, first_tree, second_tree);
+  std::uint64_t at = 0;
+  while (true) {
+    BLKREWIND_ASSIGN(const auto difference, diff.next());
+    if (!difference) break;
+    const Extent chunk = first_tree.geometry.chunk_extent(difference->chunk);
+    merger.add(chunk);
+    BLKREWIND_TRY(meter.advance(chunk.end() - at));
+    at = chunk.end();
+  }
+  merger.finish();
+  meter.finish();
+  receipt.from = first.id;
+  receipt.to = second.id;
+  receipt.device_bytes = first_tree.geometry.device_bytes;
+  receipt.elapsed_seconds = watch.seconds();
+  return receipt;
+}
+
+}  // namespace
+
+Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
+                                               format::SnapshotNumber to,
+                                               const std::function<void(Extent)>& visit,
+                                               const Monitor& monitor) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_TRY(store.journal().refresh());
+  const auto state = store.state();
+  BLKREWIND_ASSIGN(const auto first, find_accomplished(*state, from));
+  BLKREWIND_ASSIGN(const auto second, find_accomplished(*state, to));
+  auto compared = compare(store, first, second, visit, monitor);
+  if (compared || !store.journal().refresh()) return compared;
+  // Nothing is locked: a delete that ran meanwhile takes nodes away, and that is no damage.
+  for (const auto& snapshot : {first, second}) {
+    if (find_accomplished(*store.state(), snapshot.number)) continue;
+    return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the comparison",
+                "see which there are: blkrewind list");
+  }
+  return compared;
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "blkrewind/shell.h"
+#include "operations/operations_parts.h"
+#include "operations/recognise.h"
+#include "store/reclaim.h"
+
+namespace blkrewind {
+namespace {
+
+using format::SnapshotState;
+
+// What operations that ended without an end left on this disk, which is ours now.
+Result<std::uint64_t> clear_unfinished(store::Store& store, format::DiskNumber disk) {
+  std::uint64_t given_back = 0;
+  std::vector<format::SnapshotNumber> deleting;
+  bool progressing = false;
+  const auto known = store.state();  // held: another thread may put a newer state in its place
+  for (const auto& [number, snapshot] : known->snapshots) {
+    if (snapshot.disk != disk) continue;
+    if (snapshot.state == SnapshotState::kDeleting) deleting.push_back(number);
+    progressing = progressing || snapshot.state == SnapshotState::kProgressing;
+  }
+  for (const format::SnapshotNumber number : deleting) {
+    BLKREWIND_ASSIGN(const std::uint64_t bytes, store::finish_delete(store, number));
+    given_back += bytes;
+  }
+  if (!progressing) return given_back;
+  BLKREWIND_TRY(store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        format::Transaction transaction;
+        for (const auto& [number, snapshot] : state.snapshots) {
+          if (snapshot.disk != disk || snapshot.state != SnapshotState::kProgressing) continue;
+          format::SnapshotRecord failed = snapshot;
+          failed.state = SnapshotState::kFailed;
+          failed.failure = "the process that made it ended before it was complete";
+          transaction.emplace_back(std::move(failed));
+        }
+        return transaction;
+      },
+      store::Room::kFrees));
+  return given_back;
+}
+
+}  // namespace
+
+Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pending pending,
+                             std::shared_ptr<io::Lock> held) {
+  LockedDisk locked;
+  locked.lock = std::move(held);
+  if (!locked.lock) {
+    BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
+  }
+  BLKREWIND_TRY(store.journal().settle());
+  // Whole files first: they give back room without a record.
+  BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
+  BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
+  locked.finished_bytes = orphans.bytes + finished;
+  locked.state = store.state();
+  const auto* disk = locked.state->disk(number);
+  if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
+  locked.disk = *disk;
+  const auto intent = locked.state->intents.find(number);
+  if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
+    return reset_in_progress(*disk, intent->second);
+  }
+  return locked;
+}
+
+Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber number) {
+  auto cleared = lock_disk(store, number, Pending::kAllow);
+  if (cleared || !store::Store::may_only_be_read(cleared.error())) return cleared;
+  LockedDisk locked;
+  BLKREWIND_ASSIGN(locked.lock, store.lock_disk_shared(number));
+  BLKREWIND_TRY(store.journal().refresh());
+  locked.state = store.state();
+  const auto* disk = locked.state->disk(number);
+  if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
+  locked.disk = *disk;
+  return locked;
+}
+
+void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device) {
+  const format::DiskRecord before = locked.disk;
+  locked.disk = as_seen(before, device.info);
+  if (locked.disk == before) return;
+  const Status written =
+      store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+        return format::Transaction{as_seen(*state.disk(before.number), device.info)};
+      });
+  if (!written) {
+    log::warning("cannot note where disk " + before.id + " is now: " + written.error().to_string());
+  }
+  locked.state = store.state();
+}
+
+tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
+                                        const format::IntentRecord& intent) {
+  Error error;
+  error.code = Errc::kPrecondition;
+  error.api_code = "InvalidOperation.DiskResetInProgress";
+  error.http_status = 403;
+  error.message =
+      "The operation cannot be performed because the disk has an ongoing reset task, please try "
+      "again later.";
+  const std::string device = shell_word(disk.path);
+  error.hint =
+      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + device;
+  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + device;
+  return fail(std::move(error));
+}
+
+Result<format::SnapshotRecord> find_accomplished(const store::State& state,
+                                                 format::SnapshotNumber number) {
+  const auto* record = state.snapshot(number);
+  if (record == nullptr || record->state != SnapshotState::kAccomplished) {
+    return fail(Errc::kNotFound, "the snapshot does not exist any more",
+                "see which there are: blkrewind list");
+  }
+  return *record;
+}
+
+std::optional<format::SnapshotRecord> parent_of(const store::State& state,
+                                                const format::DiskRecord& disk,
+                                                const format::Geometry& geometry) {
+  // Nothing is shared with a damaged one: the device may hold the chunk that the store has lost.
+  const auto fits = [&](const format::SnapshotRecord& snapshot) {
+    return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
+           !snapshot.damaged && store::tree_of(snapshot).geometry == geometry;
+  };
+  if (const auto* anchor = state.snapshot(disk.anchor); anchor != nullptr && fits(*anchor)) {
+    return *anchor;
+  }
+  for (auto at = state.snapshots.rbegin(); at != state.snapshots.rend(); ++at) {
+    if (fits(at->second)) return at->second;
+  }
+  return {};
+}
+
+}  // namespace blkrewind

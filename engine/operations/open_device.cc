@@ -1,0 +1,184 @@
+#include "operations/open_device.h"
+
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "blkrewind/shell.h"
+#include "operations/recognise.h"
+
+namespace blkrewind {
+namespace {
+
+tl::unexpected<Error> refuse(std::string message, std::string hint) {
+  return fail(Errc::kPrecondition, std::move(message), std::move(hint));
+}
+
+// Another program may open and close a device at any moment; one that does so each time holds it.
+constexpr int kClaimAttempts = 3;
+
+// The content's own identifiers do not count here: a judged device may be written to.
+Status check_unchanged(const io::DeviceInfo& judged, const io::DeviceInfo& now) {
+  io::DeviceIdentity identity = now.identity;
+  identity.table_uuid = judged.identity.table_uuid;
+  identity.filesystem_uuid = judged.identity.filesystem_uuid;
+  identity.filesystem_type = judged.identity.filesystem_type;
+  const std::string hint = "see what it is now, then try again";
+  if (now.size_bytes != judged.size_bytes) {
+    return refuse(now.path + " had " + std::to_string(judged.size_bytes) +
+                      " bytes when it was opened and has " + std::to_string(now.size_bytes) +
+                      " bytes now",
+                  hint);
+  }
+  if (now.kind != judged.kind || now.major != judged.major || now.minor != judged.minor ||
+      identity != judged.identity) {
+    return refuse(now.path + " became another device while it was held", hint);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> check_device(io::Env& env, const std::string& store_path,
+                                 const format::DiskRecord& disk, const io::DeviceInfo& info,
+                                 DeviceUse use) {
+  // First: what cannot be looked at would be missing from the evidence as well.
+  if (!info.unknown.empty()) BLKREWIND_TRY(check_free(info));
+  BLKREWIND_ASSIGN(
+      std::string recognised_by,
+      need_same(env, disk, info,
+                use == DeviceUse::kRead ? Alone::kUnlessJustRegistered : Alone::kAlways));
+  BLKREWIND_TRY(check_free(info));
+  if (info.kind == io::DeviceKind::kFile &&
+      is_in_store(env, store_path, info.real_path.substr(0, info.real_path.rfind('/')))) {
+    return refuse(info.path + " is a file of the store " + store_path,
+                  "name a device or an image file outside of the store");
+  }
+  if (use == DeviceUse::kRead) return recognised_by;
+  if (info.read_only && !info.read_only_reason.empty()) {
+    return refuse(info.path + " " + info.read_only_reason, info.read_only_hint);
+  }
+  if (info.read_only) {
+    return refuse(info.path + " is read-only",
+                  info.kind == io::DeviceKind::kBlock
+                      ? "make it writable: blockdev --setrw " + shell_word(info.path)
+                      : "give write permission on the file, or remount its file system");
+  }
+  BLKREWIND_ASSIGN(const bool own, env.lives_on(store_path, info));
+  if (own) {
+    return refuse("the store " + store_path + " lives on " + info.path,
+                  "move the store to another device: rolling this one back would destroy it");
+  }
+  return recognised_by;
+}
+
+Status check_free(const io::DeviceInfo& info) {
+  if (!info.used_by.empty()) {
+    const io::UsedBy& first = info.used_by.front();
+    return refuse(info.path + " is in use: " + first.what, first.hint);
+  }
+  if (!info.unknown.empty()) {
+    const io::Unknown& first = info.unknown.front();
+    return refuse("cannot tell whether " + info.path + " is in use: " + first.what, first.hint);
+  }
+  return {};
+}
+
+bool is_in_store(io::Env& env, const std::string& store_path, std::string folder) {
+  const auto store = env.identify(store_path);
+  if (!store) return false;
+  // Upwards by "..", which follows the file system and not the name, until a folder is its own
+  // parent.
+  std::optional<io::FileId> below;
+  for (folder = folder.empty() ? "/" : folder;; folder += "/..") {
+    const auto id = env.identify(folder);
+    if (!id || (below && *below == *id)) return false;
+    if (*id == *store) return true;
+    below = *id;
+  }
+}
+
+Error device_gone(const format::DiskRecord& disk, const std::string& path) {
+  Error error;
+  error.code = Errc::kNotFound;
+  error.message = "the device of disk " + disk.id + " is gone: there is nothing at " + path;
+  error.hint =
+      "bring it back; or, if it is elsewhere now: blkrewind disk adopt " + disk.id + " PATH";
+  return error;
+}
+
+namespace {
+
+// Opens exclusively, then judges what was opened.
+// `judge`: what it is recognised by, or why it cannot be used.
+Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
+                           const std::function<Result<std::string>(const io::DeviceInfo&)>& judge) {
+  OpenedDevice device;
+  device.use = use;
+  const io::OpenOptions options = {
+      .access = use == DeviceUse::kWrite ? io::Access::kReadWrite : io::Access::kReadOnly,
+      .exclusive_device = true};
+  auto file = env.open(path, options);
+  // What holds the device may be gone by the time that it is looked for.
+  for (int attempt = 0; !file && attempt < kClaimAttempts; ++attempt) {
+    if (file.error().code == Errc::kNotFound) return fail(std::move(file).error());
+    // Why it cannot be had: that is told by what it is, not by how the open failed.
+    auto info = look_at(env, path);
+    if (!info) return fail(file.error().code == Errc::kBusy ? info.error() : file.error());
+    BLKREWIND_TRY(judge(*info));
+    if (file.error().code != Errc::kBusy) break;
+    file = env.open(path, options);
+  }
+  if (!file) {
+    Error error = std::move(file).error();
+    if (error.code != Errc::kBusy) return fail(std::move(error));
+    return refuse(path + " is in use: another program has just opened it exclusively",
+                  "wait for that program to end, then try again");
+  }
+  device.file = std::move(*file);
+  BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
+  BLKREWIND_ASSIGN(device.recognised_by, judge(device.info));
+  BLKREWIND_TRY(device.file->settle_caches(
+      use == DeviceUse::kWrite ? io::CacheUse::kBeforeWriting : io::CacheUse::kBeforeReading));
+  return device;
+}
+
+}  // namespace
+
+Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
+                                 const format::DiskRecord& disk, const std::string& path,
+                                 DeviceUse use) {
+  auto device = claim(env, path, use, [&](const io::DeviceInfo& info) {
+    return check_device(env, store_path, disk, info, use);
+  });
+  if (!device && device.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
+  return device;
+}
+
+Result<OpenedDevice> open_image(io::Env& env, const std::string& path) {
+  return claim(env, path, DeviceUse::kRead, [](const io::DeviceInfo& info) -> Result<std::string> {
+    BLKREWIND_TRY(check_free(info));
+    return std::string();
+  });
+}
+
+Status recheck_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
+                      const OpenedDevice& device) {
+  BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
+  BLKREWIND_TRY(check_unchanged(device.info, now));
+  BLKREWIND_TRY(check_device(env, store_path, disk, now, device.use));
+  return {};
+}
+
+Status recheck_free(io::Env& env, const OpenedDevice& device) {
+  BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
+  BLKREWIND_TRY(check_unchanged(device.info, now));
+  return check_free(now);
+}
+
+Result<io::DeviceInfo> look_at(io::Env& env, const std::string& path) {
+  BLKREWIND_ASSIGN(const auto file, env.open(path, {.access = io::Access::kReadOnly}));
+  return env.probe(*file);
+}
+
+}  // namespace blkrewind

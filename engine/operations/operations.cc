@@ -1,0 +1,320 @@
+#include "operations/operations.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/ids.h"
+#include "blkrewind/shell.h"
+#include "operations/operations_parts.h"
+#include "operations/raw_image.h"
+#include "operations/recognise.h"
+#include "store/reclaim.h"
+
+namespace blkrewind {
+
+using format::SnapshotState;
+
+namespace {
+
+// The path without symbolic links and "..", as far as it leads anywhere: how a record names it.
+std::string resolved(const std::string& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error);
+  if (error) return path;
+  const auto canonical = std::filesystem::weakly_canonical(absolute, error);
+  return error ? absolute.lexically_normal().string() : canonical.string();
+}
+
+// The disk that was seen last at `path`; none when several were.
+const format::DiskRecord* only_disk_at(const store::State& state, const std::string& path) {
+  const std::string full = resolved(path);
+  const format::DiskRecord* only = nullptr;
+  for (const auto& [number, record] : state.disks) {
+    if (record.path != path && record.path != full) continue;
+    if (only != nullptr) return nullptr;
+    only = &record;
+  }
+  return only;
+}
+
+tl::unexpected<Error> already_known(const format::DiskRecord& disk, const std::string& path,
+                                    const std::string& why) {
+  return fail(Errc::kAlreadyExists, path + " is disk " + disk.id + ", proven by " + why,
+              "use it as it is, or drop that disk: blkrewind disk forget " + disk.id);
+}
+
+// An interrupted rollback can only go on where its snapshot fits; otherwise the disk has the size
+// that it was seen with last.
+Status check_adopted_size(const store::State& state, const format::DiskRecord& disk,
+                          const io::DeviceInfo& info) {
+  std::uint64_t wanted = disk.device_bytes;
+  if (const auto intent = state.intents.find(disk.number); intent != state.intents.end()) {
+    if (const auto* target = state.snapshot(intent->second.target)) wanted = target->device_bytes;
+  }
+  if (info.size_bytes == wanted) return {};
+  return fail(Errc::kPrecondition,
+              info.path + " has " + std::to_string(info.size_bytes) + " bytes, but disk " +
+                  disk.id + " has " + std::to_string(wanted),
+              "name a device of that size, or make this one a disk of its own: blkrewind disk "
+              "register " +
+                  shell_word(info.path));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
+                                                     const OperationsOptions& options) {
+  BLKREWIND_ASSIGN(const bool there, store::Store::exists(env, options.store));
+  if (!there && options.create) {
+    const Status made = store::Store::create(env, options.store);
+    // Another process was quicker.
+    if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
+  }
+  BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
+  return std::unique_ptr<Operations>(new Operations(std::make_unique<Parts>(Parts{
+      env, std::move(store), Means{options.threads, options.buffer_bytes}, options.trackers})));
+}
+
+Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Operations::~Operations() = default;
+
+const std::string& Operations::store_path() const { return parts_->store->layout().root(); }
+
+Status Operations::refresh() { return parts_->store->journal().refresh(); }
+
+Result<StoreInfo> Operations::store_info() { return parts_->store->info(); }
+
+std::optional<DiskView> Operations::disk(format::DiskNumber number) {
+  const auto state = parts_->store->state();
+  const auto* record = state->disk(number);
+  if (record == nullptr) return {};
+  DiskView view;
+  view.disk = *record;
+  for (const auto& [snapshot_number, snapshot] : state->snapshots) {
+    if (snapshot.disk == number && snapshot.state != SnapshotState::kDeleting &&
+        snapshot.state != SnapshotState::kTombstone) {
+      view.snapshots.push_back(snapshot);
+    }
+    if (snapshot.disk == number && snapshot.state == SnapshotState::kDeleting) {
+      view.deleting.push_back(snapshot);
+    }
+  }
+  if (const auto intent = state->intents.find(number); intent != state->intents.end()) {
+    view.intent = intent->second;
+  }
+  // A lock that cannot be looked at says nothing; the operation that needs it will say why.
+  if (auto locked = parts_->store->disk_is_locked(number)) view.locked = *locked;
+  return view;
+}
+
+format::SnapshotNumber Operations::next_snapshot() const {
+  return parts_->store->state()->counters.next_snapshot;
+}
+
+std::vector<DiskView> Operations::disks() {
+  std::vector<DiskView> views;
+  const auto state = parts_->store->state();
+  for (const auto& [number, record] : state->disks) {
+    if (auto view = disk(number)) views.push_back(std::move(*view));
+  }
+  return views;
+}
+
+Result<std::optional<DiskView>> Operations::find_disk(const std::string& target) {
+  const auto state = parts_->store->state();
+  for (const auto& [number, record] : state->disks) {
+    if (record.id == target) return disk(number);
+  }
+  if (is_valid_id("d-", target)) return std::optional<DiskView>{};
+  auto probed = parts_->env.probe(target);
+  if (!probed && probed.error().code == Errc::kNotFound) {
+    if (const auto* gone = only_disk_at(*state, target)) return disk(gone->number);
+  }
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, std::move(probed));
+  BLKREWIND_ASSIGN(const auto recognised, recognise(parts_->env, *state, info));
+  if (!recognised) return std::optional<DiskView>{};
+  auto view = disk(recognised->disk.number);
+  if (view) {
+    view->device = info;
+    view->recognised_by = recognised->by;
+  }
+  return view;
+}
+
+std::string Operations::seen_last_at(const std::string& path) {
+  const auto info = parts_->env.examine(path);
+  if (!info) return {};
+  const auto state = parts_->store->state();
+  for (const auto& [number, record] : state->disks) {
+    if (record.path != info->real_path) continue;
+    const io::Judgement judgement = judge(*info, record);
+    if (judgement.verdict == io::Verdict::kDifferent) {
+      return "disk " + record.id +
+             " was seen there last, but this is another device: " + judgement.why;
+    }
+  }
+  return {};
+}
+
+Presence Operations::find_device(const format::DiskRecord& disk) {
+  return blkrewind::find_device(parts_->env, disk);
+}
+
+Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes,
+                                           bool raw, bool as_new) {
+  if (!is_valid_chunk_bytes(chunk_bytes)) {
+    return fail(Errc::kInvalidArgument,
+                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
+                "give a power of two from 4KiB to 1MiB");
+  }
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  if (info.size_bytes == 0) {
+    return fail(Errc::kInvalidArgument, path + " is empty",
+                "name a device or an image file that holds something");
+  }
+  if (info.size_bytes > kMaxDeviceBytes) {
+    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind can address");
+  }
+  if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
+  BLKREWIND_TRY(parts_->store->check_writable());
+  format::DiskRecord record;
+  BLKREWIND_TRY(parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        format::Transaction transaction;
+        bool shared = false;
+        for (const auto& [number, known] : state.disks) {
+          const bool one_id = io::same_hardware_id(known.identity, info.identity);
+          shared = shared || (one_id && is_shared(known.identity));
+          const io::Judgement judgement = judge(info, known);
+          if (!is_certain(judgement.verdict)) continue;
+          if (!as_new) {
+            // Another process has registered it since the caller looked.
+            record = known;
+            return format::Transaction{};
+          }
+          // Recognised is less than proven: a copy looks like that.
+          if (judgement.verdict == io::Verdict::kRecognised && !one_id) continue;
+          if (!one_id) return already_known(known, path, judgement.why);
+          // By the caller's word two devices have this id: it proves neither of them.
+          shared = true;
+          format::DiskRecord other = known;
+          mark_shared(other.identity);
+          transaction.emplace_back(std::move(other));
+        }
+        record.number = state.counters.next_disk;
+        record.id = new_id("d-");
+        record.path = info.real_path;
+        record.kind = info.kind;
+        record.device_bytes = info.size_bytes;
+        record.chunk_bytes = chunk_bytes;
+        record.identity = info.identity;
+        if (shared) mark_shared(record.identity);
+        record.registered_at = now_seconds();
+        format::Counters counters = state.counters;
+        ++counters.next_disk;
+        transaction.emplace_back(record);
+        transaction.emplace_back(counters);
+        return transaction;
+      }));
+  return *disk(record.number);
+}
+
+Status Operations::adopt_disk(format::DiskNumber number, const std::string& path) {
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  format::DiskRecord adopted = locked.disk;
+  adopted.path = info.real_path;
+  adopted.kind = info.kind;
+  adopted.identity = info.identity;
+  const io::Judgement itself = judge(info, adopted);
+  adopted.identity.vouched = !is_certain(itself.verdict);
+  BLKREWIND_ASSIGN(const auto twin, other_match(parts_->env, adopted, info, io::Verdict::kSame));
+  if (twin || is_shared(locked.disk.identity)) mark_shared(adopted.identity);
+  return parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        for (const auto& [other, record] : state.disks) {
+          if (other != number && judge(info, record).verdict == io::Verdict::kSame) {
+            return fail(Errc::kPrecondition, path + " is disk " + record.id + " already",
+                        "forget that one first: blkrewind disk forget " + record.id);
+          }
+        }
+        format::DiskRecord record = *state.disk(number);
+        BLKREWIND_TRY(check_adopted_size(state, record, info));
+        record.path = adopted.path;
+        record.kind = adopted.kind;
+        record.identity = adopted.identity;
+        // Nothing is known of what this device holds.
+        record.anchor = 0;
+        return format::Transaction{record};
+      });
+}
+
+Status Operations::forget_disk(format::DiskNumber number) {
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kRefuse));
+  return parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        format::Transaction transaction = {format::DiskRemoved{number}};
+        for (const auto& [snapshot_number, snapshot] : state.snapshots) {
+          if (snapshot.disk != number) continue;
+          if (snapshot.state == SnapshotState::kAccomplished) {
+            return fail(Errc::kPrecondition, "disk " + locked.disk.id + " has snapshots",
+                        "delete them first, or say: blkrewind disk forget --with-snapshots " +
+                            locked.disk.id);
+          }
+          transaction.emplace_back(format::SnapshotRemoved{snapshot_number});
+        }
+        return transaction;
+      },
+      store::Room::kFrees);
+}
+
+namespace {
+
+// Both ways out lead over damaged snapshots.
+bool is_stuck(const store::State& state, const format::IntentRecord& intent) {
+  const auto is_lost = [&](format::SnapshotNumber number) {
+    const auto* snapshot = state.snapshot(number);
+    return snapshot == nullptr || snapshot->damaged;
+  };
+  return is_lost(intent.target) && (intent.undo == 0 || is_lost(intent.undo));
+}
+
+}  // namespace
+
+Status Operations::abandon_rollback(format::DiskNumber number) {
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
+  return parts_->store->journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        const auto intent = state.intents.find(number);
+        if (intent == state.intents.end()) return format::Transaction{};
+        if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
+        format::DiskRecord disk = *state.disk(number);
+        disk.anchor = 0;
+        return format::Transaction{format::IntentRemoved{number}, disk};
+      },
+      store::Room::kFrees);
+}
+
+Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk) {
+  BLKREWIND_ASSIGN(std::shared_ptr<io::Lock> lock, parts_->store->lock_disk(disk));
+  return lock;
+}
+
+Status Operations::check_evidence(const format::DiskRecord& disk, const std::string& path) {
+  const auto info = parts_->env.examine(path);
+  if (!info || judge(*info, disk).verdict == io::Verdict::kDifferent) return {};
+  BLKREWIND_TRY(need_same(parts_->env, disk, *info, Alone::kUnlessJustRegistered));
+  return {};
+}
+
+Status Operations::check_device(const format::DiskRecord& disk, const std::string& path,
+                                bool for_writing) {
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, blkrewind::look_at(parts_->env, path));
+  BLKREWIND_TRY(blkrewind::check_device(parts_->env, store_path(), disk, info,
+                                        for_writing ? DeviceUse::kPlan : DeviceUse::kRead));
+  return {};
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,64 @@
+// Beginning and ending the tracking of a disk, and looking at it.
+#include <utility>
+
+#include "operations/operations_parts.h"
+#include "operations/recognise.h"
+#include "operations/tracking.h"
+
+namespace blkrewind {
+namespace {
+
+Result<track::TrackedDisk> look_at(Operations& operations, store::Store& store, io::Env& env,
+                                   format::DiskNumber number, const std::string& path) {
+  const auto view = operations.disk(number);
+  if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
+  BLKREWIND_ASSIGN(const io::DeviceInfo info, env.probe(path));
+  return tracked_disk(store, view->disk, info.real_path, info.size_bytes);
+}
+
+tl::unexpected<Error> no_trackers() {
+  return fail(Errc::kUnsupported, "nothing can be tracked on this machine");
+}
+
+}  // namespace
+
+Status Operations::start_tracking(format::DiskNumber number, const std::string& path,
+                                  track::TrackerKind kind) {
+  if (parts_->trackers == nullptr) return no_trackers();
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kAllow));
+  OpenedDevice device;
+  BLKREWIND_ASSIGN(device.info, parts_->env.examine(path));
+  BLKREWIND_ASSIGN(device.recognised_by,
+                   need_same(parts_->env, locked.disk, device.info, Alone::kUnlessJustRegistered));
+  remember_seen(store, locked, device);
+  return parts_->trackers->start(
+      kind, tracked_disk(store, locked.disk, device.info.real_path, device.info.size_bytes));
+}
+
+Result<std::vector<std::string>> Operations::stop_tracking(format::DiskNumber number,
+                                                           const std::string& path) {
+  if (parts_->trackers == nullptr) return std::vector<std::string>{};
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(const auto lock, store.lock_disk(number));
+  const auto view = disk(number);
+  if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
+  // Also of a device that is gone.
+  auto seen = look_at(*this, store, parts_->env, number, path);
+  return parts_->trackers->stop(
+      seen ? *seen : tracked_disk(store, view->disk, view->disk.path, view->disk.device_bytes));
+}
+
+Result<std::vector<track::TrackerState>> Operations::tracking(format::DiskNumber number,
+                                                              const std::string& path) {
+  if (parts_->trackers == nullptr) return std::vector<track::TrackerState>{};
+  store::Store& store = *parts_->store;
+  const auto view = disk(number);
+  if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
+  auto seen = look_at(*this, store, parts_->env, number, path);
+  return parts_->trackers->states(
+      seen ? *seen : tracked_disk(store, view->disk, view->disk.path, view->disk.device_bytes),
+      anchor_id(*store.state(), view->disk));
+}
+
+}  // namespace blkrewind

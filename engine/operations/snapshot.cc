@@ -1,0 +1,302 @@
+// Taking a snapshot, from the device or from an image file.
+//
+//   1. journal: the snapshot is progressing
+//   2. read, digest, compare; new chunks and nodes go to segments of their own
+//   3. flush the segments
+//   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
+//
+// When power goes before 4, the journal knows a progressing snapshot that nobody makes (the next
+// operation on the disk calls it failed), and the segments are orphans.
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "operations/operations_parts.h"
+#include "operations/raw_image.h"
+#include "operations/tracking.h"
+#include "pipeline/full_scan.h"
+#include "pipeline/scan.h"
+#include "pipeline/tracked_source.h"
+#include "store/reclaim.h"
+
+namespace blkrewind {
+namespace {
+
+using format::SnapshotState;
+
+struct SnapshotPlan {
+  SnapshotKind kind = SnapshotKind::kUser;
+  std::string name;
+  std::string description;
+  std::int64_t created_at = 0;
+  OpenedDevice source;  // the disk's device, or the image file that is imported
+  format::Geometry geometry;
+  bool is_device = true;  // which equals the snapshot now
+  ChangeSource change_source = ChangeSource::kAuto;
+  std::string recognised_by;  // of the device
+};
+
+Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
+  if (name.empty()) return {};
+  if (!is_valid_snapshot_name(name)) {
+    return fail(Errc::kInvalidArgument, "'" + name + "' cannot be a snapshot's name",
+                std::string(snapshot_name_rule()));
+  }
+  for (const auto& [number, snapshot] : state.snapshots) {
+    if (snapshot.disk == disk && snapshot.name == name &&
+        (snapshot.state == SnapshotState::kAccomplished ||
+         snapshot.state == SnapshotState::kProgressing)) {
+      return fail(Errc::kAlreadyExists,
+                  "the disk has a snapshot named '" + name + "' already (" + snapshot.id + ")",
+                  "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+    }
+  }
+  return {};
+}
+
+class SnapshotMaker final : public AnnouncedSnapshot {
+ public:
+  SnapshotMaker(store::Store& store, track::Trackers* trackers, LockedDisk locked,
+                SnapshotPlan plan, const Means& means)
+      : store_(store),
+        trackers_(trackers),
+        locked_(std::move(locked)),
+        plan_(std::move(plan)),
+        means_(means) {}
+
+  // Announced and never made: nothing stays of it.
+  ~SnapshotMaker() override {
+    if (announced_) (void)store::forget_unfinished(store_, record_.number);
+  }
+
+  SnapshotMaker(const SnapshotMaker&) = delete;
+  SnapshotMaker& operator=(const SnapshotMaker&) = delete;
+
+  Status announce() {
+    Status announced =
+        store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+          BLKREWIND_TRY(check_name(state, locked_.disk.number, plan_.name));
+          record_ = {};
+          record_.number = state.counters.next_snapshot;
+          record_.disk = locked_.disk.number;
+          record_.id = new_id("s-");
+          record_.name = plan_.name;
+          record_.description = plan_.description;
+          record_.kind = plan_.kind;
+          record_.created_at = plan_.created_at;
+          record_.device_bytes = plan_.geometry.device_bytes;
+          record_.chunk_bytes = plan_.geometry.chunk_bytes;
+          format::Counters counters = state.counters;
+          ++counters.next_snapshot;
+          return format::Transaction{record_, counters};
+        });
+    announced_ = announced.has_value();
+    return announced;
+  }
+
+  [[nodiscard]] const std::string& id() const override { return record_.id; }
+
+  Result<SnapshotReceipt> make(const Monitor& monitor) override {
+    const Stopwatch watch;
+    announced_ = false;
+    auto outcome = scan_and_commit(monitor);
+    if (!outcome) {
+      give_up(outcome.error());
+      return fail(std::move(outcome).error().while_doing("taking snapshot " + record_.id));
+    }
+    SnapshotReceipt receipt;
+    receipt.snapshot_id = record_.id;
+    receipt.name = record_.name;
+    receipt.disk_id = locked_.disk.id;
+    receipt.change_source = source_name_;
+    receipt.device_bytes = plan_.geometry.device_bytes;
+    receipt.scanned_bytes = outcome->scanned_bytes;
+    receipt.changed_bytes = outcome->changed_bytes;
+    receipt.stored_bytes = outcome->stored_bytes;
+    receipt.zero_bytes = outcome->zero_bytes;
+    receipt.root_digest = to_hex(record_.root_digest);
+    receipt.recognised_by = plan_.recognised_by;
+    receipt.elapsed_seconds = watch.seconds();
+    return receipt;
+  }
+
+ private:
+  Result<ScanOutcome> scan_and_commit(const Monitor& monitor) {
+    const auto parent = parent_of(*locked_.state, locked_.disk, plan_.geometry);
+    BLKREWIND_ASSIGN(auto writer, store_.make_writer());
+    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
+    track::FullScan everything(*plan_.source.file, plan_.geometry);
+    std::optional<TrackedSource> tracked;
+    ScanRequest request;
+    request.device = plan_.source.file.get();
+    request.geometry = plan_.geometry;
+    request.source = &everything;
+    request.work_bytes = plan_.geometry.device_bytes;
+    // What it says is of the anchor, so the tree must be shared with that one.
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+      request.source = &tracked.emplace(*tracking.source(), plan_.geometry, std::nullopt);
+      BLKREWIND_ASSIGN(request.work_bytes, tracking.changed_bytes());
+    }
+    source_name_ = request.source->name();
+    if (parent) request.references.push_back(store::tree_of(*parent));
+    request.writer = writer.get();
+    request.capture = true;
+    request.means = means_;
+    BLKREWIND_ASSIGN(ScanOutcome outcome, scan_device(store_, request, monitor));
+    // What was not looked at is as in the parent.
+    if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
+    BLKREWIND_TRY(writer->seal(*queue));
+    // What was read counts only if it was this device's, and at rest.
+    BLKREWIND_TRY(recheck());
+
+    record_.state = SnapshotState::kAccomplished;
+    record_.root = outcome.root;
+    record_.root_digest = format::root_digest(store_.secret(), plan_.geometry, outcome.root.digest);
+    record_.stored_bytes = outcome.stored_bytes;
+    record_.zero_bytes = outcome.zero_bytes;
+    if (parent) record_.kin.push_back(parent->number);
+    tracking.prepare(record_.id, track::Collected::kDropped);
+    Status noted =
+        store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+          format::Transaction transaction = {record_};
+          format::Counters counters = state.counters;
+          counters.next_segment = std::max(counters.next_segment, writer->next_segment());
+          transaction.emplace_back(counters);
+          for (const auto& segment : writer->records()) transaction.emplace_back(segment);
+          if (plan_.is_device) {
+            format::DiskRecord disk = *state.disk(locked_.disk.number);
+            disk.anchor = record_.number;
+            disk.device_bytes = plan_.geometry.device_bytes;
+            transaction.emplace_back(std::move(disk));
+          }
+          return transaction;
+        });
+    // Where the record may be there, its segments have to stay.
+    if (noted || store_.journal().in_doubt()) writer->keep();
+    BLKREWIND_TRY(noted);
+    tracking.commit();
+    return outcome;
+  }
+
+  Result<Tracking> begin_tracking() {
+    if (!plan_.is_device) return Tracking();
+    return Tracking::begin(trackers_, store_, locked_, plan_.source.info, plan_.change_source,
+                           track::TrackUse::kRead);
+  }
+
+  Status recheck() {
+    if (!plan_.is_device) return recheck_free(store_.env(), plan_.source);
+    return recheck_device(store_.env(), store_.layout().root(), locked_.disk, plan_.source);
+  }
+
+  // Asked to stop, or refused: nothing stays. Failed: it stays as a failed one until it is deleted,
+  // so that whoever asked can see why. What cannot be written now is found by the next operation on
+  // the disk.
+  void give_up(const Error& error) {
+    if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
+      (void)store::forget_unfinished(store_, record_.number);
+      return;
+    }
+    (void)store_.journal().update(
+        [&](const store::State& state) -> Result<format::Transaction> {
+          const auto* found = state.snapshot(record_.number);
+          if (found == nullptr || found->state != SnapshotState::kProgressing) {
+            return format::Transaction{};
+          }
+          format::SnapshotRecord failed = *found;
+          failed.state = SnapshotState::kFailed;
+          failed.failure = error.to_string();
+          return format::Transaction{failed};
+        },
+        store::Room::kFrees);
+  }
+
+  store::Store& store_;
+  track::Trackers* const trackers_;
+  const LockedDisk locked_;
+  const SnapshotPlan plan_;
+  const Means means_;
+  format::SnapshotRecord record_;
+  std::string source_name_;
+  bool announced_ = false;  // and not made yet
+};
+
+Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, track::Trackers* trackers,
+                                                    LockedDisk locked, SnapshotPlan plan,
+                                                    const Means& means) {
+  auto maker =
+      std::make_unique<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
+  BLKREWIND_TRY(maker->announce());
+  return maker;
+}
+
+Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32_t chunk_bytes) {
+  if (!given || chunk_bytes == disk.chunk_bytes) return {};
+  return fail(Errc::kInvalidArgument,
+              "disk " + disk.id + " was registered with chunks of " +
+                  format_bytes(disk.chunk_bytes) + ", not " + format_bytes(chunk_bytes),
+              "leave --chunk-size out, or forget the disk and register it anew");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
+    format::DiskNumber number, const std::string& path, const SnapshotOptions& options) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
+  BLKREWIND_ASSIGN(OpenedDevice device,
+                   open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
+  if (device.info.size_bytes == 0) {
+    return fail(Errc::kPrecondition, path + " has no bytes any more",
+                "put the medium back into it, or bring the image back");
+  }
+  remember_seen(store, locked, device);
+  SnapshotPlan plan;
+  plan.name = options.name;
+  plan.description = options.description;
+  plan.created_at = now_seconds();
+  plan.geometry = {device.info.size_bytes, locked.disk.chunk_bytes};
+  plan.recognised_by = device.recognised_by;
+  plan.source = std::move(device);
+  plan.change_source = options.change_source;
+  return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);
+}
+
+Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
+                                             const SnapshotOptions& options,
+                                             const Monitor& monitor) {
+  BLKREWIND_ASSIGN(const auto announced, announce_snapshot(number, path, options));
+  return announced->make(monitor);
+}
+
+Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, const std::string& file,
+                                                 const ImportOptions& options,
+                                                 const Monitor& monitor) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
+  BLKREWIND_ASSIGN(OpenedDevice image, open_image(parts_->env, file));
+  if (!options.raw) BLKREWIND_TRY(check_raw(parts_->env, image.info));
+  const std::uint64_t size = image.info.size_bytes;
+  if (size != locked.disk.device_bytes) {
+    return fail(Errc::kInvalidArgument,
+                file + " has " + std::to_string(size) + " bytes, but disk " + locked.disk.id +
+                    " has " + std::to_string(locked.disk.device_bytes),
+                "import a raw image of exactly the disk's size");
+  }
+  SnapshotPlan plan;
+  plan.kind = SnapshotKind::kImport;
+  plan.name = options.name;
+  plan.description = options.description;
+  plan.created_at = options.created_at.value_or(image.info.modified_at);
+  plan.source = std::move(image);
+  plan.geometry = {size, locked.disk.chunk_bytes};
+  plan.is_device = false;
+  BLKREWIND_ASSIGN(const auto announced,
+                   announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));
+  return announced->make(monitor);
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,149 @@
+#include "operations/tracking.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "blkrewind/shell.h"
+
+namespace blkrewind {
+namespace {
+
+bool is_wanted(ChangeSource wanted, const std::string& name) {
+  switch (wanted) {
+    case ChangeSource::kAuto:
+      return true;
+    case ChangeSource::kScan:
+      return false;
+    case ChangeSource::kBitmap:
+      return name == "bitmap";
+    case ChangeSource::kExtents:
+      return name == "extents";
+  }
+  return false;
+}
+
+void note(const track::Tracker& tracker, const Status& status) {
+  if (!status) {
+    log::warning(std::string("the ") + tracker.name() +
+                 " tracker failed: " + status.error().to_string());
+  }
+}
+
+tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted,
+                                    const std::string& why) {
+  const std::string name = wanted == ChangeSource::kBitmap ? "bitmap" : "extents";
+  return fail(Errc::kPrecondition,
+              "the change source " + name + " says nothing about " + path + " now: " + why,
+              why == "the disk is not tracked by it"
+                  ? "begin with: blkrewind track start " + shell_word(path) + " --source " + name
+                  : "let this operation scan, which makes it valid again where it still runs: "
+                    "--change-source auto; see blkrewind track status " +
+                        shell_word(path));
+}
+
+}  // namespace
+
+track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& disk,
+                                const std::string& path, std::uint64_t device_bytes) {
+  const std::string& below = disk.identity.backing_file;
+  return {format::to_string(store.header().uuid),
+          disk.id,
+          path,
+          device_bytes,
+          disk.chunk_bytes,
+          below.empty() ? disk.path : below,
+          store.layout().root()};
+}
+
+std::string anchor_id(const store::State& state, const format::DiskRecord& disk) {
+  const auto* anchor = state.snapshot(disk.anchor);
+  if (anchor == nullptr || anchor->state != format::SnapshotState::kAccomplished ||
+      anchor->damaged) {
+    return {};
+  }
+  return anchor->id;
+}
+
+Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
+                                 const LockedDisk& locked, const io::DeviceInfo& device,
+                                 ChangeSource wanted, track::TrackUse use) {
+  Tracking tracking;
+  std::string why = "the disk is not tracked by it";
+  const std::string anchor = anchor_id(*locked.state, locked.disk);
+  const auto disk = tracked_disk(store, locked.disk, device.real_path, device.size_bytes);
+  if (trackers != nullptr) {
+    for (auto& tracker : trackers->find(disk)) {
+      auto why_not = tracker->begin(anchor, use);
+      const bool asked = wanted != ChangeSource::kAuto && is_wanted(wanted, tracker->name());
+      if (!why_not) {
+        note(*tracker, fail(why_not.error()));
+        if (asked) why = why_not.error().message;
+        continue;
+      }
+      const bool knows = !why_not->has_value();
+      if (knows && tracking.source_ == nullptr && is_wanted(wanted, tracker->name())) {
+        tracking.source_ = tracker.get();
+      }
+      if (!knows) {
+        log::info(std::string("the ") + tracker->name() + " tracker knows nothing: " + **why_not);
+        if (asked) why = **why_not;
+      }
+      tracking.begun_.push_back({std::move(tracker), knows});
+    }
+  }
+  if ((wanted == ChangeSource::kBitmap || wanted == ChangeSource::kExtents) &&
+      tracking.source_ == nullptr) {
+    return not_to_be_had(device.path, wanted, why);
+  }
+  return tracking;
+}
+
+Result<std::uint64_t> Tracking::changed_bytes() const {
+  std::uint64_t bytes = 0;
+  std::uint64_t at = 0;
+  while (true) {
+    BLKREWIND_ASSIGN(const Extent extent, source_->changed(at));
+    if (extent.empty()) return bytes;
+    bytes += extent.length;
+    at = extent.end();
+  }
+}
+
+void Tracking::wrote(std::uint64_t bytes) {
+  for (const Begun& begun : begun_) begun.tracker->wrote(bytes);
+}
+
+void Tracking::prepare(const std::string& id, track::Collected before) {
+  before_ = before;
+  std::erase_if(begun_, [&](Begun& begun) {
+    const Status prepared = begun.tracker->prepare(id, before);
+    note(*begun.tracker, prepared);
+    if (prepared) return false;
+    // It goes back to where it was, and will be found to lag behind.
+    if (begun.tracker.get() == source_) source_ = nullptr;
+    return true;
+  });
+}
+
+void Tracking::commit() {
+  for (Begun& begun : begun_) {
+    // What it did not know before, it does not know now.
+    if (before_ == track::Collected::kKept && !begun.knows) {
+      note(*begun.tracker, begun.tracker->distrust("an interrupted rollback was ended without "
+                                                   "looking at the whole device"));
+    } else {
+      note(*begun.tracker, begun.tracker->commit());
+    }
+  }
+  begun_.clear();
+  source_ = nullptr;
+}
+
+void Tracking::distrust(const std::string& why) {
+  for (Begun& begun : begun_) note(*begun.tracker, begun.tracker->distrust(why));
+  begun_.clear();
+  source_ = nullptr;
+}
+
+}  // namespace blkrewind

@@ -1,0 +1,247 @@
+// Reading the store again and checking every digest.
+//
+// Each stored chunk is read once, however many snapshots share it: a snapshot is walked beside its
+// kin that were verified before, and only what is its own is read. What is found bad is then looked
+// for in every other snapshot of the disk.
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "operations/operations_parts.h"
+#include "pipeline/restore.h"
+#include "store/tree_cursor.h"
+#include "store/tree_reader.h"
+#include "store/unique_walk.h"
+
+namespace blkrewind {
+namespace {
+
+using format::SnapshotNumber;
+using format::SnapshotState;
+
+constexpr std::size_t kFindingsMax = 100;
+constexpr std::size_t kBadMax = 10000;
+
+// A place of the tree that is bad: a chunk (level -1) or a node.
+struct BadPlace {
+  format::SnapshotNumber found_in = 0;
+  format::DiskNumber disk = 0;
+  int level = -1;
+  std::uint64_t index = 0;
+  format::Entry entry;
+};
+
+class Verifier {
+ public:
+  Verifier(store::Store& store, std::shared_ptr<const store::State> state, const Means& means,
+           const Monitor& monitor)
+      : store_(store), state_(std::move(state)), means_(means), monitor_(monitor) {}
+
+  Status verify(const format::SnapshotRecord& snapshot) {
+    ++receipt_.snapshots;
+    const store::Tree tree = store::tree_of(snapshot);
+    if (format::root_digest(store_.secret(), tree.geometry, tree.root.digest) !=
+        snapshot.root_digest) {
+      found(snapshot, "its root digest is not the one of its tree");
+    }
+    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
+    store::TreeReader reader(store_.files(), *queue, store_.secret());
+    BLKREWIND_TRY(walk(snapshot, tree, reader));
+    // Only what was read in full spares its kin the reading, and may lose its mark.
+    if (!unreadable_.contains(snapshot.number)) verified_.insert(snapshot.number);
+    return {};
+  }
+
+  // Whoever shares a bad place is damaged too.
+  Status spread() {
+    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
+    store::TreeReader reader(store_.files(), *queue, store_.secret());
+    for (const auto& [number, snapshot] : state_->snapshots) {
+      if (snapshot.state != SnapshotState::kAccomplished || damaged_.contains(number)) continue;
+      store::TreeCursor cursor(reader, store::tree_of(snapshot));
+      for (const BadPlace& bad : bad_) {
+        if (bad.disk != snapshot.disk || damaged_.contains(number)) continue;
+        auto entry = cursor.entry(static_cast<std::uint32_t>(bad.level + 1), bad.index);
+        if (entry && entry->same_place(bad.entry)) damaged_.insert(number);
+      }
+    }
+    return {};
+  }
+
+  // Whether something was found in this snapshot's own walk.
+  [[nodiscard]] bool finds(SnapshotNumber number) const {
+    return damaged_.contains(number) || unreadable_.contains(number);
+  }
+  // It was deleted while it was walked: what is missing of it is not damage.
+  void forget(const format::SnapshotRecord& snapshot) {
+    damaged_.erase(snapshot.number);
+    unreadable_.erase(snapshot.number);
+    verified_.erase(snapshot.number);
+    std::erase_if(bad_, [&](const BadPlace& bad) { return bad.found_in == snapshot.number; });
+    std::erase_if(receipt_.findings, [&](const std::string& finding) {
+      return finding.starts_with("snapshot " + snapshot.id + ":");
+    });
+  }
+
+  VerifyReceipt finish() {
+    for (const SnapshotNumber number : damaged_) {
+      receipt_.damaged.push_back(state_->snapshot(number)->id);
+    }
+    for (const SnapshotNumber number : unreadable_) {
+      receipt_.unreadable.push_back(state_->snapshot(number)->id);
+    }
+    return std::move(receipt_);
+  }
+
+  [[nodiscard]] const std::set<SnapshotNumber>& damaged() const { return damaged_; }
+  [[nodiscard]] const std::set<SnapshotNumber>& verified() const { return verified_; }
+
+ private:
+  Status walk(const format::SnapshotRecord& snapshot, const store::Tree& tree,
+              store::TreeReader& reader) {
+    std::vector<store::Tree> kin;
+    for (const SnapshotNumber near : state_->holders_near(snapshot.number)) {
+      if (verified_.contains(near)) kin.push_back(store::tree_of(*state_->snapshot(near)));
+    }
+    // The walk is turned into a stream by taking one run of chunks at a time: leaf by leaf.
+    std::vector<ChunkTarget> chunks;
+    store::UniqueFilter filter;
+    filter.on_damage = [&](int level, std::uint64_t index, const format::Entry& entry,
+                           const Error& error) {
+      if (error.code != Errc::kIntegrity) return unreadable(snapshot, error);
+      bad_.push_back({snapshot.number, snapshot.disk, level, index, entry});
+      found(snapshot, error.to_string());
+    };
+    BLKREWIND_TRY(store::for_each_unique(
+        reader, tree, kin, filter, [&](const store::UniqueExtent& extent) -> Status {
+          if (extent.level >= 0) return {};
+          chunks.push_back({extent.index, extent.entry});
+          if (chunks.size() < kBatch) return {};
+          return check_chunks(snapshot, tree, std::exchange(chunks, {}));
+        }));
+    return check_chunks(snapshot, tree, std::move(chunks));
+  }
+
+  Status check_chunks(const format::SnapshotRecord& snapshot, const store::Tree& tree,
+                      std::vector<ChunkTarget> chunks) {
+    if (chunks.empty()) return {};
+    std::size_t next = 0;
+    RestoreRequest request;
+    request.geometry = tree.geometry;
+    request.chunks = [&]() -> Result<std::optional<ChunkTarget>> {
+      if (next == chunks.size()) return std::optional<ChunkTarget>{};
+      return std::optional<ChunkTarget>(chunks[next++]);
+    };
+    request.phase = "verify";
+    request.work_bytes = chunks.size() * tree.geometry.chunk_bytes;
+    request.means = means_;
+    request.bad_max = kBadMax;
+    BLKREWIND_ASSIGN(const RestoreOutcome outcome, restore_chunks(store_, request, monitor_));
+    receipt_.chunks += outcome.chunks;
+    receipt_.verified_bytes += outcome.restored_bytes;
+    for (const rollback::BadChunk& bad : outcome.bad) {
+      bad_.push_back({snapshot.number, snapshot.disk, -1, bad.chunk, bad.source});
+      found(snapshot, bad_chunk_error(bad, tree.geometry).to_string());
+    }
+    for (const rollback::BadChunk& chunk : outcome.unreadable) {
+      unreadable(snapshot, unreadable_chunk_error(store_, chunk, tree.geometry));
+    }
+    return {};
+  }
+
+  // What cannot be read now may be whole: no damage, and no clean pass either.
+  void unreadable(const format::SnapshotRecord& snapshot, const Error& error) {
+    unreadable_.insert(snapshot.number);
+    if (!receipt_.unreadable_because) receipt_.unreadable_because = error;
+    add_finding(snapshot, error.to_string());
+  }
+
+  void found(const format::SnapshotRecord& snapshot, const std::string& what) {
+    damaged_.insert(snapshot.number);
+    add_finding(snapshot, what);
+  }
+
+  void add_finding(const format::SnapshotRecord& snapshot, const std::string& what) {
+    if (receipt_.findings.size() < kFindingsMax) {
+      receipt_.findings.push_back("snapshot " + snapshot.id + ": " + what);
+    }
+  }
+
+  static constexpr std::size_t kBatch = 16384;
+
+  store::Store& store_;
+  const std::shared_ptr<const store::State> state_;
+  const Means means_;
+  const Monitor& monitor_;
+  VerifyReceipt receipt_;
+  std::vector<BadPlace> bad_;
+  std::set<SnapshotNumber> damaged_;
+  std::set<SnapshotNumber> unreadable_;  // in part, at this time
+  std::set<SnapshotNumber> verified_;
+};
+
+}  // namespace
+
+Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snapshots,
+                                         const Monitor& monitor) {
+  const Stopwatch watch;
+  store::Store& store = *parts_->store;
+  BLKREWIND_TRY(store.journal().refresh());
+  const auto state = store.state();
+  Verifier verifier(store, state, parts_->means, monitor);
+  for (const SnapshotNumber number : snapshots) {
+    BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*state, number));
+    const auto verified = verifier.verify(snapshot);
+    if (verified && !verifier.finds(number)) continue;
+    if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {
+      verifier.forget(snapshot);
+      continue;
+    }
+    if (!verified) {
+      return fail(Error(verified.error()).while_doing("verifying snapshot " + snapshot.id));
+    }
+  }
+  BLKREWIND_TRY(verifier.spread());
+
+  // The marks follow what was found: damage sets them, a clean pass takes them away.
+  const auto& damaged = verifier.damaged();
+  const auto& verified = verifier.verified();
+  const bool changes = std::ranges::any_of(state->snapshots, [&](const auto& entry) {
+    const bool is_damaged = damaged.contains(entry.first);
+    return (is_damaged && !entry.second.damaged) ||
+           (!is_damaged && entry.second.damaged && verified.contains(entry.first));
+  });
+  // A store that may only be read is told about, not marked.
+  if (changes && store.check_writable()) {
+    const Status marked = store.journal().update(
+        [&](const store::State& now) -> Result<format::Transaction> {
+          format::Transaction transaction;
+          for (const auto& [number, record] : now.snapshots) {
+            const bool is_damaged = damaged.contains(number);
+            if (is_damaged == record.damaged || (!is_damaged && !verified.contains(number)))
+              continue;
+            format::SnapshotRecord record_now = record;
+            record_now.damaged = is_damaged;
+            transaction.emplace_back(std::move(record_now));
+          }
+          return transaction;
+        },
+        store::Room::kFrees);
+    if (!marked) {
+      const Error& error = marked.error();
+      if (error.code != Errc::kNoSpace && !store::Store::may_only_be_read(error))
+        return fail(error);
+      // What was found is in the receipt all the same.
+      log::warning("the store cannot be written, so the damage is reported and not marked in it: " +
+                   error.to_string());
+    }
+  }
+  VerifyReceipt receipt = verifier.finish();
+  receipt.elapsed_seconds = watch.seconds();
+  return receipt;
+}
+
+}  // namespace blkrewind

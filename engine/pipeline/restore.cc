@@ -1,0 +1,187 @@
+#include "pipeline/restore.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "pipeline/crew.h"
+#include "pipeline/meter.h"
+#include "pipeline/workforce.h"
+#include "store/tree_reader.h"
+
+namespace blkrewind {
+namespace {
+
+using rollback::PlanItem;
+using rollback::Planner;
+using rollback::RestoreLane;
+using rollback::RestoreResult;
+using rollback::RestoreTask;
+
+// The plan of a chunk stream, item by item: never more than one in memory.
+class Plan {
+ public:
+  Plan(const RestoreRequest& request, std::uint64_t request_max_bytes, std::size_t segments_max)
+      : stream_(request.chunks), planner_(request.geometry, request_max_bytes, segments_max) {}
+
+  Result<std::optional<PlanItem>> next() {
+    while (!ended_) {
+      BLKREWIND_ASSIGN(const auto target, stream_());
+      if (!target) {
+        ended_ = true;
+        break;
+      }
+      if (auto item = planner_.add(target->chunk, target->source)) return item;
+    }
+    return planner_.finish();
+  }
+
+ private:
+  const ChunkStream& stream_;
+  Planner planner_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+ChunkStream difference_stream(store::TreeReader& reader, const store::Tree& from,
+                              const store::Tree& to) {
+  auto diff = std::make_shared<store::TreeDiff>(reader, from, to);
+  return [diff]() -> Result<std::optional<ChunkTarget>> {
+    BLKREWIND_ASSIGN(const auto difference, diff->next());
+    if (!difference) return std::optional<ChunkTarget>{};
+    return std::optional<ChunkTarget>({difference->chunk, difference->to});
+  };
+}
+
+Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geometry) {
+  Error error;
+  error.code = Errc::kIntegrity;
+  error.extent = geometry.chunk_extent(bad.chunk);
+  error.message = "chunk " + std::to_string(bad.chunk) + " is corrupt in the store (segment " +
+                  std::to_string(bad.source.segment) + ", offset " +
+                  std::to_string(bad.source.offset_bytes()) +
+                  "): " + (bad.missing ? "it is missing" : "its digest does not match");
+  return error;
+}
+
+Error unreadable_chunk_error(const store::Store& store, const rollback::BadChunk& chunk,
+                             const format::Geometry& geometry) {
+  Error error = system_error(
+      chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) + " cannot be read from the store (" +
+                           store.layout().segment(chunk.source.segment) + ", offset " +
+                           std::to_string(chunk.source.offset_bytes()) + ")");
+  // Whatever the errno, it is the store that failed: nothing was refused, and nothing is damaged.
+  error.code = Errc::kIo;
+  error.extent = geometry.chunk_extent(chunk.chunk);
+  if (error.hint.empty()) {
+    error.hint = "look for the cause in the kernel log (dmesg); nothing was marked as damaged";
+  }
+  return error;
+}
+
+Status all_readable(const store::Store& store, const RestoreOutcome& outcome,
+                    const format::Geometry& geometry) {
+  if (outcome.unreadable.empty()) return {};
+  return fail(unreadable_chunk_error(store, outcome.unreadable.front(), geometry));
+}
+
+Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest& request,
+                                      const Monitor& monitor) {
+  Workforce force = Workforce::plan(request.means, request.work_bytes);
+  io::QueueOptions options = force.queue_options();
+  options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
+  std::uint64_t request_max = Workforce::kSlotBytes;
+  if (request.one_by_one) {
+    request_max = request.geometry.chunk_bytes;
+  } else if (request.device != nullptr) {
+    request_max = request.device->max_request_bytes();
+  }
+  if (request.compare_block_bytes != 0) {
+    // What stands on the device needs as much room again.
+    options.slot_bytes = std::max(options.slot_bytes, 2 * request.geometry.chunk_bytes);
+    request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
+  }
+  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
+  const rollback::RestoreSettings settings{request.device,  request.geometry,
+                                           &store.secret(), request.compare_block_bytes,
+                                           request.share,   request.verified};
+  auto make_lane = [&]() -> Result<std::unique_ptr<RestoreLane>> {
+    BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
+    return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
+  };
+  io::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
+  // Several items at once share what may be open.
+  Plan plan(request, request_max, store::SegmentFiles::open_max() / 4);
+  Meter meter(monitor, request.phase, request.work_bytes);
+  RestoreOutcome outcome;
+
+  bool exhausted = false;
+  std::uint64_t planned_to = 0;
+  const auto note = [&](const rollback::BadChunk& chunk) {
+    (chunk.is_damage() ? outcome.bad : outcome.unreadable).push_back(chunk);
+    if (outcome.failed() > request.bad_max) exhausted = true;
+  };
+  const auto take = [&]() -> Status {
+    BLKREWIND_ASSIGN(const RestoreResult result, crew.pop());
+    if (result.bad.empty()) {
+      (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
+    }
+    for (const rollback::BadChunk& chunk : result.bad) note(chunk);
+    outcome.chunks += result.chunks;
+    return meter.advance(result.device.length);
+  };
+  const auto meets_limit = [](const auto& file) {
+    return !file && (file.error().sys_errno == EMFILE || file.error().sys_errno == ENFILE);
+  };
+  while (true) {
+    while (!exhausted && crew.has_room() && (crew.empty() || !store.files().is_crowded())) {
+      BLKREWIND_ASSIGN(auto item, plan.next());
+      if (!item) {
+        exhausted = true;
+        break;
+      }
+      if (outcome.extents == 0 || item->device.offset != planned_to) ++outcome.extents;
+      planned_to = item->device.end();
+      RestoreTask task;
+      bool whole = true;
+      std::vector<rollback::PlannedChunk> planned = std::exchange(item->chunks, {});
+      for (rollback::PlannedChunk& chunk : planned) {
+        auto file = store.files().get(chunk.source.segment, *queue);
+        while (meets_limit(file) && !crew.empty()) {
+          // What is under way holds files open.
+          BLKREWIND_TRY(take());
+          file = store.files().get(chunk.source.segment, *queue);
+        }
+        if (!file) {
+          // One that is gone, or whose header is not its own, cannot vouch for its chunks.
+          const bool damage = file.error().code == Errc::kIntegrity;
+          if (!damage && file.error().sys_errno == 0) {
+            // No failure, but a file that is refused, as one that other users may write to: the
+            // error says what to do about it.
+            Error refused = std::move(file).error();
+            if (request.device != nullptr) refused.code = Errc::kIo;  // something may be written
+            return fail(std::move(refused));
+          }
+          note({chunk.chunk, chunk.source, damage ? 0 : file.error().sys_errno, damage});
+          whole = false;
+          continue;
+        }
+        task.files.push_back(std::move(*file));
+        item->chunks.push_back(chunk);
+      }
+      // An item is written whole or not at all; what is only verified is verified chunk by chunk.
+      if (!whole && (request.device != nullptr || item->chunks.empty())) continue;
+      task.item = std::move(*item);
+      BLKREWIND_TRY(crew.push(std::move(task)));
+    }
+    if (crew.empty()) break;
+    BLKREWIND_TRY(take());
+  }
+  if (outcome.failed() == 0) meter.finish();
+  return outcome;
+}
+
+}  // namespace blkrewind

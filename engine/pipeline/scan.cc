@@ -1,0 +1,166 @@
+#include "pipeline/scan.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "pipeline/crew.h"
+#include "pipeline/meter.h"
+#include "pipeline/workforce.h"
+#include "store/tree_builder.h"
+#include "store/tree_reader.h"
+
+namespace blkrewind {
+namespace {
+
+using format::Entries;
+using format::Entry;
+using format::kFanout;
+using track::ScanLane;
+using track::ScanResult;
+using track::ScanTask;
+
+// How many leaves may be under way: enough that every lane's slots are full while it has the next
+// ones waiting.
+std::size_t leaves_under_way(const Workforce& force, const format::Geometry& geometry) {
+  const std::uint64_t lane_bytes = std::uint64_t{force.slots} * force.slot_bytes;
+  const std::uint64_t leaves = std::max<std::uint64_t>(1, lane_bytes / geometry.leaf_bytes());
+  return static_cast<std::size_t>(force.lanes * 2 * (leaves + 1));
+}
+
+class Scan {
+ public:
+  Scan(store::Store& store, const ScanRequest& request, const Monitor& monitor, io::Queue& queue)
+      : request_(request),
+        reader_(store.files(), queue, store.secret()),
+        base_reader_(store.files(), queue, store.secret()),
+        meter_(monitor, request.phase, request.geometry.device_bytes) {
+    for (const store::Tree& tree : request.references) cursors_.emplace_back(reader_, tree);
+    if (!request.references.empty()) base_.emplace(base_reader_, request.references.front());
+    if (request.writer != nullptr) {
+      builder_.emplace(request.geometry, base_ ? &*base_ : nullptr, *request.writer, queue);
+    }
+  }
+
+  // The task for a candidate; nothing when no byte of it needs to be looked at.
+  Result<std::optional<ScanTask>> prepare(const track::Candidate& candidate) {
+    ScanTask task;
+    task.candidate = candidate;
+    bool all_zero = true;
+    for (store::TreeCursor& cursor : cursors_) {
+      BLKREWIND_ASSIGN(const Entries* leaf, cursor.leaf(candidate.leaf));
+      all_zero = all_zero && leaf == nullptr;
+      task.references.push_back(leaf != nullptr ? *leaf : Entries{});
+    }
+    if (task.references.empty()) task.references.emplace_back();
+    if (candidate.read.none() && all_zero) {
+      const Extent extent = request_.geometry.leaf_extent(candidate.leaf);
+      outcome_.zero_bytes += extent.length;
+      outcome_.reference_zero_bytes += extent.length;
+      BLKREWIND_TRY(meter_.advance(extent.length));
+      return std::optional<ScanTask>{};
+    }
+    return std::optional<ScanTask>(std::move(task));
+  }
+
+  Status take(const ScanResult& result) {
+    outcome_.scanned_bytes += result.scanned_bytes;
+    outcome_.stored_bytes += result.stored_bytes;
+    outcome_.foreign_bytes += result.foreign_bytes;
+    for (const Extent& extent : result.unreadable) outcome_.unreadable.add(extent);
+    if (!result.unreadable.empty()) outcome_.unreadable.because(result.unreadable_errno);
+    if (!request_.passes_over_unreadable && outcome_.unreadable.is_full()) return check_readable();
+    const Extent leaf = request_.geometry.leaf_extent(result.leaf);
+    const std::uint64_t first = result.leaf * kFanout;
+    const std::uint64_t count =
+        std::min<std::uint64_t>(kFanout, request_.geometry.chunk_count() - first);
+    bool changed = false;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t length = request_.geometry.chunk_extent(first + i).length;
+      if (result.entries[i].is_zero()) outcome_.zero_bytes += length;
+      if (result.reference[i].is_zero()) outcome_.reference_zero_bytes += length;
+      if (result.entries[i].digest != result.reference[i].digest) {
+        outcome_.changed_bytes += length;
+        changed = true;
+      }
+    }
+    if (changed && builder_) BLKREWIND_TRY(builder_->put(result.leaf, result.entries));
+    if (request_.visit) BLKREWIND_TRY(request_.visit(result));
+    return meter_.advance(leaf.length);
+  }
+
+  Result<ScanOutcome> finish() {
+    BLKREWIND_TRY(check_same_size(*request_.device, request_.geometry.device_bytes));
+    if (!request_.passes_over_unreadable) BLKREWIND_TRY(check_readable());
+    if (builder_) {
+      BLKREWIND_ASSIGN(outcome_.root, builder_->finish());
+    }
+    meter_.finish();
+    return outcome_;
+  }
+
+ private:
+  [[nodiscard]] Status check_readable() const {
+    if (outcome_.unreadable.empty()) return {};
+    return fail(outcome_.unreadable.error(*request_.device));
+  }
+
+  const ScanRequest& request_;
+  // The builder comes behind the candidates, so it has a reader and a cursor of its own.
+  store::TreeReader reader_;
+  store::TreeReader base_reader_;
+  std::vector<store::TreeCursor> cursors_;
+  std::optional<store::TreeCursor> base_;
+  std::optional<store::TreeBuilder> builder_;
+  Meter meter_;
+  ScanOutcome outcome_;
+};
+
+}  // namespace
+
+Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
+                                const Monitor& monitor) {
+  const Workforce force = Workforce::plan(request.means, request.work_bytes);
+  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
+  Scan scan(store, request, monitor, *queue);
+  const track::ScanSettings settings{request.device, request.geometry, &store.secret(),
+                                     request.capture ? request.writer : nullptr, request.mark};
+  auto make_lane = [&]() -> Result<std::unique_ptr<ScanLane>> {
+    io::QueueOptions options = force.queue_options();
+    // A chunk is read whole.
+    options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
+    BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
+    return std::make_unique<ScanLane>(std::move(lane_queue), settings);
+  };
+  io::Crew<ScanLane> crew(force.lanes, leaves_under_way(force, request.geometry), make_lane);
+
+  bool exhausted = false;
+  while (true) {
+    while (!exhausted && crew.has_room()) {
+      BLKREWIND_ASSIGN(const auto candidate, request.source->next());
+      if (!candidate) {
+        exhausted = true;
+        break;
+      }
+      BLKREWIND_ASSIGN(auto task, scan.prepare(*candidate));
+      if (task) BLKREWIND_TRY(crew.push(std::move(*task)));
+    }
+    if (crew.empty()) break;
+    BLKREWIND_ASSIGN(const ScanResult result, crew.pop());
+    BLKREWIND_TRY(scan.take(result));
+  }
+  return scan.finish();
+}
+
+Status check_same_size(io::File& file, std::uint64_t size_bytes) {
+  BLKREWIND_ASSIGN(const std::uint64_t now, file.end_bytes());
+  if (now < size_bytes) return fail(io::ended_error(file, now));
+  if (now == size_bytes) return {};
+  return fail(Errc::kIo,
+              file.path() + " has become longer while it was used: it had " +
+                  std::to_string(size_bytes) + " bytes and has " + std::to_string(now),
+              "find out which program changed it, give it its former size, then try again");
+}
+
+}  // namespace blkrewind

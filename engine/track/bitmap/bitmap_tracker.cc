@@ -1,0 +1,247 @@
+#include "track/bitmap/bitmap_tracker.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/fd.h"
+#include "blkrewind/shell.h"
+#include "host/loops.h"
+#include "host/sysfs.h"
+#include "track/bitmap/generations.h"
+#include "track/bitmap/kernel_program.h"
+#include "track/bitmap/marks_tracker.h"
+
+namespace blkrewind::track {
+namespace {
+
+// Of one generation, so that both can be mapped and read in little memory. Beyond it (2 TiB in
+// chunks of 64 KiB) one mark stands for several chunks.
+constexpr std::uint64_t kBitsMax = std::uint64_t{4} * kMiB * 8;
+constexpr std::uint64_t kSectorBytes = 512;
+
+void copy_text(char* field, std::size_t size, const std::string& text) {
+  std::memset(field, 0, size);
+  text.copy(field, size - 1);
+}
+
+std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
+
+// What the epoch is bound to, as it is now.
+Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
+  const auto device = io::block_device_at(disk.path);
+  if (!device) {
+    return fail(
+        Errc::kUnsupported, disk.path + " is not a block device",
+        "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start " +
+            shell_word(disk.path) + " --source extents");
+  }
+  const io::DeviceNumber whole = io::whole_disk(*device);
+  blkrewind_control epoch{};
+  epoch.version = BLKREWIND_CHANGES_VERSION;
+  epoch.major = major(whole);
+  epoch.minor = minor(whole);
+  epoch.first_sector = io::partition_start_bytes(*device) / kSectorBytes;
+  epoch.sectors = (io::device_size_bytes(*device) + kSectorBytes - 1) / kSectorBytes;
+  epoch.granule_shift = static_cast<__u32>(std::countr_zero(disk.chunk_bytes));
+  const std::uint64_t bytes = epoch.sectors * kSectorBytes;
+  const auto bits = [&] { return (bytes >> epoch.granule_shift) + 1; };
+  while (bits() > kBitsMax) ++epoch.granule_shift;
+  epoch.words = bits() / 64 + 1;
+  epoch.diskseq = io::read_number(io::sysfs_directory(whole) + "/diskseq").value_or(0);
+  if (const auto loop = io::loop_device(whole)) {
+    epoch.loop_device = loop->backing.device;
+    epoch.loop_inode = loop->backing.inode;
+    epoch.loop_offset = loop->range.offset;
+  }
+  copy_text(epoch.boot_id, sizeof epoch.boot_id,
+            io::read_attribute("/proc/sys/kernel/random/boot_id"));
+  copy_text(epoch.store_uuid, sizeof epoch.store_uuid, disk.store_uuid);
+  copy_text(epoch.disk_id, sizeof epoch.disk_id, disk.disk_id);
+  return epoch;
+}
+
+// Why the marks of `control` say nothing about the device as it is; nothing: they do.
+std::optional<std::string> why_other(const blkrewind_control& control,
+                                     const blkrewind_control& now) {
+  const auto same_text = [](const auto& one, const auto& two) {
+    return text_of(one, sizeof one) == text_of(two, sizeof two);
+  };
+  if (!same_text(control.boot_id, now.boot_id)) return "the machine was started anew";
+  if (!same_text(control.store_uuid, now.store_uuid) || !same_text(control.disk_id, now.disk_id)) {
+    return "it is tracked for another disk or another store";
+  }
+  if (control.major != now.major || control.minor != now.minor) {
+    return "the disk is another device now";
+  }
+  if (control.diskseq != now.diskseq) return "the device was detached and attached again";
+  if (control.first_sector != now.first_sector) return "the partition begins elsewhere now";
+  if (control.sectors != now.sectors || control.words != now.words) {
+    return "the device has another size now";
+  }
+  if (control.granule_shift != now.granule_shift) return "the disk has another chunk size";
+  if (control.loop_device != now.loop_device || control.loop_inode != now.loop_inode ||
+      control.loop_offset != now.loop_offset) {
+    return "the loop device shows another file now";
+  }
+  return std::nullopt;
+}
+
+// Dirty pages become writes, and so marks. All descriptors of a block device share its cache.
+Status flush(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid() || ::fsync(fd.get()) != 0) {
+    return fail(system_error(errno, "cannot flush " + path));
+  }
+  return {};
+}
+
+// The marks of a program that runs, and the memory that they are in.
+class BitmapTracker final : public Tracker {
+ public:
+  BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
+      : program_(std::move(program)),
+        marks_(program_->control(), program_->bits(), disk.device_bytes,
+               [path = disk.path] { return flush(path); }) {}
+
+  const char* name() const override { return marks_.name(); }
+  Result<std::optional<std::string>> begin(const std::string& anchor, TrackUse use) override {
+    blkrewind_control& control = program_->control();
+    while (true) {
+      const std::uint64_t skipped = program_->skipped_events();
+      if (skipped != control.skipped || skipped == UINT64_MAX) {
+        std::atomic_ref(control.escaped).fetch_or(BLKREWIND_ESCAPED_SKIPPED);
+        control.skipped = skipped;
+      }
+      auto why = marks_.begin(anchor, use);
+      if (!why || program_->skipped_events() == skipped) return why;
+      BLKREWIND_TRY(marks_.abandon());
+    }
+  }
+  Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
+  void wrote(std::uint64_t bytes) override { marks_.wrote(bytes); }
+  Status prepare(const std::string& id, Collected before) override {
+    return marks_.prepare(id, before);
+  }
+  Status commit() override { return marks_.commit(); }
+  Status abandon() override { return marks_.abandon(); }
+  Status distrust(const std::string& why) override { return marks_.distrust(why); }
+
+ private:
+  const std::unique_ptr<KernelProgram> program_;
+  MarksTracker marks_;
+};
+
+// The epoch is over: it knows nothing, and never will again.
+class VoidTracker final : public Tracker {
+ public:
+  explicit VoidTracker(std::string why) : why_(std::move(why)) {}
+
+  const char* name() const override { return "bitmap"; }
+  Result<std::optional<std::string>> begin(const std::string&, TrackUse) override {
+    return std::optional(why_ + "; begin anew: blkrewind track start");
+  }
+  Result<Extent> changed(std::uint64_t) override { return Extent{}; }
+  Status prepare(const std::string&, Collected) override { return {}; }
+  Status commit() override { return {}; }
+  Status abandon() override { return {}; }
+  Status distrust(const std::string&) override { return {}; }
+
+ private:
+  const std::string why_;
+};
+
+Status check_trackable(const TrackedDisk& disk) {
+  const auto device = io::block_device_at(disk.path);
+  if (!device) return {};  // epoch_of() says so
+  const std::string queue = io::sysfs_directory(io::whole_disk(*device));
+  const auto refuse = [&](const std::string& why) {
+    return fail(Errc::kUnsupported, disk.path + " cannot be tracked in the kernel: " + why,
+                "operations on it scan");
+  };
+  if (::access((queue + "/mq").c_str(), F_OK) != 0) {
+    return refuse("its driver takes operations without a request queue, so their end is not seen");
+  }
+  if (io::read_number(queue + "/queue/dax").value_or(0) != 0) {
+    return refuse("it can be written to as memory (DAX)");
+  }
+  if (const std::string zoned = io::read_attribute(queue + "/queue/zoned");
+      !zoned.empty() && zoned != "none") {
+    return refuse("it is a zoned device");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status start_bitmap(const TrackedDisk& disk) {
+  BLKREWIND_ASSIGN(const blkrewind_control epoch, epoch_of(disk));
+  BLKREWIND_TRY(check_trackable(disk));
+  const auto program = KernelProgram::find(disk.disk_id);
+  if (program && *program && !why_other((*program)->control(), epoch)) {
+    return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
+                "see what it knows: blkrewind track status " + shell_word(disk.path));
+  }
+  return KernelProgram::start(disk.disk_id, epoch, disk.store_path);
+}
+
+Result<bool> stop_bitmap(const TrackedDisk& disk) { return KernelProgram::stop(disk.disk_id); }
+
+Result<std::unique_ptr<Tracker>> find_bitmap(const TrackedDisk& disk) {
+  auto program = KernelProgram::find(disk.disk_id);
+  if (!program) {
+    if (program.error().code != Errc::kIntegrity) return fail(std::move(program).error());
+    return std::make_unique<VoidTracker>(program.error().message);
+  }
+  if (!*program) return std::unique_ptr<Tracker>();
+  const auto now = epoch_of(disk);
+  const auto other =
+      now ? why_other((*program)->control(), *now) : std::optional(now.error().message);
+  if (other) return std::make_unique<VoidTracker>(*other);
+  return std::make_unique<BitmapTracker>(disk, std::move(*program));
+}
+
+Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
+                                                 const std::string& anchor) {
+  const auto program = KernelProgram::find(disk.disk_id);
+  TrackerState state;
+  state.name = "bitmap";
+  if (!program) {
+    if (program.error().code != Errc::kIntegrity) return fail(program.error());
+    state.why = program.error().message;
+    return state;
+  }
+  if (!*program) return std::optional<TrackerState>{};
+  const blkrewind_control& control = (*program)->control();
+  state.granule_bytes = std::uint64_t{1} << control.granule_shift;
+  state.memory_bytes = (*program)->memory_bytes();
+  const auto now = epoch_of(disk);
+  const auto other = now ? why_other(control, *now) : std::optional(now.error().message);
+  if (other) {
+    state.why = *other;
+    return state;
+  }
+  Generations generations(const_cast<blkrewind_control&>(control), (*program)->bits());
+  auto why = generations.why_not(anchor);
+  if (!why && (*program)->skipped_events() != control.skipped) {
+    why = "the kernel skipped an event, because it came while the same program was running";
+  }
+  state.valid = !why.has_value();
+  state.why = why.value_or("");
+  if (state.valid) {
+    state.base = anchor;
+    state.changed_bytes =
+        std::min(generations.count_marks() << control.granule_shift, disk.device_bytes);
+  }
+  return state;
+}
+
+}  // namespace blkrewind::track

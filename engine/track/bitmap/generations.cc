@@ -1,0 +1,247 @@
+#include "track/bitmap/generations.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace blkrewind::track {
+namespace {
+
+constexpr std::uint64_t kBytesInSector = 512;
+
+template <typename T>
+T load(T& place) {
+  return std::atomic_ref<T>(place).load();
+}
+
+template <typename T>
+void store(T& place, T value) {
+  std::atomic_ref<T>(place).store(value);
+}
+
+using Id = char[BLKREWIND_ID_BYTES];
+
+std::string read_id(const Id& id) { return {id, ::strnlen(id, sizeof id)}; }
+
+// The first byte is the last to come and the first to go: in between the id is empty.
+void write_id(Id& id, const std::string& text) {
+  BLKREWIND_CHECK(text.size() < sizeof id);
+  store(id[0], '\0');
+  for (std::size_t i = sizeof id - 1; i > 0; --i) store(id[i], i < text.size() ? text[i] : '\0');
+  if (!text.empty()) store(id[0], text[0]);
+}
+
+std::string why_escaped(std::uint32_t how) {
+  if ((how & BLKREWIND_ESCAPED_PASSTHROUGH) != 0) {
+    return "a raw command of the device's driver may have changed anything";
+  }
+  if ((how & BLKREWIND_ESCAPED_ZONE) != 0) return "a zone of the device was reset or appended to";
+  if ((how & BLKREWIND_ESCAPED_SKIPPED) != 0) {
+    return "the kernel skipped an event, because it came while the same program was running";
+  }
+  return "a request could not be followed";
+}
+
+}  // namespace
+
+Generations::Generations(blkrewind_control& control, std::span<std::uint64_t> bits)
+    : control_(control), bits_(bits) {
+  BLKREWIND_CHECK(bits.size() == control.words * BLKREWIND_GENERATIONS);
+}
+
+std::uint32_t Generations::active() const { return load(control_.active) & 1; }
+
+std::span<std::uint64_t> Generations::words(std::uint32_t generation) const {
+  return bits_.subspan(generation * control_.words, control_.words);
+}
+
+void Generations::clear(std::uint32_t generation) {
+  for (std::uint64_t& word : words(generation)) {
+    if (load(word) != 0) store(word, std::uint64_t{0});
+  }
+}
+
+void Generations::make_other_active() { store(control_.active, load(control_.active) + 1); }
+
+void Generations::set_base(std::uint32_t generation, const std::string& id) {
+  write_id(control_.base[generation], id);
+}
+
+// The marks first, then the base that they are worth, then the end of the other.
+void Generations::merge_other_into_active() {
+  const auto from = words(other());
+  const auto into = words(active());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (const std::uint64_t marks = load(from[i]); marks != 0) {
+      std::atomic_ref<std::uint64_t>(into[i]).fetch_or(marks);
+    }
+  }
+  set_base(active(), read_id(control_.base[other()]));
+  set_base(other(), "");
+}
+
+void Generations::settle(const std::string& anchor) {
+  store(control_.self, std::uint32_t{0});
+  const std::string rest = read_id(control_.base[active()]);
+  const std::string frozen = read_id(control_.base[other()]);
+  if (frozen.empty()) return;
+  if (!rest.empty() && rest == anchor) {
+    set_base(other(), "");
+  } else if (frozen == anchor) {
+    // Before `pending`: when both are the anchor, only all marks together are enough.
+    merge_other_into_active();
+  } else if (!anchor.empty() && read_id(control_.pending) == anchor) {
+    // The journal took the record, and the process died before commit().
+    set_base(active(), anchor);
+    set_base(other(), "");
+  } else {
+    set_base(active(), "");
+    set_base(other(), "");
+  }
+}
+
+std::optional<std::string> Generations::why_no_base(const std::string& base,
+                                                    const std::string& anchor) const {
+  if (!base.empty() && base == anchor) return std::nullopt;
+  if (!base.empty()) {
+    return "the marks are of snapshot " + base + ", and that is not what the device equalled last";
+  }
+  if (control_.distrusted[0] != '\0') {
+    return std::string(control_.distrusted,
+                       ::strnlen(control_.distrusted, sizeof control_.distrusted));
+  }
+  return "no snapshot or rollback has ended since tracking began";
+}
+
+// As settle() and begin() would find it.
+std::optional<std::string> Generations::why_not(const std::string& anchor) const {
+  if (const std::uint32_t how = load(control_.escaped); how != 0) return why_escaped(how);
+  const std::string rest = read_id(control_.base[active()]);
+  const std::string frozen = read_id(control_.base[other()]);
+  if (frozen.empty() || (!rest.empty() && rest == anchor)) return why_no_base(rest, anchor);
+  if (read_id(control_.pending) == anchor) return why_no_base(anchor, anchor);
+  return why_no_base(frozen, anchor);
+}
+
+std::optional<std::string> Generations::begin(const std::string& anchor, bool writes) {
+  settle(anchor);
+  write_id(control_.pending, "");
+  clear(other());
+  writes_ = writes;
+  own_bytes_ = 0;
+  if (writes) {
+    store(control_.own_sectors, __u64{0});
+    store(control_.foreign_sectors, __u64{0});
+    store(control_.completed_sectors, __u64{0});
+    store(control_.self, static_cast<std::uint32_t>(::getpid()));
+  }
+  make_other_active();
+  frozen_ = true;
+  // Only now: what escapes later voids the generation that has just begun.
+  if (const std::uint32_t how = load(control_.escaped); how != 0) {
+    set_base(other(), "");
+    set_base(active(), "");
+    std::atomic_ref(control_.escaped).fetch_and(~how);
+    return why_escaped(how);
+  }
+  return why_no_base(read_id(control_.base[other()]), anchor);
+}
+
+Extent Generations::marked(std::uint64_t granule) const {
+  const auto marks = words(frozen_ ? other() : active());
+  std::uint64_t at = granule / 64;
+  if (at >= marks.size()) return {};
+  std::uint64_t word = load(marks[at]) & (~std::uint64_t{0} << granule % 64);
+  while (word == 0) {
+    if (++at == marks.size()) return {};
+    word = load(marks[at]);
+  }
+  const std::uint64_t first = at * 64 + static_cast<unsigned>(std::countr_zero(word));
+  std::uint64_t end = first;
+  while (at < marks.size()) {
+    word = load(marks[at]) >> end % 64;
+    const auto ones = static_cast<unsigned>(std::countr_one(word));
+    end += ones;
+    // The shift brought zeroes in from above, so ones end at the word's end at the latest.
+    if (end % 64 != 0 || ones == 0) break;
+    ++at;
+  }
+  return {first, end - first};
+}
+
+std::uint64_t Generations::count_marks() const {
+  std::uint64_t count = 0;
+  const auto one = words(0);
+  const auto two = words(1);
+  // At rest only the active one counts; the other may still hold what was dropped.
+  const bool both = !read_id(control_.base[other()]).empty();
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    const std::uint64_t word = both            ? load(one[i]) | load(two[i])
+                               : active() == 0 ? load(one[i])
+                                               : load(two[i]);
+    count += static_cast<unsigned>(std::popcount(word));
+  }
+  return count;
+}
+
+// `pending` tells a later settle() that the old marks may go. Where they are kept it must not:
+// should the process die before commit(), nothing is known, unless `id` is the base already.
+void Generations::prepare(const std::string& id, bool keep_all) {
+  prepared_ = id;
+  keep_all_ = keep_all;
+  write_id(control_.pending, keep_all ? "" : id);
+}
+
+bool Generations::only_we_wrote() const {
+  const std::uint64_t completed = load(control_.completed_sectors);
+  return load(control_.foreign_sectors) == 0 && completed <= load(control_.own_sectors) &&
+         completed * kBytesInSector == own_bytes_;
+}
+
+void Generations::commit() {
+  const std::string& id = prepared_;
+  frozen_ = false;
+  control_.distrusted[0] = '\0';
+  if (keep_all_) {
+    set_base(other(), id);
+    merge_other_into_active();
+    store(control_.self, std::uint32_t{0});
+    return;
+  }
+  set_base(active(), id);
+  set_base(other(), "");
+  if (!writes_) return;
+  // A third generation, in the place of the first; what is in the second is ours, or is kept.
+  clear(other());
+  make_other_active();
+  if (only_we_wrote()) {
+    set_base(active(), id);
+    set_base(other(), "");
+  } else {
+    merge_other_into_active();
+  }
+  store(control_.self, std::uint32_t{0});
+}
+
+void Generations::abandon() {
+  frozen_ = false;
+  store(control_.self, std::uint32_t{0});
+  if (!read_id(control_.base[other()]).empty()) merge_other_into_active();
+}
+
+void Generations::forget(const std::string& why) {
+  frozen_ = false;
+  store(control_.self, std::uint32_t{0});
+  set_base(active(), "");
+  set_base(other(), "");
+  const std::size_t length = std::min(why.size(), sizeof control_.distrusted - 1);
+  std::memcpy(control_.distrusted, why.data(), length);
+  control_.distrusted[length] = '\0';
+}
+
+}  // namespace blkrewind::track

@@ -1,0 +1,307 @@
+#include "track/bitmap/kernel_program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "changes.skel.h"
+
+namespace blkrewind::track {
+namespace {
+
+constexpr const char* kBpffs = "/sys/fs/bpf";
+constexpr const char* kRoot = "/sys/fs/bpf/blkrewind";
+constexpr long kBpffsMagic = 0xcafe4a11;
+constexpr std::array kPins = {"control", "bits", "on_queue", "on_complete"};
+// A symbolic link to the store's folder: the file system takes nothing else that holds a text.
+constexpr const char* kStoreLink = "store";
+
+std::string folder_of(const std::string& disk_id) { return std::string(kRoot) + "/" + disk_id; }
+
+Error bpf_error(int sys_errno, const std::string& message) {
+  Error error = system_error(sys_errno, message);
+  if (sys_errno == EPERM || sys_errno == EACCES) {
+    error.hint =
+        "tracking in the kernel needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, which root has "
+        "outside of containers, and a kernel that is not locked down";
+  }
+  return error;
+}
+
+int print_to_log(libbpf_print_level level, const char* format, va_list arguments) {
+  const LogLevel wanted = level == LIBBPF_WARN ? LogLevel::kWarning : LogLevel::kDebug;
+  if (level == LIBBPF_DEBUG || !log::enabled(wanted)) return 0;
+  std::array<char, 1024> line{};
+  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
+  std::string_view text(line.data(), std::min<std::size_t>(std::max(length, 0), line.size() - 1));
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  if (level == LIBBPF_WARN) {
+    log::warning(text);
+  } else {
+    log::debug(text);
+  }
+  return length;
+}
+
+void quiet_libbpf() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    libbpf_set_print(print_to_log);
+    libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+  });
+}
+
+bool is_bpffs(const char* path) {
+  struct statfs status {};
+  return ::statfs(path, &status) == 0 && status.f_type == kBpffsMagic;
+}
+
+// Where systemd does not mount it, bpftool would, at the same place.
+Status need_bpffs() {
+  if (is_bpffs(kBpffs)) return {};
+  if (::mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0) {
+    return fail(bpf_error(errno, std::string("there is no BPF file system at ") + kBpffs)
+                    .with_hint(std::string("mount it: mount -t bpf bpf ") + kBpffs));
+  }
+  return {};
+}
+
+Status remove_pins(const std::string& folder) {
+  for (const char* name : kPins) {
+    if (::unlink((folder + "/" + name).c_str()) != 0 && errno != ENOENT) {
+      return fail(bpf_error(errno, "cannot remove " + folder + "/" + name));
+    }
+  }
+  (void)::unlink((folder + "/" + kStoreLink).c_str());
+  if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) {
+    return fail(bpf_error(errno, "cannot remove " + folder));
+  }
+  (void)::rmdir(kRoot);  // of the last one
+  return {};
+}
+
+std::string absolute(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         &std::free);
+  return real == nullptr ? std::string() : std::string(real.get());
+}
+
+struct Skeleton {
+  changes* object = nullptr;
+  Skeleton() : object(changes::open()) {}
+  ~Skeleton() { changes::destroy(object); }
+  Skeleton(const Skeleton&) = delete;
+  Skeleton& operator=(const Skeleton&) = delete;
+};
+
+// The id of the program that `link` runs, if it is alive and marks in these maps; else 0.
+std::uint32_t marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
+  bpf_link_info info{};
+  __u32 length = sizeof info;
+  if (bpf_obj_get_info_by_fd(link, &info, &length) != 0 ||
+      (info.type != BPF_LINK_TYPE_RAW_TRACEPOINT && info.type != BPF_LINK_TYPE_TRACING)) {
+    return 0;
+  }
+  const UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
+  std::array<__u32, 16> maps{};
+  bpf_prog_info program_info{};
+  program_info.nr_map_ids = maps.size();
+  program_info.map_ids = reinterpret_cast<std::uintptr_t>(maps.data());
+  length = sizeof program_info;
+  if (!program.valid() || bpf_obj_get_info_by_fd(program.get(), &program_info, &length) != 0) {
+    return 0;
+  }
+  const auto end = maps.begin() + std::min<std::size_t>(program_info.nr_map_ids, maps.size());
+  const bool both = std::find(maps.begin(), end, control_id) != end &&
+                    std::find(maps.begin(), end, bits_id) != end;
+  return both ? info.prog_id : 0;
+}
+
+std::uint64_t page_aligned(std::uint64_t bytes) {
+  return align_up(bytes, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+}
+
+}  // namespace
+
+Status KernelProgram::start(const std::string& disk_id, const blkrewind_control& control,
+                            const std::string& store_path) {
+  quiet_libbpf();
+  if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+    return fail(Errc::kUnsupported, "this kernel says nothing about its types (BTF)",
+                "it needs CONFIG_DEBUG_INFO_BTF; without it every operation scans");
+  }
+  BLKREWIND_TRY(need_bpffs());
+  Skeleton skeleton;
+  if (skeleton.object == nullptr) {
+    return fail(bpf_error(errno, "cannot open the tracking program"));
+  }
+  changes& object = *skeleton.object;
+  object.rodata->disk_major = control.major;
+  object.rodata->disk_minor = control.minor;
+  object.rodata->first_sector = control.first_sector;
+  object.rodata->end_sector = control.first_sector + control.sectors;
+  object.rodata->granule_shift = control.granule_shift - 9;
+  object.rodata->words = control.words;
+  if (const int error = bpf_map__set_max_entries(
+          object.maps.bits, static_cast<__u32>(control.words * BLKREWIND_GENERATIONS));
+      error != 0) {
+    return fail(bpf_error(-error, "cannot size the map of changes"));
+  }
+  if (const int error = changes::load(&object); error != 0) {
+    return fail(bpf_error(-error, "the kernel does not take the tracking program"));
+  }
+  const __u32 zero = 0;
+  if (bpf_map_update_elem(bpf_map__fd(object.maps.control), &zero, &control, BPF_ANY) != 0) {
+    return fail(bpf_error(errno, "cannot write to the map of the tracking program"));
+  }
+  if (const int error = changes::attach(&object); error != 0) {
+    return fail(bpf_error(-error, "cannot attach the tracking program to the block layer"));
+  }
+
+  const std::string folder = folder_of(disk_id);
+  BLKREWIND_TRY(remove_pins(folder));
+  if ((::mkdir(kRoot, 0700) != 0 && errno != EEXIST) || ::mkdir(folder.c_str(), 0700) != 0) {
+    return fail(bpf_error(errno, "cannot make " + folder));
+  }
+  const auto pin = [&](int error, const char* name) -> Status {
+    if (error == 0) return {};
+    (void)remove_pins(folder);
+    return fail(bpf_error(-error, "cannot pin " + folder + "/" + name));
+  };
+  const auto path = [&](const char* name) { return folder + "/" + name; };
+  BLKREWIND_TRY(pin(bpf_map__pin(object.maps.control, path("control").c_str()), "control"));
+  BLKREWIND_TRY(pin(bpf_map__pin(object.maps.bits, path("bits").c_str()), "bits"));
+  BLKREWIND_TRY(pin(bpf_link__pin(object.links.on_queue, path("on_queue").c_str()), "on_queue"));
+  BLKREWIND_TRY(
+      pin(bpf_link__pin(object.links.on_complete, path("on_complete").c_str()), "on_complete"));
+  // Only to tell people: where it cannot be made, tracking goes on without it.
+  if (const std::string store = absolute(store_path); !store.empty()) {
+    (void)::symlink(store.c_str(), path(kStoreLink).c_str());
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> KernelProgram::pinned_disks() {
+  // Without the file system, or without a pin, there is none.
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(kRoot), ::closedir);
+  std::vector<std::string> disks;
+  if (!folder) {
+    if (errno == ENOENT) return disks;
+    return fail(bpf_error(errno, std::string("cannot list ") + kRoot));
+  }
+  while (const dirent* entry = ::readdir(folder.get())) {
+    if (is_valid_id("d-", entry->d_name)) disks.emplace_back(entry->d_name);
+  }
+  std::sort(disks.begin(), disks.end());
+  return disks;
+}
+
+std::string KernelProgram::store_of(const std::string& disk_id) {
+  std::array<char, PATH_MAX> target{};
+  const std::string link = folder_of(disk_id) + "/" + kStoreLink;
+  const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
+  return length <= 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string& disk_id) {
+  const std::string folder = folder_of(disk_id);
+  if (::access(folder.c_str(), F_OK) != 0) return std::unique_ptr<KernelProgram>();
+  quiet_libbpf();
+  std::array<UniqueFd, kPins.size()> pins;
+  for (std::size_t i = 0; i < pins.size(); ++i) {
+    pins[i].reset(bpf_obj_get((folder + "/" + kPins[i]).c_str()));
+    if (!pins[i].valid()) {
+      if (errno == EPERM || errno == EACCES) {
+        return fail(bpf_error(errno, "cannot open " + folder + "/" + kPins[i]));
+      }
+      return fail(Errc::kIntegrity,
+                  std::string("the tracking program's pin ") + kPins[i] + " is gone");
+    }
+  }
+  std::array<__u32, 2> map_ids{};
+  for (std::size_t i = 0; i < map_ids.size(); ++i) {
+    bpf_map_info info{};
+    __u32 length = sizeof info;
+    if (bpf_obj_get_info_by_fd(pins[i].get(), &info, &length) != 0) {
+      return fail(Errc::kIntegrity, "a map of the tracking program cannot be read");
+    }
+    map_ids[i] = info.id;
+  }
+  std::unique_ptr<KernelProgram> program(new KernelProgram());
+  for (std::size_t i = 2; i < pins.size(); ++i) {
+    const std::uint32_t id = marks_in(pins[i].get(), map_ids[0], map_ids[1]);
+    if (id == 0) return fail(Errc::kIntegrity, "the tracking program does not run any more");
+    program->programs_.push_back(id);
+  }
+  BLKREWIND_TRY(program->map(pins[0].get(), pins[1].get()));
+  return program;
+}
+
+Status KernelProgram::map(int control_fd, int bits_fd) {
+  const auto map_shared = [](int fd, std::size_t bytes) {
+    return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  };
+  control_bytes_ = page_aligned(sizeof(blkrewind_control));
+  void* memory = map_shared(control_fd, control_bytes_);
+  if (memory == MAP_FAILED) return fail(system_error(errno, "cannot map the tracking state"));
+  control_ = static_cast<blkrewind_control*>(memory);
+  bpf_map_info info{};
+  __u32 length = sizeof info;
+  if (control_->version != BLKREWIND_CHANGES_VERSION ||
+      bpf_obj_get_info_by_fd(bits_fd, &info, &length) != 0 ||
+      info.max_entries != control_->words * BLKREWIND_GENERATIONS || info.value_size != 8) {
+    return fail(Errc::kIntegrity, "the tracking program is of another version of blkrewind");
+  }
+  bits_bytes_ = page_aligned(std::uint64_t{info.max_entries} * 8);
+  memory = map_shared(bits_fd, bits_bytes_);
+  if (memory == MAP_FAILED) return fail(system_error(errno, "cannot map the marks"));
+  bits_ = {static_cast<std::uint64_t*>(memory), info.max_entries};
+  return {};
+}
+
+std::uint64_t KernelProgram::skipped_events() const {
+  std::uint64_t skipped = 0;
+  for (const std::uint32_t id : programs_) {
+    const UniqueFd program(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    __u32 length = sizeof info;
+    if (!program.valid() || bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
+      return UINT64_MAX;
+    }
+    skipped += info.recursion_misses;
+  }
+  return skipped;
+}
+
+KernelProgram::~KernelProgram() {
+  if (control_ != nullptr) ::munmap(control_, control_bytes_);
+  if (!bits_.empty()) ::munmap(bits_.data(), bits_bytes_);
+}
+
+Result<bool> KernelProgram::stop(const std::string& disk_id) {
+  const std::string folder = folder_of(disk_id);
+  if (::access(folder.c_str(), F_OK) != 0) return false;
+  BLKREWIND_TRY(remove_pins(folder));
+  return true;
+}
+
+}  // namespace blkrewind::track

@@ -1,0 +1,59 @@
+// The program in the kernel that marks changes: loading it, pinning it, finding it again.
+//
+// Program, links and maps are pinned below /sys/fs/bpf/blkrewind/DISK_ID, so it runs until its pins
+// are removed or the machine stops. The rest of the engine sees two pieces of shared memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "blkrewind/error.h"
+#include "track/bitmap/kernel/changes_abi.h"
+
+namespace blkrewind::track {
+
+// Its maps, mapped into this process; unmapped by the destructor.
+class KernelProgram {
+ public:
+  // Loads a program for the device that `control` describes, pins it, and lets it run.
+  // kUnsupported, with what to do: built without it, no BTF, no BPF file system, no privilege.
+  // `store_path`: remembered beside the pins.
+  [[nodiscard]] static Status start(const std::string& disk_id, const blkrewind_control& control,
+                                    const std::string& store_path);
+  // Null: there is none. kIntegrity: there is something, but not a whole one that runs, so marks
+  // may be missing.
+  [[nodiscard]] static Result<std::unique_ptr<KernelProgram>> find(const std::string& disk_id);
+  // Of any store, sorted.
+  [[nodiscard]] static Result<std::vector<std::string>> pinned_disks();
+  // What start() remembered; empty: nothing.
+  [[nodiscard]] static std::string store_of(const std::string& disk_id);
+  // Returns whether there was anything.
+  [[nodiscard]] static Result<bool> stop(const std::string& disk_id);
+
+  ~KernelProgram();
+  KernelProgram(const KernelProgram&) = delete;
+  KernelProgram& operator=(const KernelProgram&) = delete;
+
+  [[nodiscard]] blkrewind_control& control() const { return *control_; }
+  [[nodiscard]] std::span<std::uint64_t> bits() const { return bits_; }
+  // How many events the kernel has not told the program of since it was loaded: one that comes in
+  // an interrupt while the program handles another on the same processor. UINT64_MAX: not known.
+  [[nodiscard]] std::uint64_t skipped_events() const;
+  [[nodiscard]] std::uint64_t memory_bytes() const { return control_bytes_ + bits_bytes_; }
+
+ private:
+  KernelProgram() = default;
+  [[nodiscard]] Status map(int control_fd, int bits_fd);
+
+  std::vector<std::uint32_t> programs_;  // their ids
+  blkrewind_control* control_ = nullptr;
+  std::size_t control_bytes_ = 0;
+  std::span<std::uint64_t> bits_;
+  std::size_t bits_bytes_ = 0;
+};
+
+}  // namespace blkrewind::track

@@ -1,0 +1,41 @@
+// A tracker over marks in shared memory, whoever sets them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "track/bitmap/generations.h"
+#include "track/tracker.h"
+
+namespace blkrewind::track {
+
+class MarksTracker final : public Tracker {
+ public:
+  // `flush`: turns what is written but not yet on its way into operations, and so into marks. The
+  // memory outlives the tracker.
+  MarksTracker(blkrewind_control& control, std::span<std::uint64_t> bits,
+               std::uint64_t device_bytes, std::function<Status()> flush);
+  ~MarksTracker() override;
+
+  [[nodiscard]] const char* name() const override { return "bitmap"; }
+  [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
+                                                         TrackUse use) override;
+  [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
+  void wrote(std::uint64_t bytes) override { generations_.wrote(bytes); }
+  [[nodiscard]] Status prepare(const std::string& id, Collected before) override;
+  [[nodiscard]] Status commit() override;
+  [[nodiscard]] Status abandon() override;
+  [[nodiscard]] Status distrust(const std::string& why) override;
+
+ private:
+  Generations generations_;
+  const std::uint32_t granule_shift_;
+  const std::uint64_t device_bytes_;
+  const std::function<Status()> flush_;
+  bool begun_ = false;
+};
+
+}  // namespace blkrewind::track

@@ -1,0 +1,127 @@
+#include "track/extents/tracked_image.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "host/loops.h"
+#include "track/extents/clone_file.h"
+
+namespace blkrewind::track {
+namespace {
+
+constexpr const char* kKindHint =
+    "extent maps are for image files and for loop devices over image files";
+
+tl::unexpected<Error> unsupported(const std::string& message, const std::string& hint) {
+  return fail(Errc::kUnsupported, message, hint);
+}
+
+// The path of the file below a loop device; the disk's bytes in it go into `range`.
+Result<io::LoopDevice> loop_below(const TrackedDisk& disk, io::DeviceNumber device) {
+  if (io::is_partition(device)) {
+    return unsupported(disk.path + " is a partition",
+                       "track the whole loop device, or attach the partition's bytes to a loop "
+                       "device of their own (losetup --offset)");
+  }
+  auto loop = io::loop_device(device);
+  if (!loop)
+    return unsupported(disk.path + " is neither an image file nor a loop device", kKindHint);
+  if (loop->backing_device != 0) {
+    return unsupported(disk.path + " stands on a block device, not on a file", kKindHint);
+  }
+  if (!loop->is_plain) {
+    return unsupported(disk.path + " does not show its file's bytes as they are", kKindHint);
+  }
+  return std::move(*loop);
+}
+
+Result<std::string> split_path(const std::string& path, std::string& name) {
+  const std::size_t slash = path.rfind('/');
+  name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name.empty()) return fail(Errc::kInvalidArgument, "\"" + path + "\" names no file");
+  if (slash == std::string::npos) return std::string(".");
+  return slash == 0 ? std::string("/") : path.substr(0, slash);
+}
+
+}  // namespace
+
+Result<TrackedImage> open_image(const TrackedDisk& disk) {
+  TrackedImage image;
+  image.path = disk.path;
+  image.range = {0, disk.device_bytes};
+  struct stat status = {};
+  if (::stat(disk.path.c_str(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot look at " + disk.path));
+  }
+  io::FileId expected{status.st_dev, status.st_ino};
+  if (S_ISBLK(status.st_mode)) {
+    BLKREWIND_ASSIGN(const io::LoopDevice loop, loop_below(disk, status.st_rdev));
+    if (loop.range.length < disk.device_bytes) {
+      return unsupported(disk.path + " is smaller than the disk", {});
+    }
+    image.path = loop.backing_file;
+    image.range.offset = loop.range.offset;
+    expected = loop.backing;
+    image.device.reset(::open(disk.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    struct stat opened = {};
+    if (!image.device.valid() || ::fstat(image.device.get(), &opened) != 0) {
+      return tl::unexpected(system_error(errno, "cannot open " + disk.path));
+    }
+    if (opened.st_rdev != status.st_rdev) {
+      return fail(Errc::kBusy, disk.path + " has become another device just now");
+    }
+  } else if (!S_ISREG(status.st_mode)) {
+    return unsupported(disk.path + " is neither an image file nor a loop device", kKindHint);
+  }
+
+  image.file.reset(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!image.file.valid() || ::fstat(image.file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      io::FileId{status.st_dev, status.st_ino} != expected) {
+    return unsupported("the file below " + disk.path + " is not found at " + image.path,
+                       "attach the loop device anew, to the file where it is now");
+  }
+  image.inode = status.st_ino;
+  BLKREWIND_ASSIGN(const std::string directory, split_path(image.path, image.name));
+  image.directory.reset(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!image.directory.valid()) {
+    return tl::unexpected(system_error(errno, "cannot open " + directory));
+  }
+  const auto generation = io::generation_of(image.file.get());
+  if (!generation) {
+    return unsupported("the file system of " + image.path + " does not number its inodes' uses",
+                       "keep the image on XFS (mkfs.xfs -m reflink=1) or btrfs");
+  }
+  image.generation = *generation;
+  return image;
+}
+
+std::optional<TrackedImage> open_folder(const TrackedDisk& disk) {
+  TrackedImage image;
+  image.path = disk.kept_at;
+  const auto directory = split_path(image.path, image.name);
+  if (!directory) return std::nullopt;
+  image.directory.reset(::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!image.directory.valid()) return std::nullopt;
+  return image;
+}
+
+Status check_size(const TrackedImage& image) {
+  struct stat status = {};
+  if (::fstat(image.file.get(), &status) != 0) {
+    return tl::unexpected(system_error(errno, "cannot ask for the size of " + image.path));
+  }
+  if (static_cast<std::uint64_t>(status.st_size) < image.range.end()) {
+    return fail(Errc::kPrecondition, image.path + " is shorter than the disk");
+  }
+  return {};
+}
+
+Status flush(const TrackedImage& image) {
+  if (image.device.valid()) BLKREWIND_TRY(io::sync(image.device.get(), "the device"));
+  return io::sync(image.file.get(), image.path);
+}
+
+}  // namespace blkrewind::track
