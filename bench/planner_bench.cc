@@ -32,7 +32,7 @@ void plan(benchmark::State& state, std::uint64_t stride, bool zero) {
   geometry.device_bytes = (differences.back().chunk + 1) * geometry.chunk_bytes;
   std::uint64_t requests = 0;
   for (auto _ : state) {
-    rollback::Planner planner(geometry, kMiB);
+    pipeline::Planner planner(geometry, kMiB);
     requests = 0;
     for (const Difference& difference : differences) {
       const auto item = planner.add(difference.chunk, difference.source);

@@ -176,7 +176,7 @@ Status Engine::Impl::detach_disk(const std::string& target) {
   if (found.view.locked) return fail(busy(found.view));
   const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
   if (!device.used_by.empty()) {
-    const io::UsedBy& use = device.used_by.front();
+    const host::UsedBy& use = device.used_by.front();
     return fail(refused(
         ResetRule::kInstanceStatus,
         found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));

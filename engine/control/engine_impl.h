@@ -184,7 +184,7 @@ class Engine::Impl {
   // engine_instances.cc
   [[nodiscard]] Result<InstanceInfo> describe_instance(const control::InstanceRow& row,
                                                        const std::vector<DiskView>& views);
-  [[nodiscard]] std::vector<io::UsedBy> uses_of(const DiskView& view);
+  [[nodiscard]] std::vector<host::UsedBy> uses_of(const DiskView& view);
 
   std::unique_ptr<io::Env> owned_env_;
   io::Env* env_ = nullptr;

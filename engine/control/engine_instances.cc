@@ -43,7 +43,7 @@ Status check_instance_name(const std::string& name) {
 
 }  // namespace
 
-std::vector<io::UsedBy> Engine::Impl::uses_of(const DiskView& view) {
+std::vector<host::UsedBy> Engine::Impl::uses_of(const DiskView& view) {
   return control::observe_device(*env_, view.disk, view.disk.path).used_by;
 }
 
@@ -131,7 +131,7 @@ Status Engine::Impl::stop_instance(const std::string& id, bool dry_run) {
       "devices is in use";
   for (const DiskView& view : operations_->disks()) {
     if (instance_of(view, attachments, local) != local) continue;
-    for (const io::UsedBy& use : uses_of(view)) {
+    for (const host::UsedBy& use : uses_of(view)) {
       if (!use.hint.empty()) hint += "; " + view.disk.path + ": " + use.hint;
     }
   }

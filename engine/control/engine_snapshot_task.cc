@@ -158,7 +158,7 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
   BLKREWIND_TRY(check_new_snapshot(found, target, options.name, options.description));
   const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
   if (!device.used_by.empty() && !found.view.locked) {
-    const io::UsedBy& use = device.used_by.front();
+    const host::UsedBy& use = device.used_by.front();
     return fail(control::refused(
         control::ResetRule::kInstanceStatus,
         found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));

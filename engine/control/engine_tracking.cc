@@ -24,8 +24,8 @@ TrackerInfo info_of(track::TrackerState state) {
 Result<track::TrackerKind> kind_of(ChangeSource source, const format::DiskRecord& disk) {
   switch (source) {
     case ChangeSource::kAuto:
-      return disk.kind == io::DeviceKind::kBlock ? track::TrackerKind::kBitmap
-                                                 : track::TrackerKind::kExtents;
+      return disk.kind == host::DeviceKind::kBlock ? track::TrackerKind::kBitmap
+                                                   : track::TrackerKind::kExtents;
     case ChangeSource::kBitmap:
       return track::TrackerKind::kBitmap;
     case ChangeSource::kExtents:

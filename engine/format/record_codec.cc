@@ -104,7 +104,7 @@ struct Get {
   }
 };
 
-template <class Walk, Is<io::DeviceIdentity> Record>
+template <class Walk, Is<host::DeviceIdentity> Record>
 void walk_fields(Walk& walk, Record& identity) {
   walk(identity.serial);
   walk(identity.wwn);
@@ -122,10 +122,10 @@ void walk_fields(Walk& walk, Record& identity) {
 }
 
 // One layer as type 10 has it, without what is below.
-template <class Walk, Is<io::DeviceIdentity> Record>
+template <class Walk, Is<host::DeviceIdentity> Record>
 void walk_layer(Walk& walk, Record& layer) {
   walk_fields(walk, layer);
-  walk(layer.layer, io::Layer::kMd);
+  walk(layer.layer, host::Layer::kMd);
   walk(layer.place);
   walk(layer.size_bytes);
   walk(layer.model);
@@ -142,28 +142,28 @@ void walk_layer(Walk& walk, Record& layer) {
   walk(layer.vouched);
 }
 
-void walk_layers(Put& walk, const io::DeviceIdentity& top) {
+void walk_layers(Put& walk, const host::DeviceIdentity& top) {
   walk_layer(walk, top);
   walk(!top.below.empty());
   if (!top.below.empty()) walk_layers(walk, top.below.front());
 }
 
-void walk_layers(Get& walk, io::DeviceIdentity& top) {
-  io::DeviceIdentity* layer = &top;
+void walk_layers(Get& walk, host::DeviceIdentity& top) {
+  host::DeviceIdentity* layer = &top;
   for (int depth = 1;; ++depth) {
     walk_layer(walk, *layer);
     bool has_below = false;
     walk(has_below);
     if (!has_below || !walk.in.ok()) return;
-    if (depth == io::kMaxLayers) return walk.in.invalidate();
+    if (depth == host::kMaxLayers) return walk.in.invalidate();
     layer = &layer->below.emplace_back();
   }
 }
 
 // In the form that its type has: older programs read type 1 and refuse type 10.
 bool is_in_layers(const DiskRecord& disk) {
-  io::DeviceIdentity flat;
-  const io::DeviceIdentity& identity = disk.identity;
+  host::DeviceIdentity flat;
+  const host::DeviceIdentity& identity = disk.identity;
   flat.serial = identity.serial;
   flat.wwn = identity.wwn;
   flat.dm_uuid = identity.dm_uuid;
@@ -184,7 +184,7 @@ void walk_fields(Walk& walk, Record& disk, bool in_layers = false) {
   walk(disk.number);
   walk(disk.id);
   walk(disk.path);
-  walk(disk.kind, io::DeviceKind::kFile);
+  walk(disk.kind, host::DeviceKind::kFile);
   walk(disk.device_bytes);
   walk(disk.chunk_bytes);
   if (in_layers) {

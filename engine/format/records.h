@@ -34,10 +34,10 @@ struct DiskRecord {
   DiskNumber number = 0;
   std::string id;    // "d-..."
   std::string path;  // resolved, where it was seen last
-  io::DeviceKind kind = io::DeviceKind::kFile;
+  host::DeviceKind kind = host::DeviceKind::kFile;
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
-  io::DeviceIdentity identity;
+  host::DeviceIdentity identity;
   std::int64_t registered_at = 0;
   SnapshotNumber anchor = 0;  // what the device is known to have equalled last
   LastRollback last_rollback;

@@ -11,7 +11,7 @@
 #include "host/evidence.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // "8:16"
@@ -72,4 +72,4 @@ Result<std::vector<DeviceInfo>> attached_devices(std::uint64_t content_bytes) {
   return devices;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -7,7 +7,7 @@
 #include "blkrewind/error.h"
 #include "host/device_info.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Of those that have a size, partitions too; path and real_path are the node. Costs a few reads of
 // sysfs a device. Those of `content_bytes` that nothing but their content tells are opened and
@@ -16,4 +16,4 @@ namespace blkrewind::io {
 // opened: then it cannot be said that it is not a copy.
 [[nodiscard]] Result<std::vector<DeviceInfo>> attached_devices(std::uint64_t content_bytes);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

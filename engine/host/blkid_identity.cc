@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 struct FreeProbe {
@@ -54,4 +54,4 @@ void read_content_identity(int fd, DeviceIdentity& identity) {
   }
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

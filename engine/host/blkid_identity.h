@@ -3,7 +3,7 @@
 
 #include "host/device_info.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Fills filesystem_uuid, filesystem_type, table_uuid and partition_uuid of `identity` from the open
 // block device or regular file `fd` (read-only is enough, its offset is not used). Never fails:
@@ -11,4 +11,4 @@ namespace blkrewind::io {
 // which blkid_do_safeprobe() answers -2) is left empty. Any thread may call.
 void read_content_identity(int fd, DeviceIdentity& identity);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -15,7 +15,7 @@
 #include "base/aligned_buffer.h"
 #include "base/fd.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 constexpr std::uint64_t kWindowBytes = 256 * kMiB;
@@ -127,4 +127,4 @@ Result<std::optional<Extent>> first_stale_page(int fd, const std::vector<std::ui
   return std::optional<Extent>{};
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

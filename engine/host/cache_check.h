@@ -8,7 +8,7 @@
 #include "blkrewind/error.h"
 #include "blkrewind/units.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Gives up the pages that can be had again; what is dirty is written back before. Pages that a
 // process has mapped stay.
@@ -23,4 +23,4 @@ inline constexpr std::size_t kCachedPagesMax = 16384;
 [[nodiscard]] Result<std::optional<Extent>> first_stale_page(
     int fd, const std::vector<std::uint64_t>& pages);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

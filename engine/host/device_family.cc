@@ -14,7 +14,7 @@
 #include "base/privilege.h"
 #include "host/loops.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
@@ -122,4 +122,4 @@ Result<UniqueFd> open_member(const FamilyMember& member) {
           : permission_hint("run it as root, or as a user that may read " + member.node)));
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

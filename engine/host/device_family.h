@@ -18,7 +18,7 @@
 #include "blkrewind/units.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 struct FamilyMember {
   DeviceNumber device = 0;
@@ -35,4 +35,4 @@ struct FamilyMember {
 // kPrecondition, with what to do, where neither works: what its cache holds cannot be known.
 [[nodiscard]] Result<UniqueFd> open_member(const FamilyMember& member);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -7,7 +7,7 @@
 
 #include "blkrewind/units.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // st_dev and st_ino: the same file under any name.
 struct FileId {
@@ -103,4 +103,4 @@ struct DeviceInfo {
   std::vector<Unknown> unknown;
 };
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

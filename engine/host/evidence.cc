@@ -12,7 +12,7 @@
 #include "host/loops.h"
 #include "host/mounts.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // `fd`: an open descriptor of the device or of its partition; -1 without.
@@ -238,4 +238,4 @@ bool is_nameless(const DeviceIdentity& identity) {
   return false;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -12,7 +12,7 @@
 #include "host/device_info.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Of the block device, and of what it stands on; without the content's UUIDs. `fd`: an open
 // descriptor of it, which a loop device is asked through; -1: its node is opened.
@@ -29,4 +29,4 @@ namespace blkrewind::io {
 // are worth reading.
 [[nodiscard]] bool is_nameless(const DeviceIdentity& identity);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

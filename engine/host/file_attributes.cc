@@ -7,7 +7,7 @@
 
 #include "blkrewind/shell.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 WriteBar write_bar(int fd, const std::string& path) {
   struct statx status = {};
@@ -29,4 +29,4 @@ WriteBar write_bar(int fd, const std::string& path) {
   return {};
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

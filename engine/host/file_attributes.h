@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Why an open file cannot be rewritten by any process, and what to do about it: it is immutable,
 // append-only, or sealed by fs-verity. Empty: none of these, as far as its file system says.
@@ -13,4 +13,4 @@ struct WriteBar {
 };
 [[nodiscard]] WriteBar write_bar(int fd, const std::string& path);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

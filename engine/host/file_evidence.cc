@@ -18,7 +18,7 @@
 #include "host/blkid_identity.h"
 #include "host/mounts.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // FS_IOC_GETFSUUID (linux/fs.h since 6.9) and EXT4_IOC_GETFSUUID (fs/ext4/ext4.h since 5.20): older
@@ -170,4 +170,4 @@ std::optional<DeviceNumber> only_device_under(int fd, const struct stat& status)
   return std::nullopt;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -8,7 +8,7 @@
 #include "host/device_info.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Fills host_filesystem, generation and birth_ns from the open file. What the file system does not
 // tell stays empty. Any thread.
@@ -18,4 +18,4 @@ void read_inode_evidence(int fd, const struct stat& status, DeviceIdentity& iden
 // the file system does not tell.
 [[nodiscard]] std::optional<DeviceNumber> only_device_under(int fd, const struct stat& status);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -5,7 +5,7 @@
 
 #include "host/identity_words.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 Judgement judge_layer(const DeviceIdentity& then, const DeviceIdentity& now, int depth);
@@ -245,4 +245,4 @@ bool same_hardware_id(const DeviceIdentity& a, const DeviceIdentity& b) {
   }
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

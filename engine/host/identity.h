@@ -44,7 +44,7 @@
 
 #include "host/device_info.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 enum class Verdict : std::uint8_t {
   kSame,           // proven
@@ -77,4 +77,4 @@ struct KnownDevice {
 // Both report the same hardware id in one of their layers: they may still be two devices.
 [[nodiscard]] bool same_hardware_id(const DeviceIdentity& a, const DeviceIdentity& b);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

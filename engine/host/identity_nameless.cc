@@ -4,7 +4,7 @@
 
 #include "host/identity_words.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 struct Content {
@@ -85,4 +85,4 @@ Judgement judge_nameless(const DeviceIdentity& then, const DeviceIdentity& now) 
           "its place " + now.place + ", size and content (" + content.now + ")", false};
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -7,7 +7,7 @@
 
 #include "host/identity_words.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
@@ -123,4 +123,4 @@ Judgement judge_old(const DeviceIdentity& then, DeviceKind kind, std::int64_t re
   return judge_nameless(then, flat_now);
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 std::string shown(const std::string& value) { return value.empty() ? "unknown" : value; }
@@ -45,4 +45,4 @@ const char* name_of(Layer layer) {
   return "of an unknown kind";
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

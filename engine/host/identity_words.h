@@ -6,7 +6,7 @@
 
 #include "host/identity.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 [[nodiscard]] std::string then_and_now(std::string_view what, const std::string& then,
                                        const std::string& now);
@@ -33,4 +33,4 @@ namespace blkrewind::io {
 [[nodiscard]] Judgement judge_old(const DeviceIdentity& then, DeviceKind kind,
                                   std::int64_t registered_at, const DeviceIdentity& now);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 struct Mark {
@@ -80,4 +80,4 @@ std::string_view image_format(std::span<const std::byte> head, std::span<const s
   return is_vhd(tail) ? "vhd" : "";
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 inline constexpr std::size_t kImageHeadBytes = 512;
 inline constexpr std::size_t kImageTailBytes = 512;
@@ -17,4 +17,4 @@ inline constexpr std::size_t kImageTailBytes = 512;
 [[nodiscard]] std::string_view image_format(std::span<const std::byte> head,
                                             std::span<const std::byte> tail);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

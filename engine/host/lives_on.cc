@@ -19,7 +19,7 @@
 #include "host/mounts.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // The mount that an open file is on; -1 when the kernel does not say. By its id, not by the longest
@@ -225,4 +225,4 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
               answer.error().hint);
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

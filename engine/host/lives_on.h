@@ -6,7 +6,7 @@
 #include "blkrewind/error.h"
 #include "host/device_info.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // True if rewriting `device` could change bytes of the file system that holds `directory` (or,
 // while it does not exist yet, its nearest existing parent).
@@ -26,4 +26,4 @@ namespace blkrewind::io {
 // kPrecondition, with a hint, when a part of the way cannot be seen here: that is no "false".
 [[nodiscard]] Result<bool> lives_on(const std::string& directory, const DeviceInfo& device);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -14,7 +14,7 @@
 
 #include "base/fd.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 constexpr std::string_view kDeletedMark = " (deleted)";
@@ -114,4 +114,4 @@ bool ranges_overlap(const Extent& a, const Extent& b) {
   return a.offset < b.end() && b.offset < a.end();
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

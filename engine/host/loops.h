@@ -9,7 +9,7 @@
 #include "host/device_info.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 struct LoopDevice {
   DeviceNumber device = 0;
@@ -41,4 +41,4 @@ struct LoopDevice {
 // Do both show bytes of the same file, and some byte twice?
 [[nodiscard]] bool ranges_overlap(const Extent& a, const Extent& b);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -14,7 +14,7 @@
 
 #include "base/fd.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // These files are larger than any attribute, and may be cut anywhere: read to the end.
@@ -189,4 +189,4 @@ std::vector<DeviceNumber> devices_under(const Mount& mount) {
   return devices;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -12,7 +12,7 @@
 #include "host/device_info.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // One line of /proc/self/mountinfo (proc(5)).
 struct Mount {
@@ -51,4 +51,4 @@ struct Swap {
 // for those that do not tell (ZFS, FUSE).
 [[nodiscard]] std::vector<DeviceNumber> devices_under(const Mount& mount);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -13,7 +13,7 @@
 
 #include "blkrewind/shell.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // libblkid and sysfs count in these, whatever the disk's sector is.
@@ -173,4 +173,4 @@ PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_f
                          (refused.empty() ? "its partitions still differ" : refused) + ")");
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

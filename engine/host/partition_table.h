@@ -9,9 +9,8 @@
 #include "blkrewind/error.h"
 #include "blkrewind/units.h"
 #include "host/sysfs.h"
-#include "io/env.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 struct Partition {
   int number = 0;
@@ -23,6 +22,19 @@ struct Partition {
 // What libblkid finds; nothing when there is no table that it knows. `fd`: buffered.
 [[nodiscard]] std::optional<std::vector<Partition>> partitions_in_table(int fd);
 [[nodiscard]] std::vector<Partition> partitions_in_kernel(DeviceNumber whole);
+
+// What became of the kernel's partitions of a whole disk whose table may have changed.
+struct PartitionUpdate {
+  enum class State : std::uint8_t {
+    kNone,       // not a disk with partitions
+    kUnchanged,  // the kernel has those of the table
+    kReread,     // it has them now
+    kStale,      // it has others
+  };
+  State state = State::kNone;
+  std::string reason;   // of kStale
+  std::string command;  // of kStale: what to run
+};
 
 struct PartitionStep {
   enum class Kind : std::uint8_t { kRemove, kResize, kAdd };
@@ -39,4 +51,4 @@ struct PartitionStep {
 // File::update_partitions() of a block device. `fd`: what ioctls go to; `buffered_fd`: to be read.
 [[nodiscard]] PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_fd);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -18,13 +18,13 @@
 #include "host/blkid_identity.h"
 #include "host/evidence.h"
 #include "host/file_attributes.h"
+#include "host/file_locks.h"
 #include "host/loops.h"
 #include "host/stays.h"
 #include "host/sysfs.h"
 #include "host/usage.h"
-#include "io/file_lock.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // O_NONBLOCK: a drive without a medium, or a fifo, must not make us wait.
@@ -99,18 +99,6 @@ void add_lock_use(int fd, DeviceInfo& info) {
   }
 }
 
-// A descriptor to ask, and what is known of it from its opening.
-struct Subject {
-  int fd = -1;        // of the open file itself: its locks and its hold are no use
-  int bytes_fd = -1;  // takes unaligned reads
-  bool exclusive = false;
-  bool ask_uses = true;
-  bool look_for_writers = false;
-  bool writable = false;
-  Answer other_writers = Answer::kUnknown;  // from before it was opened for writing
-  bool only_opener = false;
-};
-
 void add_writer(const Sought& sought, DeviceInfo& info) {
   if (const auto writer = find_lasting_writer(sought)) {
     info.used_by.push_back(
@@ -120,7 +108,7 @@ void add_writer(const Sought& sought, DeviceInfo& info) {
   }
 }
 
-Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo& info) {
+Status probe_block(const ProbeSubject& subject, const struct stat& status, DeviceInfo& info) {
   const int fd = subject.fd;
   info.kind = DeviceKind::kBlock;
   info.major = major(status.st_rdev);
@@ -167,7 +155,7 @@ Status probe_block(const Subject& subject, const struct stat& status, DeviceInfo
   return {};
 }
 
-Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo& info) {
+Status probe_file(const ProbeSubject& subject, const struct stat& status, DeviceInfo& info) {
   info.kind = DeviceKind::kFile;
   info.size_bytes = static_cast<std::uint64_t>(status.st_size);
   info.identity = file_evidence(subject.fd, status, info.real_path);
@@ -204,24 +192,6 @@ Status probe_file(const Subject& subject, const struct stat& status, DeviceInfo&
   return {};
 }
 
-Result<DeviceInfo> probe_subject(const Subject& subject, const std::string& path) {
-  DeviceInfo info;
-  info.path = path;
-  struct stat status {};
-  if (::fstat(subject.fd, &status) != 0) {
-    return fail(io_error(errno, "cannot look at " + path));
-  }
-  BLKREWIND_ASSIGN(info.real_path, real_path_of(path, status));
-  info.modified_at = status.st_mtim.tv_sec;
-  if (S_ISBLK(status.st_mode)) {
-    BLKREWIND_TRY(probe_block(subject, status, info));
-  } else {
-    BLKREWIND_TRY(probe_file(subject, status, info));
-  }
-  read_content_identity(subject.bytes_fd, info.identity);
-  return info;
-}
-
 Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
   // Before the open: opening a device of the wrong kind may have effects (a tape rewinds).
   struct stat status {};
@@ -240,7 +210,7 @@ Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
     return fail(io_error(errno, "cannot look at " + path));
   }
   if (!is_same(opened, status)) return replaced(path);
-  return probe_subject({.fd = fd.get(), .bytes_fd = fd.get(), .ask_uses = ask_uses}, path);
+  return probe_opened({.fd = fd.get(), .bytes_fd = fd.get(), .ask_uses = ask_uses}, path);
 }
 
 }  // namespace
@@ -249,19 +219,22 @@ Result<DeviceInfo> probe_device(const std::string& path) { return look_at(path, 
 
 Result<DeviceInfo> examine_device(const std::string& path) { return look_at(path, false); }
 
-Result<DeviceInfo> probe_opened(LocalFile& file, bool look_for_writers) {
-  Subject subject;
-  subject.fd = file.fd();
-  subject.exclusive = file.is_exclusive();
-  subject.look_for_writers = look_for_writers;
-  subject.writable = file.is_writable();
-  subject.other_writers = file.take_other_writers();
-  subject.only_opener = file.was_only_opener();
-  subject.bytes_fd = file.buffered_fd();
-  if (subject.bytes_fd < 0) {
-    return fail(io_error(-subject.bytes_fd, "cannot open " + file.path() + " a second time"));
+Result<DeviceInfo> probe_opened(const ProbeSubject& subject, const std::string& path) {
+  DeviceInfo info;
+  info.path = path;
+  struct stat status {};
+  if (::fstat(subject.fd, &status) != 0) {
+    return fail(io_error(errno, "cannot look at " + path));
   }
-  return probe_subject(subject, file.path());
+  BLKREWIND_ASSIGN(info.real_path, real_path_of(path, status));
+  info.modified_at = status.st_mtim.tv_sec;
+  if (S_ISBLK(status.st_mode)) {
+    BLKREWIND_TRY(probe_block(subject, status, info));
+  } else {
+    BLKREWIND_TRY(probe_file(subject, status, info));
+  }
+  read_content_identity(subject.bytes_fd, info.identity);
+  return info;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

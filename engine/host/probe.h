@@ -11,9 +11,9 @@
 
 #include "blkrewind/error.h"
 #include "host/device_info.h"
-#include "io/local_file.h"
+#include "host/writers.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // `path`: a block device or a regular file; symbolic links are followed.
 // What cannot be learned (no serial, an ambiguous signature) stays empty; it is not an error.
@@ -21,9 +21,21 @@ namespace blkrewind::io {
 // file; kIo (errno) - it cannot be opened or asked for its size.
 [[nodiscard]] Result<DeviceInfo> probe_device(const std::string& path);
 
-// The same of an open file, with those who have it open for writing; see Env::probe(File&).
-[[nodiscard]] Result<DeviceInfo> probe_opened(LocalFile& file, bool look_for_writers = true);
+// A descriptor to ask, and what is known of it from its opening.
+struct ProbeSubject {
+  int fd = -1;             // of the open file itself: its locks and its hold are no use
+  int bytes_fd = -1;       // takes unaligned reads
+  bool exclusive = false;  // no other process can hold it exclusively
+  bool ask_uses = true;
+  bool look_for_writers = false;
+  bool writable = false;
+  Answer other_writers = Answer::kUnknown;  // from before it was opened for writing
+  bool only_opener = false;
+};
+
+// The same of an open file; `path`: what it was opened by. kBusy when that leads elsewhere now.
+[[nodiscard]] Result<DeviceInfo> probe_opened(const ProbeSubject& subject, const std::string& path);
 // The same without asking who uses it: used_by stays empty, and nothing is opened exclusively.
 [[nodiscard]] Result<DeviceInfo> examine_device(const std::string& path);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

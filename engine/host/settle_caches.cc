@@ -13,7 +13,7 @@
 #include "host/cache_check.h"
 #include "host/device_family.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 struct OpenMember {
@@ -109,4 +109,4 @@ Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
   return {};
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

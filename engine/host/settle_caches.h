@@ -1,11 +1,14 @@
 // One device, one truth: what other nodes cache of its bytes agrees with the medium.
 #pragma once
 
+#include <cstdint>
+
 #include "blkrewind/error.h"
 #include "host/sysfs.h"
-#include "io/env.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
+
+enum class CacheUse : std::uint8_t { kBeforeReading, kBeforeWriting, kAfterWriting };
 
 // File::settle_caches() of a block device. In three rounds over it and its family
 // (device_family.h): dirty pages are written back; all pages are dropped; and of pages that stay,
@@ -17,4 +20,4 @@ namespace blkrewind::io {
 // `own_fd`: open for reading, buffered.
 [[nodiscard]] Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

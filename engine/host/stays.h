@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 // Whether `held()` stays true for about half a second. A process that was killed lets go of its
 // files only when the kernel has ended its requests, a moment after it is gone; udev, blkid and
@@ -36,4 +36,4 @@ template <class Held>
   return fd;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -19,7 +19,7 @@
 
 #include "base/fd.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // sysfs counts sizes and starts in these, whatever the device's sector is.
@@ -282,4 +282,4 @@ std::uint64_t device_size_bytes(DeviceNumber device) {
   return read_number(sysfs_directory(device) + "/size").value_or(0) * kSysfsSectorBytes;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -18,7 +18,7 @@
 #include "blkrewind/error.h"
 #include "host/device_info.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 using DeviceNumber = std::uint64_t;
 
@@ -69,4 +69,4 @@ using DeviceNumber = std::uint64_t;
 [[nodiscard]] std::uint64_t partition_start_bytes(DeviceNumber device);
 [[nodiscard]] std::uint64_t device_size_bytes(DeviceNumber device);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -15,12 +15,12 @@
 #include "base/fd.h"
 #include "blkrewind/shell.h"
 #include "host/device_family.h"
+#include "host/file_locks.h"
 #include "host/loops.h"
 #include "host/mounts.h"
 #include "host/stays.h"
-#include "io/file_lock.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 std::string holder_hint(DeviceNumber holder) {
@@ -292,4 +292,4 @@ Result<Uses> uses_of_file(const FileId& file) {
   return survey.of_file(file);
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

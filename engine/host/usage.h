@@ -8,7 +8,7 @@
 #include "host/sysfs.h"
 #include "host/writers.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 struct Uses {
   std::vector<UsedBy> used_by;
@@ -31,4 +31,4 @@ struct Uses {
 // locked or open is looked at in probe.cc.
 [[nodiscard]] Result<Uses> uses_of_file(const FileId& file);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -19,7 +19,7 @@
 #include "base/fd.h"
 #include "host/stays.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 // 0, or the errno why the kernel gives no lease. It is given back at once.
@@ -201,4 +201,4 @@ std::optional<Writer> find_lasting_writer(const Sought& sought) {
   return found;
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

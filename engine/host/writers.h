@@ -18,7 +18,7 @@
 #include "host/device_info.h"
 #include "host/sysfs.h"
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 
 enum class Answer : std::uint8_t { kNo, kYes, kUnknown };
 
@@ -51,4 +51,4 @@ struct Writer {
 // a moment.
 [[nodiscard]] std::optional<Writer> find_lasting_writer(const Sought& sought);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -12,6 +12,8 @@
 
 #include "blkrewind/error.h"
 #include "host/device_info.h"
+#include "host/partition_table.h"
+#include "host/settle_caches.h"
 #include "io/queue.h"
 
 namespace blkrewind::io {
@@ -29,21 +31,6 @@ struct OpenOptions {
   // description on an image file (shared when read-only), where its file system has locks. Either
   // lasts until the last request on it has ended, also when the process was killed.
   bool exclusive_device = false;
-};
-
-enum class CacheUse : std::uint8_t { kBeforeReading, kBeforeWriting, kAfterWriting };
-
-// What became of the kernel's partitions of a whole disk whose table may have changed.
-struct PartitionUpdate {
-  enum class State : std::uint8_t {
-    kNone,       // not a disk with partitions
-    kUnchanged,  // the kernel has those of the table
-    kReread,     // it has them now
-    kStale,      // it has others
-  };
-  State state = State::kNone;
-  std::string reason;   // of kStale
-  std::string command;  // of kStale: what to run
 };
 
 // An open file or block device; closed by its destructor.
@@ -77,13 +64,13 @@ class File {
   // Lets the caches of other nodes over the same bytes (whole disk, partitions) agree with what is
   // on the medium: written back, dropped, and proved. kPrecondition, with what to close, when that
   // cannot be done. A file has one cache, and nothing to settle.
-  [[nodiscard]] virtual Status settle_caches(CacheUse use) {
+  [[nodiscard]] virtual Status settle_caches(host::CacheUse use) {
     (void)use;
     return {};
   }
   // Tells the kernel of the partitions in the table on a whole disk. To be called when all is
   // flushed.
-  [[nodiscard]] virtual PartitionUpdate update_partitions() { return {}; }
+  [[nodiscard]] virtual host::PartitionUpdate update_partitions() { return {}; }
   // Sets blocks aside for the extent, which may lie past the end of a regular file, whose length
   // stays: a write there needs no free space later. Bytes that are there stay. Not durable before
   // the next flush. False: this file system sets nothing aside. kNoSpace: it is full (or a quota
@@ -146,7 +133,7 @@ class Env {
       const std::string& path) = 0;
   [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
   // Device and inode of what the path names now, to tell whether a file was replaced under us.
-  [[nodiscard]] virtual Result<FileId> identify(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<host::FileId> identify(const std::string& path) = 0;
   // What the file takes on its file system; holes take nothing.
   [[nodiscard]] virtual Result<std::uint64_t> allocated_bytes(const std::string& path) = 0;
   // Seconds since the epoch.
@@ -166,11 +153,11 @@ class Env {
   // What the path is: size, sector, identity, and who uses it. Touches nothing. For lists and
   // answers: which processes have it open for writing is not looked at, and the path may mean
   // another device by the time that the answer is used.
-  [[nodiscard]] virtual Result<DeviceInfo> probe(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<host::DeviceInfo> probe(const std::string& path) = 0;
   // The same of what `file` has open, whatever its path means by now, and who else has it open for
   // writing: what an operation goes by. The file's own hold is no use. kBusy when the path that it
   // was opened by leads elsewhere now.
-  [[nodiscard]] virtual Result<DeviceInfo> probe(File& file) = 0;
+  [[nodiscard]] virtual Result<host::DeviceInfo> probe(File& file) = 0;
 
   // This machine with the names beneath `folder` taken from the folder that this call opens, for
   // files that another user may have put there (folder.h). Null: names of this Env lead nowhere
@@ -181,19 +168,22 @@ class Env {
   }
 
   // The same without asking who uses it, for when that does not matter.
-  [[nodiscard]] virtual Result<DeviceInfo> examine(const std::string& path) { return probe(path); }
+  [[nodiscard]] virtual Result<host::DeviceInfo> examine(const std::string& path) {
+    return probe(path);
+  }
 
   // The block devices that are attached now, without their uses. The UUIDs of the content are read
   // of those of `content_bytes` that nothing else tells; 0: of none. (attached.h)
-  [[nodiscard]] virtual Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) {
+  [[nodiscard]] virtual Result<std::vector<host::DeviceInfo>> attached(
+      std::uint64_t content_bytes) {
     (void)content_bytes;
-    return std::vector<DeviceInfo>{};
+    return std::vector<host::DeviceInfo>{};
   }
 
   // Could rewriting `device` change bytes of the file system that holds `directory`? (lives_on.h)
   // kPrecondition when that cannot be told.
   [[nodiscard]] virtual Result<bool> lives_on(const std::string& directory,
-                                              const DeviceInfo& device) = 0;
+                                              const host::DeviceInfo& device) = 0;
 };
 
 // The real machine. `allow_io_uring` false: synchronous queues (also chosen by itself where the

@@ -86,11 +86,4 @@ Result<bool> byte_is_locked(int fd, const std::string& path, std::uint64_t offse
   return range.l_type != F_UNLCK;
 }
 
-bool is_locked(int fd) {
-  struct flock range = {};
-  range.l_type = F_WRLCK;
-  range.l_whence = SEEK_SET;  // with l_start = l_len = 0: all of it
-  return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
-}
-
 }  // namespace blkrewind::io

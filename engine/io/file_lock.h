@@ -27,8 +27,4 @@ namespace blkrewind::io {
 [[nodiscard]] Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset);
 [[nodiscard]] Result<bool> byte_is_locked(int fd, const std::string& path, std::uint64_t offset);
 
-// Whether any open file description but `fd`'s own has a lock of any kind on the file or device.
-// F_OFD_GETLK.
-[[nodiscard]] bool is_locked(int fd);
-
 }  // namespace blkrewind::io

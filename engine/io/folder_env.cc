@@ -82,11 +82,11 @@ class FolderEnv final : public Env {
     return fail(status.error());
   }
 
-  Result<FileId> identify(const std::string& path) override {
+  Result<host::FileId> identify(const std::string& path) override {
     const auto name = beneath_name(path);
     if (!name) return env_.identify(path);
     BLKREWIND_ASSIGN(const struct stat status, folder_.look(*name));
-    return FileId{status.st_dev, status.st_ino};
+    return host::FileId{status.st_dev, status.st_ino};
   }
 
   Result<std::uint64_t> allocated_bytes(const std::string& path) override {
@@ -119,16 +119,16 @@ class FolderEnv final : public Env {
     return byte_is_locked(fd.get(), path, offset);
   }
 
-  Result<DeviceInfo> probe(const std::string& path) override { return env_.probe(path); }
-  Result<DeviceInfo> probe(File& file) override { return env_.probe(file); }
+  Result<host::DeviceInfo> probe(const std::string& path) override { return env_.probe(path); }
+  Result<host::DeviceInfo> probe(File& file) override { return env_.probe(file); }
   Result<std::unique_ptr<Env>> beneath(const std::string& folder) override {
     return env_.beneath(folder);
   }
-  Result<DeviceInfo> examine(const std::string& path) override { return env_.examine(path); }
-  Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) override {
+  Result<host::DeviceInfo> examine(const std::string& path) override { return env_.examine(path); }
+  Result<std::vector<host::DeviceInfo>> attached(std::uint64_t content_bytes) override {
     return env_.attached(content_bytes);
   }
-  Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
+  Result<bool> lives_on(const std::string& directory, const host::DeviceInfo& device) override {
     return env_.lives_on(directory, device);
   }
 

@@ -41,7 +41,7 @@ class LocalEnv final : public Env {
   Status sync_directory(const std::string& path) override;
   Result<std::vector<std::string>> list_directory(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
-  Result<FileId> identify(const std::string& path) override;
+  Result<host::FileId> identify(const std::string& path) override;
   Result<std::uint64_t> allocated_bytes(const std::string& path) override;
   Result<std::int64_t> modified_at(const std::string& path) override;
 
@@ -57,24 +57,43 @@ class LocalEnv final : public Env {
     return byte_is_locked(path, offset);
   }
 
-  Result<DeviceInfo> probe(const std::string& path) override { return probe_device(path); }
-  Result<DeviceInfo> probe(File& file) override {
+  Result<host::DeviceInfo> probe(const std::string& path) override {
+    return host::probe_device(path);
+  }
+  Result<host::DeviceInfo> probe(File& file) override {
     auto* local = dynamic_cast<LocalFile*>(&file);
     if (local == nullptr) return fail(Errc::kInternal, "a file of another Env");
-    return probe_opened(*local, options_.refuse_writers);
+    return probe_opened(*local);
   }
-  Result<DeviceInfo> examine(const std::string& path) override { return examine_device(path); }
-  Result<std::vector<DeviceInfo>> attached(std::uint64_t content_bytes) override {
-    return attached_devices(content_bytes);
+  Result<host::DeviceInfo> examine(const std::string& path) override {
+    return host::examine_device(path);
   }
-  Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) override {
-    return io::lives_on(directory, device);
+  Result<std::vector<host::DeviceInfo>> attached(std::uint64_t content_bytes) override {
+    return host::attached_devices(content_bytes);
+  }
+  Result<bool> lives_on(const std::string& directory, const host::DeviceInfo& device) override {
+    return host::lives_on(directory, device);
   }
   Result<std::unique_ptr<Env>> beneath(const std::string& folder) override {
     return make_folder_env(*this, folder);
   }
 
  private:
+  Result<host::DeviceInfo> probe_opened(LocalFile& file) const {
+    host::ProbeSubject subject;
+    subject.fd = file.fd();
+    subject.bytes_fd = file.buffered_fd();
+    subject.exclusive = file.is_exclusive();
+    subject.look_for_writers = options_.refuse_writers;
+    subject.writable = file.is_writable();
+    subject.other_writers = file.take_other_writers();
+    subject.only_opener = file.was_only_opener();
+    if (subject.bytes_fd < 0) {
+      return fail(system_error(-subject.bytes_fd, "cannot open " + file.path() + " a second time"));
+    }
+    return host::probe_opened(subject, file.path());
+  }
+
   const LocalEnvOptions options_;
 };
 
@@ -160,10 +179,10 @@ Result<bool> LocalEnv::exists(const std::string& path) {
   return errno_error("cannot look for " + path);
 }
 
-Result<FileId> LocalEnv::identify(const std::string& path) {
+Result<host::FileId> LocalEnv::identify(const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
-  return FileId{status.st_dev, status.st_ino};
+  return host::FileId{status.st_dev, status.st_ino};
 }
 
 Result<std::int64_t> LocalEnv::modified_at(const std::string& path) {

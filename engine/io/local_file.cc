@@ -28,8 +28,8 @@ constexpr std::uint32_t kPageBytes = 4096;
 std::uint32_t max_request_bytes_of(dev_t device) {
   const std::string sysfs =
       "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
-  auto kib = read_number(sysfs + "/queue/max_sectors_kb");
-  if (!kib) kib = read_number(sysfs + "/../queue/max_sectors_kb");  // a partition
+  auto kib = host::read_number(sysfs + "/queue/max_sectors_kb");
+  if (!kib) kib = host::read_number(sysfs + "/../queue/max_sectors_kb");  // a partition
   if (!kib) return kMaxRequestBytes;
   const std::uint64_t bytes = align_down(*kib * kKiB, kPageBytes);
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(bytes, kPageBytes, kMaxRequestBytes));
@@ -93,13 +93,13 @@ tl::unexpected<Error> replaced(const std::string& path) {
 }
 
 // Before we are a writer ourselves: a writer cannot tell whether it is the only one.
-Answer ask_other_writers(const std::string& path, const struct stat& named) {
-  const UniqueFd fd(open_past_leases(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+host::Answer ask_other_writers(const std::string& path, const struct stat& named) {
+  const UniqueFd fd(host::open_past_leases(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
   struct stat status = {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0 || !is_same_file(status, named)) {
-    return Answer::kUnknown;
+    return host::Answer::kUnknown;
   }
-  return open_for_writing_elsewhere(fd.get());
+  return host::open_for_writing_elsewhere(fd.get());
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   const int access = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
   int flags = access | O_CLOEXEC | O_NOCTTY;
   struct stat named = {};
-  Answer other_writers = Answer::kUnknown;
+  host::Answer other_writers = host::Answer::kUnknown;
   if (options.create_new) {
     flags |= O_CREAT | O_EXCL;  // O_EXCL: nor through a symbolic link
   } else {
@@ -143,7 +143,8 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
 }
 
 Result<std::unique_ptr<File>> LocalFile::adopt(const std::string& path, UniqueFd fd,
-                                               const OpenOptions& options, Answer other_writers) {
+                                               const OpenOptions& options,
+                                               host::Answer other_writers) {
   if (options.create_new && options.in_place) {
     // Only while the file is empty, and only btrfs knows it (ioctl_iflags(2)).
     int attributes = 0;
@@ -173,7 +174,7 @@ Status LocalFile::learn(const OpenOptions& options, const struct stat& status) {
   if (options.exclusive_device && !is_block_device_) {
     const int error = claim_image(fd_.get(), options.access);
     if (error != 0) return tl::unexpected(open_error(error, path_, options));
-    only_opener_ = is_only_opener(fd_.get());
+    only_opener_ = host::is_only_opener(fd_.get());
     const Extent all = {0, static_cast<std::uint64_t>(status.st_size)};
     if (options.access == Access::kReadWrite && is_fully_allocated(fd_.get(), all)) {
       zero_method_ = ZeroMethod::kZeroRange;
@@ -272,18 +273,18 @@ bool LocalFile::share(File& source, const Extent& extent, std::uint64_t offset) 
   return ::ioctl(fd_.get(), FICLONERANGE, &range) == 0;
 }
 
-Status LocalFile::settle_caches(CacheUse use) {
+Status LocalFile::settle_caches(host::CacheUse use) {
   if (!is_block_device_) return {};
   const int buffered = buffered_fd();
   if (buffered < 0) return fail(system_error(-buffered, "cannot open " + path_ + " a second time"));
-  return settle_caches_of(device_, buffered, use);
+  return host::settle_caches_of(device_, buffered, use);
 }
 
-PartitionUpdate LocalFile::update_partitions() {
+host::PartitionUpdate LocalFile::update_partitions() {
   if (!is_block_device_) return {};
   const int buffered = buffered_fd();
   if (buffered < 0) return {};
-  return update_partitions_of(device_, fd_.get(), buffered);
+  return host::update_partitions_of(device_, fd_.get(), buffered);
 }
 
 Result<bool> LocalFile::reserve(const Extent& extent) {

@@ -35,9 +35,9 @@ class LocalFile final : public File {
   [[nodiscard]] static Result<std::unique_ptr<File>> open(const std::string& path,
                                                           const OpenOptions& options);
   // The same of a file that is open already, with the access that the options say.
-  [[nodiscard]] static Result<std::unique_ptr<File>> adopt(const std::string& path, UniqueFd fd,
-                                                           const OpenOptions& options,
-                                                           Answer other_writers = Answer::kUnknown);
+  [[nodiscard]] static Result<std::unique_ptr<File>> adopt(
+      const std::string& path, UniqueFd fd, const OpenOptions& options,
+      host::Answer other_writers = host::Answer::kUnknown);
 
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint32_t alignment_bytes() const override { return alignment_bytes_; }
@@ -46,8 +46,8 @@ class LocalFile final : public File {
   [[nodiscard]] Result<std::uint64_t> end_bytes() override;
   [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override;
   [[nodiscard]] bool share(File& source, const Extent& extent, std::uint64_t offset) override;
-  [[nodiscard]] Status settle_caches(CacheUse use) override;
-  [[nodiscard]] PartitionUpdate update_partitions() override;
+  [[nodiscard]] Status settle_caches(host::CacheUse use) override;
+  [[nodiscard]] host::PartitionUpdate update_partitions() override;
   [[nodiscard]] Result<bool> reserve(const Extent& extent) override;
   [[nodiscard]] Result<std::uint64_t> allocated_bytes() override;
   void drop_cache() override;
@@ -61,8 +61,8 @@ class LocalFile final : public File {
   [[nodiscard]] bool is_writable() const { return access_flags_ == O_RDWR; }
   // Of an image file that is open exclusively, as it was when it was opened.
   // For writing: whether anything else had it open so; asked once, then unknown.
-  [[nodiscard]] Answer take_other_writers() {
-    return std::exchange(other_writers_, Answer::kUnknown);
+  [[nodiscard]] host::Answer take_other_writers() {
+    return std::exchange(other_writers_, host::Answer::kUnknown);
   }
   // Nothing else had it open, not even for reading.
   [[nodiscard]] bool was_only_opener() const { return only_opener_; }
@@ -93,8 +93,8 @@ class LocalFile final : public File {
   bool is_block_device_ = false;
   bool exclusive_ = false;
   bool only_opener_ = false;
-  Answer other_writers_ = Answer::kUnknown;
-  DeviceNumber device_ = 0;  // of a block device
+  host::Answer other_writers_ = host::Answer::kUnknown;
+  host::DeviceNumber device_ = 0;  // of a block device
   bool direct_ = false;
   std::uint32_t sector_bytes_ = 1;
   std::uint32_t alignment_bytes_ = 1;

@@ -17,7 +17,7 @@ LoopHoles::LoopHoles(int device_fd, UniqueFd file, std::uint64_t begin, std::uin
     : device_fd_(device_fd), file_(std::move(file)), begin_(begin), device_bytes_(device_bytes) {}
 
 std::unique_ptr<LoopHoles> LoopHoles::below(int fd, dev_t device, std::uint64_t device_bytes) {
-  const auto loop = loop_device(whole_disk(device));
+  const auto loop = host::loop_device(host::whole_disk(device));
   if (!loop || !loop->is_plain || loop->backing_device != 0) return nullptr;
   UniqueFd file(::open(loop->backing_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   struct stat status = {};
@@ -25,8 +25,8 @@ std::unique_ptr<LoopHoles> LoopHoles::below(int fd, dev_t device, std::uint64_t 
     return nullptr;
   }
   // The very inode: the name may mean another file by now.
-  if (FileId{status.st_dev, status.st_ino} != loop->backing) return nullptr;
-  const std::uint64_t begin = loop->range.offset + partition_start_bytes(device);
+  if (host::FileId{status.st_dev, status.st_ino} != loop->backing) return nullptr;
+  const std::uint64_t begin = loop->range.offset + host::partition_start_bytes(device);
   return std::unique_ptr<LoopHoles>(new LoopHoles(fd, std::move(file), begin, device_bytes));
 }
 

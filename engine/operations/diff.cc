@@ -45,7 +45,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
                                             format::SnapshotNumber snapshot,
                                             const std::function<void(Extent)>& visit,
                                             const Monitor& monitor) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk_for_reading(store, number));
   BLKREWIND_ASSIGN(const auto record, find_accomplished(*locked.state, snapshot));
@@ -58,8 +58,8 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   }
   DiffReceipt receipt;
   ExtentMerger merger(visit, receipt);
-  track::FullScan source(*device.file, tree.geometry);
-  ScanRequest request;
+  pipeline::FullScan source(*device.file, tree.geometry);
+  pipeline::ScanRequest request;
   request.device = device.file.get();
   request.geometry = tree.geometry;
   request.source = &source;
@@ -67,14 +67,15 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   request.means = parts_->means;
   request.work_bytes = tree.geometry.device_bytes;
   request.passes_over_unreadable = true;
-  request.visit = [&](const track::ScanResult& leaf) -> Status {
+  request.visit = [&](const pipeline::ScanResult& leaf) -> Status {
     for (std::uint64_t i = 0; i < format::kFanout; ++i) {
       if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
       merger.add(tree.geometry.chunk_extent(leaf.leaf * format::kFanout + i));
     }
     return {};
   };
-  BLKREWIND_ASSIGN(const ScanOutcome outcome, scan_device(store, request, monitor));
+  BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
+                   pipeline::scan_device(store, request, monitor));
   merger.finish();
   receipt.to = record.id;
   receipt.device_bytes = tree.geometry.device_bytes;
@@ -90,7 +91,7 @@ namespace {
 Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& first,
                             const format::SnapshotRecord& second,
                             const std::function<void(Extent)>& visit, const Monitor& monitor) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   const store::Tree first_tree = store::tree_of(first);
   const store::Tree second_tree = store::tree_of(second);
   if (first.disk != second.disk || first_tree.geometry != second_tree.geometry) {
@@ -100,7 +101,7 @@ Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& f
   }
   DiffReceipt receipt;
   ExtentMerger merger(visit, receipt);
-  Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
+  pipeline::Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   store::TreeReader reader(store.files(), *queue, store.secret());
   store::TreeDiff diff(reader, first_tree, second_tree);

@@ -57,10 +57,10 @@ class Look {
     return fail(std::move(error));
   }
 
-  [[nodiscard]] const ScanOutcome& now() const { return now_; }
+  [[nodiscard]] const pipeline::ScanOutcome& now() const { return now_; }
   [[nodiscard]] const char* source_name() const { return source_name_; }
-  [[nodiscard]] DifferingChunks::Source differing() const {
-    return DifferingChunks::Source(differing_);
+  [[nodiscard]] pipeline::DifferingChunks::Source differing() const {
+    return pipeline::DifferingChunks::Source(differing_);
   }
   [[nodiscard]] const std::optional<format::SnapshotRecord>& kept() const { return kept_; }
 
@@ -69,7 +69,7 @@ class Look {
 
   // `keeps`: where what equals none of the trees is kept; may be null.
   Status scan(Compare with, store::SegmentWriter* keeps) {
-    ScanRequest request;
+    pipeline::ScanRequest request;
     request.device = rollback_.device.file.get();
     request.geometry = rollback_.geometry;
     request.references = {store::tree_of(rollback_.target)};
@@ -79,10 +79,10 @@ class Look {
     request.passes_over_unreadable = true;
     request.mark = rollback_.request_id;
     request.means = rollback_.means;
-    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
+    pipeline::FullScan everything(*rollback_.device.file, rollback_.geometry);
     request.source = &everything;
     request.work_bytes = rollback_.geometry.device_bytes;
-    std::optional<PlanSource> planned;
+    std::optional<pipeline::PlanSource> planned;
     std::optional<TrackedChunks> tracked;
     if (plan_only_) {
       request.source =
@@ -96,7 +96,7 @@ class Look {
     differing_.clear();
     std::optional<store::TreeCursor> other;
     if (request.references.size() == 2) other.emplace(*reader_, request.references[1]);
-    request.visit = [&](const track::ScanResult& leaf) -> Status {
+    request.visit = [&](const pipeline::ScanResult& leaf) -> Status {
       differing_.add(leaf);
       if (!other || leaf.foreign_bytes == 0 || foreign_.size() > kForeignMax) return {};
       BLKREWIND_ASSIGN(const format::Entries* entries, other->leaf(leaf.leaf));
@@ -109,7 +109,7 @@ class Look {
       return {};
     };
     source_name_ = request.source->name();
-    BLKREWIND_ASSIGN(now_, scan_device(rollback_.store, request, rollback_.monitor));
+    BLKREWIND_ASSIGN(now_, pipeline::scan_device(rollback_.store, request, rollback_.monitor));
     // What was not looked at is as in the target.
     if (tracked) now_.zero_bytes += rollback_.target.zero_bytes - now_.reference_zero_bytes;
     return {};
@@ -193,24 +193,24 @@ class Look {
   const bool plan_only_;
   std::unique_ptr<io::Queue> queue_;
   std::optional<store::TreeReader> reader_;
-  DifferingChunks differing_;
+  pipeline::DifferingChunks differing_;
   const char* source_name_ = "";
-  ScanOutcome now_;
+  pipeline::ScanOutcome now_;
   std::vector<Foreign> foreign_;
   std::optional<format::SnapshotRecord> kept_;
 };
 
 // The error of chunks that cannot be had; the others have been written.
-Error unfinished_chunks(const Rollback& rollback, const RestoreOutcome& outcome) {
+Error unfinished_chunks(const Rollback& rollback, const pipeline::RestoreOutcome& outcome) {
   if (outcome.bad.empty()) {
-    Error error =
-        unreadable_chunk_error(rollback.store, outcome.unreadable.front(), rollback.geometry);
+    Error error = pipeline::unreadable_chunk_error(rollback.store, outcome.unreadable.front(),
+                                                   rollback.geometry);
     error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
                      std::to_string(outcome.unreadable.size()) +
                      " could not be read now, and all the others have been restored";
     return error;
   }
-  Error error = bad_chunk_error(outcome.bad.front(), rollback.geometry);
+  Error error = pipeline::bad_chunk_error(outcome.bad.front(), rollback.geometry);
   error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
                    std::to_string(outcome.failed()) +
                    " are lost so, and all the others have been restored";
@@ -222,12 +222,12 @@ Error unfinished_chunks(const Rollback& rollback, const RestoreOutcome& outcome)
 Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
                                         const std::optional<format::SnapshotRecord>& other,
                                         Streaming how, Hold hold) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   RollbackReceipt receipt;
   fill(receipt, rollback);
   Look look(rollback, other, hold);
   BLKREWIND_TRY(look.run());
-  const ScanOutcome& now = look.now();
+  const pipeline::ScanOutcome& now = look.now();
   receipt.change_source = look.source_name();
   receipt.scan_seconds = watch.seconds();
   if (look.kept()) {
@@ -237,10 +237,10 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   BLKREWIND_TRY(recheck_device(rollback.store.env(), rollback.store.layout().root(),
                                rollback.locked.disk, rollback.device));
   const auto write = [&](Streaming streaming) {
-    DifferingChunks::Source differing = look.differing();
+    pipeline::DifferingChunks::Source differing = look.differing();
     return stream(rollback, differing, now.changed_bytes, streaming);
   };
-  BLKREWIND_ASSIGN(RestoreOutcome outcome, write(Streaming::kWrite));
+  BLKREWIND_ASSIGN(pipeline::RestoreOutcome outcome, write(Streaming::kWrite));
   if (outcome.failed() != 0 && how == Streaming::kWriteWhatIsWhole) {
     BLKREWIND_ASSIGN(outcome, write(how));
     if (outcome.failed() != 0) {
@@ -248,8 +248,9 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
       return fail(unfinished_chunks(rollback, outcome));
     }
   }
-  if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), rollback.geometry));
-  BLKREWIND_TRY(all_readable(rollback.store, outcome, rollback.geometry));
+  if (!outcome.bad.empty())
+    return fail(pipeline::bad_chunk_error(outcome.bad.front(), rollback.geometry));
+  BLKREWIND_TRY(pipeline::all_readable(rollback.store, outcome, rollback.geometry));
   rollback.tracking->wrote(outcome.restored_bytes + outcome.zeroed_bytes);
   BLKREWIND_TRY(flush_device(rollback));
   update_partitions(rollback, receipt);
@@ -258,7 +259,7 @@ Result<RollbackReceipt> drive_to_target(const Rollback& rollback,
   add(receipt, outcome);
   add(receipt, now.unreadable);
   bool missed = false;
-  DifferingChunks::Source written = look.differing();
+  pipeline::DifferingChunks::Source written = look.differing();
   if (auto right = verify_written(rollback, written, receipt, &missed); !right) {
     // No damage of the target: the tracker is distrusted now, and a resume reads everything.
     Error error = std::move(right).error();

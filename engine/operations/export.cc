@@ -46,7 +46,7 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   store::TreeReader reader(store.files(), *queue, store.secret());
   store::TreeDiff diff(reader, empty_tree(tree.geometry), tree);
-  Meter meter(monitor, "export", tree.geometry.device_bytes);
+  pipeline::Meter meter(monitor, "export", tree.geometry.device_bytes);
   AlignedBuffer buffer(tree.geometry.chunk_bytes);
   std::uint64_t at = 0;
   while (true) {
@@ -57,7 +57,7 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
     if (!chunk) break;
     if (chunk->to.length_bytes != extent.length) {
       // Never read: it might be longer than the buffer.
-      return fail(bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
+      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
     }
     BLKREWIND_ASSIGN(const auto file, store.files().get(chunk->to.segment, *queue));
     const Extent stored{chunk->to.offset_bytes(),
@@ -65,11 +65,11 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
     BLKREWIND_ASSIGN(const std::uint64_t there,
                      io::read_there_now(*queue, *file, stored, buffer.data()));
     if (there < stored.length) {
-      return fail(bad_chunk_error({chunk->chunk, chunk->to, 0, true}, tree.geometry));
+      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0, true}, tree.geometry));
     }
     if (digest_of(store.secret(), buffer.span().first(extent.length), DigestDomain::kChunk, 0,
                   chunk->chunk) != chunk->to.digest) {
-      return fail(bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
+      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
     }
     BLKREWIND_TRY(write_out(buffer.data(), extent.length));
     receipt.written_bytes += extent.length;
@@ -80,21 +80,23 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
   return {};
 }
 
-Status fill_file(store::Store& store, const store::Tree& tree, io::File& file, const Means& means,
-                 ExportReceipt& receipt, const Monitor& monitor) {
+Status fill_file(store::Store& store, const store::Tree& tree, io::File& file,
+                 const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
   BLKREWIND_TRY(file.truncate(tree.geometry.device_bytes));
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   store::TreeReader reader(store.files(), *queue, store.secret());
-  RestoreRequest request;
+  pipeline::RestoreRequest request;
   request.device = &file;
   request.geometry = tree.geometry;
-  request.chunks = difference_stream(reader, empty_tree(tree.geometry), tree);
+  request.chunks = pipeline::difference_stream(reader, empty_tree(tree.geometry), tree);
   request.phase = "export";
   request.work_bytes = tree.geometry.device_bytes;
   request.means = means;
-  BLKREWIND_ASSIGN(const RestoreOutcome outcome, restore_chunks(store, request, monitor));
-  if (!outcome.bad.empty()) return fail(bad_chunk_error(outcome.bad.front(), tree.geometry));
-  BLKREWIND_TRY(all_readable(store, outcome, tree.geometry));
+  BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome,
+                   pipeline::restore_chunks(store, request, monitor));
+  if (!outcome.bad.empty())
+    return fail(pipeline::bad_chunk_error(outcome.bad.front(), tree.geometry));
+  BLKREWIND_TRY(pipeline::all_readable(store, outcome, tree.geometry));
   receipt.written_bytes = outcome.restored_bytes;
   return io::flush_now(*queue, file);
 }
@@ -108,7 +110,7 @@ Status refuse_existing(io::Env& env, const std::string& path) {
 
 // Half an image would pass for a whole one, so it gets its name last.
 Status write_image(store::Store& store, const store::Tree& tree, const std::string& path,
-                   const Means& means, ExportReceipt& receipt, const Monitor& monitor) {
+                   const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
   io::Env& env = store.env();
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -137,7 +139,7 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
 
 Result<ExportReceipt> Operations::export_image(format::SnapshotNumber number,
                                                const std::string& path, const Monitor& monitor) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.journal().refresh());
   BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*store.state(), number));

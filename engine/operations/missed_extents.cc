@@ -4,7 +4,7 @@
 
 namespace blkrewind {
 
-void MissedExtents::add(const track::ScanResult& leaf) {
+void MissedExtents::add(const pipeline::ScanResult& leaf) {
   for (std::uint64_t i = 0; i < format::kFanout; ++i) {
     if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
     const Extent chunk = geometry_.chunk_extent(leaf.leaf * format::kFanout + i);

@@ -15,7 +15,7 @@ class MissedExtents {
   explicit MissedExtents(const format::Geometry& geometry) : geometry_(geometry) {}
 
   // Leaves in order.
-  void add(const track::ScanResult& leaf);
+  void add(const pipeline::ScanResult& leaf);
   // It was never looked at: the change source had missed it.
   [[nodiscard]] Error error(const Rollback& rollback, const std::string& source) const;
   // It was written, flushed, and reads back otherwise: the device lost it.

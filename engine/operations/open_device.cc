@@ -18,8 +18,8 @@ tl::unexpected<Error> refuse(std::string message, std::string hint) {
 constexpr int kClaimAttempts = 3;
 
 // The content's own identifiers do not count here: a judged device may be written to.
-Status check_unchanged(const io::DeviceInfo& judged, const io::DeviceInfo& now) {
-  io::DeviceIdentity identity = now.identity;
+Status check_unchanged(const host::DeviceInfo& judged, const host::DeviceInfo& now) {
+  host::DeviceIdentity identity = now.identity;
   identity.table_uuid = judged.identity.table_uuid;
   identity.filesystem_uuid = judged.identity.filesystem_uuid;
   identity.filesystem_type = judged.identity.filesystem_type;
@@ -40,7 +40,7 @@ Status check_unchanged(const io::DeviceInfo& judged, const io::DeviceInfo& now) 
 }  // namespace
 
 Result<std::string> check_device(io::Env& env, const std::string& store_path,
-                                 const format::DiskRecord& disk, const io::DeviceInfo& info,
+                                 const format::DiskRecord& disk, const host::DeviceInfo& info,
                                  DeviceUse use) {
   // First: what cannot be looked at would be missing from the evidence as well.
   if (!info.unknown.empty()) BLKREWIND_TRY(check_free(info));
@@ -49,7 +49,7 @@ Result<std::string> check_device(io::Env& env, const std::string& store_path,
       need_same(env, disk, info,
                 use == DeviceUse::kRead ? Alone::kUnlessJustRegistered : Alone::kAlways));
   BLKREWIND_TRY(check_free(info));
-  if (info.kind == io::DeviceKind::kFile &&
+  if (info.kind == host::DeviceKind::kFile &&
       is_in_store(env, store_path, info.real_path.substr(0, info.real_path.rfind('/')))) {
     return refuse(info.path + " is a file of the store " + store_path,
                   "name a device or an image file outside of the store");
@@ -60,7 +60,7 @@ Result<std::string> check_device(io::Env& env, const std::string& store_path,
   }
   if (info.read_only) {
     return refuse(info.path + " is read-only",
-                  info.kind == io::DeviceKind::kBlock
+                  info.kind == host::DeviceKind::kBlock
                       ? "make it writable: blockdev --setrw " + shell_word(info.path)
                       : "give write permission on the file, or remount its file system");
   }
@@ -72,13 +72,13 @@ Result<std::string> check_device(io::Env& env, const std::string& store_path,
   return recognised_by;
 }
 
-Status check_free(const io::DeviceInfo& info) {
+Status check_free(const host::DeviceInfo& info) {
   if (!info.used_by.empty()) {
-    const io::UsedBy& first = info.used_by.front();
+    const host::UsedBy& first = info.used_by.front();
     return refuse(info.path + " is in use: " + first.what, first.hint);
   }
   if (!info.unknown.empty()) {
-    const io::Unknown& first = info.unknown.front();
+    const host::Unknown& first = info.unknown.front();
     return refuse("cannot tell whether " + info.path + " is in use: " + first.what, first.hint);
   }
   return {};
@@ -89,7 +89,7 @@ bool is_in_store(io::Env& env, const std::string& store_path, std::string folder
   if (!store) return false;
   // Upwards by "..", which follows the file system and not the name, until a folder is its own
   // parent.
-  std::optional<io::FileId> below;
+  std::optional<host::FileId> below;
   for (folder = folder.empty() ? "/" : folder;; folder += "/..") {
     const auto id = env.identify(folder);
     if (!id || (below && *below == *id)) return false;
@@ -111,8 +111,9 @@ namespace {
 
 // Opens exclusively, then judges what was opened.
 // `judge`: what it is recognised by, or why it cannot be used.
-Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
-                           const std::function<Result<std::string>(const io::DeviceInfo&)>& judge) {
+Result<OpenedDevice> claim(
+    io::Env& env, const std::string& path, DeviceUse use,
+    const std::function<Result<std::string>(const host::DeviceInfo&)>& judge) {
   OpenedDevice device;
   device.use = use;
   const io::OpenOptions options = {
@@ -139,7 +140,7 @@ Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
   BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
   BLKREWIND_ASSIGN(device.recognised_by, judge(device.info));
   BLKREWIND_TRY(device.file->settle_caches(
-      use == DeviceUse::kWrite ? io::CacheUse::kBeforeWriting : io::CacheUse::kBeforeReading));
+      use == DeviceUse::kWrite ? host::CacheUse::kBeforeWriting : host::CacheUse::kBeforeReading));
   return device;
 }
 
@@ -148,7 +149,7 @@ Result<OpenedDevice> claim(io::Env& env, const std::string& path, DeviceUse use,
 Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                  const format::DiskRecord& disk, const std::string& path,
                                  DeviceUse use) {
-  auto device = claim(env, path, use, [&](const io::DeviceInfo& info) {
+  auto device = claim(env, path, use, [&](const host::DeviceInfo& info) {
     return check_device(env, store_path, disk, info, use);
   });
   if (!device && device.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
@@ -156,27 +157,28 @@ Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
 }
 
 Result<OpenedDevice> open_image(io::Env& env, const std::string& path) {
-  return claim(env, path, DeviceUse::kRead, [](const io::DeviceInfo& info) -> Result<std::string> {
-    BLKREWIND_TRY(check_free(info));
-    return std::string();
-  });
+  return claim(env, path, DeviceUse::kRead,
+               [](const host::DeviceInfo& info) -> Result<std::string> {
+                 BLKREWIND_TRY(check_free(info));
+                 return std::string();
+               });
 }
 
 Status recheck_device(io::Env& env, const std::string& store_path, const format::DiskRecord& disk,
                       const OpenedDevice& device) {
-  BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
+  BLKREWIND_ASSIGN(const host::DeviceInfo now, env.probe(*device.file));
   BLKREWIND_TRY(check_unchanged(device.info, now));
   BLKREWIND_TRY(check_device(env, store_path, disk, now, device.use));
   return {};
 }
 
 Status recheck_free(io::Env& env, const OpenedDevice& device) {
-  BLKREWIND_ASSIGN(const io::DeviceInfo now, env.probe(*device.file));
+  BLKREWIND_ASSIGN(const host::DeviceInfo now, env.probe(*device.file));
   BLKREWIND_TRY(check_unchanged(device.info, now));
   return check_free(now);
 }
 
-Result<io::DeviceInfo> look_at(io::Env& env, const std::string& path) {
+Result<host::DeviceInfo> look_at(io::Env& env, const std::string& path) {
   BLKREWIND_ASSIGN(const auto file, env.open(path, {.access = io::Access::kReadOnly}));
   return env.probe(*file);
 }

@@ -18,7 +18,7 @@ enum class DeviceUse : std::uint8_t {
 
 struct OpenedDevice {
   std::unique_ptr<io::File> file;
-  io::DeviceInfo info;        // as it was judged
+  host::DeviceInfo info;      // as it was judged
   std::string recognised_by;  // what says that it is the disk's
   DeviceUse use = DeviceUse::kRead;
 };
@@ -28,7 +28,7 @@ struct OpenedDevice {
 // on it. Touches nothing. Gives what the device is recognised by.
 [[nodiscard]] Result<std::string> check_device(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
-                                               const io::DeviceInfo& info, DeviceUse use);
+                                               const host::DeviceInfo& info, DeviceUse use);
 
 // There is nothing any more where the disk was seen last.
 [[nodiscard]] Error device_gone(const format::DiskRecord& disk, const std::string& path);
@@ -39,10 +39,10 @@ struct OpenedDevice {
 
 // Whether the device is free: what check_device() says without knowing the disk. An image that is
 // imported is asked so.
-[[nodiscard]] Status check_free(const io::DeviceInfo& info);
+[[nodiscard]] Status check_free(const host::DeviceInfo& info);
 
 // What the path is now and who uses it, also for writing, without holding it.
-[[nodiscard]] Result<io::DeviceInfo> look_at(io::Env& env, const std::string& path);
+[[nodiscard]] Result<host::DeviceInfo> look_at(io::Env& env, const std::string& path);
 
 // Opens exclusively, then judges what was opened, whatever the path meant before or means by then,
 // and settles what other nodes cache of it; it is held from here on. kNotFound when the device is

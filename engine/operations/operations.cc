@@ -48,7 +48,7 @@ tl::unexpected<Error> already_known(const format::DiskRecord& disk, const std::s
 // An interrupted rollback can only go on where its snapshot fits; otherwise the disk has the size
 // that it was seen with last.
 Status check_adopted_size(const store::State& state, const format::DiskRecord& disk,
-                          const io::DeviceInfo& info) {
+                          const host::DeviceInfo& info) {
   std::uint64_t wanted = disk.device_bytes;
   if (const auto intent = state.intents.find(disk.number); intent != state.intents.end()) {
     if (const auto* target = state.snapshot(intent->second.target)) wanted = target->device_bytes;
@@ -73,8 +73,9 @@ Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
     if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
   }
   BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
-  return std::unique_ptr<Operations>(new Operations(std::make_unique<Parts>(Parts{
-      env, std::move(store), Means{options.threads, options.buffer_bytes}, options.trackers})));
+  return std::unique_ptr<Operations>(new Operations(std::make_unique<Parts>(
+      Parts{env, std::move(store), pipeline::Means{options.threads, options.buffer_bytes},
+            options.trackers})));
 }
 
 Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -132,7 +133,7 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
   if (!probed && probed.error().code == Errc::kNotFound) {
     if (const auto* gone = only_disk_at(*state, target)) return disk(gone->number);
   }
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, std::move(probed));
+  BLKREWIND_ASSIGN(const host::DeviceInfo info, std::move(probed));
   BLKREWIND_ASSIGN(const auto recognised, recognise(parts_->env, *state, info));
   if (!recognised) return std::optional<DiskView>{};
   auto view = disk(recognised->disk.number);
@@ -149,8 +150,8 @@ std::string Operations::seen_last_at(const std::string& path) {
   const auto state = parts_->store->state();
   for (const auto& [number, record] : state->disks) {
     if (record.path != info->real_path) continue;
-    const io::Judgement judgement = judge(*info, record);
-    if (judgement.verdict == io::Verdict::kDifferent) {
+    const host::Judgement judgement = judge(*info, record);
+    if (judgement.verdict == host::Verdict::kDifferent) {
       return "disk " + record.id +
              " was seen there last, but this is another device: " + judgement.why;
     }
@@ -169,7 +170,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
                 "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
                 "give a power of two from 4KiB to 1MiB");
   }
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  BLKREWIND_ASSIGN(const host::DeviceInfo info, parts_->env.probe(path));
   if (info.size_bytes == 0) {
     return fail(Errc::kInvalidArgument, path + " is empty",
                 "name a device or an image file that holds something");
@@ -185,9 +186,9 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
         format::Transaction transaction;
         bool shared = false;
         for (const auto& [number, known] : state.disks) {
-          const bool one_id = io::same_hardware_id(known.identity, info.identity);
+          const bool one_id = host::same_hardware_id(known.identity, info.identity);
           shared = shared || (one_id && is_shared(known.identity));
-          const io::Judgement judgement = judge(info, known);
+          const host::Judgement judgement = judge(info, known);
           if (!is_certain(judgement.verdict)) continue;
           if (!as_new) {
             // Another process has registered it since the caller looked.
@@ -195,7 +196,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
             return format::Transaction{};
           }
           // Recognised is less than proven: a copy looks like that.
-          if (judgement.verdict == io::Verdict::kRecognised && !one_id) continue;
+          if (judgement.verdict == host::Verdict::kRecognised && !one_id) continue;
           if (!one_id) return already_known(known, path, judgement.why);
           // By the caller's word two devices have this id: it proves neither of them.
           shared = true;
@@ -223,19 +224,19 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
 
 Status Operations::adopt_disk(format::DiskNumber number, const std::string& path) {
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, parts_->env.probe(path));
+  BLKREWIND_ASSIGN(const host::DeviceInfo info, parts_->env.probe(path));
   format::DiskRecord adopted = locked.disk;
   adopted.path = info.real_path;
   adopted.kind = info.kind;
   adopted.identity = info.identity;
-  const io::Judgement itself = judge(info, adopted);
+  const host::Judgement itself = judge(info, adopted);
   adopted.identity.vouched = !is_certain(itself.verdict);
-  BLKREWIND_ASSIGN(const auto twin, other_match(parts_->env, adopted, info, io::Verdict::kSame));
+  BLKREWIND_ASSIGN(const auto twin, other_match(parts_->env, adopted, info, host::Verdict::kSame));
   if (twin || is_shared(locked.disk.identity)) mark_shared(adopted.identity);
   return parts_->store->journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         for (const auto& [other, record] : state.disks) {
-          if (other != number && judge(info, record).verdict == io::Verdict::kSame) {
+          if (other != number && judge(info, record).verdict == host::Verdict::kSame) {
             return fail(Errc::kPrecondition, path + " is disk " + record.id + " already",
                         "forget that one first: blkrewind disk forget " + record.id);
           }
@@ -304,14 +305,14 @@ Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk)
 
 Status Operations::check_evidence(const format::DiskRecord& disk, const std::string& path) {
   const auto info = parts_->env.examine(path);
-  if (!info || judge(*info, disk).verdict == io::Verdict::kDifferent) return {};
+  if (!info || judge(*info, disk).verdict == host::Verdict::kDifferent) return {};
   BLKREWIND_TRY(need_same(parts_->env, disk, *info, Alone::kUnlessJustRegistered));
   return {};
 }
 
 Status Operations::check_device(const format::DiskRecord& disk, const std::string& path,
                                 bool for_writing) {
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, blkrewind::look_at(parts_->env, path));
+  BLKREWIND_ASSIGN(const host::DeviceInfo info, blkrewind::look_at(parts_->env, path));
   BLKREWIND_TRY(blkrewind::check_device(parts_->env, store_path(), disk, info,
                                         for_writing ? DeviceUse::kPlan : DeviceUse::kRead));
   return {};

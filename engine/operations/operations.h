@@ -38,7 +38,7 @@ struct DiskView {
   std::optional<format::IntentRecord> intent;
   bool locked = false;  // an operation runs on it right now, in some process
   // What find_disk() saw when it was given a path: probing a device is not cheap.
-  std::optional<io::DeviceInfo> device;
+  std::optional<host::DeviceInfo> device;
   std::string recognised_by;  // then: what says that the device is this disk
 };
 

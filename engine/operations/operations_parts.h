@@ -16,7 +16,7 @@ namespace blkrewind {
 struct Operations::Parts {
   io::Env& env;
   std::unique_ptr<store::Store> store;
-  Means means;
+  pipeline::Means means;
   track::Trackers* trackers;
 };
 

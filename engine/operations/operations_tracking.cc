@@ -12,7 +12,7 @@ Result<track::TrackedDisk> look_at(Operations& operations, store::Store& store, 
                                    format::DiskNumber number, const std::string& path) {
   const auto view = operations.disk(number);
   if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
-  BLKREWIND_ASSIGN(const io::DeviceInfo info, env.probe(path));
+  BLKREWIND_ASSIGN(const host::DeviceInfo info, env.probe(path));
   return tracked_disk(store, view->disk, info.real_path, info.size_bytes);
 }
 

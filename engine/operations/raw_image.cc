@@ -8,21 +8,21 @@
 
 namespace blkrewind {
 
-Status check_raw(io::Env& env, const io::DeviceInfo& info) {
-  if (info.kind != io::DeviceKind::kFile) return {};
+Status check_raw(io::Env& env, const host::DeviceInfo& info) {
+  if (info.kind != host::DeviceKind::kFile) return {};
   BLKREWIND_ASSIGN(const auto file,
                    env.open(info.real_path, {.access = io::Access::kReadOnly, .direct = false}));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
-  AlignedBuffer head(io::kImageHeadBytes);
-  AlignedBuffer tail(io::kImageTailBytes);
+  AlignedBuffer head(host::kImageHeadBytes);
+  AlignedBuffer tail(host::kImageTailBytes);
   const auto head_bytes = std::min<std::uint64_t>(size, head.size());
   const auto tail_bytes = std::min<std::uint64_t>(size, tail.size());
   if (size == 0) return {};
   BLKREWIND_TRY(io::read_now(*queue, *file, {0, head_bytes}, head.data()));
   BLKREWIND_TRY(io::read_now(*queue, *file, {size - tail_bytes, tail_bytes}, tail.data()));
   const std::string format(
-      io::image_format(head.span().first(head_bytes), tail.span().first(tail_bytes)));
+      host::image_format(head.span().first(head_bytes), tail.span().first(tail_bytes)));
   if (format.empty()) return {};
   return fail(
       Errc::kPrecondition,

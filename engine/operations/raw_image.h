@@ -11,6 +11,6 @@ namespace blkrewind {
 // kPrecondition, with what to do, when the file bears the mark of a format that is not raw
 // (io/image_format.h). A block device is what it is. Looked at once, when a disk is registered, and
 // for each file that is imported: what a registered disk holds later is not looked at.
-[[nodiscard]] Status check_raw(io::Env& env, const io::DeviceInfo& info);
+[[nodiscard]] Status check_raw(io::Env& env, const host::DeviceInfo& info);
 
 }  // namespace blkrewind

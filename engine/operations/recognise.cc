@@ -9,20 +9,20 @@
 namespace blkrewind {
 namespace {
 
-using io::Verdict;
+using host::Verdict;
 
 tl::unexpected<Error> refuse(std::string message, std::string hint) {
   return fail(Errc::kPrecondition, std::move(message), std::move(hint));
 }
 
-std::string ways_on(const format::DiskRecord& disk, const io::DeviceInfo& device) {
+std::string ways_on(const format::DiskRecord& disk, const host::DeviceInfo& device) {
   const std::string path = shell_word(device.path);
   return "if it is the same disk, run: blkrewind disk adopt " + disk.id + " " + path +
          "; if it is another one: blkrewind disk register --new " + path;
 }
 
-tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const io::DeviceInfo& device,
-                               const io::Judgement& judgement) {
+tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const host::DeviceInfo& device,
+                               const host::Judgement& judgement) {
   return refuse(device.path +
                     (judgement.verdict == Verdict::kWeak
                          ? " may be disk " + disk.id + ", but nothing proves it: "
@@ -33,30 +33,30 @@ tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const io::DeviceI
                 ways_on(disk, device));
 }
 
-tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const io::DeviceInfo& device,
+tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                   const std::string& other, const std::string& why) {
   return refuse(
       device.path + " and " + other + " are both disk " + disk.id + " by all evidence: " + why,
       "use the multipath device, or detach one of them; " + ways_on(disk, device));
 }
 
-bool is_same_node(const io::DeviceInfo& a, const io::DeviceInfo& b) {
+bool is_same_node(const host::DeviceInfo& a, const host::DeviceInfo& b) {
   return a.kind == b.kind && a.major == b.major && a.minor == b.minor;
 }
 
 // The attachment that the record was made of, in this boot.
-bool is_that_attachment(const format::DiskRecord& disk, const io::DeviceInfo& device) {
-  const io::DeviceIdentity& then = disk.identity;
-  const io::DeviceIdentity& now = device.identity;
+bool is_that_attachment(const format::DiskRecord& disk, const host::DeviceInfo& device) {
+  const host::DeviceIdentity& then = disk.identity;
+  const host::DeviceIdentity& now = device.identity;
   return !then.boot_id.empty() && then.boot_id == now.boot_id && then.diskseq != 0 &&
          then.diskseq == now.diskseq && then.attachment == now.attachment;
 }
 
 }  // namespace
 
-io::Judgement judge(const io::DeviceInfo& device, const format::DiskRecord& disk) {
-  return io::judge(device,
-                   {disk.kind, disk.path, disk.device_bytes, disk.registered_at, disk.identity});
+host::Judgement judge(const host::DeviceInfo& device, const format::DiskRecord& disk) {
+  return host::judge(device,
+                     {disk.kind, disk.path, disk.device_bytes, disk.registered_at, disk.identity});
 }
 
 bool is_certain(Verdict verdict) {
@@ -64,8 +64,8 @@ bool is_certain(Verdict verdict) {
 }
 
 Result<std::optional<std::string>> other_match(io::Env& env, const format::DiskRecord& disk,
-                                               const io::DeviceInfo& device, Verdict verdict) {
-  if (device.kind == io::DeviceKind::kFile) {
+                                               const host::DeviceInfo& device, Verdict verdict) {
+  if (device.kind == host::DeviceKind::kFile) {
     // Other names of one file are one file; a copy of the whole file system is not.
     if (disk.path == device.real_path) return std::nullopt;
     const auto other = env.examine(disk.path);
@@ -77,7 +77,7 @@ Result<std::optional<std::string>> other_match(io::Env& env, const format::DiskR
   }
   const bool proven = verdict == Verdict::kSame;
   BLKREWIND_ASSIGN(const auto attached, env.attached(proven ? 0 : disk.device_bytes));
-  for (const io::DeviceInfo& other : attached) {
+  for (const host::DeviceInfo& other : attached) {
     if (is_same_node(other, device)) continue;
     const Verdict its = judge(other, disk).verdict;
     // Beside one that is only recognised, one that merely looks like it is enough for doubt.
@@ -89,8 +89,8 @@ Result<std::optional<std::string>> other_match(io::Env& env, const format::DiskR
 }
 
 Result<std::string> need_same(io::Env& env, const format::DiskRecord& disk,
-                              const io::DeviceInfo& device, Alone alone) {
-  const io::Judgement judgement = judge(device, disk);
+                              const host::DeviceInfo& device, Alone alone) {
+  const host::Judgement judgement = judge(device, disk);
   if (judgement.verdict == Verdict::kDifferent) {
     return refuse(
         device.path + " is not the device that was registered as " + disk.id + ": " + judgement.why,
@@ -108,15 +108,15 @@ Result<std::string> need_same(io::Env& env, const format::DiskRecord& disk,
 }
 
 Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& state,
-                                            const io::DeviceInfo& device) {
+                                            const host::DeviceInfo& device) {
   struct Match {
     const format::DiskRecord* disk;
-    io::Judgement judgement;
+    host::Judgement judgement;
   };
   std::vector<Match> matches;
   std::vector<Match> doubts;
   for (const auto& [number, record] : state.disks) {
-    io::Judgement judgement = judge(device, record);
+    host::Judgement judgement = judge(device, record);
     if (judgement.verdict == Verdict::kDifferent) continue;
     (is_certain(judgement.verdict) ? matches : doubts).push_back({&record, std::move(judgement)});
   }
@@ -154,23 +154,23 @@ Presence find_device(io::Env& env, const format::DiskRecord& disk) {
   } else if (there.error().code == Errc::kNotFound) {
     attached = false;
   }
-  if (disk.kind == io::DeviceKind::kFile) return {attached, disk.path};
+  if (disk.kind == host::DeviceKind::kFile) return {attached, disk.path};
   const auto devices = env.attached(0);
   if (!devices) return {std::nullopt, disk.path};
-  for (const io::DeviceInfo& device : *devices) {
+  for (const host::DeviceInfo& device : *devices) {
     if (judge(device, disk).verdict == Verdict::kSame) return {true, device.path};
   }
   return {attached, disk.path};
 }
 
-format::DiskRecord as_seen(format::DiskRecord disk, const io::DeviceInfo& device) {
+format::DiskRecord as_seen(format::DiskRecord disk, const host::DeviceInfo& device) {
   const bool shared = is_shared(disk.identity);
   const bool vouched = disk.identity.vouched;
   disk.path = device.real_path;
   // What cannot be learned this time, say without the rights for it, is not forgotten.
   std::string host = std::move(disk.identity.host_filesystem);
   auto below = std::move(disk.identity.below);
-  const io::FileId backing = disk.identity.backing_id;
+  const host::FileId backing = disk.identity.backing_id;
   const std::uint64_t generation = disk.identity.generation;
   const std::int64_t birth_ns = disk.identity.birth_ns;
   disk.identity = device.identity;
@@ -186,12 +186,12 @@ format::DiskRecord as_seen(format::DiskRecord disk, const io::DeviceInfo& device
   return disk;
 }
 
-void mark_shared(io::DeviceIdentity& identity) {
+void mark_shared(host::DeviceIdentity& identity) {
   identity.shared_hardware = true;
-  for (io::DeviceIdentity& below : identity.below) mark_shared(below);
+  for (host::DeviceIdentity& below : identity.below) mark_shared(below);
 }
 
-bool is_shared(const io::DeviceIdentity& identity) {
+bool is_shared(const host::DeviceIdentity& identity) {
   return identity.shared_hardware ||
          std::any_of(identity.below.begin(), identity.below.end(),
                      [](const auto& below) { return is_shared(below); });

@@ -13,10 +13,10 @@
 
 namespace blkrewind {
 
-[[nodiscard]] io::Judgement judge(const io::DeviceInfo& device, const format::DiskRecord& disk);
+[[nodiscard]] host::Judgement judge(const host::DeviceInfo& device, const format::DiskRecord& disk);
 
 // The disk's device for certain: proven, or recognised by the rule for nameless ones.
-[[nodiscard]] bool is_certain(io::Verdict verdict);
+[[nodiscard]] bool is_certain(host::Verdict verdict);
 
 struct Recognised {
   format::DiskRecord disk;
@@ -28,7 +28,7 @@ struct Recognised {
 // contradicts itself; another attached device that is the same disk by all evidence; two disks that
 // it is both.
 [[nodiscard]] Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& state,
-                                                          const io::DeviceInfo& device);
+                                                          const host::DeviceInfo& device);
 
 enum class Alone : std::uint8_t {
   kAlways,
@@ -39,13 +39,13 @@ enum class Alone : std::uint8_t {
 // The same for one disk: what the device is recognised by, or kPrecondition when it is not for
 // certain that disk's.
 [[nodiscard]] Result<std::string> need_same(io::Env& env, const format::DiskRecord& disk,
-                                            const io::DeviceInfo& device, Alone alone);
+                                            const host::DeviceInfo& device, Alone alone);
 
 // The other attached device, or the other file, that is the same disk by all evidence.
 [[nodiscard]] Result<std::optional<std::string>> other_match(io::Env& env,
                                                              const format::DiskRecord& disk,
-                                                             const io::DeviceInfo& device,
-                                                             io::Verdict verdict);
+                                                             const host::DeviceInfo& device,
+                                                             host::Verdict verdict);
 
 // Where the disk's device is now.
 struct Presence {
@@ -56,10 +56,10 @@ struct Presence {
 [[nodiscard]] Presence find_device(io::Env& env, const format::DiskRecord& disk);
 
 // The record as it is after the device was seen: its path and the evidence of now.
-[[nodiscard]] format::DiskRecord as_seen(format::DiskRecord disk, const io::DeviceInfo& device);
+[[nodiscard]] format::DiskRecord as_seen(format::DiskRecord disk, const host::DeviceInfo& device);
 
 // In every layer.
-void mark_shared(io::DeviceIdentity& identity);
-[[nodiscard]] bool is_shared(const io::DeviceIdentity& identity);
+void mark_shared(host::DeviceIdentity& identity);
+[[nodiscard]] bool is_shared(const host::DeviceIdentity& identity);
 
 }  // namespace blkrewind

@@ -40,19 +40,19 @@ using format::SnapshotState;
 class RollbackRun {
  public:
   // `watch`: from when on the operation is timed.
-  RollbackRun(Rollback rollback, const Stopwatch& watch)
+  RollbackRun(Rollback rollback, const pipeline::Stopwatch& watch)
       : rollback_(std::move(rollback)), watch_(watch) {}
 
   Result<RollbackReceipt> plan_only() {
-    rollback::Planner planner(rollback_.geometry, rollback_.device.file->max_request_bytes());
+    pipeline::Planner planner(rollback_.geometry, rollback_.device.file->max_request_bytes());
     std::uint64_t planned_to = 0;
-    const auto count = [&](const std::optional<rollback::PlanItem>& item) {
+    const auto count = [&](const std::optional<pipeline::PlanItem>& item) {
       if (!item) return;
       if (receipt_.extents == 0 || item->device.offset != planned_to) ++receipt_.extents;
       planned_to = item->device.end();
       (item->zero ? receipt_.zeroed_bytes : receipt_.restored_bytes) += item->device.length;
     };
-    auto scanned = scan(nullptr, false, [&](const track::ScanResult& leaf) -> Status {
+    auto scanned = scan(nullptr, false, [&](const pipeline::ScanResult& leaf) -> Status {
       for (std::uint64_t i = 0; i < format::kFanout; ++i) {
         if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
         count(planner.add(leaf.leaf * format::kFanout + i, leaf.reference[i]));
@@ -95,25 +95,26 @@ class RollbackRun {
 
   // Nothing is kept for undo: the store needs no room.
   Result<RollbackReceipt> run_unkept() {
-    DifferingChunks differing(rollback_.geometry);
-    BLKREWIND_ASSIGN(const ScanOutcome now,
-                     scan(nullptr, false, [&](const track::ScanResult& leaf) -> Status {
+    pipeline::DifferingChunks differing(rollback_.geometry);
+    BLKREWIND_ASSIGN(const pipeline::ScanOutcome now,
+                     scan(nullptr, false, [&](const pipeline::ScanResult& leaf) -> Status {
                        differing.add(leaf);
                        return {};
                      }));
     const auto stream_differing = [&](Streaming how) {
-      DifferingChunks::Source source(differing);
+      pipeline::DifferingChunks::Source source(differing);
       return stream(rollback_, source, now.changed_bytes, how);
     };
     if (now.changed_bytes != 0) {
-      BLKREWIND_ASSIGN(const RestoreOutcome outcome, stream_differing(Streaming::kVerify));
+      BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome,
+                       stream_differing(Streaming::kVerify));
       if (!outcome.bad.empty()) return fail(bad_target(rollback_, outcome.bad.front()));
-      BLKREWIND_TRY(all_readable(rollback_.store, outcome, rollback_.geometry));
+      BLKREWIND_TRY(pipeline::all_readable(rollback_.store, outcome, rollback_.geometry));
     }
     return restore(
         now, [&] { return stream_differing(Streaming::kWrite); },
         [&](bool* missed) {
-          DifferingChunks::Source written(differing);
+          pipeline::DifferingChunks::Source written(differing);
           return verify_written(rollback_, written, receipt_, missed);
         });
   }
@@ -121,7 +122,7 @@ class RollbackRun {
   Result<RollbackReceipt> run_kept() {
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(auto writer, rollback_.store.make_writer());
-    BLKREWIND_ASSIGN(ScanOutcome now, scan(writer.get(), true, {}));
+    BLKREWIND_ASSIGN(pipeline::ScanOutcome now, scan(writer.get(), true, {}));
     if (anchor_ != 0 && now.changed_bytes != 0) {
       BLKREWIND_TRY(writer->write_nodes(*queue));
       auto shared = shared_is_whole(now, *writer);
@@ -154,8 +155,8 @@ class RollbackRun {
 
   // From the intent on. `write`: streams what differs to the device. `verify`: reads back what was
   // written, as far as was asked for. `captured`: the segments of the undo snapshot.
-  Result<RollbackReceipt> restore(const ScanOutcome& now,
-                                  const std::function<Result<RestoreOutcome>()>& write,
+  Result<RollbackReceipt> restore(const pipeline::ScanOutcome& now,
+                                  const std::function<Result<pipeline::RestoreOutcome>()>& write,
                                   const std::function<Status(bool* missed)>& verify,
                                   store::SegmentWriter* captured = nullptr) {
     // Before it is written to, and before it is said to equal the target.
@@ -180,16 +181,16 @@ class RollbackRun {
     const auto unfinished = [&](Error error) {
       return fail(to_be_resumed(rollback_, std::move(error)));
     };
-    const Stopwatch restoring;
+    const pipeline::Stopwatch restoring;
     const auto outcome = write();
     if (!outcome) return unfinished(outcome.error());
     if (!outcome->bad.empty()) {
-      Error error = bad_chunk_error(outcome->bad.front(), rollback_.geometry);
+      Error error = pipeline::bad_chunk_error(outcome->bad.front(), rollback_.geometry);
       if (rollback_.undo) return fail(put_back(rollback_, std::move(error), Hold::kKept));
       return unfinished(std::move(error));
     }
     // A store that cannot be read now damages nothing: the rollback stands, to be resumed.
-    if (auto read = all_readable(rollback_.store, *outcome, rollback_.geometry); !read) {
+    if (auto read = pipeline::all_readable(rollback_.store, *outcome, rollback_.geometry); !read) {
       return unfinished(read.error());
     }
     rollback_.tracking->wrote(outcome->restored_bytes + outcome->zeroed_bytes);
@@ -208,11 +209,11 @@ class RollbackRun {
 
   [[nodiscard]] bool may_trust() const { return shares_ && blkrewind::may_trust(rollback_); }
 
-  Result<ScanOutcome> scan(store::SegmentWriter* writer, bool capture,
-                           std::function<Status(const track::ScanResult&)> visit) {
-    track::FullScan everything(*rollback_.device.file, rollback_.geometry);
+  Result<pipeline::ScanOutcome> scan(store::SegmentWriter* writer, bool capture,
+                                     std::function<Status(const pipeline::ScanResult&)> visit) {
+    pipeline::FullScan everything(*rollback_.device.file, rollback_.geometry);
     std::optional<TrackedChunks> tracked;
-    ScanRequest request;
+    pipeline::ScanRequest request;
     request.device = rollback_.device.file.get();
     request.geometry = rollback_.geometry;
     request.source = &everything;
@@ -239,8 +240,8 @@ class RollbackRun {
     request.mark = rollback_.request_id;
     request.visit = std::move(visit);
     receipt_.change_source = request.source->name();
-    const Stopwatch watch;
-    auto outcome = scan_device(rollback_.store, request, rollback_.monitor);
+    const pipeline::Stopwatch watch;
+    auto outcome = pipeline::scan_device(rollback_.store, request, rollback_.monitor);
     receipt_.scan_seconds += watch.seconds();
     // What was not looked at is as in the target.
     if (outcome && tracked) {
@@ -252,19 +253,19 @@ class RollbackRun {
   // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as
   // a part of the undo snapshot it must be right before the device is not any more.
   enum class Shared : std::uint8_t { kWhole, kDamaged, kUnreadable };
-  Result<Shared> shared_is_whole(const ScanOutcome& now, store::SegmentWriter& writer) {
+  Result<Shared> shared_is_whole(const pipeline::ScanOutcome& now, store::SegmentWriter& writer) {
     BLKREWIND_ASSIGN(auto queue, rollback_.store.env().make_queue({.depth = 8}));
     store::TreeReader reader(rollback_.store.files(), *queue, rollback_.store.secret(), &writer);
     store::TreeDiff diff(reader, {rollback_.geometry, now.root}, store::tree_of(rollback_.target));
-    RestoreRequest request;
+    pipeline::RestoreRequest request;
     request.geometry = rollback_.geometry;
-    request.chunks = [&]() -> Result<std::optional<ChunkTarget>> {
+    request.chunks = [&]() -> Result<std::optional<pipeline::ChunkTarget>> {
       while (true) {
         BLKREWIND_ASSIGN(const auto difference, diff.next());
-        if (!difference) return std::optional<ChunkTarget>{};
+        if (!difference) return std::optional<pipeline::ChunkTarget>{};
         const format::Entry& held = difference->from;
         if (held.state == format::EntryState::kStored && writer.find(held.segment) == nullptr) {
-          return std::optional<ChunkTarget>({difference->chunk, held});
+          return std::optional<pipeline::ChunkTarget>({difference->chunk, held});
         }
       }
     };
@@ -272,12 +273,12 @@ class RollbackRun {
     request.work_bytes = now.changed_bytes - now.stored_bytes;
     request.means = rollback_.means;
     BLKREWIND_ASSIGN(const auto outcome,
-                     restore_chunks(rollback_.store, request, rollback_.monitor));
+                     pipeline::restore_chunks(rollback_.store, request, rollback_.monitor));
     if (!outcome.bad.empty()) return Shared::kDamaged;
     return outcome.unreadable.empty() ? Shared::kWhole : Shared::kUnreadable;
   }
 
-  void make_undo_record(const ScanOutcome& now) {
+  void make_undo_record(const pipeline::ScanOutcome& now) {
     format::SnapshotRecord undo;
     undo.disk = rollback_.locked.disk.number;
     undo.id = new_id("s-");
@@ -336,7 +337,7 @@ class RollbackRun {
             rollback_.undo ? rollback_.undo->number : 0, now_seconds()};
   }
 
-  RollbackReceipt complete(const ScanOutcome& scanned) {
+  RollbackReceipt complete(const pipeline::ScanOutcome& scanned) {
     fill(receipt_, rollback_);
     receipt_.scanned_bytes = scanned.scanned_bytes;
     receipt_.changed_bytes = scanned.changed_bytes;
@@ -346,7 +347,7 @@ class RollbackRun {
   }
 
   Rollback rollback_;
-  const Stopwatch watch_;
+  const pipeline::Stopwatch watch_;
   bool declared_ = false;              // the intent is in the journal
   format::SnapshotNumber anchor_ = 0;  // shared with; 0: none
   bool shares_ = true;
@@ -357,7 +358,7 @@ class RollbackRun {
 
 Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, const Monitor& monitor,
                                              std::shared_ptr<io::Lock> held) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked,
                    lock_disk(store, request.disk, Pending::kRefuse, std::move(held)));

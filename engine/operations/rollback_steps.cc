@@ -14,15 +14,16 @@ namespace {
 // Bad chunks are kept to be counted and named; so many, and something else is wrong.
 constexpr std::size_t kLostMax = 1'000'000;
 
-void note_content(io::DeviceIdentity& identity, const io::DeviceIdentity& content) {
+void note_content(host::DeviceIdentity& identity, const host::DeviceIdentity& content) {
   identity.table_uuid = content.table_uuid;
   identity.filesystem_uuid = content.filesystem_uuid;
   identity.filesystem_type = content.filesystem_type;
 }
 
 // All but the chunks.
-RestoreRequest restore_request(const Rollback& rollback, std::uint64_t work_bytes, Streaming how) {
-  RestoreRequest request;
+pipeline::RestoreRequest restore_request(const Rollback& rollback, std::uint64_t work_bytes,
+                                         Streaming how) {
+  pipeline::RestoreRequest request;
   request.device = how == Streaming::kVerify ? nullptr : rollback.device.file.get();
   request.geometry = rollback.geometry;
   request.phase = how == Streaming::kVerify ? "verify" : "restore";
@@ -32,7 +33,7 @@ RestoreRequest restore_request(const Rollback& rollback, std::uint64_t work_byte
   }
   if (rollback.compares && how == Streaming::kWrite) {
     // A file system moves whole blocks of its own.
-    request.compare_block_bytes = rollback.device.info.kind == io::DeviceKind::kFile
+    request.compare_block_bytes = rollback.device.info.kind == host::DeviceKind::kFile
                                       ? static_cast<std::uint32_t>(format::kBlockBytes)
                                       : rollback.device.info.logical_sector_bytes;
   }
@@ -66,44 +67,45 @@ std::string loss_hint(const Rollback& rollback) {
          path + " --with-snapshots";
 }
 
-Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
-                              store::SegmentWriter* writer, std::uint64_t work_bytes,
-                              Streaming how) {
+Result<pipeline::RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
+                                        store::SegmentWriter* writer, std::uint64_t work_bytes,
+                                        Streaming how) {
   BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
   store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret(), writer);
-  RestoreRequest request = restore_request(rollback, work_bytes, how);
-  request.chunks = difference_stream(reader, now, store::tree_of(rollback.target));
-  return restore_chunks(rollback.store, request, rollback.monitor);
+  pipeline::RestoreRequest request = restore_request(rollback, work_bytes, how);
+  request.chunks = pipeline::difference_stream(reader, now, store::tree_of(rollback.target));
+  return pipeline::restore_chunks(rollback.store, request, rollback.monitor);
 }
 
-Result<RestoreOutcome> stream(const Rollback& rollback, track::ChangeSource& candidates,
-                              std::uint64_t work_bytes, Streaming how, bool verified) {
+Result<pipeline::RestoreOutcome> stream(const Rollback& rollback,
+                                        pipeline::ChangeSource& candidates,
+                                        std::uint64_t work_bytes, Streaming how, bool verified) {
   BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
   store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret());
-  RestoreRequest request = restore_request(rollback, work_bytes, how);
-  request.chunks = candidate_stream(candidates, reader, store::tree_of(rollback.target));
+  pipeline::RestoreRequest request = restore_request(rollback, work_bytes, how);
+  request.chunks = pipeline::candidate_stream(candidates, reader, store::tree_of(rollback.target));
   request.verified = verified;
-  return restore_chunks(rollback.store, request, rollback.monitor);
+  return pipeline::restore_chunks(rollback.store, request, rollback.monitor);
 }
 
 Status flush_device(const Rollback& rollback) {
   BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 4}));
   BLKREWIND_TRY(io::flush_now(*queue, *rollback.device.file));
-  return rollback.device.file->settle_caches(io::CacheUse::kAfterWriting);
+  return rollback.device.file->settle_caches(host::CacheUse::kAfterWriting);
 }
 
 void update_partitions(const Rollback& rollback, RollbackReceipt& receipt) {
-  const io::PartitionUpdate update = rollback.device.file->update_partitions();
+  const host::PartitionUpdate update = rollback.device.file->update_partitions();
   switch (update.state) {
-    case io::PartitionUpdate::State::kNone:
+    case host::PartitionUpdate::State::kNone:
       break;
-    case io::PartitionUpdate::State::kUnchanged:
+    case host::PartitionUpdate::State::kUnchanged:
       receipt.partition_table = "unchanged";
       break;
-    case io::PartitionUpdate::State::kReread:
+    case host::PartitionUpdate::State::kReread:
       receipt.partition_table = "reread";
       break;
-    case io::PartitionUpdate::State::kStale:
+    case host::PartitionUpdate::State::kStale:
       receipt.partition_table = "stale";
       receipt.partition_reason = update.reason;
       receipt.partition_command = update.command;
@@ -126,9 +128,9 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number) {
   if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
 }
 
-Error bad_target(const Rollback& rollback, const rollback::BadChunk& bad) {
+Error bad_target(const Rollback& rollback, const pipeline::BadChunk& bad) {
   mark_damaged(rollback.store, rollback.target.number);
-  Error error = bad_chunk_error(bad, rollback.geometry);
+  Error error = pipeline::bad_chunk_error(bad, rollback.geometry);
   error.message += "; nothing was written to the device";
   error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
   return error;
@@ -141,16 +143,16 @@ void fill(RollbackReceipt& receipt, const Rollback& rollback) {
   if (rollback.undo) receipt.undo_snapshot_id = rollback.undo->id;
   receipt.device_bytes = rollback.geometry.device_bytes;
   receipt.root_digest = to_hex(rollback.target.root_digest);
-  receipt.marked_bytes = unreadable_bytes_of(rollback.target);
+  receipt.marked_bytes = pipeline::unreadable_bytes_of(rollback.target);
   receipt.recognised_by = rollback.device.recognised_by;
 }
 
-void add(RollbackReceipt& receipt, const UnreadableExtents& unreadable) {
+void add(RollbackReceipt& receipt, const pipeline::UnreadableExtents& unreadable) {
   receipt.unreadable_bytes = unreadable.bytes();
   receipt.unreadable = unreadable.named();
 }
 
-void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
+void add(RollbackReceipt& receipt, const pipeline::RestoreOutcome& outcome) {
   receipt.restored_bytes = outcome.restored_bytes;
   receipt.zeroed_bytes = outcome.zeroed_bytes;
   receipt.extents = outcome.extents;
@@ -159,8 +161,8 @@ void add(RollbackReceipt& receipt, const RestoreOutcome& outcome) {
 Status finish(const Rollback& rollback, const format::LastRollback& last, track::Collected before) {
   rollback.tracking->prepare(rollback.target.id, before);
   // A device that nothing but its content tells in the next boot has another content now.
-  std::optional<io::DeviceInfo> content;
-  if (io::is_nameless(rollback.locked.disk.identity)) {
+  std::optional<host::DeviceInfo> content;
+  if (host::is_nameless(rollback.locked.disk.identity)) {
     auto seen = rollback.store.env().examine(rollback.device.info.real_path);
     if (seen) content = std::move(*seen);
   }

@@ -20,7 +20,7 @@ struct Rollback {
   LockedDisk& locked;
   const OpenedDevice& device;
   const Monitor& monitor;
-  Means means;
+  pipeline::Means means;
   format::Geometry geometry;
   std::string request_id;
   format::SnapshotRecord target;
@@ -48,14 +48,15 @@ enum class Streaming : std::uint8_t {
 };
 
 // Turns `now` into the target: read, verify, write. Does not flush.
-[[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback, const store::Tree& now,
-                                            store::SegmentWriter* writer, std::uint64_t work_bytes,
-                                            Streaming how);
+[[nodiscard]] Result<pipeline::RestoreOutcome> stream(const Rollback& rollback,
+                                                      const store::Tree& now,
+                                                      store::SegmentWriter* writer,
+                                                      std::uint64_t work_bytes, Streaming how);
 // The same of what `candidates` names, whether it differs or not. `verified`: restore_lane.h.
-[[nodiscard]] Result<RestoreOutcome> stream(const Rollback& rollback,
-                                            track::ChangeSource& candidates,
-                                            std::uint64_t work_bytes, Streaming how,
-                                            bool verified = false);
+[[nodiscard]] Result<pipeline::RestoreOutcome> stream(const Rollback& rollback,
+                                                      pipeline::ChangeSource& candidates,
+                                                      std::uint64_t work_bytes, Streaming how,
+                                                      bool verified = false);
 // Afterwards no other node over the device's bytes shows what was there before.
 [[nodiscard]] Status flush_device(const Rollback& rollback);
 // Lets the kernel take over the partition table that is on the device now, and says whether it has.
@@ -67,11 +68,11 @@ void update_partitions(const Rollback& rollback, RollbackReceipt& receipt);
 void mark_damaged(store::Store& store, format::SnapshotNumber number);
 
 // A chunk of the target that is corrupt, found before anything was written. Marks the target.
-[[nodiscard]] Error bad_target(const Rollback& rollback, const rollback::BadChunk& bad);
+[[nodiscard]] Error bad_target(const Rollback& rollback, const pipeline::BadChunk& bad);
 
 void fill(RollbackReceipt& receipt, const Rollback& rollback);
-void add(RollbackReceipt& receipt, const RestoreOutcome& outcome);
-void add(RollbackReceipt& receipt, const UnreadableExtents& unreadable);
+void add(RollbackReceipt& receipt, const pipeline::RestoreOutcome& outcome);
+void add(RollbackReceipt& receipt, const pipeline::UnreadableExtents& unreadable);
 
 // The last record: no intent, and the device equals the target. `before`: whether all of what had
 // been collected before this operation was looked at.

@@ -57,7 +57,7 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
 class SnapshotMaker final : public AnnouncedSnapshot {
  public:
   SnapshotMaker(store::Store& store, track::Trackers* trackers, LockedDisk locked,
-                SnapshotPlan plan, const Means& means)
+                SnapshotPlan plan, const pipeline::Means& means)
       : store_(store),
         trackers_(trackers),
         locked_(std::move(locked)),
@@ -97,7 +97,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   [[nodiscard]] const std::string& id() const override { return record_.id; }
 
   Result<SnapshotReceipt> make(const Monitor& monitor) override {
-    const Stopwatch watch;
+    const pipeline::Stopwatch watch;
     announced_ = false;
     auto outcome = scan_and_commit(monitor);
     if (!outcome) {
@@ -121,14 +121,14 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   }
 
  private:
-  Result<ScanOutcome> scan_and_commit(const Monitor& monitor) {
+  Result<pipeline::ScanOutcome> scan_and_commit(const Monitor& monitor) {
     const auto parent = parent_of(*locked_.state, locked_.disk, plan_.geometry);
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
-    track::FullScan everything(*plan_.source.file, plan_.geometry);
-    std::optional<TrackedSource> tracked;
-    ScanRequest request;
+    pipeline::FullScan everything(*plan_.source.file, plan_.geometry);
+    std::optional<pipeline::TrackedSource> tracked;
+    pipeline::ScanRequest request;
     request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;
     request.source = &everything;
@@ -143,7 +143,8 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     request.writer = writer.get();
     request.capture = true;
     request.means = means_;
-    BLKREWIND_ASSIGN(ScanOutcome outcome, scan_device(store_, request, monitor));
+    BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
+                     pipeline::scan_device(store_, request, monitor));
     // What was not looked at is as in the parent.
     if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
@@ -216,7 +217,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   track::Trackers* const trackers_;
   const LockedDisk locked_;
   const SnapshotPlan plan_;
-  const Means means_;
+  const pipeline::Means means_;
   format::SnapshotRecord record_;
   std::string source_name_;
   bool announced_ = false;  // and not made yet
@@ -224,7 +225,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
 
 Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, track::Trackers* trackers,
                                                     LockedDisk locked, SnapshotPlan plan,
-                                                    const Means& means) {
+                                                    const pipeline::Means& means) {
   auto maker =
       std::make_unique<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
   BLKREWIND_TRY(maker->announce());

@@ -10,7 +10,7 @@ using format::SnapshotState;
 
 Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
                                                   const Monitor& monitor) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.journal().refresh());
   const auto before = store.state();
@@ -35,7 +35,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
       (intent->second.target == number || intent->second.undo == number)) {
     return reset_in_progress(locked.disk, intent->second);
   }
-  Meter meter(monitor, "reclaim", 1);
+  pipeline::Meter meter(monitor, "reclaim", 1);
   BLKREWIND_TRY(meter.advance(0));
   if (record->state == SnapshotState::kAccomplished) {
     // A disk whose anchor goes knows nothing of what its device holds.
@@ -57,7 +57,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
 }
 
 Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.check_writable());
   // Before the disks are locked one by one, which clears orphans away without counting them.
@@ -65,7 +65,7 @@ Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
   BLKREWIND_TRY(store.journal().refresh());
   CollectReceipt receipt;
   const auto state = store.state();
-  Meter meter(monitor, "reclaim", state->disks.size());
+  pipeline::Meter meter(monitor, "reclaim", state->disks.size());
   for (const auto& [number, disk] : state->disks) {
     for (const auto& [id, snapshot] : state->snapshots) {
       if (snapshot.disk == number && snapshot.state == SnapshotState::kDeleting) {

@@ -15,8 +15,8 @@ Result<TrackedChunks> TrackedChunks::of(const Rollback& rollback) {
   if (anchor.number != rollback.target.number) {
     diff.emplace(*chunks.reader_, store::tree_of(anchor), store::tree_of(rollback.target));
   }
-  chunks.source_ = std::make_unique<TrackedSource>(*rollback.tracking->source(), rollback.geometry,
-                                                   std::move(diff));
+  chunks.source_ = std::make_unique<pipeline::TrackedSource>(*rollback.tracking->source(),
+                                                             rollback.geometry, std::move(diff));
   return chunks;
 }
 

@@ -15,7 +15,7 @@ class TrackedChunks {
  public:
   [[nodiscard]] static Result<TrackedChunks> of(const Rollback& rollback);
 
-  [[nodiscard]] track::ChangeSource& source() { return *source_; }
+  [[nodiscard]] pipeline::ChangeSource& source() { return *source_; }
   // About what there is to look at: an upper bound where the anchor is another snapshot.
   [[nodiscard]] Result<std::uint64_t> work_bytes() const;
 
@@ -25,7 +25,7 @@ class TrackedChunks {
   const Rollback* rollback_;
   std::unique_ptr<io::Queue> queue_;  // the reader's
   std::unique_ptr<store::TreeReader> reader_;
-  std::unique_ptr<TrackedSource> source_;
+  std::unique_ptr<pipeline::TrackedSource> source_;
 };
 
 }  // namespace blkrewind

@@ -66,7 +66,7 @@ std::string anchor_id(const store::State& state, const format::DiskRecord& disk)
 }
 
 Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
-                                 const LockedDisk& locked, const io::DeviceInfo& device,
+                                 const LockedDisk& locked, const host::DeviceInfo& device,
                                  ChangeSource wanted, track::TrackUse use) {
   Tracking tracking;
   std::string why = "the disk is not tracked by it";

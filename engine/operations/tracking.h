@@ -23,7 +23,7 @@ class Tracking {
   // kPrecondition when `wanted` names one that knows nothing now, or that the disk does not have.
   [[nodiscard]] static Result<Tracking> begin(track::Trackers* trackers, store::Store& store,
                                               const LockedDisk& locked,
-                                              const io::DeviceInfo& device, ChangeSource wanted,
+                                              const host::DeviceInfo& device, ChangeSource wanted,
                                               track::TrackUse use);
   Tracking() = default;
 

@@ -15,14 +15,14 @@ class UnreadRollback {
   [[nodiscard]] static Result<UnreadRollback> prepare(const Rollback& rollback);
 
   // As a scan would say it: nothing read, and all that may differ is changed.
-  [[nodiscard]] const ScanOutcome& planned() const { return planned_; }
-  [[nodiscard]] Result<RestoreOutcome> stream(Streaming how) const;
+  [[nodiscard]] const pipeline::ScanOutcome& planned() const { return planned_; }
+  [[nodiscard]] Result<pipeline::RestoreOutcome> stream(Streaming how) const;
 
  private:
   explicit UnreadRollback(const Rollback& rollback) : rollback_(&rollback) {}
 
   const Rollback* rollback_;
-  ScanOutcome planned_;
+  pipeline::ScanOutcome planned_;
 };
 
 }  // namespace blkrewind

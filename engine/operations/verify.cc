@@ -36,8 +36,8 @@ struct BadPlace {
 
 class Verifier {
  public:
-  Verifier(store::Store& store, std::shared_ptr<const store::State> state, const Means& means,
-           const Monitor& monitor)
+  Verifier(store::Store& store, std::shared_ptr<const store::State> state,
+           const pipeline::Means& means, const Monitor& monitor)
       : store_(store), state_(std::move(state)), means_(means), monitor_(monitor) {}
 
   Status verify(const format::SnapshotRecord& snapshot) {
@@ -107,7 +107,7 @@ class Verifier {
       if (verified_.contains(near)) kin.push_back(store::tree_of(*state_->snapshot(near)));
     }
     // The walk is turned into a stream by taking one run of chunks at a time: leaf by leaf.
-    std::vector<ChunkTarget> chunks;
+    std::vector<pipeline::ChunkTarget> chunks;
     store::UniqueFilter filter;
     filter.on_damage = [&](int level, std::uint64_t index, const format::Entry& entry,
                            const Error& error) {
@@ -126,28 +126,29 @@ class Verifier {
   }
 
   Status check_chunks(const format::SnapshotRecord& snapshot, const store::Tree& tree,
-                      std::vector<ChunkTarget> chunks) {
+                      std::vector<pipeline::ChunkTarget> chunks) {
     if (chunks.empty()) return {};
     std::size_t next = 0;
-    RestoreRequest request;
+    pipeline::RestoreRequest request;
     request.geometry = tree.geometry;
-    request.chunks = [&]() -> Result<std::optional<ChunkTarget>> {
-      if (next == chunks.size()) return std::optional<ChunkTarget>{};
-      return std::optional<ChunkTarget>(chunks[next++]);
+    request.chunks = [&]() -> Result<std::optional<pipeline::ChunkTarget>> {
+      if (next == chunks.size()) return std::optional<pipeline::ChunkTarget>{};
+      return std::optional<pipeline::ChunkTarget>(chunks[next++]);
     };
     request.phase = "verify";
     request.work_bytes = chunks.size() * tree.geometry.chunk_bytes;
     request.means = means_;
     request.bad_max = kBadMax;
-    BLKREWIND_ASSIGN(const RestoreOutcome outcome, restore_chunks(store_, request, monitor_));
+    BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome,
+                     pipeline::restore_chunks(store_, request, monitor_));
     receipt_.chunks += outcome.chunks;
     receipt_.verified_bytes += outcome.restored_bytes;
-    for (const rollback::BadChunk& bad : outcome.bad) {
+    for (const pipeline::BadChunk& bad : outcome.bad) {
       bad_.push_back({snapshot.number, snapshot.disk, -1, bad.chunk, bad.source});
-      found(snapshot, bad_chunk_error(bad, tree.geometry).to_string());
+      found(snapshot, pipeline::bad_chunk_error(bad, tree.geometry).to_string());
     }
-    for (const rollback::BadChunk& chunk : outcome.unreadable) {
-      unreadable(snapshot, unreadable_chunk_error(store_, chunk, tree.geometry));
+    for (const pipeline::BadChunk& chunk : outcome.unreadable) {
+      unreadable(snapshot, pipeline::unreadable_chunk_error(store_, chunk, tree.geometry));
     }
     return {};
   }
@@ -174,7 +175,7 @@ class Verifier {
 
   store::Store& store_;
   const std::shared_ptr<const store::State> state_;
-  const Means means_;
+  const pipeline::Means means_;
   const Monitor& monitor_;
   VerifyReceipt receipt_;
   std::vector<BadPlace> bad_;
@@ -187,7 +188,7 @@ class Verifier {
 
 Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snapshots,
                                          const Monitor& monitor) {
-  const Stopwatch watch;
+  const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.journal().refresh());
   const auto state = store.state();

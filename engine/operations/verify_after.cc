@@ -30,11 +30,11 @@ const char* name_of(VerifyAfter settled) {
   return "none";
 }
 
-Result<std::uint64_t> read_back(const Rollback& rollback, track::ChangeSource& written,
+Result<std::uint64_t> read_back(const Rollback& rollback, pipeline::ChangeSource& written,
                                 std::uint64_t work_bytes) {
   rollback.device.file->drop_cache();
   MissedExtents lost(rollback.geometry);
-  ScanRequest request;
+  pipeline::ScanRequest request;
   request.device = rollback.device.file.get();
   request.geometry = rollback.geometry;
   request.source = &written;
@@ -42,20 +42,20 @@ Result<std::uint64_t> read_back(const Rollback& rollback, track::ChangeSource& w
   request.means = rollback.means;
   request.phase = "verify";
   request.work_bytes = work_bytes;
-  request.visit = [&](const track::ScanResult& leaf) -> Status {
+  request.visit = [&](const pipeline::ScanResult& leaf) -> Status {
     lost.add(leaf);
     return {};
   };
-  BLKREWIND_ASSIGN(const ScanOutcome outcome,
-                   scan_device(rollback.store, request, rollback.monitor));
+  BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
+                   pipeline::scan_device(rollback.store, request, rollback.monitor));
   if (outcome.changed_bytes != 0) return fail(lost.lost_error(rollback));
   return outcome.scanned_bytes;
 }
 
 Status recheck_all(const Rollback& rollback, RollbackReceipt& receipt, bool* missed) {
-  track::FullScan everything(*rollback.device.file, rollback.geometry);
+  pipeline::FullScan everything(*rollback.device.file, rollback.geometry);
   MissedExtents found(rollback.geometry);
-  ScanRequest request;
+  pipeline::ScanRequest request;
   request.device = rollback.device.file.get();
   request.geometry = rollback.geometry;
   request.source = &everything;
@@ -63,12 +63,12 @@ Status recheck_all(const Rollback& rollback, RollbackReceipt& receipt, bool* mis
   request.means = rollback.means;
   request.phase = "verify";
   request.work_bytes = rollback.geometry.device_bytes;
-  request.visit = [&](const track::ScanResult& leaf) -> Status {
+  request.visit = [&](const pipeline::ScanResult& leaf) -> Status {
     found.add(leaf);
     return {};
   };
-  BLKREWIND_ASSIGN(const ScanOutcome outcome,
-                   scan_device(rollback.store, request, rollback.monitor));
+  BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
+                   pipeline::scan_device(rollback.store, request, rollback.monitor));
   receipt.rechecked_bytes = outcome.scanned_bytes;
   if (outcome.changed_bytes == 0) return {};
   *missed = true;
@@ -76,7 +76,7 @@ Status recheck_all(const Rollback& rollback, RollbackReceipt& receipt, bool* mis
   return fail(found.error(rollback, receipt.change_source));
 }
 
-Status verify_written(const Rollback& rollback, track::ChangeSource& written,
+Status verify_written(const Rollback& rollback, pipeline::ChangeSource& written,
                       RollbackReceipt& receipt, bool* missed) {
   const std::uint64_t written_bytes = receipt.restored_bytes + receipt.zeroed_bytes;
   const VerifyAfter settled = settle_verify_after(
@@ -88,14 +88,14 @@ Status verify_written(const Rollback& rollback, track::ChangeSource& written,
   receipt.verified_after = name_of(settled);
   if (settled == VerifyAfter::kAll) return recheck_all(rollback, receipt, missed);
   // A scan looks at the size as well.
-  return check_same_size(*rollback.device.file, rollback.geometry.device_bytes);
+  return pipeline::check_same_size(*rollback.device.file, rollback.geometry.device_bytes);
 }
 
 Status verify_written(const Rollback& rollback, const store::Tree& now,
                       store::SegmentWriter* writer, RollbackReceipt& receipt, bool* missed) {
   BLKREWIND_ASSIGN(auto queue, rollback.store.env().make_queue({.depth = 8}));
   store::TreeReader reader(rollback.store.files(), *queue, rollback.store.secret(), writer);
-  PlanSource plan(reader, now, store::tree_of(rollback.target));
+  pipeline::PlanSource plan(reader, now, store::tree_of(rollback.target));
   return verify_written(rollback, plan, receipt, missed);
 }
 

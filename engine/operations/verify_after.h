@@ -21,14 +21,14 @@ namespace blkrewind {
 // Reads what `written` names and compares it with the target. After the flush. kIo when something
 // reads back otherwise: it was written, so the device lost it. Returns the bytes read.
 [[nodiscard]] Result<std::uint64_t> read_back(const Rollback& rollback,
-                                              track::ChangeSource& written,
+                                              pipeline::ChangeSource& written,
                                               std::uint64_t work_bytes);
 
 // All of what the rollback's verify_after asks for, after the flush: what `written` names, and for
 // kAll the whole device. Takes the byte counts from the receipt and notes in it what was read. kIo
 // when the device lost something, or has another size than before; kIntegrity and `*missed` when
 // the change source had missed something.
-[[nodiscard]] Status verify_written(const Rollback& rollback, track::ChangeSource& written,
+[[nodiscard]] Status verify_written(const Rollback& rollback, pipeline::ChangeSource& written,
                                     RollbackReceipt& receipt, bool* missed);
 // The same where `now` was turned into the target; `writer` holds its new nodes.
 [[nodiscard]] Status verify_written(const Rollback& rollback, const store::Tree& now,

@@ -5,12 +5,13 @@
 
 #include "store/tree_cursor.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 namespace {
 
 class CandidateChunks {
  public:
-  CandidateChunks(track::ChangeSource& source, store::TreeReader& reader, const store::Tree& target)
+  CandidateChunks(pipeline::ChangeSource& source, store::TreeReader& reader,
+                  const store::Tree& target)
       : source_(source), target_(reader, target) {}
 
   Result<std::optional<ChunkTarget>> next() {
@@ -32,18 +33,18 @@ class CandidateChunks {
     return at;
   }
 
-  track::ChangeSource& source_;
+  pipeline::ChangeSource& source_;
   store::TreeCursor target_;
-  std::optional<track::Candidate> candidate_;
+  std::optional<pipeline::Candidate> candidate_;
   std::size_t at_ = format::kFanout;
 };
 
 }  // namespace
 
-ChunkStream candidate_stream(track::ChangeSource& source, store::TreeReader& reader,
+ChunkStream candidate_stream(pipeline::ChangeSource& source, store::TreeReader& reader,
                              const store::Tree& target) {
   auto chunks = std::make_shared<CandidateChunks>(source, reader, target);
   return [chunks] { return chunks->next(); };
 }
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

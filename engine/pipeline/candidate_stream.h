@@ -5,10 +5,10 @@
 #include "pipeline/restore.h"
 #include "store/tree_reader.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 // `source` and `reader` outlive the result.
-[[nodiscard]] ChunkStream candidate_stream(track::ChangeSource& source, store::TreeReader& reader,
-                                           const store::Tree& target);
+[[nodiscard]] ChunkStream candidate_stream(pipeline::ChangeSource& source,
+                                           store::TreeReader& reader, const store::Tree& target);
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

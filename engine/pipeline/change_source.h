@@ -11,7 +11,7 @@
 #include "blkrewind/error.h"
 #include "format/geometry.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 
 using ChunkSet = std::bitset<format::kFanout>;
 
@@ -31,4 +31,4 @@ class ChangeSource {
   [[nodiscard]] virtual const char* name() const = 0;
 };
 
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

@@ -29,7 +29,7 @@
 
 #include "blkrewind/error.h"
 
-namespace blkrewind::io {
+namespace blkrewind::pipeline {
 
 template <class Lane>
 class Crew {
@@ -224,4 +224,4 @@ class Crew {
   unsigned working_ = 0;  // lanes that have been made, or will be
 };
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::pipeline

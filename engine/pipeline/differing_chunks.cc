@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 namespace {
 
 constexpr std::uint64_t kBitsMax = std::uint64_t{1} << 25;
@@ -19,7 +19,7 @@ DifferingChunks::DifferingChunks(const format::Geometry& geometry)
 
 void DifferingChunks::clear() { std::ranges::fill(words_, 0); }
 
-void DifferingChunks::add(const track::ScanResult& leaf) {
+void DifferingChunks::add(const pipeline::ScanResult& leaf) {
   const std::uint64_t first = leaf.leaf * format::kFanout;
   for (std::uint64_t i = 0; i < format::kFanout && first + i < chunk_count_; ++i) {
     if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
@@ -47,17 +47,17 @@ std::uint64_t DifferingChunks::first_from(std::uint64_t chunk) const {
   }
 }
 
-Result<std::optional<track::Candidate>> DifferingChunks::Source::next() {
+Result<std::optional<pipeline::Candidate>> DifferingChunks::Source::next() {
   const std::uint64_t chunk = chunks_->first_from(leaf_ * format::kFanout);
-  if (chunk == chunks_->chunk_count_) return std::optional<track::Candidate>{};
-  track::Candidate candidate;
+  if (chunk == chunks_->chunk_count_) return std::optional<pipeline::Candidate>{};
+  pipeline::Candidate candidate;
   candidate.leaf = chunk / format::kFanout;
   leaf_ = candidate.leaf + 1;
   const std::uint64_t first = candidate.leaf * format::kFanout;
   for (std::uint64_t i = 0; i < format::kFanout && first + i < chunks_->chunk_count_; ++i) {
     if (chunks_->test(first + i)) candidate.read.set(i);
   }
-  return std::optional<track::Candidate>(candidate);
+  return std::optional<pipeline::Candidate>(candidate);
 }
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

@@ -11,7 +11,7 @@
 #include "pipeline/change_source.h"
 #include "pipeline/scan_lane.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 class DifferingChunks {
  public:
@@ -19,13 +19,13 @@ class DifferingChunks {
 
   void clear();
   // The chunks of a leaf that are not as its first reference says.
-  void add(const track::ScanResult& leaf);
+  void add(const pipeline::ScanResult& leaf);
 
   // Goes through what was added, in order. Its name is of no meaning. `chunks` outlives it.
-  class Source final : public track::ChangeSource {
+  class Source final : public pipeline::ChangeSource {
    public:
     explicit Source(const DifferingChunks& chunks) : chunks_(&chunks) {}
-    [[nodiscard]] Result<std::optional<track::Candidate>> next() override;
+    [[nodiscard]] Result<std::optional<pipeline::Candidate>> next() override;
     [[nodiscard]] const char* name() const override { return "scan"; }
 
    private:
@@ -43,4 +43,4 @@ class DifferingChunks {
   std::vector<std::uint64_t> words_;
 };
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 
 FullScan::FullScan(io::File& device, const format::Geometry& geometry)
     : device_(device), geometry_(geometry) {}
@@ -40,4 +40,4 @@ Result<std::optional<Candidate>> FullScan::next() {
   return std::optional<Candidate>(candidate);
 }
 
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

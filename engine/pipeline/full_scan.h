@@ -7,7 +7,7 @@
 #include "io/env.h"
 #include "pipeline/change_source.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 
 class FullScan final : public ChangeSource {
  public:
@@ -24,4 +24,4 @@ class FullScan final : public ChangeSource {
   bool known_ = false;
 };
 
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

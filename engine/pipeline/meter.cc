@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{100};
@@ -34,4 +34,4 @@ void Meter::report() {
   monitor_.progress(progress_);
 }
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

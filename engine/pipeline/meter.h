@@ -7,7 +7,7 @@
 #include "blkrewind/engine.h"
 #include "blkrewind/error.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 class Meter {
  public:
@@ -36,4 +36,4 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace blkrewind::rollback {
+namespace blkrewind::pipeline {
 
 Planner::Planner(const format::Geometry& geometry, std::uint64_t request_max_bytes,
                  std::size_t segments_max)
@@ -39,4 +39,4 @@ std::optional<PlanItem> Planner::add(std::uint64_t chunk, const format::Entry& s
 
 std::optional<PlanItem> Planner::finish() { return std::exchange(open_, std::nullopt); }
 
-}  // namespace blkrewind::rollback
+}  // namespace blkrewind::pipeline

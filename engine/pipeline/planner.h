@@ -12,7 +12,7 @@
 #include "format/geometry.h"
 #include "format/records.h"
 
-namespace blkrewind::rollback {
+namespace blkrewind::pipeline {
 
 struct PlannedChunk {
   std::uint64_t chunk = 0;
@@ -52,4 +52,4 @@ class Planner {
   std::vector<format::SegmentId> segments_;  // of the open item
 };
 
-}  // namespace blkrewind::rollback
+}  // namespace blkrewind::pipeline

@@ -11,14 +11,14 @@
 #include "pipeline/workforce.h"
 #include "store/tree_reader.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 namespace {
 
-using rollback::PlanItem;
-using rollback::Planner;
-using rollback::RestoreLane;
-using rollback::RestoreResult;
-using rollback::RestoreTask;
+using pipeline::PlanItem;
+using pipeline::Planner;
+using pipeline::RestoreLane;
+using pipeline::RestoreResult;
+using pipeline::RestoreTask;
 
 // The plan of a chunk stream, item by item: never more than one in memory.
 class Plan {
@@ -56,7 +56,7 @@ ChunkStream difference_stream(store::TreeReader& reader, const store::Tree& from
   };
 }
 
-Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geometry) {
+Error bad_chunk_error(const pipeline::BadChunk& bad, const format::Geometry& geometry) {
   Error error;
   error.code = Errc::kIntegrity;
   error.extent = geometry.chunk_extent(bad.chunk);
@@ -67,7 +67,7 @@ Error bad_chunk_error(const rollback::BadChunk& bad, const format::Geometry& geo
   return error;
 }
 
-Error unreadable_chunk_error(const store::Store& store, const rollback::BadChunk& chunk,
+Error unreadable_chunk_error(const store::Store& store, const pipeline::BadChunk& chunk,
                              const format::Geometry& geometry) {
   Error error = system_error(
       chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) + " cannot be read from the store (" +
@@ -105,14 +105,15 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
   }
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  const rollback::RestoreSettings settings{request.device,  request.geometry,
+  const pipeline::RestoreSettings settings{request.device,  request.geometry,
                                            &store.secret(), request.compare_block_bytes,
                                            request.share,   request.verified};
   auto make_lane = [&]() -> Result<std::unique_ptr<RestoreLane>> {
     BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
     return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
   };
-  io::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
+  pipeline::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots,
+                                   make_lane);
   // Several items at once share what may be open.
   Plan plan(request, request_max, store::SegmentFiles::open_max() / 4);
   Meter meter(monitor, request.phase, request.work_bytes);
@@ -120,7 +121,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
 
   bool exhausted = false;
   std::uint64_t planned_to = 0;
-  const auto note = [&](const rollback::BadChunk& chunk) {
+  const auto note = [&](const pipeline::BadChunk& chunk) {
     (chunk.is_damage() ? outcome.bad : outcome.unreadable).push_back(chunk);
     if (outcome.failed() > request.bad_max) exhausted = true;
   };
@@ -129,7 +130,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     if (result.bad.empty()) {
       (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
     }
-    for (const rollback::BadChunk& chunk : result.bad) note(chunk);
+    for (const pipeline::BadChunk& chunk : result.bad) note(chunk);
     outcome.chunks += result.chunks;
     return meter.advance(result.device.length);
   };
@@ -147,8 +148,8 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       planned_to = item->device.end();
       RestoreTask task;
       bool whole = true;
-      std::vector<rollback::PlannedChunk> planned = std::exchange(item->chunks, {});
-      for (rollback::PlannedChunk& chunk : planned) {
+      std::vector<pipeline::PlannedChunk> planned = std::exchange(item->chunks, {});
+      for (pipeline::PlannedChunk& chunk : planned) {
         auto file = store.files().get(chunk.source.segment, *queue);
         while (meets_limit(file) && !crew.empty()) {
           // What is under way holds files open.
@@ -184,4 +185,4 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
   return outcome;
 }
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

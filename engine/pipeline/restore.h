@@ -15,7 +15,7 @@
 #include "store/store.h"
 #include "store/tree_diff.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 // Chunks in ascending order: what shall stand there. Nothing after the last.
 struct ChunkTarget {
@@ -48,10 +48,10 @@ struct RestoreOutcome {
   std::uint64_t zeroed_bytes = 0;
   std::uint64_t chunks = 0;
   std::uint64_t extents = 0;            // of the device; neighbours are one
-  std::vector<rollback::BadChunk> bad;  // damage
+  std::vector<pipeline::BadChunk> bad;  // damage
   // Chunks of the store that could not be read: they may be whole. Nothing is marked for them, and
   // the operation can be done again.
-  std::vector<rollback::BadChunk> unreadable;
+  std::vector<pipeline::BadChunk> unreadable;
 
   [[nodiscard]] std::size_t failed() const { return bad.size() + unreadable.size(); }
 };
@@ -67,14 +67,14 @@ struct RestoreOutcome {
                                             const store::Tree& to);
 
 // The error that names a bad chunk, the device's extent and the place in the store.
-[[nodiscard]] Error bad_chunk_error(const rollback::BadChunk& bad,
+[[nodiscard]] Error bad_chunk_error(const pipeline::BadChunk& bad,
                                     const format::Geometry& geometry);
 // The same of one that could not be read: kIo, with the errno and the path of its segment.
 [[nodiscard]] Error unreadable_chunk_error(const store::Store& store,
-                                           const rollback::BadChunk& chunk,
+                                           const pipeline::BadChunk& chunk,
                                            const format::Geometry& geometry);
 // The first one, for an operation that needs all of them; nothing when all were read.
 [[nodiscard]] Status all_readable(const store::Store& store, const RestoreOutcome& outcome,
                                   const format::Geometry& geometry);
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

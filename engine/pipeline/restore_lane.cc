@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-namespace blkrewind::rollback {
+namespace blkrewind::pipeline {
 namespace {
 
 std::uint64_t tag_of(std::uint32_t slot, std::size_t part) {
@@ -275,4 +275,4 @@ void RestoreLane::drain() {
 
 std::vector<RestoreResult> RestoreLane::take_results() { return std::exchange(results_, {}); }
 
-}  // namespace blkrewind::rollback
+}  // namespace blkrewind::pipeline

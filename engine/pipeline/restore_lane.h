@@ -17,7 +17,7 @@
 #include "io/env.h"
 #include "pipeline/planner.h"
 
-namespace blkrewind::rollback {
+namespace blkrewind::pipeline {
 
 struct RestoreTask {
   std::uint64_t sequence = 0;
@@ -119,4 +119,4 @@ class RestoreLane {
   bool shares_;
 };
 
-}  // namespace blkrewind::rollback
+}  // namespace blkrewind::pipeline

@@ -11,15 +11,15 @@
 #include "store/tree_builder.h"
 #include "store/tree_reader.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 namespace {
 
 using format::Entries;
 using format::Entry;
 using format::kFanout;
-using track::ScanLane;
-using track::ScanResult;
-using track::ScanTask;
+using pipeline::ScanLane;
+using pipeline::ScanResult;
+using pipeline::ScanTask;
 
 // How many leaves may be under way: enough that every lane's slots are full while it has the next
 // ones waiting.
@@ -44,7 +44,7 @@ class Scan {
   }
 
   // The task for a candidate; nothing when no byte of it needs to be looked at.
-  Result<std::optional<ScanTask>> prepare(const track::Candidate& candidate) {
+  Result<std::optional<ScanTask>> prepare(const pipeline::Candidate& candidate) {
     ScanTask task;
     task.candidate = candidate;
     bool all_zero = true;
@@ -124,8 +124,8 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
   const Workforce force = Workforce::plan(request.means, request.work_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   Scan scan(store, request, monitor, *queue);
-  const track::ScanSettings settings{request.device, request.geometry, &store.secret(),
-                                     request.capture ? request.writer : nullptr, request.mark};
+  const pipeline::ScanSettings settings{request.device, request.geometry, &store.secret(),
+                                        request.capture ? request.writer : nullptr, request.mark};
   auto make_lane = [&]() -> Result<std::unique_ptr<ScanLane>> {
     io::QueueOptions options = force.queue_options();
     // A chunk is read whole.
@@ -133,7 +133,7 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
     BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
     return std::make_unique<ScanLane>(std::move(lane_queue), settings);
   };
-  io::Crew<ScanLane> crew(force.lanes, leaves_under_way(force, request.geometry), make_lane);
+  pipeline::Crew<ScanLane> crew(force.lanes, leaves_under_way(force, request.geometry), make_lane);
 
   bool exhausted = false;
   while (true) {
@@ -163,4 +163,4 @@ Status check_same_size(io::File& file, std::uint64_t size_bytes) {
               "find out which program changed it, give it its former size, then try again");
 }
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

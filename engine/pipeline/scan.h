@@ -16,12 +16,12 @@
 #include "pipeline/workforce.h"
 #include "store/store.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 struct ScanRequest {
   io::File* device = nullptr;
   format::Geometry geometry;
-  track::ChangeSource* source = nullptr;
+  pipeline::ChangeSource* source = nullptr;
   // The trees to compare with, all of this geometry. The first is what "changed" means and what the
   // new tree shares nodes with; none: everything is compared with zero.
   std::vector<store::Tree> references;
@@ -37,7 +37,7 @@ struct ScanRequest {
   bool passes_over_unreadable = false;
   std::string mark = {};  // with `capture`: what stands there instead (track/unreadable_mark.h)
   // Sees every leaf that was looked at, in order. May be empty.
-  std::function<Status(const track::ScanResult&)> visit;
+  std::function<Status(const pipeline::ScanResult&)> visit;
 };
 
 struct ScanOutcome {
@@ -58,4 +58,4 @@ struct ScanOutcome {
 // kIo when the file has become shorter or longer than `size_bytes`.
 [[nodiscard]] Status check_same_size(io::File& file, std::uint64_t size_bytes);
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

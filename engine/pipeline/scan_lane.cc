@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "pipeline/unreadable_mark.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 namespace {
 
 using format::Entry;
@@ -325,4 +325,4 @@ void ScanLane::drain() {
 
 std::vector<ScanResult> ScanLane::take_results() { return std::exchange(results_, {}); }
 
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

@@ -24,7 +24,7 @@
 #include "io/env.h"
 #include "pipeline/change_source.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 
 // What the trees say about the leaf. The first reference is the one that "changed" is measured
 // against; a chunk that equals a later one is changed but need not be stored again.
@@ -123,4 +123,4 @@ class ScanLane {
   std::vector<Result> results_;
 };
 
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

@@ -12,19 +12,19 @@
 #include "store/tree_diff.h"
 #include "track/tracker.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
-class TrackedSource final : public track::ChangeSource {
+class TrackedSource final : public pipeline::ChangeSource {
  public:
   // `diff`: of the anchor and the tree to compare with; none: they are the same.
   TrackedSource(track::Tracker& tracker, const format::Geometry& geometry,
                 std::optional<store::TreeDiff> diff)
       : tracker_(tracker), geometry_(geometry), diff_(std::move(diff)) {}
 
-  [[nodiscard]] Result<std::optional<track::Candidate>> next() override {
+  [[nodiscard]] Result<std::optional<pipeline::Candidate>> next() override {
     BLKREWIND_TRY(look_ahead());
-    if (changed_.empty() && !difference_) return std::optional<track::Candidate>{};
-    track::Candidate candidate;
+    if (changed_.empty() && !difference_) return std::optional<pipeline::Candidate>{};
+    pipeline::Candidate candidate;
     candidate.leaf = leaf_of_next();
     const Extent leaf = geometry_.leaf_extent(candidate.leaf);
     while (!changed_.empty() && changed_.offset < leaf.end()) {
@@ -41,7 +41,7 @@ class TrackedSource final : public track::ChangeSource {
       difference_.reset();
       BLKREWIND_TRY(look_ahead());
     }
-    return std::optional<track::Candidate>(candidate);
+    return std::optional<pipeline::Candidate>(candidate);
   }
   [[nodiscard]] const char* name() const override { return tracker_.name(); }
 
@@ -73,4 +73,4 @@ class TrackedSource final : public track::ChangeSource {
   std::optional<store::ChunkDifference> difference_;
 };
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

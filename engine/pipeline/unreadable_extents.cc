@@ -3,7 +3,7 @@
 #include <charconv>
 #include <utility>
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 void UnreadableExtents::add(const Extent& extent) {
   const bool goes_on = extents_ != 0 && last_end_ == extent.offset;
@@ -48,4 +48,4 @@ std::uint64_t unreadable_bytes_of(const format::SnapshotRecord& snapshot) {
   return error == std::errc{} && end != note.data() ? bytes : 0;
 }
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

@@ -10,7 +10,7 @@
 #include "format/records.h"
 #include "io/env.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 class UnreadableExtents {
  public:
@@ -44,4 +44,4 @@ class UnreadableExtents {
 // mark (track/unreadable_mark.h). From its note, which stands in the record's `failure`.
 [[nodiscard]] std::uint64_t unreadable_bytes_of(const format::SnapshotRecord& snapshot);
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

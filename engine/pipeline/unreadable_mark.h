@@ -13,7 +13,7 @@
 
 #include "blkrewind/units.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 
 inline constexpr std::size_t kMarkBytes = 512;
 
@@ -29,4 +29,4 @@ inline void put_unreadable_mark(std::span<std::byte> bytes, const Extent& where,
   }
 }
 
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

@@ -11,7 +11,7 @@
 #include "blkrewind/units.h"
 #include "io/env.h"
 
-namespace blkrewind {
+namespace blkrewind::pipeline {
 
 // What an operation may use of the machine.
 struct Means {
@@ -58,4 +58,4 @@ struct Workforce {
   }
 };
 
-}  // namespace blkrewind
+}  // namespace blkrewind::pipeline

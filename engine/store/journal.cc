@@ -67,7 +67,7 @@ Status Journal::refresh() {
 }
 
 Status Journal::refresh_locked(bool have_lock) {
-  BLKREWIND_ASSIGN(const io::FileId now, env_.identify(layout_.journal()));
+  BLKREWIND_ASSIGN(const host::FileId now, env_.identify(layout_.journal()));
   const bool replaced = file_ == nullptr || now != file_id_;
   if (!replaced) {
     BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
@@ -93,10 +93,10 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   // The name may be given to another file while it is opened: only when it named the same file
   // before and after is that the one that was opened.
   std::unique_ptr<io::File> file;
-  BLKREWIND_ASSIGN(io::FileId id, env_.identify(layout_.journal()));
+  BLKREWIND_ASSIGN(host::FileId id, env_.identify(layout_.journal()));
   for (bool same = false; !same;) {
     BLKREWIND_ASSIGN(file, open_store_file(env_, layout_.journal(), {}));
-    BLKREWIND_ASSIGN(const io::FileId after, env_.identify(layout_.journal()));
+    BLKREWIND_ASSIGN(const host::FileId after, env_.identify(layout_.journal()));
     same = after == id;
     id = after;
   }

@@ -101,7 +101,7 @@ class Journal {
   std::shared_ptr<const State> state_;
   std::unique_ptr<io::File> file_;  // read-only until the first append
   bool writable_ = false;
-  io::FileId file_id_;
+  host::FileId file_id_;
   format::JournalHeader header_;
   JournalReserve reserve_;
   std::uint64_t end_ = 0;  // where the next record goes

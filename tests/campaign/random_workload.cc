@@ -185,7 +185,7 @@ test::Workload two_disks() {
   const auto prepare = [theirs] {
     Bytes bytes = test::pattern(8 * kChunk, 1);
     OperationsBench bench(bytes, kChunk);
-    bench.env().add_device(kOther, theirs.size(), io::DeviceKind::kBlock);
+    bench.env().add_device(kOther, theirs.size(), host::DeviceKind::kBlock);
     bench.env().poke(kOther, 0, theirs);
     EXPECT_TRUE(ok(bench.operations().register_disk(kOther, kChunk)));
     Scene scene;

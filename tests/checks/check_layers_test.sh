@@ -7,11 +7,11 @@ check=$1/scripts/check-layers
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
-mkdir -p "$tree"/cli "$tree"/engine/{base,io,format,store,track,rollback,control,include/blkrewind}
-for folder in base io format store track rollback control; do
+mkdir -p "$tree"/cli "$tree"/engine/include/blkrewind
+for folder in base host io format store track pipeline operations control; do
+  mkdir "$tree/engine/$folder"
   : >"$tree/engine/$folder/thing.h"
 done
-: >"$tree/engine/operations/operations.h"
 : >"$tree/cli/options.h"
 : >"$tree/engine/include/blkrewind/engine.h"
 
@@ -19,6 +19,7 @@ failures=0
 # expect ok|breach FILE INCLUDE
 expect() {
   local got=ok
+  mkdir -p "$(dirname "$tree/$2")"
   printf '#include %s\n' "$3" >"$tree/$2"
   "$check" "$tree" >"$tree/out" 2>&1 || got=breach
   if [ "$got" != "$1" ]; then
@@ -34,25 +35,31 @@ expect() {
 expect ok engine/io/a.cc '"base/thing.h"'
 expect ok engine/io/a.cc '"io/thing.h"'
 expect ok engine/io/a.cc '<vector>'
+expect ok engine/io/a.cc '"host/thing.h"'
 expect ok engine/store/a.cc '"format/thing.h"'
-expect ok engine/a.cc '"store/thing.h"'
-expect ok engine/a.cc '"operations.h"'
-expect ok engine/control/a.cc '"operations.h"'
+expect ok engine/track/bitmap/a.cc '"track/thing.h"'
+expect ok engine/pipeline/a.cc '"track/thing.h"'
+expect ok engine/operations/a.cc '"store/thing.h"'
+expect ok engine/control/a.cc '"operations/thing.h"'
 expect ok engine/control/a.cc '"blkrewind/engine.h"'
 expect ok cli/a.cc '"options.h"'
 expect ok cli/a.cc '<blkrewind/engine.h>'
 expect breach engine/base/a.cc '"io/thing.h"'
+expect breach engine/host/a.cc '"io/thing.h"'
 expect breach engine/format/a.cc '<store/thing.h>'
 expect breach engine/store/a.cc '"track/thing.h"'
-expect breach engine/track/a.cc '"rollback/thing.h"'
-expect breach engine/rollback/a.cc '"store/thing.h"'
-expect breach engine/store/a.cc '"operations.h"'
-expect breach engine/a.cc '"control/thing.h"'
+expect breach engine/track/a.cc '"store/thing.h"'
+expect breach engine/track/a.cc '"pipeline/thing.h"'
+expect breach engine/pipeline/a.cc '"operations/thing.h"'
+expect breach engine/operations/a.cc '"control/thing.h"'
+expect breach engine/store/a.cc '"nowhere/thing.h"'
 expect breach engine/io/a.cc '"../base/thing.h"'
 expect breach engine/include/blkrewind/a.h '"base/thing.h"'
 expect breach cli/a.cc '"base/thing.h"'
-expect breach cli/a.cc '"operations.h"'
+expect breach cli/a.cc '"operations/thing.h"'
 
-mkdir "$tree/engine/elsewhere"
+# A source has a folder.
+expect breach engine/a.cc '<vector>'
+expect breach engine/include/a.h '<vector>'
 expect breach engine/elsewhere/a.cc '<vector>'
 exit $((failures > 0))

@@ -207,9 +207,9 @@ Result<bool> MemoryEnv::exists(const std::string& path) {
              inodes_, [&](const auto& entry) { return !step_below(path, entry.first).empty(); });
 }
 
-Result<io::FileId> MemoryEnv::identify(const std::string& path) {
+Result<host::FileId> MemoryEnv::identify(const std::string& path) {
   BLKREWIND_ASSIGN(const auto inode, named(path));
-  return io::FileId{1, inode->number};
+  return host::FileId{1, inode->number};
 }
 
 Result<std::uint64_t> MemoryEnv::allocated_bytes(const std::string& path) {
@@ -239,14 +239,14 @@ Result<bool> MemoryEnv::is_locked(const std::string& path, std::uint64_t /*offse
   return false;
 }
 
-Result<io::DeviceInfo> MemoryEnv::probe(const std::string& path) {
+Result<host::DeviceInfo> MemoryEnv::probe(const std::string& path) {
   BLKREWIND_ASSIGN(const auto inode, named(path));
-  io::DeviceInfo info;
+  host::DeviceInfo info;
   info.path = path;
   info.real_path = path;
   info.size_bytes = inode->bytes.size_bytes();
   info.identity.backing_id = {1, inode->number};
-  info.identity.layer = io::Layer::kFile;
+  info.identity.layer = host::Layer::kFile;
   info.identity.place = path;
   info.identity.size_bytes = info.size_bytes;
   info.identity.host_filesystem = "memory";
@@ -254,10 +254,10 @@ Result<io::DeviceInfo> MemoryEnv::probe(const std::string& path) {
   return info;
 }
 
-Result<io::DeviceInfo> MemoryEnv::probe(io::File& file) { return probe(file.path()); }
+Result<host::DeviceInfo> MemoryEnv::probe(io::File& file) { return probe(file.path()); }
 
 Result<bool> MemoryEnv::lives_on(const std::string& /*directory*/,
-                                 const io::DeviceInfo& /*device*/) {
+                                 const host::DeviceInfo& /*device*/) {
   return false;
 }
 

@@ -40,7 +40,7 @@ class MemoryEnv final : public io::Env {
   [[nodiscard]] Status sync_directory(const std::string& path) override;
   [[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path) override;
   [[nodiscard]] Result<bool> exists(const std::string& path) override;
-  [[nodiscard]] Result<io::FileId> identify(const std::string& path) override;
+  [[nodiscard]] Result<host::FileId> identify(const std::string& path) override;
   [[nodiscard]] Result<std::uint64_t> allocated_bytes(const std::string& path) override;
   // Always the epoch.
   [[nodiscard]] Result<std::int64_t> modified_at(const std::string& path) override;
@@ -52,10 +52,10 @@ class MemoryEnv final : public io::Env {
                                                        io::LockMode mode) override;
   [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
   // A regular file with no identity but its place.
-  [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
-  [[nodiscard]] Result<io::DeviceInfo> probe(io::File& file) override;
+  [[nodiscard]] Result<host::DeviceInfo> probe(const std::string& path) override;
+  [[nodiscard]] Result<host::DeviceInfo> probe(io::File& file) override;
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,
-                                      const io::DeviceInfo& device) override;
+                                      const host::DeviceInfo& device) override;
 
   // What a name leads to; open files share it, so it outlives the name.
   struct Inode {

@@ -74,7 +74,7 @@ class OperationsBench {
  public:
   // A new machine: a store, a device of that content, and the disk registered.
   OperationsBench(const Bytes& content, std::uint32_t chunk_bytes,
-                  io::DeviceKind kind = io::DeviceKind::kBlock)
+                  host::DeviceKind kind = host::DeviceKind::kBlock)
       : env_(std::make_unique<sim::SimulatedEnv>()) {
     env_->add_device(kDevice, content.size(), kind);
     env_->poke(kDevice, 0, content);

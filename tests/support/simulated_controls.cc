@@ -124,10 +124,10 @@ std::uint64_t SimulatedEnv::unaligned_requests() const {
 }
 
 void SimulatedEnv::add_device(const std::string& path, std::uint64_t size_bytes,
-                              io::DeviceKind kind) {
+                              host::DeviceKind kind) {
   disk_->with([&](auto& inside) {
     const InodeType type =
-        kind == io::DeviceKind::kBlock ? InodeType::kBlockDevice : InodeType::kFile;
+        kind == host::DeviceKind::kBlock ? InodeType::kBlockDevice : InodeType::kFile;
     Inode& inode = inside.state.at(make_durable(inside.state, path, type));
     inode.type = type;
     inode.now.resize(size_bytes);
@@ -149,7 +149,7 @@ void SimulatedEnv::poke(const std::string& path, std::uint64_t offset,
 }
 
 void SimulatedEnv::set_on_settle(
-    std::function<Status(const std::string& path, io::CacheUse)> on_settle) {
+    std::function<Status(const std::string& path, host::CacheUse)> on_settle) {
   disk_->with([&](auto& inside) { inside.on_settle = std::move(on_settle); });
 }
 
@@ -192,19 +192,19 @@ void SimulatedEnv::set_read_only(const std::string& path, bool read_only) {
       [&](auto& inside) { inside.state.at(must_find(inside.state, path)).read_only = read_only; });
 }
 
-void SimulatedEnv::set_used_by(const std::string& path, std::vector<io::UsedBy> used_by) {
+void SimulatedEnv::set_used_by(const std::string& path, std::vector<host::UsedBy> used_by) {
   disk_->with([&](auto& inside) {
     inside.state.at(must_find(inside.state, path)).used_by = std::move(used_by);
   });
 }
 
-void SimulatedEnv::set_unknown(const std::string& path, std::vector<io::Unknown> unknown) {
+void SimulatedEnv::set_unknown(const std::string& path, std::vector<host::Unknown> unknown) {
   disk_->with([&](auto& inside) {
     inside.state.at(must_find(inside.state, path)).unknown = std::move(unknown);
   });
 }
 
-void SimulatedEnv::set_writer(const std::string& path, std::vector<io::UsedBy> writers) {
+void SimulatedEnv::set_writer(const std::string& path, std::vector<host::UsedBy> writers) {
   disk_->with([&](auto& inside) {
     inside.state.at(must_find(inside.state, path)).writers = std::move(writers);
   });
@@ -216,7 +216,8 @@ void SimulatedEnv::set_holds_store(const std::string& path, bool holds_store) {
   });
 }
 
-void SimulatedEnv::set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust) {
+void SimulatedEnv::set_probe(const std::string& path,
+                             std::function<void(host::DeviceInfo&)> adjust) {
   disk_->with([&](auto& inside) {
     inside.state.at(must_find(inside.state, path)).adjust_probe = std::move(adjust);
   });

@@ -74,9 +74,9 @@ class SimulatedDisk {
   [[nodiscard]] Outcome<std::vector<std::string>> list_directory(const std::string& path);
   // The inode that the path names; an operation of that kind for faults.
   [[nodiscard]] Outcome<InodeId> look(OpKind kind, const std::string& path);
-  [[nodiscard]] Outcome<io::DeviceInfo> probe(const std::string& path);
+  [[nodiscard]] Outcome<host::DeviceInfo> probe(const std::string& path);
   // Of what is open, with its writers. EXDEV when its path leads to another file now.
-  [[nodiscard]] Outcome<io::DeviceInfo> probe(const Handle& handle);
+  [[nodiscard]] Outcome<host::DeviceInfo> probe(const Handle& handle);
 
   // What a flush that is submitted now covers.
   [[nodiscard]] std::uint64_t operations();
@@ -99,7 +99,7 @@ class SimulatedDisk {
     bool power_is_off = false;
     // Told of every operation that changes a file, before it does.
     std::function<void(const std::string& path, Extent)> on_change;
-    std::function<Status(const std::string& path, io::CacheUse)> on_settle;
+    std::function<Status(const std::string& path, host::CacheUse)> on_settle;
   };
   template <class Body>
   auto with(Body&& body) {
@@ -122,8 +122,8 @@ class SimulatedDisk {
   void make_pending(Inode& inode, DataOp op);
 
   [[nodiscard]] int create(const std::string& path, InodeType type, const LoggedOp& logged);
-  [[nodiscard]] static io::DeviceInfo describe(const State& state, InodeId id,
-                                               const std::string& path);
+  [[nodiscard]] static host::DeviceInfo describe(const State& state, InodeId id,
+                                                 const std::string& path);
   [[nodiscard]] int do_rename(const std::string& from, const std::string& to,
                               const LoggedOp& logged);
   [[nodiscard]] int do_remove(const std::string& path, const LoggedOp& logged);

@@ -91,12 +91,12 @@ Result<bool> SimulatedEnv::exists(const std::string& path) {
   return inode.has_value();
 }
 
-Result<io::FileId> SimulatedEnv::identify(const std::string& path) {
+Result<host::FileId> SimulatedEnv::identify(const std::string& path) {
   const auto inode = disk_->look(OpKind::kLook, path);
   if (!inode) {
     BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
   }
-  return io::FileId{kSimulatedDevice, *inode};
+  return host::FileId{kSimulatedDevice, *inode};
 }
 
 Result<std::uint64_t> SimulatedEnv::allocated_bytes(const std::string& path) {
@@ -143,7 +143,7 @@ Result<bool> SimulatedEnv::is_locked(const std::string& path, std::uint64_t offs
   return lock == nullptr;
 }
 
-Result<io::DeviceInfo> SimulatedEnv::probe(const std::string& path) {
+Result<host::DeviceInfo> SimulatedEnv::probe(const std::string& path) {
   auto info = disk_->probe(path);
   if (!info) {
     BLKREWIND_TRY(status(OpKind::kLook, path, info.error()));
@@ -151,7 +151,7 @@ Result<io::DeviceInfo> SimulatedEnv::probe(const std::string& path) {
   return *std::move(info);
 }
 
-Result<io::DeviceInfo> SimulatedEnv::probe(io::File& file) {
+Result<host::DeviceInfo> SimulatedEnv::probe(io::File& file) {
   const auto* simulated = dynamic_cast<SimulatedFile*>(&file);
   if (simulated == nullptr) return fail(Errc::kInternal, "a file of another Env");
   auto info = disk_->probe(simulated->handle());
@@ -164,7 +164,7 @@ Result<io::DeviceInfo> SimulatedEnv::probe(io::File& file) {
   return fail(Errc::kInternal, "unreachable");
 }
 
-Result<bool> SimulatedEnv::lives_on(const std::string& directory, const io::DeviceInfo& device) {
+Result<bool> SimulatedEnv::lives_on(const std::string& directory, const host::DeviceInfo& device) {
   for (const std::string& path : {directory, device.path}) {
     if (const auto inode = disk_->look(OpKind::kLook, path); !inode) {
       // The directory may be about to be made.

@@ -68,7 +68,7 @@ class SimulatedEnv final : public io::Env {
   [[nodiscard]] Status sync_directory(const std::string& path) override;
   [[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path) override;
   [[nodiscard]] Result<bool> exists(const std::string& path) override;
-  [[nodiscard]] Result<io::FileId> identify(const std::string& path) override;
+  [[nodiscard]] Result<host::FileId> identify(const std::string& path) override;
   [[nodiscard]] Result<std::uint64_t> allocated_bytes(const std::string& path) override;
   // The simulated clock starts in 2023 and goes one second at each mutating operation. A time is
   // durable at once.
@@ -81,11 +81,11 @@ class SimulatedEnv final : public io::Env {
                                                        std::uint64_t offset,
                                                        io::LockMode mode) override;
   [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
-  [[nodiscard]] Result<io::DeviceInfo> probe(const std::string& path) override;
-  [[nodiscard]] Result<io::DeviceInfo> probe(io::File& file) override;
+  [[nodiscard]] Result<host::DeviceInfo> probe(const std::string& path) override;
+  [[nodiscard]] Result<host::DeviceInfo> probe(io::File& file) override;
   // False, unless set_holds_store() said otherwise about the device.
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,
-                                      const io::DeviceInfo& device) override;
+                                      const host::DeviceInfo& device) override;
 
   // --- power cuts ---
   // One state that a cut at this moment may leave. The new machine has its own log, no injected
@@ -129,17 +129,17 @@ class SimulatedEnv final : public io::Env {
   // kFile: an image file, which grows as files do; kBlock: a device of fixed size without holes.
   // Makes the directories above it.
   void add_device(const std::string& path, std::uint64_t size_bytes,
-                  io::DeviceKind kind = io::DeviceKind::kFile);
+                  host::DeviceKind kind = host::DeviceKind::kFile);
   void add_directory(const std::string& path);
   void poke(const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
   void set_size(const std::string& path, std::uint64_t size_bytes);
   void set_modified_at(const std::string& path, std::int64_t seconds);
   void set_read_only(const std::string& path, bool read_only);
   // Such a block device cannot be opened with exclusive_device either.
-  void set_used_by(const std::string& path, std::vector<io::UsedBy> used_by);
-  void set_unknown(const std::string& path, std::vector<io::Unknown> unknown);
+  void set_used_by(const std::string& path, std::vector<host::UsedBy> used_by);
+  void set_unknown(const std::string& path, std::vector<host::Unknown> unknown);
   // Shown by probe(File&) alone, as writers are.
-  void set_writer(const std::string& path, std::vector<io::UsedBy> writers);
+  void set_writer(const std::string& path, std::vector<host::UsedBy> writers);
   void set_holds_store(const std::string& path, bool holds_store);
   // From now on the files below `directory` have a file system of their own with so many bytes
   // free; nullopt: there is always room.
@@ -161,9 +161,9 @@ class SimulatedEnv final : public io::Env {
   // What other nodes over a device's bytes cache: is told when it is to agree with the device, and
   // says whether it does. A simulated device has no other node, so it does unless this is set. Must
   // not call this Env.
-  void set_on_settle(std::function<Status(const std::string& path, io::CacheUse)> on_settle);
+  void set_on_settle(std::function<Status(const std::string& path, host::CacheUse)> on_settle);
   // Edits what probe() is about to return; must not call this Env.
-  void set_probe(const std::string& path, std::function<void(io::DeviceInfo&)> adjust);
+  void set_probe(const std::string& path, std::function<void(host::DeviceInfo&)> adjust);
 
   // --- looking past the engine: not logged, no faults, no rot ---
   [[nodiscard]] std::vector<std::byte> contents(const std::string& path) const;

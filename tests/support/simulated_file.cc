@@ -72,7 +72,7 @@ Status SimulatedFile::truncate(std::uint64_t size_bytes) {
   return {};
 }
 
-Status SimulatedFile::settle_caches(io::CacheUse use) {
+Status SimulatedFile::settle_caches(host::CacheUse use) {
   return disk_->with([&](auto& inside) {
     return inside.on_settle ? inside.on_settle(handle_.path, use) : Status{};
   });

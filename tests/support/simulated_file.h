@@ -29,7 +29,7 @@ class SimulatedFile final : public io::File {
   [[nodiscard]] Result<bool> reserve(const Extent& extent) override;
   [[nodiscard]] Result<std::uint64_t> allocated_bytes() override;
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
-  [[nodiscard]] Status settle_caches(io::CacheUse use) override;
+  [[nodiscard]] Status settle_caches(host::CacheUse use) override;
 
   [[nodiscard]] const Handle& handle() const { return handle_; }
   [[nodiscard]] const SimulatedDisk* disk() const { return disk_.get(); }

@@ -200,7 +200,7 @@ Outcome<InodeId> SimulatedDisk::look(OpKind kind, const std::string& path) {
   return *inode;
 }
 
-Outcome<io::DeviceInfo> SimulatedDisk::probe(const std::string& path) {
+Outcome<host::DeviceInfo> SimulatedDisk::probe(const std::string& path) {
   const auto id = look(OpKind::kLook, path);
   if (!id) {
     return tl::unexpected(id.error());
@@ -212,7 +212,7 @@ Outcome<io::DeviceInfo> SimulatedDisk::probe(const std::string& path) {
   return describe(inside_.state, *id, path);
 }
 
-Outcome<io::DeviceInfo> SimulatedDisk::probe(const Handle& handle) {
+Outcome<host::DeviceInfo> SimulatedDisk::probe(const Handle& handle) {
   const auto id = look(OpKind::kLook, handle.path);
   if (!id && id.error() != ENOENT) {
     return tl::unexpected(id.error());
@@ -221,23 +221,24 @@ Outcome<io::DeviceInfo> SimulatedDisk::probe(const Handle& handle) {
     return tl::unexpected(EXDEV);
   }
   const std::lock_guard guard(mutex_);
-  io::DeviceInfo info = describe(inside_.state, handle.inode, handle.path);
+  host::DeviceInfo info = describe(inside_.state, handle.inode, handle.path);
   const auto& writers = inside_.state.at(handle.inode).writers;
   info.used_by.insert(info.used_by.end(), writers.begin(), writers.end());
   return info;
 }
 
-io::DeviceInfo SimulatedDisk::describe(const State& state, InodeId id, const std::string& path) {
+host::DeviceInfo SimulatedDisk::describe(const State& state, InodeId id, const std::string& path) {
   const Inode& inode = state.at(id);
-  io::DeviceInfo info;
+  host::DeviceInfo info;
   info.kind =
-      inode.type == InodeType::kBlockDevice ? io::DeviceKind::kBlock : io::DeviceKind::kFile;
+      inode.type == InodeType::kBlockDevice ? host::DeviceKind::kBlock : host::DeviceKind::kFile;
   info.path = path;
   info.real_path = normalized(path);
   info.size_bytes = inode.now.size_bytes();
   info.read_only = inode.read_only;
   info.identity.backing_id = {kSimulatedDevice, id};
-  info.identity.layer = inode.type == InodeType::kBlockDevice ? io::Layer::kLoop : io::Layer::kFile;
+  info.identity.layer =
+      inode.type == InodeType::kBlockDevice ? host::Layer::kLoop : host::Layer::kFile;
   info.identity.place = info.real_path;
   info.identity.size_bytes = info.size_bytes;
   info.identity.host_filesystem = "simulated";

@@ -62,10 +62,10 @@ struct Inode {
   std::map<std::uint64_t, int> unreadable;
   bool read_only = false;
   std::int64_t modified_at = 0;  // seconds since the epoch
-  std::vector<io::UsedBy> used_by;
-  std::vector<io::UsedBy> writers;
-  std::vector<io::Unknown> unknown;
-  std::function<void(io::DeviceInfo&)> adjust_probe;
+  std::vector<host::UsedBy> used_by;
+  std::vector<host::UsedBy> writers;
+  std::vector<host::Unknown> unknown;
+  std::function<void(host::DeviceInfo&)> adjust_probe;
   bool holds_store = false;             // lives_on() says yes
   std::uint32_t exclusive_holders = 0;  // open files with exclusive_device
 };

@@ -77,7 +77,7 @@ TEST_F(DeviceFamily, APartitionThatIsKeptOpenIsNotStale) {
 TEST_F(DeviceFamily, TheWholeDiskThatIsKeptOpenIsNotStale) {
   write_noise(part(2), 0, 8 * kMiB, 1);
   ask({"snapshot", part(2), "--name", "before"});
-  const std::uint64_t begin = io::partition_start_bytes(*io::block_device_at(part(2)));
+  const std::uint64_t begin = host::partition_start_bytes(*host::block_device_at(part(2)));
   const OpenNode held(disk());
   const std::string before = held.read(begin, kMiB);
   write_noise(part(2), 0, 8 * kMiB, 2);
@@ -200,14 +200,14 @@ TEST_F(DeviceFamily, AMemberWithoutANodeIsLookedAtAllTheSame) {
 }
 
 TEST_F(DeviceFamily, OnlyWhatOverlapsIsOfTheFamily) {
-  const auto first = io::block_device_at(part(1));
-  const auto whole = io::block_device_at(disk());
+  const auto first = host::block_device_at(part(1));
+  const auto whole = host::block_device_at(disk());
   ASSERT_TRUE(first && whole);
-  const auto of_first = io::device_family(*first);
+  const auto of_first = host::device_family(*first);
   ASSERT_EQ(of_first.size(), 1U);
   EXPECT_EQ(of_first[0].device, *whole);
-  EXPECT_EQ(of_first[0].range, (Extent{kFirst, io::device_size_bytes(*first)}));
-  EXPECT_EQ(io::device_family(*whole).size(), 2U);
+  EXPECT_EQ(of_first[0].range, (Extent{kFirst, host::device_size_bytes(*first)}));
+  EXPECT_EQ(host::device_family(*whole).size(), 2U);
 }
 
 class PartitionTable : public DeviceFamily {
@@ -222,11 +222,11 @@ class PartitionTable : public DeviceFamily {
   }
   void tell_kernel() { run_program({"sh", "-c", "partx -d " + disk() + "; partx -a " + disk()}); }
   void expect_kernel_agrees() {
-    const auto device = io::block_device_at(disk());
+    const auto device = host::block_device_at(disk());
     const OpenNode node(disk());
-    const auto table = io::partitions_in_table(node.fd());
+    const auto table = host::partitions_in_table(node.fd());
     ASSERT_TRUE(device && table);
-    EXPECT_TRUE(io::partition_steps(io::partitions_in_kernel(*device), *table).empty());
+    EXPECT_TRUE(host::partition_steps(host::partitions_in_kernel(*device), *table).empty());
   }
 };
 

@@ -15,12 +15,12 @@ class LivesOnSystem : public ProbeSystem {
   }
   // As on a disk that is no loop device: its backing file cannot give the answer.
   static bool lives_on_by_number(const std::string& directory, const std::string& device) {
-    io::DeviceInfo info = probe(device);
+    host::DeviceInfo info = probe(device);
     info.identity.backing_id = {};
     return lives_on(directory, info);
   }
-  static bool lives_on(const std::string& directory, const io::DeviceInfo& device) {
-    const auto answer = io::lives_on(directory, device);
+  static bool lives_on(const std::string& directory, const host::DeviceInfo& device) {
+    const auto answer = host::lives_on(directory, device);
     if (!answer) {
       ADD_FAILURE() << answer.error().to_string();
     }

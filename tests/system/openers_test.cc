@@ -96,22 +96,22 @@ bool cover(const std::string& path) {
 class OpenersSystem : public ProbeSystem {
  protected:
   // As an operation sees it.
-  io::DeviceInfo judged(const std::string& path, const io::OpenOptions& options) {
+  host::DeviceInfo judged(const std::string& path, const io::OpenOptions& options) {
     auto file = env_->open(path, options);
     EXPECT_TRUE(file) << (file ? "" : file.error().to_string());
     if (!file) return {};
     auto info = env_->probe(**file);
     EXPECT_TRUE(info) << (info ? "" : info.error().to_string());
-    return info ? *std::move(info) : io::DeviceInfo();
+    return info ? *std::move(info) : host::DeviceInfo();
   }
-  io::DeviceInfo read(const std::string& path) { return judged(path, kReader); }
+  host::DeviceInfo read(const std::string& path) { return judged(path, kReader); }
 
   std::unique_ptr<io::Env> env_ = io::make_local_env();
 };
 
 MATCHER_P2(IsWrittenBy, process, path, "") {
   const std::string text = "(process " + std::to_string(process) + ", " + path + ")";
-  for (const io::UsedBy& use : arg.used_by) {
+  for (const host::UsedBy& use : arg.used_by) {
     *result_listener << " [" << use.what << "]";
     if (use.what.starts_with("open for writing in ") && use.what.ends_with(text)) {
       return !use.hint.empty();
@@ -245,7 +245,7 @@ TEST_F(OpenersSystem, AWriterThatProcDoesNotShow) {
     if (child == 0) {
       if (::mount("proc", "/proc", "proc", 0, nullptr) != 0) ::_exit(1);
       auto file = env_->open(image, kWriter);
-      const auto info = file ? env_->probe(**file) : Result<io::DeviceInfo>();
+      const auto info = file ? env_->probe(**file) : Result<host::DeviceInfo>();
       ::_exit(file && info && !info->used_by.empty() &&
                       info->used_by[0].what.find("not to be seen here") != std::string::npos
                   ? 0
@@ -327,17 +327,17 @@ class Unseen : public OpenersSystem {
   [[nodiscard]] std::string lone() const { return directory_.file("lone.img"); }
   [[nodiscard]] const LoopDevice& loop() const { return *loop_; }
 
-  static bool is_free(const io::DeviceInfo& info) {
+  static bool is_free(const host::DeviceInfo& info) {
     return info.used_by.empty() && info.unknown.empty();
   }
-  static bool is_named(const std::vector<io::Unknown>& unknown, const std::string& node) {
-    return std::any_of(unknown.begin(), unknown.end(), [&](const io::Unknown& each) {
+  static bool is_named(const std::vector<host::Unknown>& unknown, const std::string& node) {
+    return std::any_of(unknown.begin(), unknown.end(), [&](const host::Unknown& each) {
       return each.what.find(node + " ") != std::string::npos;
     });
   }
   // The image is unknown with a hint, the lone one free, both for a look and for an operation.
   bool unknown_but_for_the_lone_one() {
-    const auto is_unknown = [](const Result<io::DeviceInfo>& info) {
+    const auto is_unknown = [](const Result<host::DeviceInfo>& info) {
       return info && info->used_by.empty() && !info->unknown.empty() &&
              !info->unknown[0].what.empty() && !info->unknown[0].hint.empty();
     };
@@ -386,7 +386,7 @@ TEST_F(Unseen, WithAPartOfSysfsCovered) {
   EXPECT_TRUE(in_mount_namespace([&] {
     const auto info = cover("/sys/devices/virtual/block/" + name + "/holders")
                           ? env_->probe(loop().path())
-                          : Result<io::DeviceInfo>();
+                          : Result<host::DeviceInfo>();
     return info && !info->unknown.empty();
   }));
 }
@@ -403,7 +403,7 @@ TEST_F(Unseen, WithoutTheLoopDevicesNode) {
 TEST_F(Unseen, ANodeOfAnotherName) {
   struct stat status {};
   ASSERT_EQ(::stat(loop().path().c_str(), &status), 0);
-  const io::DeviceInfo usual = probe(loop().path());
+  const host::DeviceInfo usual = probe(loop().path());
   EXPECT_TRUE(in_mount_namespace([&] {
     if (!cover("/dev") || ::mknod("/dev/own", S_IFBLK | 0600, status.st_rdev) != 0) return false;
     const auto info = env_->probe("/dev/own");
@@ -434,7 +434,7 @@ TEST_F(Unseen, WithoutProc) {
 }
 
 TEST_F(Unseen, WhetherTheStoreLivesOnADeviceWithoutSysfs) {
-  const io::DeviceInfo device = probe(loop().path());
+  const host::DeviceInfo device = probe(loop().path());
   EXPECT_TRUE(in_mount_namespace([&] {
     if (!cover("/sys")) return false;
     const auto answer = env_->lives_on("/", device);
@@ -447,14 +447,14 @@ TEST(Writers, ALeaseIsGivenBack) {
   const std::string path = directory.file("file");
   make_sparse_file(path, kMiB);
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(io::open_for_writing_elsewhere(fd.get()), io::Answer::kNo);
-  EXPECT_TRUE(io::is_only_opener(fd.get()));
+  EXPECT_EQ(host::open_for_writing_elsewhere(fd.get()), host::Answer::kNo);
+  EXPECT_TRUE(host::is_only_opener(fd.get()));
   EXPECT_EQ(::fcntl(fd.get(), F_GETLEASE), F_UNLCK);
   EXPECT_EQ(::fcntl(fd.get(), F_GETSIG), 0);
   const UniqueFd own(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
   EXPECT_TRUE(own.valid());
-  EXPECT_EQ(io::open_for_writing_elsewhere(fd.get()), io::Answer::kUnknown) << "it is our own";
-  EXPECT_FALSE(io::is_only_opener(fd.get()));
+  EXPECT_EQ(host::open_for_writing_elsewhere(fd.get()), host::Answer::kUnknown) << "it is our own";
+  EXPECT_FALSE(host::is_only_opener(fd.get()));
 }
 
 TEST(Names, ARenameNeverReplaces) {

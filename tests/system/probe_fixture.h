@@ -23,8 +23,8 @@ class ProbeSystem : public ::testing::Test {
   }
 
   // The answer, or a failed test and an empty one.
-  static io::DeviceInfo probe(const std::string& path) {
-    auto info = io::probe_device(path);
+  static host::DeviceInfo probe(const std::string& path) {
+    auto info = host::probe_device(path);
     if (!info) {
       ADD_FAILURE() << path << ": " << info.error().to_string();
       return {};
@@ -88,10 +88,10 @@ class SwappedOn {
 // "is used so", by the exact text.
 MATCHER_P(IsUsed, what, "") {
   *result_listener << "used by:";
-  for (const io::UsedBy& use : arg.used_by) {
+  for (const host::UsedBy& use : arg.used_by) {
     *result_listener << " [" << use.what << " | " << use.hint << "]";
   }
-  for (const io::UsedBy& use : arg.used_by) {
+  for (const host::UsedBy& use : arg.used_by) {
     if (use.what == what) {
       return !use.hint.empty();
     }
@@ -100,7 +100,7 @@ MATCHER_P(IsUsed, what, "") {
 }
 
 MATCHER(IsFree, "") {
-  for (const io::UsedBy& use : arg.used_by) {
+  for (const host::UsedBy& use : arg.used_by) {
     *result_listener << " [" << use.what << " | " << use.hint << "]";
   }
   return arg.used_by.empty();

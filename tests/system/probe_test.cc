@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-io::FileId id_of(const std::string& path) {
+host::FileId id_of(const std::string& path) {
   struct stat status {};
   EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
   return {.device = status.st_dev, .inode = status.st_ino};
@@ -24,10 +24,10 @@ io::FileId id_of(const std::string& path) {
 
 TEST_F(ProbeSystem, AFreeLoopDevice) {
   const LoopDevice loop = make_loop("disk.img", 64 * kMiB);
-  const io::DeviceInfo info = probe(loop.path());
+  const host::DeviceInfo info = probe(loop.path());
   struct stat node {};
   ASSERT_EQ(::stat(loop.path().c_str(), &node), 0);
-  EXPECT_EQ(info.kind, io::DeviceKind::kBlock);
+  EXPECT_EQ(info.kind, host::DeviceKind::kBlock);
   EXPECT_EQ(info.path, loop.path());
   EXPECT_EQ(info.real_path, loop.path());
   EXPECT_EQ(info.size_bytes, 64 * kMiB);
@@ -47,7 +47,7 @@ TEST_F(ProbeSystem, SymbolicLinksAreFollowed) {
   const LoopDevice loop = make_loop("disk.img");
   const std::string link = directory_.file("link");
   std::filesystem::create_symlink(loop.path(), link);
-  const io::DeviceInfo info = probe(link);
+  const host::DeviceInfo info = probe(link);
   EXPECT_EQ(info.path, link);
   EXPECT_EQ(info.real_path, loop.path());
 }
@@ -66,19 +66,19 @@ TEST_F(ProbeSystem, AReadOnlyLoopDevice) {
 TEST_F(ProbeSystem, ReattachedToTheSameFileOnlyDiskseqMoves) {
   make_sparse_file(directory_.file("disk.img"), 16 * kMiB);
   LoopDevice first = make_loop("disk.img", 0);
-  const io::DeviceInfo before = probe(first.path());
+  const host::DeviceInfo before = probe(first.path());
   first.detach();
   const LoopDevice second = make_loop("disk.img", 0);
-  const io::DeviceInfo after = probe(second.path());
+  const host::DeviceInfo after = probe(second.path());
   EXPECT_EQ(after.identity.backing_id, before.identity.backing_id);
   EXPECT_NE(after.identity.diskseq, before.identity.diskseq);
 }
 
 TEST_F(ProbeSystem, ARemovedBackingFileIsStillKnown) {
   const LoopDevice loop = make_loop("disk.img");
-  const io::FileId backing = id_of(directory_.file("disk.img"));
+  const host::FileId backing = id_of(directory_.file("disk.img"));
   std::filesystem::remove(directory_.file("disk.img"));
-  const io::DeviceInfo info = probe(loop.path());
+  const host::DeviceInfo info = probe(loop.path());
   EXPECT_EQ(info.identity.backing_id, backing);
   EXPECT_EQ(info.identity.backing_file, directory_.file("disk.img"));
 }
@@ -88,7 +88,7 @@ TEST_F(ProbeSystem, ContentIsIdentified) {
   const std::string uuid = "01234567-89ab-cdef-0123-456789abcdef";
   run_program({"mkfs.ext4", "-q", "-U", uuid, loop.path()});
   for (const std::string& path : {loop.path(), directory_.file("disk.img")}) {
-    const io::DeviceInfo info = probe(path);
+    const host::DeviceInfo info = probe(path);
     EXPECT_EQ(info.identity.filesystem_uuid, uuid) << path;
     EXPECT_EQ(info.identity.filesystem_type, "ext4") << path;
   }
@@ -104,7 +104,7 @@ TEST_F(ProbeSystem, AmbiguousContentIsLeftEmpty) {
   run_program({"mkfs.ext4", "-q", other.path()});
   run_program({"dd", "if=" + other.path(), "of=" + loop.path(), "bs=1024", "skip=1", "seek=1",
                "count=1", "conv=notrunc", "status=none"});
-  const io::DeviceInfo info = probe(loop.path());
+  const host::DeviceInfo info = probe(loop.path());
   EXPECT_EQ(info.size_bytes, 200 * kMiB);
   EXPECT_THAT(info.identity.filesystem_uuid, IsEmpty());
   EXPECT_THAT(info.identity.filesystem_type, IsEmpty());
@@ -113,9 +113,9 @@ TEST_F(ProbeSystem, AmbiguousContentIsLeftEmpty) {
 TEST_F(ProbeSystem, PartitionsKnowTheirEntryAndTheirPlace) {
   const LoopDevice loop = make_loop("disk.img");
   const TwoPartitions partitions(loop.path());
-  const io::DeviceInfo disk = probe(loop.path());
-  const io::DeviceInfo first = probe(partitions.path(1));
-  const io::DeviceInfo second = probe(partitions.path(2));
+  const host::DeviceInfo disk = probe(loop.path());
+  const host::DeviceInfo first = probe(partitions.path(1));
+  const host::DeviceInfo second = probe(partitions.path(2));
   EXPECT_THAT(disk.identity.table_uuid, Not(IsEmpty()));
   EXPECT_THAT(disk.identity.partition_uuid, IsEmpty());
   EXPECT_THAT(first.identity.partition_uuid, Not(IsEmpty()));
@@ -135,16 +135,16 @@ TEST_F(ProbeSystem, ALoopOverALoop) {
   struct stat node {};
   ASSERT_EQ(::stat(lower.path().c_str(), &node), 0);
   EXPECT_EQ(probe(upper.path()).identity.backing_id,
-            (io::FileId{.device = node.st_rdev, .inode = 0}));
+            (host::FileId{.device = node.st_rdev, .inode = 0}));
 }
 
 TEST(Probe, AnImageFile) {
   const TempDir directory;
   const std::string path = directory.file("disk.img");
   make_sparse_file(path, 3 * kMiB + 1);
-  const auto info = io::probe_device(path);
+  const auto info = host::probe_device(path);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
-  EXPECT_EQ(info->kind, io::DeviceKind::kFile);
+  EXPECT_EQ(info->kind, host::DeviceKind::kFile);
   EXPECT_EQ(info->size_bytes, 3 * kMiB + 1);
   EXPECT_EQ(info->identity.backing_id, id_of(path));
   EXPECT_FALSE(info->read_only);
@@ -160,14 +160,14 @@ TEST_F(ProbeSystem, AnImageFileOnAReadOnlyMount) {
     make_sparse_file(mount_point + "/image", kMiB);
   }
   run_program({"mount", "-o", "ro", loop.path(), mount_point});
-  const io::DeviceInfo info = probe(mount_point + "/image");
+  const host::DeviceInfo info = probe(mount_point + "/image");
   run_program({"umount", mount_point});
   EXPECT_TRUE(info.read_only);
 }
 
 TEST(Probe, NothingOfThatName) {
   const TempDir directory;
-  const auto info = io::probe_device(directory.file("absent"));
+  const auto info = host::probe_device(directory.file("absent"));
   ASSERT_FALSE(info.has_value());
   EXPECT_EQ(info.error().code, Errc::kNotFound);
   EXPECT_THAT(info.error().message, HasSubstr(directory.file("absent")));
@@ -180,7 +180,7 @@ TEST(Probe, OtherKindsAreRefused) {
   for (const auto& [path, kind] :
        {std::pair{directory.path(), "a directory"}, std::pair{fifo, "a named pipe"},
         std::pair{std::string("/dev/null"), "a character device"}}) {
-    const auto info = io::probe_device(path);
+    const auto info = host::probe_device(path);
     ASSERT_FALSE(info.has_value()) << path;
     EXPECT_EQ(info.error().code, Errc::kInvalidArgument);
     EXPECT_THAT(info.error().message,

@@ -17,7 +17,7 @@ class WindowOnFile {
   WindowOnFile(const std::string& file, std::uint64_t offset, std::uint64_t length) {
     run_program({"losetup", "--offset", std::to_string(offset), "--sizelimit",
                  std::to_string(length), "--find", file});
-    for (const io::LoopDevice& loop : io::loop_devices()) {
+    for (const host::LoopDevice& loop : host::loop_devices()) {
       if (loop.backing_file == file && loop.range == Extent{offset, length}) {
         path_ = loop.node;
       }
@@ -41,7 +41,7 @@ TEST_F(UsageSystem, MountedFileSystems) {
     const std::string mount_point = make_directory("mount of " + type);
     run_program({"mkfs." + type, "-q", loop.path()});
     const Mount mount(loop.path(), mount_point, type);
-    const io::DeviceInfo info = probe(loop.path());
+    const host::DeviceInfo info = probe(loop.path());
     EXPECT_THAT(info, IsUsed("mounted on " + mount_point));
     ASSERT_EQ(info.used_by.size(), 1U);
     EXPECT_EQ(info.used_by[0].hint, "unmount it: umount '" + mount_point + "'");
@@ -64,7 +64,7 @@ TEST_F(UsageSystem, EveryMemberOfABtrfsPool) {
 TEST_F(UsageSystem, SwapOnADevice) {
   const LoopDevice loop = make_loop("swap.img");
   const SwappedOn swap(loop.path());
-  const io::DeviceInfo info = probe(loop.path());
+  const host::DeviceInfo info = probe(loop.path());
   EXPECT_THAT(info, IsUsed("used as swap"));
   EXPECT_EQ(info.used_by.at(0).hint, "stop swapping on it: swapoff " + loop.path());
 }
@@ -88,7 +88,7 @@ TEST_F(UsageSystem, LoopDevicesOnADeviceAndOnAFile) {
   const LoopDevice lower = make_loop("disk.img");
   {
     const LoopDevice upper = LoopDevice::make(lower.path(), 0);
-    const io::DeviceInfo below = probe(lower.path());
+    const host::DeviceInfo below = probe(lower.path());
     EXPECT_THAT(below, IsUsed("backs " + upper.path()));
     EXPECT_EQ(below.used_by.at(0).hint, "detach it: losetup -d " + upper.path());
     EXPECT_THAT(probe(upper.path()), IsFree()) << "is not its own user";
@@ -192,7 +192,7 @@ TEST(Usage, ALockedImageFile) {
   byte.l_start = 201;  // where QEMU puts its own
   byte.l_len = 1;
   ASSERT_EQ(::fcntl(machine.get(), F_OFD_SETLK, &byte), 0);
-  const auto info = io::probe_device(path);
+  const auto info = host::probe_device(path);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_THAT(*info, IsUsed("locked by another program, for example a running virtual machine"));
 }

@@ -8,9 +8,9 @@ namespace blkrewind::control {
 namespace {
 
 // What cannot be told is not taken for free: the instance counts as running then.
-std::vector<io::UsedBy> uses_of(const io::DeviceInfo& device) {
-  std::vector<io::UsedBy> uses = device.used_by;
-  for (const io::Unknown& unknown : device.unknown) {
+std::vector<host::UsedBy> uses_of(const host::DeviceInfo& device) {
+  std::vector<host::UsedBy> uses = device.used_by;
+  for (const host::Unknown& unknown : device.unknown) {
     uses.push_back({"not known to be free: " + unknown.what, unknown.hint});
   }
   return uses;

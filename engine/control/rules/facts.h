@@ -42,7 +42,7 @@ struct FactSources {
 // `disk`: that refusal is Operations::check_device's, which names the difference.
 struct DeviceNow {
   std::optional<std::uint64_t> size_bytes;
-  std::vector<io::UsedBy> used_by;
+  std::vector<host::UsedBy> used_by;
 };
 [[nodiscard]] DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk,
                                        const std::string& path);

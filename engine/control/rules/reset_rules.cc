@@ -178,7 +178,7 @@ std::optional<Refusal> check_instance(const ResetFacts& facts) {
     return refuse(ResetRule::kInstanceStatus, "stop it: blkrewind instance stop " + instance.id);
   }
   if (!facts.disk->used_by.empty()) {
-    const io::UsedBy& use = facts.disk->used_by.front();
+    const host::UsedBy& use = facts.disk->used_by.front();
     std::string hint = name_of(facts) + " is " + use.what;
     if (use.what.find(" is ") != std::string::npos || use.what.starts_with("backs ")) {
       hint = name_of(facts) + ": " + use.what;  // "partition /dev/loop0p1 is mounted on /mnt"

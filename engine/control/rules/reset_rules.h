@@ -103,7 +103,7 @@ struct DiskFacts {
   bool reset_running = false;         // and its process is alive
   bool taking_snapshot = false;       // a snapshot of it is progressing and its process is alive
   InstanceFacts instance;
-  std::vector<io::UsedBy> used_by;  // who uses the device now
+  std::vector<host::UsedBy> used_by;  // who uses the device now
 };
 
 struct ResetFacts {

@@ -37,33 +37,33 @@ std::string text_of(const char* field, std::size_t size) { return {field, ::strn
 
 // What the epoch is bound to, as it is now.
 Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
-  const auto device = io::block_device_at(disk.path);
+  const auto device = host::block_device_at(disk.path);
   if (!device) {
     return fail(
         Errc::kUnsupported, disk.path + " is not a block device",
         "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start " +
             shell_word(disk.path) + " --source extents");
   }
-  const io::DeviceNumber whole = io::whole_disk(*device);
+  const host::DeviceNumber whole = host::whole_disk(*device);
   blkrewind_control epoch{};
   epoch.version = BLKREWIND_CHANGES_VERSION;
   epoch.major = major(whole);
   epoch.minor = minor(whole);
-  epoch.first_sector = io::partition_start_bytes(*device) / kSectorBytes;
-  epoch.sectors = (io::device_size_bytes(*device) + kSectorBytes - 1) / kSectorBytes;
+  epoch.first_sector = host::partition_start_bytes(*device) / kSectorBytes;
+  epoch.sectors = (host::device_size_bytes(*device) + kSectorBytes - 1) / kSectorBytes;
   epoch.granule_shift = static_cast<__u32>(std::countr_zero(disk.chunk_bytes));
   const std::uint64_t bytes = epoch.sectors * kSectorBytes;
   const auto bits = [&] { return (bytes >> epoch.granule_shift) + 1; };
   while (bits() > kBitsMax) ++epoch.granule_shift;
   epoch.words = bits() / 64 + 1;
-  epoch.diskseq = io::read_number(io::sysfs_directory(whole) + "/diskseq").value_or(0);
-  if (const auto loop = io::loop_device(whole)) {
+  epoch.diskseq = host::read_number(host::sysfs_directory(whole) + "/diskseq").value_or(0);
+  if (const auto loop = host::loop_device(whole)) {
     epoch.loop_device = loop->backing.device;
     epoch.loop_inode = loop->backing.inode;
     epoch.loop_offset = loop->range.offset;
   }
   copy_text(epoch.boot_id, sizeof epoch.boot_id,
-            io::read_attribute("/proc/sys/kernel/random/boot_id"));
+            host::read_attribute("/proc/sys/kernel/random/boot_id"));
   copy_text(epoch.store_uuid, sizeof epoch.store_uuid, disk.store_uuid);
   copy_text(epoch.disk_id, sizeof epoch.disk_id, disk.disk_id);
   return epoch;
@@ -160,9 +160,9 @@ class VoidTracker final : public Tracker {
 };
 
 Status check_trackable(const TrackedDisk& disk) {
-  const auto device = io::block_device_at(disk.path);
+  const auto device = host::block_device_at(disk.path);
   if (!device) return {};  // epoch_of() says so
-  const std::string queue = io::sysfs_directory(io::whole_disk(*device));
+  const std::string queue = host::sysfs_directory(host::whole_disk(*device));
   const auto refuse = [&](const std::string& why) {
     return fail(Errc::kUnsupported, disk.path + " cannot be tracked in the kernel: " + why,
                 "operations on it scan");
@@ -170,10 +170,10 @@ Status check_trackable(const TrackedDisk& disk) {
   if (::access((queue + "/mq").c_str(), F_OK) != 0) {
     return refuse("its driver takes operations without a request queue, so their end is not seen");
   }
-  if (io::read_number(queue + "/queue/dax").value_or(0) != 0) {
+  if (host::read_number(queue + "/queue/dax").value_or(0) != 0) {
     return refuse("it can be written to as memory (DAX)");
   }
-  if (const std::string zoned = io::read_attribute(queue + "/queue/zoned");
+  if (const std::string zoned = host::read_attribute(queue + "/queue/zoned");
       !zoned.empty() && zoned != "none") {
     return refuse("it is a zoned device");
   }

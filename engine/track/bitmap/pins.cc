@@ -40,11 +40,11 @@ std::string store_gone(const PinnedProgram& pin) {
 }
 
 std::string device_gone(const blkrewind_control& control, const std::string& device) {
-  const io::DeviceNumber number = makedev(control.major, control.minor);
-  const std::string folder = io::sysfs_directory(number);
+  const host::DeviceNumber number = makedev(control.major, control.minor);
+  const std::string folder = host::sysfs_directory(number);
   if (::access("/sys/dev/block", F_OK) != 0) return {};  // cannot be told
   if (::access(folder.c_str(), F_OK) != 0) return "its device is not attached any more";
-  const auto diskseq = io::read_number(folder + "/diskseq");
+  const auto diskseq = host::read_number(folder + "/diskseq");
   if (!diskseq || control.diskseq == 0 || *diskseq == control.diskseq) return {};
   return device + " is another device by now";
 }
@@ -62,7 +62,7 @@ Result<std::vector<PinnedProgram>> pinned_programs() {
     if (program && *program) {
       const blkrewind_control& control = (*program)->control();
       pin.store_uuid = text_of(control.store_uuid, sizeof control.store_uuid);
-      pin.device = io::node_path(makedev(control.major, control.minor));
+      pin.device = host::node_path(makedev(control.major, control.minor));
       pin.gone = device_gone(control, pin.device);
       if (pin.gone.empty()) pin.gone = store_gone(pin);
     }

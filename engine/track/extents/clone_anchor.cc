@@ -47,7 +47,7 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
     return "something else is in the place of the clone beside the image";
   }
   if (!file.record) return "the clone beside the image has no record of what it is";
-  const auto immutable = io::is_immutable(file.fd.get());
+  const auto immutable = is_immutable(file.fd.get());
   if (!immutable || !*immutable) {
     return "the clone beside the image is not protected, so it may have been changed";
   }
@@ -77,7 +77,7 @@ std::vector<std::string> CloneAnchor::names() const {
   std::vector<std::pair<std::uint64_t, std::string>> found;
   // Through the open directory, whatever its path means by now.
   const std::string directory = "/proc/self/fd/" + std::to_string(image_.directory.get());
-  for (const std::string& name : io::list_names(directory)) {
+  for (const std::string& name : host::list_names(directory)) {
     if (name == image_.name) continue;  // whatever it is called, it is not ours to remove
     if (const auto number = number_of(name, disk_.disk_id)) found.emplace_back(*number, name);
   }
@@ -94,7 +94,7 @@ AnchorFile CloneAnchor::examine(const std::string& name) const {
   file.fd.reset(::openat(image_.directory.get(), name.c_str(),
                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (file.fd.valid()) {
-    const auto text = io::read_xattr(file.fd.get(), kRecordAttribute);
+    const auto text = read_xattr(file.fd.get(), kRecordAttribute);
     if (text) file.record = decode_record(*text);
     if (file.record && file.record->disk_id != disk_.disk_id) file.record.reset();
   }
@@ -122,23 +122,23 @@ Result<std::string> CloneAnchor::finish(int fd, CloneRecord record) const {
   record.range = image_.range;
   record.inode = status.st_ino;
   record.modified_ns = modified_ns(status);
-  BLKREWIND_TRY(io::write_xattr(fd, kRecordAttribute, encode(record)));
+  BLKREWIND_TRY(write_xattr(fd, kRecordAttribute, encode(record)));
   // What it holds is durable before anybody can find it.
-  BLKREWIND_TRY(io::sync(fd, "a clone of " + image_.path));
+  BLKREWIND_TRY(sync(fd, "a clone of " + image_.path));
 
   std::uint64_t number = 1;
   for (const std::string& taken : names()) {
     number = std::max(number, *number_of(taken, disk_.disk_id) + 1);
   }
   const std::string name = name_of(image_.name, disk_.disk_id, number);
-  BLKREWIND_TRY(io::give_name(fd, image_.directory.get(), name));
+  BLKREWIND_TRY(give_name(fd, image_.directory.get(), name));
   const auto protect = [&]() -> Status {
-    BLKREWIND_TRY(io::set_immutable(fd, true));
-    BLKREWIND_TRY(io::sync(fd, "a clone of " + image_.path));
-    return io::sync(image_.directory.get(), "the directory of " + image_.path);
+    BLKREWIND_TRY(set_immutable(fd, true));
+    BLKREWIND_TRY(sync(fd, "a clone of " + image_.path));
+    return sync(image_.directory.get(), "the directory of " + image_.path);
   };
   if (Status protected_now = protect(); !protected_now) {
-    static_cast<void>(io::remove_immutable(image_.directory.get(), name));
+    static_cast<void>(remove_immutable(image_.directory.get(), name));
     return tl::unexpected(std::move(protected_now).error());
   }
   return name;
@@ -154,7 +154,7 @@ Result<std::string> CloneAnchor::keep(int fd, const std::string& base, TrackUse 
 Status CloneAnchor::forget_all(const std::string& why) const {
   std::string kept;
   const auto mark = [&]() -> Status {
-    BLKREWIND_ASSIGN(const UniqueFd empty, io::make_unnamed(image_.directory.get(), -1));
+    BLKREWIND_ASSIGN(const UniqueFd empty, make_unnamed(image_.directory.get(), -1));
     CloneRecord record;
     record.why = why;
     BLKREWIND_ASSIGN(kept, finish(empty.get(), std::move(record)));
@@ -171,11 +171,11 @@ Status CloneAnchor::remove_others(const std::string& name) const {
   Status first;
   for (const AnchorFile& file : files) {
     if (file.name == name) continue;
-    Status removed = io::remove_immutable(image_.directory.get(), file.name);
+    Status removed = remove_immutable(image_.directory.get(), file.name);
     if (!removed && first) first = std::move(removed);
   }
   BLKREWIND_TRY(std::move(first));
-  return io::sync(image_.directory.get(), "the directory of " + image_.path);
+  return sync(image_.directory.get(), "the directory of " + image_.path);
 }
 
 }  // namespace blkrewind::track

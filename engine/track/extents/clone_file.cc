@@ -14,7 +14,7 @@
 
 #include "base/privilege.h"
 
-namespace blkrewind::io {
+namespace blkrewind::track {
 namespace {
 
 constexpr const char* kReflinkHint =
@@ -158,4 +158,4 @@ Status sync(int fd, const std::string& what) {
   return {};
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::track

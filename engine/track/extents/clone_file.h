@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "blkrewind/error.h"
 
-namespace blkrewind::io {
+namespace blkrewind::track {
 
 // Whether an extent's place says on this file system what its bytes are: XFS and btrfs. Others may
 // have reflink too, but give places that mean something else on each of several disks.
@@ -45,4 +45,4 @@ namespace blkrewind::io {
 
 [[nodiscard]] Status sync(int fd, const std::string& what);
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::track

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace blkrewind::io {
+namespace blkrewind::track {
 namespace {
 
 // One map at one byte, and how far it goes on like that.
@@ -18,16 +18,17 @@ struct Piece {
 // Goes forward over a batch.
 class Cursor {
  public:
-  Cursor(const ExtentBatch& batch, std::uint64_t from) : batch_(batch) {
+  Cursor(const io::ExtentBatch& batch, std::uint64_t from) : batch_(batch) {
     const auto first = std::ranges::upper_bound(
-        batch.extents, from, {}, [](const MappedExtent& extent) { return extent.logical.end(); });
+        batch.extents, from, {},
+        [](const io::MappedExtent& extent) { return extent.logical.end(); });
     next_ = static_cast<std::size_t>(first - batch.extents.begin());
   }
 
   Piece at(std::uint64_t byte) {
     while (next_ < batch_.extents.size() && batch_.extents[next_].logical.end() <= byte) ++next_;
     if (next_ == batch_.extents.size()) return {.end = batch_.covers.end()};
-    const MappedExtent& extent = batch_.extents[next_];
+    const io::MappedExtent& extent = batch_.extents[next_];
     if (byte < extent.logical.offset) return {.end = extent.logical.offset};
     return {.hole = false,
             .comparable = extent.comparable,
@@ -37,7 +38,7 @@ class Cursor {
   }
 
  private:
-  const ExtentBatch& batch_;
+  const io::ExtentBatch& batch_;
   std::size_t next_ = 0;
 };
 
@@ -48,7 +49,7 @@ bool are_same(const Piece& a, const Piece& b) {
 
 }  // namespace
 
-Extent first_difference(const ExtentBatch& a, const ExtentBatch& b, std::uint64_t from) {
+Extent first_difference(const io::ExtentBatch& a, const io::ExtentBatch& b, std::uint64_t from) {
   const std::uint64_t end = std::min(a.covers.end(), b.covers.end());
   Cursor in_a(a, from);
   Cursor in_b(b, from);
@@ -85,4 +86,4 @@ Result<Extent> ExtentDiff::next(std::uint64_t from) {
   return Extent{range_.end(), 0};
 }
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::track

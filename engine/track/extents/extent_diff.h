@@ -7,12 +7,12 @@
 #include "blkrewind/units.h"
 #include "io/extent_map.h"
 
-namespace blkrewind::io {
+namespace blkrewind::track {
 
 // The first range at or after `from` where the two may hold different bytes, as far as both batches
 // cover; empty, at the end of what they cover, when there is none. Same: a hole on both sides, or
 // the same place, comparable, and both written or both not. Pure.
-[[nodiscard]] Extent first_difference(const ExtentBatch& a, const ExtentBatch& b,
+[[nodiscard]] Extent first_difference(const io::ExtentBatch& a, const io::ExtentBatch& b,
                                       std::uint64_t from);
 
 // Walks two maps that stand still, in step. Both are always asked at the same time: btrfs may move
@@ -21,20 +21,21 @@ namespace blkrewind::io {
 class ExtentDiff {
  public:
   // Of the bytes in `range`. The maps outlive this object.
-  ExtentDiff(ExtentMap& a, ExtentMap& b, const Extent& range) : a_(a), b_(b), range_(range) {}
+  ExtentDiff(io::ExtentMap& a, io::ExtentMap& b, const Extent& range)
+      : a_(a), b_(b), range_(range) {}
 
   // The first range at or after `from`, within the range, where the two may differ; empty when
   // there is none. Neighbouring answers may touch.
   [[nodiscard]] Result<Extent> next(std::uint64_t from);
 
  private:
-  ExtentMap& a_;
-  ExtentMap& b_;
+  io::ExtentMap& a_;
+  io::ExtentMap& b_;
   const Extent range_;
   // What was learned last; both cover `known_`.
   Extent known_;
-  ExtentBatch batch_a_;
-  ExtentBatch batch_b_;
+  io::ExtentBatch batch_a_;
+  io::ExtentBatch batch_b_;
 };
 
-}  // namespace blkrewind::io
+}  // namespace blkrewind::track

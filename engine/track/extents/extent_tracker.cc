@@ -99,7 +99,7 @@ Result<std::optional<std::string>> ExtentTracker::begin(const std::string& ancho
     BLKREWIND_TRY(anchor().forget_all(why));
   }
   BLKREWIND_TRY(flush(*image_));
-  BLKREWIND_ASSIGN(now_, io::make_unnamed(image_->directory.get(), image_->file.get()));
+  BLKREWIND_ASSIGN(now_, make_unnamed(image_->directory.get(), image_->file.get()));
   if (base == nullptr) return std::optional(why);
   base_ = anchor_id;
   comparison_ = std::make_unique<Comparison>(std::move(base->fd), now_.get(), image_->range);
@@ -117,7 +117,7 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
 Result<bool> ExtentTracker::others_wrote(int written) const {
   io::FileExtentMap before(now_.get());
   io::FileExtentMap after(written);
-  io::ExtentDiff diff(before, after, image_->range);
+  ExtentDiff diff(before, after, image_->range);
   std::uint64_t moved = 0;
   for (std::uint64_t at = image_->range.offset; moved <= wrote_;) {
     BLKREWIND_ASSIGN(const Extent found, diff.next(at));
@@ -134,7 +134,7 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   prepared_id_ = id;
   before_ = before;
   if (!prepared_.empty()) {
-    BLKREWIND_TRY(io::remove_immutable(image_->directory.get(), std::exchange(prepared_, {})));
+    BLKREWIND_TRY(remove_immutable(image_->directory.get(), std::exchange(prepared_, {})));
   }
   // What was written before begin() and not looked at would be in a new clone, but need not be in
   // the snapshot that it was to stand for. So there is none that a process that dies could leave,
@@ -148,7 +148,7 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   BLKREWIND_TRY(check_size(*image_));
   BLKREWIND_TRY(flush(*image_));
   BLKREWIND_ASSIGN(const UniqueFd written,
-                   io::make_unnamed(image_->directory.get(), image_->file.get()));
+                   make_unnamed(image_->directory.get(), image_->file.get()));
   BLKREWIND_ASSIGN(const bool meddled, others_wrote(written.get()));
   if (meddled) {
     return fail(Errc::kBusy, "somebody else wrote to " + image_->path + " while it was rolled back",
@@ -178,8 +178,8 @@ Status ExtentTracker::commit() {
 Status ExtentTracker::abandon() {
   Status removed;
   if (!prepared_.empty()) {
-    removed = io::remove_immutable(image_->directory.get(), prepared_);
-    if (removed) removed = io::sync(image_->directory.get(), "the directory of " + image_->path);
+    removed = remove_immutable(image_->directory.get(), prepared_);
+    if (removed) removed = sync(image_->directory.get(), "the directory of " + image_->path);
   }
   end();
   return removed;
@@ -196,7 +196,7 @@ Status ExtentTracker::distrust(const std::string& why) {
 Status start_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const TrackedImage image, open_image(disk));
   BLKREWIND_TRY(check_size(image));
-  BLKREWIND_ASSIGN(const bool unique, io::places_are_unique(image.file.get()));
+  BLKREWIND_ASSIGN(const bool unique, places_are_unique(image.file.get()));
   if (!unique) {
     return fail(Errc::kUnsupported,
                 "the file system of " + image.path + " does not tell which bytes two files share",
@@ -210,7 +210,7 @@ Status start_extents(const TrackedDisk& disk) {
   }
   // All that an operation will ask of the file system.
   BLKREWIND_TRY(flush(image));
-  BLKREWIND_ASSIGN(const UniqueFd clone, io::make_unnamed(image.directory.get(), image.file.get()));
+  BLKREWIND_ASSIGN(const UniqueFd clone, make_unnamed(image.directory.get(), image.file.get()));
   if (!image.range.empty()) {
     auto batch = io::FileExtentMap(clone.get()).read(image.range);
     if (!batch) return tl::unexpected(std::move(batch).error().with_hint(kFileSystemHint));
@@ -253,7 +253,7 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
   BLKREWIND_TRY(flush(*image));
   io::FileExtentMap then(base->fd.get());
   io::FileExtentMap now(image->file.get());
-  io::ExtentDiff diff(then, now, image->range);
+  ExtentDiff diff(then, now, image->range);
   for (std::uint64_t at = 0;;) {
     BLKREWIND_ASSIGN(const Extent found, diff.next(at));
     if (found.empty()) break;

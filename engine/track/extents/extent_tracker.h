@@ -55,7 +55,7 @@ class ExtentTracker final : public Tracker {
     UniqueFd file;
     io::FileExtentMap base;
     io::FileExtentMap now;
-    io::ExtentDiff diff;
+    track::ExtentDiff diff;
   };
 
   [[nodiscard]] Status open();

@@ -20,13 +20,13 @@ tl::unexpected<Error> unsupported(const std::string& message, const std::string&
 }
 
 // The path of the file below a loop device; the disk's bytes in it go into `range`.
-Result<io::LoopDevice> loop_below(const TrackedDisk& disk, io::DeviceNumber device) {
-  if (io::is_partition(device)) {
+Result<host::LoopDevice> loop_below(const TrackedDisk& disk, host::DeviceNumber device) {
+  if (host::is_partition(device)) {
     return unsupported(disk.path + " is a partition",
                        "track the whole loop device, or attach the partition's bytes to a loop "
                        "device of their own (losetup --offset)");
   }
-  auto loop = io::loop_device(device);
+  auto loop = host::loop_device(device);
   if (!loop)
     return unsupported(disk.path + " is neither an image file nor a loop device", kKindHint);
   if (loop->backing_device != 0) {
@@ -56,9 +56,9 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   if (::stat(disk.path.c_str(), &status) != 0) {
     return tl::unexpected(system_error(errno, "cannot look at " + disk.path));
   }
-  io::FileId expected{status.st_dev, status.st_ino};
+  host::FileId expected{status.st_dev, status.st_ino};
   if (S_ISBLK(status.st_mode)) {
-    BLKREWIND_ASSIGN(const io::LoopDevice loop, loop_below(disk, status.st_rdev));
+    BLKREWIND_ASSIGN(const host::LoopDevice loop, loop_below(disk, status.st_rdev));
     if (loop.range.length < disk.device_bytes) {
       return unsupported(disk.path + " is smaller than the disk", {});
     }
@@ -79,7 +79,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
 
   image.file.reset(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!image.file.valid() || ::fstat(image.file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-      io::FileId{status.st_dev, status.st_ino} != expected) {
+      host::FileId{status.st_dev, status.st_ino} != expected) {
     return unsupported("the file below " + disk.path + " is not found at " + image.path,
                        "attach the loop device anew, to the file where it is now");
   }
@@ -89,7 +89,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   if (!image.directory.valid()) {
     return tl::unexpected(system_error(errno, "cannot open " + directory));
   }
-  const auto generation = io::generation_of(image.file.get());
+  const auto generation = generation_of(image.file.get());
   if (!generation) {
     return unsupported("the file system of " + image.path + " does not number its inodes' uses",
                        "keep the image on XFS (mkfs.xfs -m reflink=1) or btrfs");
@@ -120,8 +120,8 @@ Status check_size(const TrackedImage& image) {
 }
 
 Status flush(const TrackedImage& image) {
-  if (image.device.valid()) BLKREWIND_TRY(io::sync(image.device.get(), "the device"));
-  return io::sync(image.file.get(), image.path);
+  if (image.device.valid()) BLKREWIND_TRY(sync(image.device.get(), "the device"));
+  return sync(image.file.get(), image.path);
 }
 
 }  // namespace blkrewind::track

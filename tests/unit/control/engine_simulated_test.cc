@@ -13,7 +13,7 @@ class EngineSimulated : public testing::Test {
   static constexpr const char* kDevice = "/dev/sim0";
 
   void SetUp() override {
-    env_.add_device(kDevice, 1 << 20, io::DeviceKind::kBlock);
+    env_.add_device(kDevice, 1 << 20, host::DeviceKind::kBlock);
     engine_ = open();
     SnapshotOptions options;
     options.name = "before";
@@ -101,8 +101,8 @@ TEST_F(EngineSimulated, StoreOnTheDevice) {
 
 TEST_F(EngineSimulated, AnotherDeviceUnderTheName) {
   std::string serial = "one";
-  env_.set_probe(kDevice, [&](io::DeviceInfo& info) {
-    info.identity.layer = io::Layer::kDisk;
+  env_.set_probe(kDevice, [&](host::DeviceInfo& info) {
+    info.identity.layer = host::Layer::kDisk;
     info.identity.serial = serial;
   });
   // It was registered as a loop device; let it be a disk first, then another one.

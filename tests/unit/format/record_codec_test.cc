@@ -56,10 +56,10 @@ TEST(RecordCodec, KeepsEveryFieldOfEveryType) {
 
 TEST(RecordCodec, ADiskHasAtMostEightLayers) {
   DiskRecord disk = layered_disk();
-  io::DeviceIdentity* bottom = &disk.identity;
+  host::DeviceIdentity* bottom = &disk.identity;
   int layers = 1;
   for (; !bottom->below.empty(); ++layers) bottom = &bottom->below.front();
-  for (; layers < io::kMaxLayers; ++layers) {
+  for (; layers < host::kMaxLayers; ++layers) {
     bottom->below.push_back(full_layer(static_cast<std::uint64_t>(layers) * 100));
     bottom = &bottom->below.front();
   }
@@ -72,8 +72,8 @@ TEST(RecordCodec, ADiskHasAtMostEightLayers) {
 
 // Older programs read type 1 and refuse what they do not know.
 TEST(RecordCodec, EachNewFactOfADiskMakesItsTypeTen) {
-  const std::vector<std::function<void(io::DeviceIdentity&)>> facts = {
-      [](auto& i) { i.layer = io::Layer::kFile; },
+  const std::vector<std::function<void(host::DeviceIdentity&)>> facts = {
+      [](auto& i) { i.layer = host::Layer::kFile; },
       [](auto& i) { i.place = "p"; },
       [](auto& i) { i.size_bytes = 1; },
       [](auto& i) { i.model = "m"; },
@@ -138,7 +138,7 @@ TEST(RecordCodec, KeepsEveryStateAndKind) {
     }
   }
   DiskRecord disk = full_disk();
-  disk.kind = io::DeviceKind::kFile;
+  disk.kind = host::DeviceKind::kFile;
   EXPECT_TRUE(*decode(encode(disk)) == JournalEntry{disk});
 }
 
@@ -219,7 +219,7 @@ TEST(RecordCodec, EnumsAndFlagsOutOfRangeAreRefused) {
   snapshot.root.codec = static_cast<Codec>(1);
   EXPECT_FALSE(decode(encode(snapshot)));
   DiskRecord disk = full_disk();
-  disk.kind = static_cast<io::DeviceKind>(2);
+  disk.kind = static_cast<host::DeviceKind>(2);
   EXPECT_FALSE(decode(encode(disk)));
 }
 

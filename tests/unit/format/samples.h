@@ -46,7 +46,7 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
   disk.number = 11;
   disk.id = "d-disk";
   disk.path = "/dev/loop7";
-  disk.kind = io::DeviceKind::kBlock;
+  disk.kind = host::DeviceKind::kBlock;
   disk.device_bytes = 12 * kTiB + 512;
   disk.chunk_bytes = 128 * kKiB;
   disk.identity = {.serial = "serial",
@@ -75,9 +75,9 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
 }
 
 // Every field set, each number from `base` on.
-[[nodiscard]] inline io::DeviceIdentity full_layer(std::uint64_t base) {
-  io::DeviceIdentity layer = full_disk().identity;
-  layer.layer = io::Layer::kMd;
+[[nodiscard]] inline host::DeviceIdentity full_layer(std::uint64_t base) {
+  host::DeviceIdentity layer = full_disk().identity;
+  layer.layer = host::Layer::kMd;
   layer.place = "/dev/place" + std::to_string(base);
   layer.size_bytes = base + 1;
   layer.model = "model";

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 using ::testing::HasSubstr;
@@ -483,4 +483,4 @@ TEST(Identity, OneHardwareIdIsSeenThroughPartitions) {
 }
 
 }  // namespace
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 std::string_view format_of(const std::string& head, const std::string& tail = {}) {
@@ -67,4 +67,4 @@ TEST(ImageFormat, RawIsWhateverElse) {
 }
 
 }  // namespace
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/sysmacros.h>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 TEST(Mountinfo, ReadsTheFieldsAroundOptionalOnes) {
@@ -48,4 +48,4 @@ TEST(Mountinfo, ThisProcessHasARoot) {
 }
 
 }  // namespace
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

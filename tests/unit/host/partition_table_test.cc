@@ -4,7 +4,7 @@
 
 #include <map>
 
-namespace blkrewind::io {
+namespace blkrewind::host {
 namespace {
 
 using Kind = PartitionStep::Kind;
@@ -68,4 +68,4 @@ TEST(PartitionSteps, LeadThereWithoutOverlaps) {
 }
 
 }  // namespace
-}  // namespace blkrewind::io
+}  // namespace blkrewind::host

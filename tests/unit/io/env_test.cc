@@ -143,8 +143,8 @@ TEST_F(EnvTest, NamesComeAndGo) {
 }
 
 TEST_F(EnvTest, IdentityFollowsTheFileNotTheName) {
-  const FileId first = env_->identify(write("first")).value();
-  const FileId second = env_->identify(write("second")).value();
+  const host::FileId first = env_->identify(write("first")).value();
+  const host::FileId second = env_->identify(write("second")).value();
   EXPECT_NE(first, second);
   ASSERT_TRUE(env_->rename(file("second"), file("first")));
   EXPECT_EQ(env_->identify(file("first")).value(), second);

@@ -33,7 +33,7 @@ TEST(SimulatedFiles, AreSparseAndAsLargeAsYouLike) {
 TEST(SimulatedFiles, ABlockDeviceHasAFixedSizeAndNoHoles) {
   SimulatedEnv env;
   Bench bench(env);
-  env.add_device("/dev/sim", 2 * kPage, io::DeviceKind::kBlock);
+  env.add_device("/dev/sim", 2 * kPage, host::DeviceKind::kBlock);
   auto device = bench.open("/dev/sim");
   EXPECT_EQ(*device->next_data(kPage), (Extent{kPage, kPage}));
   const auto written = bench.write(*device, kPage, filled(2 * kPage, 1));
@@ -286,9 +286,9 @@ TEST(SimulatedProbe, SaysWhatTheTestWants) {
   SimulatedEnv env;
   env.add_device("/img", 3 * kPage);
   env.set_read_only("/img", true);
-  env.set_probe("/img", [](io::DeviceInfo& info) { info.identity.serial = "S1"; });
+  env.set_probe("/img", [](host::DeviceInfo& info) { info.identity.serial = "S1"; });
   auto info = *env.probe("/img");
-  EXPECT_EQ(info.kind, io::DeviceKind::kFile);
+  EXPECT_EQ(info.kind, host::DeviceKind::kFile);
   EXPECT_EQ(info.size_bytes, 3 * kPage);
   EXPECT_TRUE(info.read_only);
   EXPECT_TRUE(info.used_by.empty());

@@ -24,7 +24,7 @@ class Claim : public testing::Test {
     bench_.write(0, pattern(kChunk, 2));
     before_ = bench_.device();
     other_ = pattern(8 * kChunk, 3);
-    bench_.env().add_device(kOther, other_.size(), io::DeviceKind::kBlock);
+    bench_.env().add_device(kOther, other_.size(), host::DeviceKind::kBlock);
     bench_.env().poke(kOther, 0, other_);
   }
 

@@ -75,7 +75,7 @@ class IdleLane {
 TEST(Limits, ACrewWorksWithTheLanesThatCanBeHad) {
   for (const int had : {0, 1, 3}) {
     std::atomic<int> made = 0;
-    io::Crew<IdleLane> crew(4, 8, [&]() -> Result<std::unique_ptr<IdleLane>> {
+    pipeline::Crew<IdleLane> crew(4, 8, [&]() -> Result<std::unique_ptr<IdleLane>> {
       if (made++ < had) return std::make_unique<IdleLane>();
       return fail(system_error(ENOMEM, "cannot map buffers"));
     });

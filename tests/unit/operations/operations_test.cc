@@ -157,7 +157,7 @@ TEST(Snapshot, TwoOfOneNameAreRefused) {
 struct Size {
   std::uint64_t device_bytes;
   std::uint32_t chunk_bytes;
-  io::DeviceKind kind;
+  host::DeviceKind kind;
 };
 
 class Sizes : public testing::TestWithParam<Size> {};
@@ -199,8 +199,8 @@ TEST_P(Sizes, GoRound) {
   EXPECT_EQ(bench.device().size(), length);
 }
 
-constexpr auto kFile = io::DeviceKind::kFile;
-constexpr auto kBlock = io::DeviceKind::kBlock;
+constexpr auto kFile = host::DeviceKind::kFile;
+constexpr auto kBlock = host::DeviceKind::kBlock;
 INSTANTIATE_TEST_SUITE_P(
     Operations, Sizes,
     testing::Values(Size{1, 4096, kFile}, Size{511, 4096, kFile}, Size{4097, 4096, kFile},

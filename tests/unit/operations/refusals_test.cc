@@ -77,7 +77,7 @@ TEST_F(Refusals, StoreOnTheDevice) {
 
 TEST_F(Refusals, AnotherDeviceUnderTheSamePath) {
   bench_.env().set_probe(kDevice,
-                         [](io::DeviceInfo& info) { info.identity.backing_id.inode += 9; });
+                         [](host::DeviceInfo& info) { info.identity.backing_id.inode += 9; });
   expect_refused("is not the device", true);
   const auto found = bench_.operations().find_disk(kDevice);
   ASSERT_TRUE(ok(found));
@@ -88,9 +88,9 @@ TEST_F(Refusals, AnotherDeviceUnderTheSamePath) {
 TEST_F(Refusals, ANamelessDeviceIsRecognisedInTheNextBootWhileItsContentIsThere) {
   std::string boot = "a";
   std::string uuid = "fs-1";
-  bench_.env().set_probe(kDevice, [&](io::DeviceInfo& info) {
+  bench_.env().set_probe(kDevice, [&](host::DeviceInfo& info) {
     info.identity = {};
-    info.identity.layer = io::Layer::kDisk;
+    info.identity.layer = host::Layer::kDisk;
     info.identity.place = info.real_path;
     info.identity.size_bytes = info.size_bytes;
     info.identity.boot_id = boot;

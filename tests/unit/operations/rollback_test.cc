@@ -82,31 +82,31 @@ TEST_F(Rollback, MovesOnlyWhatChanged) {
 }
 
 TEST_F(Rollback, OtherNodesAgreeBeforeTheDeviceIsReadAndAfterItIsFlushed) {
-  std::vector<io::CacheUse> uses;
+  std::vector<host::CacheUse> uses;
   bool right = true;
   bool written = false;
   bench_.env().set_on_change([&](const std::string& path, Extent) { written |= path == kDevice; });
-  bench_.env().set_on_settle([&](const std::string& path, io::CacheUse use) -> Status {
+  bench_.env().set_on_settle([&](const std::string& path, host::CacheUse use) -> Status {
     uses.push_back(use);
-    right = right && path == kDevice && written == (use == io::CacheUse::kAfterWriting);
+    right = right && path == kDevice && written == (use == host::CacheUse::kAfterWriting);
     return {};
   });
   ASSERT_TRUE(ok(bench_.rollback(target_)));
   EXPECT_TRUE(right);
   EXPECT_THAT(uses,
-              testing::ElementsAre(io::CacheUse::kBeforeWriting, io::CacheUse::kAfterWriting));
+              testing::ElementsAre(host::CacheUse::kBeforeWriting, host::CacheUse::kAfterWriting));
   uses.clear();
   written = false;
   ASSERT_TRUE(ok(bench_.snapshot()));
-  EXPECT_THAT(uses, testing::ElementsAre(io::CacheUse::kBeforeReading));
+  EXPECT_THAT(uses, testing::ElementsAre(host::CacheUse::kBeforeReading));
   uses.clear();
   ASSERT_TRUE(ok(bench_.undo()));
   EXPECT_THAT(uses,
-              testing::ElementsAre(io::CacheUse::kBeforeWriting, io::CacheUse::kAfterWriting));
+              testing::ElementsAre(host::CacheUse::kBeforeWriting, host::CacheUse::kAfterWriting));
 }
 
 TEST_F(Rollback, NodesThatCannotAgreeAreRefusedBeforeAnythingIsWritten) {
-  bench_.env().set_on_settle([](const std::string&, io::CacheUse) -> Status {
+  bench_.env().set_on_settle([](const std::string&, host::CacheUse) -> Status {
     return fail(Errc::kPrecondition, "a process keeps pages", "end it");
   });
   EXPECT_TRUE(failed(bench_.rollback(target_), Errc::kPrecondition));
@@ -116,8 +116,8 @@ TEST_F(Rollback, NodesThatCannotAgreeAreRefusedBeforeAnythingIsWritten) {
 }
 
 TEST_F(Rollback, OneAfterWhichANodeIsStaleIsNotFinishedAndCanBe) {
-  bench_.env().set_on_settle([](const std::string&, io::CacheUse use) -> Status {
-    if (use != io::CacheUse::kAfterWriting) return {};
+  bench_.env().set_on_settle([](const std::string&, host::CacheUse use) -> Status {
+    if (use != host::CacheUse::kAfterWriting) return {};
     return fail(Errc::kPrecondition, "a process keeps pages", "end it");
   });
   const auto failure = bench_.rollback(target_);

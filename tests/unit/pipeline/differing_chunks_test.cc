@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <vector>
 
-namespace blkrewind::test {
+namespace blkrewind::pipeline {
 namespace {
 
 using format::kFanout;
 
-track::ScanResult leaf_with(std::uint64_t leaf, const std::vector<std::uint64_t>& different) {
-  track::ScanResult result;
+pipeline::ScanResult leaf_with(std::uint64_t leaf, const std::vector<std::uint64_t>& different) {
+  pipeline::ScanResult result;
   result.leaf = leaf;
   for (const std::uint64_t i : different) result.entries[i].digest = Digest{1, 2};
   return result;
@@ -59,4 +59,4 @@ TEST(DifferingChunks, OfAVeryLargeDeviceAreNamedWithTheirNeighbours) {
 }
 
 }  // namespace
-}  // namespace blkrewind::test
+}  // namespace blkrewind::pipeline

@@ -7,14 +7,14 @@
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 namespace {
 
 constexpr std::uint64_t kLeafBytes = 128 * 4096;
 
 class FullScanTest : public testing::Test {
  protected:
-  void make(std::uint64_t size, io::DeviceKind kind = io::DeviceKind::kFile) {
+  void make(std::uint64_t size, host::DeviceKind kind = host::DeviceKind::kFile) {
     env_.add_device("/img", size, kind);
     auto opened = env_.open("/img", {});
     ASSERT_TRUE(opened);
@@ -45,7 +45,7 @@ class FullScanTest : public testing::Test {
 };
 
 TEST_F(FullScanTest, ABlockDeviceIsReadWhole) {
-  make(kLeafBytes + 2 * 4096 + 512, io::DeviceKind::kBlock);
+  make(kLeafBytes + 2 * 4096 + 512, host::DeviceKind::kBlock);
   const auto candidates = scan({kLeafBytes + 2 * 4096 + 512, 4096});
   ASSERT_EQ(candidates.size(), 2U);
   EXPECT_EQ(candidates[0].leaf, 0U);
@@ -89,7 +89,7 @@ TEST_F(FullScanTest, DataAcrossLeavesIsInBoth) {
 TEST_F(FullScanTest, BeyondTheEndOfTheFileIsAnError) {
   for (const std::uint64_t size : {std::uint64_t{4096}, kLeafBytes, 2 * kLeafBytes - 4096}) {
     const std::string name = "/img" + std::to_string(size);
-    env_.add_device(name, size, io::DeviceKind::kFile);
+    env_.add_device(name, size, host::DeviceKind::kFile);
     env_.poke(name, 0, std::vector<std::byte>(1, std::byte{1}));
     auto opened = env_.open(name, {});
     ASSERT_TRUE(opened);
@@ -150,4 +150,4 @@ TEST_F(FullScanTest, AnErrorOfTheDeviceIsHandedOn) {
 }
 
 }  // namespace
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

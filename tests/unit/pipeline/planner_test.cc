@@ -4,7 +4,7 @@
 
 #include "support/simulated_random.h"
 
-namespace blkrewind::rollback {
+namespace blkrewind::pipeline {
 namespace {
 
 using format::Entry;
@@ -142,4 +142,4 @@ TEST(Planner, ItemsAreThePlanAndAsFewAsCanBe) {
 }
 
 }  // namespace
-}  // namespace blkrewind::rollback
+}  // namespace blkrewind::pipeline

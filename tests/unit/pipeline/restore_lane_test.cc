@@ -10,7 +10,7 @@
 #include "support/simulated_env.h"
 #include "unit/format/samples.h"
 
-namespace blkrewind::rollback {
+namespace blkrewind::pipeline {
 namespace {
 
 using format::Entry;
@@ -24,7 +24,7 @@ class RestoreLaneTest : public testing::Test {
   const DigestSecret secret_ = format::test_secret(1);
 
   void SetUp() override {
-    env_.add_device("/dev/sim", geometry_.device_bytes, io::DeviceKind::kBlock);
+    env_.add_device("/dev/sim", geometry_.device_bytes, host::DeviceKind::kBlock);
     before_ = random_bytes(geometry_.device_bytes, 1000);
     env_.poke("/dev/sim", 0, before_);
     for (const char* name : {"/segment1", "/segment2"}) env_.add_device(name, kMiB);
@@ -287,4 +287,4 @@ TEST_F(RestoreLaneTest, AScatteredItemGoesThroughANarrowQueue) {
 }
 
 }  // namespace
-}  // namespace blkrewind::rollback
+}  // namespace blkrewind::pipeline

@@ -9,7 +9,7 @@
 #include "support/simulated_env.h"
 #include "unit/format/samples.h"
 
-namespace blkrewind::track {
+namespace blkrewind::pipeline {
 namespace {
 
 using format::Entries;
@@ -42,7 +42,7 @@ class ScanLaneTest : public testing::Test {
   const DigestSecret secret_ = format::test_secret(1);
 
   void SetUp() override {
-    env_.add_device("/dev/sim", geometry_.device_bytes, io::DeviceKind::kBlock);
+    env_.add_device("/dev/sim", geometry_.device_bytes, host::DeviceKind::kBlock);
     env_.add_device("/segment", 0);
     device_ = open("/dev/sim", io::Access::kReadOnly);
     segment_ = open("/segment", io::Access::kReadWrite);
@@ -318,4 +318,4 @@ TEST_F(ScanLaneTest, AFullStoreIsAnError) {
 }
 
 }  // namespace
-}  // namespace blkrewind::track
+}  // namespace blkrewind::pipeline

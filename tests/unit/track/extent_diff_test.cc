@@ -9,19 +9,19 @@
 #include <random>
 #include <vector>
 
-namespace blkrewind::io {
+namespace blkrewind::track {
 namespace {
 
 // A map in memory that tells at most a few extents at a time, as a file system does.
-class VectorMap final : public ExtentMap {
+class VectorMap final : public io::ExtentMap {
  public:
-  VectorMap(std::vector<MappedExtent> extents, std::size_t limit)
+  VectorMap(std::vector<io::MappedExtent> extents, std::size_t limit)
       : extents_(std::move(extents)), limit_(limit) {}
 
-  Result<ExtentBatch> read(const Extent& range) override {
+  Result<io::ExtentBatch> read(const Extent& range) override {
     ++questions;
-    ExtentBatch batch{.covers = range, .extents = {}};
-    for (MappedExtent extent : extents_) {
+    io::ExtentBatch batch{.covers = range, .extents = {}};
+    for (io::MappedExtent extent : extents_) {
       const std::uint64_t begin = std::max(extent.logical.offset, range.offset);
       const std::uint64_t end = std::min(extent.logical.end(), range.end());
       if (begin >= end) continue;
@@ -39,7 +39,7 @@ class VectorMap final : public ExtentMap {
   int questions = 0;
 
  private:
-  const std::vector<MappedExtent> extents_;
+  const std::vector<io::MappedExtent> extents_;
   const std::size_t limit_;
 };
 
@@ -50,8 +50,8 @@ struct Place {
   bool unwritten = false;
 };
 
-std::optional<Place> place_of(const std::vector<MappedExtent>& extents, std::uint64_t byte) {
-  for (const MappedExtent& extent : extents) {
+std::optional<Place> place_of(const std::vector<io::MappedExtent>& extents, std::uint64_t byte) {
+  for (const io::MappedExtent& extent : extents) {
     if (byte < extent.logical.offset || byte >= extent.logical.end()) continue;
     return Place{extent.physical + byte - extent.logical.offset, extent.comparable,
                  extent.unwritten};
@@ -59,7 +59,7 @@ std::optional<Place> place_of(const std::vector<MappedExtent>& extents, std::uin
   return std::nullopt;
 }
 
-bool may_differ(const std::vector<MappedExtent>& a, const std::vector<MappedExtent>& b,
+bool may_differ(const std::vector<io::MappedExtent>& a, const std::vector<io::MappedExtent>& b,
                 std::uint64_t byte) {
   const auto in_a = place_of(a, byte);
   const auto in_b = place_of(b, byte);
@@ -70,8 +70,8 @@ bool may_differ(const std::vector<MappedExtent>& a, const std::vector<MappedExte
 
 constexpr std::uint64_t kFileBytes = 96;
 
-std::vector<MappedExtent> random_map(std::mt19937_64& random) {
-  std::vector<MappedExtent> extents;
+std::vector<io::MappedExtent> random_map(std::mt19937_64& random) {
+  std::vector<io::MappedExtent> extents;
   for (std::uint64_t at = random() % 8; at < kFileBytes;) {
     const std::uint64_t length = std::min<std::uint64_t>(1 + random() % 16, kFileBytes - at);
     extents.push_back({.logical = {at, length},
@@ -84,18 +84,18 @@ std::vector<MappedExtent> random_map(std::mt19937_64& random) {
 }
 
 // As after some writing: most of it is where it was, cut differently.
-std::vector<MappedExtent> changed_map(const std::vector<MappedExtent>& before,
-                                      std::mt19937_64& random) {
-  std::vector<MappedExtent> after;
-  for (const MappedExtent& extent : before) {
+std::vector<io::MappedExtent> changed_map(const std::vector<io::MappedExtent>& before,
+                                          std::mt19937_64& random) {
+  std::vector<io::MappedExtent> after;
+  for (const io::MappedExtent& extent : before) {
     const std::uint64_t cut = random() % (extent.logical.length + 1);
-    for (MappedExtent part :
-         {MappedExtent{
+    for (io::MappedExtent part :
+         {io::MappedExtent{
               {extent.logical.offset, cut}, extent.physical, extent.comparable, extent.unwritten},
-          MappedExtent{{extent.logical.offset + cut, extent.logical.length - cut},
-                       extent.physical + cut,
-                       extent.comparable,
-                       extent.unwritten}}) {
+          io::MappedExtent{{extent.logical.offset + cut, extent.logical.length - cut},
+                           extent.physical + cut,
+                           extent.comparable,
+                           extent.unwritten}}) {
       if (part.logical.empty() || random() % 8 == 0) continue;
       if (random() % 6 == 0) part.physical += 1 + random() % 3;
       if (random() % 12 == 0) part.unwritten = !part.unwritten;
@@ -147,12 +147,12 @@ TEST(ExtentDiff, SaysOfEveryByteWhatAComparisonByByteSays) {
 }
 
 TEST(ExtentDiff, AsksForEachBatchOnce) {
-  std::vector<MappedExtent> a;
+  std::vector<io::MappedExtent> a;
   for (std::uint64_t i = 0; i < 64; ++i) {
     a.push_back({.logical = {i * 4, 2}, .physical = 1000 + i * 4, .comparable = true});
   }
-  std::vector<MappedExtent> b = a;
-  for (MappedExtent& extent : b) extent.physical += 500;
+  std::vector<io::MappedExtent> b = a;
+  for (io::MappedExtent& extent : b) extent.physical += 500;
   VectorMap map_a(a, 16);
   VectorMap map_b(b, 16);
   ExtentDiff diff(map_a, map_b, {0, 256});
@@ -169,7 +169,7 @@ TEST(ExtentDiff, AsksForEachBatchOnce) {
 }
 
 TEST(ExtentDiff, WhatCannotBeComparedDiffersFromItself) {
-  const std::vector<MappedExtent> inlined = {{.logical = {0, 10}, .physical = 0}};
+  const std::vector<io::MappedExtent> inlined = {{.logical = {0, 10}, .physical = 0}};
   VectorMap a(inlined, 8);
   VectorMap b(inlined, 8);
   ExtentDiff diff(a, b, {0, 20});
@@ -179,4 +179,4 @@ TEST(ExtentDiff, WhatCannotBeComparedDiffersFromItself) {
 }
 
 }  // namespace
-}  // namespace blkrewind::io
+}  // namespace blkrewind::track
