@@ -23,8 +23,6 @@ struct Moment {
 };
 
 [[nodiscard]] Moment moment_now();
-// Seconds of CLOCK_BOOTTIME alone.
-[[nodiscard]] std::int64_t boottime_now();
 
 // Clocks that differ by more than this in what has passed do not agree: the wall clock was set.
 inline constexpr std::int64_t kClocksAgreeSeconds = 60;
