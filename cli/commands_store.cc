@@ -62,21 +62,20 @@ Status run_gc(Session& session, const NoArguments&) {
 
 }  // namespace
 
-void add_store_commands(CLI::App& app, Command& chosen) {
+void add_store_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<VerifyArguments>(
         app, chosen, "verify", "Re-read the store and check every digest; damage gives status 5",
         "verify before-upgrade", run_verify);
-    command->add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
+    command.add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
   }
-  CLI::App* const store = app.add_subcommand("store", "Make, describe or tidy the store");
-  store->footer("Example:\n  blkrewind store info");
-  store->require_subcommand(1);
-  add_command<NoArguments>(*store, chosen, "init", "Make the store, when there is none",
+  const CommandSyntax store =
+      app.add_group("store", "Make, describe or tidy the store", "store info");
+  add_command<NoArguments>(store, chosen, "init", "Make the store, when there is none",
                            "--store /backup/store store init", run_init);
-  add_command<NoArguments>(*store, chosen, "info", "Show what the store holds and takes",
+  add_command<NoArguments>(store, chosen, "info", "Show what the store holds and takes",
                            "store info", run_info);
-  add_command<NoArguments>(*store, chosen, "gc",
+  add_command<NoArguments>(store, chosen, "gc",
                            "Finish interrupted deletes, remove leftovers, compact the journal",
                            "store gc", run_gc);
 }

@@ -11,7 +11,6 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr int kRequestsPerConnection = 1000;  // as Traffic has it
 constexpr int kBacklog = 128;  // the HTTP library's 5 makes the sixth of a burst wait a second
 constexpr std::chrono::milliseconds kStopLook{1};
 constexpr std::chrono::milliseconds kRebindPause{100};

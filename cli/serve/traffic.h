@@ -26,6 +26,8 @@
 
 namespace blkrewind::serve {
 
+inline constexpr int kRequestsPerConnection = 1000;
+
 struct TrafficHandlers {
   // Reads the one request that is open in the connection, and writes the answer to it; on several
   // threads. `last`: the answer says that the connection ends. False: it does.
