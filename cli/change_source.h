@@ -18,8 +18,8 @@ inline ChangeSource change_source_of(const std::string& word) {
 inline void add_change_source(CommandSyntax command, std::string& word) {
   command
       .add_option("--change-source", word,
-                  "Where to learn what may have changed: auto (the cheapest that is valid), scan, "
-                  "bitmap or extents (see track)")
+                  "How to find out what changed: auto (the cheapest valid source), scan, bitmap or "
+                  "extents (see track)")
       .one_of({"auto", "scan", "bitmap", "extents"});
 }
 

@@ -91,20 +91,20 @@ void add_disk_commands(CommandSyntax app, Command& chosen) {
     add_target(command, arguments);
     command.add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
     command.add_flag("--raw", arguments->raw,
-                     "Take an image file byte by byte, also when it is qcow2, vmdk, ...");
+                     "Treat an image file as raw bytes, even if it is qcow2, vmdk, ...");
     command.add_flag("--new", arguments->as_new,
-                     "It is another disk than the registered one that it looks like");
+                     "The device is not the registered disk that it resembles");
   }
   {
     auto [command, arguments] =
-        add_command<DiskArguments>(disk, chosen, "attach", "Say that a disk belongs to an instance",
+        add_command<DiskArguments>(disk, chosen, "attach", "Attach a disk to an instance",
                                    "disk attach /dev/loop0 --instance i-web1", run_attach);
     add_target(command, arguments);
     command.add_option("--instance", arguments->instance, "Instance id").required();
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(
-        disk, chosen, "detach", "Say that a disk belongs to no instance: it is Available then",
+        disk, chosen, "detach", "Detach a disk from its instance; its status becomes Available",
         "disk detach /dev/loop0", run_detach);
     add_target(command, arguments);
   }
@@ -115,15 +115,15 @@ void add_disk_commands(CommandSyntax app, Command& chosen) {
   }
   {
     auto [command, arguments] =
-        add_command<DiskArguments>(disk, chosen, "forget", "Drop a disk from the store",
+        add_command<DiskArguments>(disk, chosen, "forget", "Remove a disk from the store",
                                    "disk forget d-0123456789abcdef --with-snapshots", run_forget);
     add_target(command, arguments);
     command.add_flag("--with-snapshots", arguments->with_snapshots,
-                     "Delete its snapshots too; refused while it has any otherwise");
+                     "Delete its snapshots too; without this a disk with snapshots is refused");
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(
-        disk, chosen, "adopt", "Say that the device at PATH is this disk from now on",
+        disk, chosen, "adopt", "Declare that the device at PATH is this disk",
         "disk adopt d-0123456789abcdef /dev/loop1", run_adopt);
     command.add_option("DISK", arguments->target, "Disk id").required();
     command.add_option("PATH", arguments->path, "Block device or image file").required();

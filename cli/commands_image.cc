@@ -14,7 +14,7 @@ struct ExportArguments {
 Status run_export(Session& session, const ExportArguments& arguments) {
   const bool to_stdout = arguments.file == "-";
   if (to_stdout && session.out().is_terminal()) {
-    return fail(Errc::kInvalidArgument, "standard output is a terminal, and the image is not text",
+    return fail(Errc::kInvalidArgument, "refusing to write an image to a terminal",
                 "send it to a file or a program: blkrewind export SNAPSHOT - | ...");
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
@@ -72,20 +72,20 @@ void add_image_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<ImportArguments>(
         app, chosen, "import",
-        "Take a raw image (golden image, old backup) as a snapshot of TARGET",
+        "Import a raw image (golden image, old backup) as a snapshot of TARGET",
         "import /dev/loop0 /backup/disk.img --name golden", run_import);
     command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
         .required();
     command.add_option("FILE", arguments->file, "A raw image of exactly the size of TARGET")
         .required();
-    command.add_option("--name", arguments->name, "A name to find it by later");
+    command.add_option("--name", arguments->name, "Name of the snapshot");
     command.add_option("--description", arguments->description, "A note");
     command.add_option("--created-at", arguments->created_at,
-                       "When the content was taken (the modification time of FILE)");
+                       "Time of the content (default: modification time of FILE)");
     command.add_option("--chunk-size", arguments->chunk_size,
-                       "4KiB to 1MiB, when TARGET is registered (64KiB)");
+                       "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
     command.add_flag("--raw", arguments->raw,
-                     "Take FILE byte by byte, also when it is qcow2, vmdk, ...");
+                     "Treat FILE as raw bytes, even if it is qcow2, vmdk, ...");
   }
 }
 

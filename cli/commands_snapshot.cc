@@ -162,16 +162,16 @@ Status run_delete(Session& session, const DeleteArguments& arguments) {
 void add_snapshot_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<SnapshotArguments>(
-        app, chosen, "snapshot", "Take a snapshot of a device; registers it the first time",
+        app, chosen, "snapshot", "Take a snapshot of a device, registering it if needed",
         "snapshot /dev/loop0 --name before-upgrade", run_snapshot);
     command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
         .required();
-    command.add_option("--name", arguments->name, "A name to find it by later");
+    command.add_option("--name", arguments->name, "Name of the snapshot");
     command.add_option("--description", arguments->description, "A note");
     command.add_option("--chunk-size", arguments->chunk_size,
-                       "4KiB to 1MiB, when TARGET is registered (64KiB)");
+                       "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
     command.add_flag("--raw", arguments->raw,
-                     "When an image file is registered: also when it is qcow2, vmdk, ...");
+                     "Register an image file as raw bytes, even if it is qcow2, vmdk, ...");
     add_change_source(command, arguments->change_source);
   }
   {
@@ -181,17 +181,18 @@ void add_snapshot_commands(CommandSyntax app, Command& chosen) {
   }
   {
     auto [command, arguments] = add_command<DiffArguments>(
-        app, chosen, "diff", "Show what differs, as extents: device and snapshot, or two snapshots",
+        app, chosen, "diff",
+        "Show the extents that differ between device and snapshot, or two snapshots",
         "diff /dev/loop0 before-upgrade", run_diff);
     command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
         .required();
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
     command.add_option("OTHER", arguments->other,
-                       "Compare with this snapshot instead of the device as it is now");
+                       "Compare with this snapshot instead of the device");
   }
   {
     auto [command, arguments] = add_command<DeleteArguments>(
-        app, chosen, "delete", "Delete a snapshot, and give back what only it used",
+        app, chosen, "delete", "Delete a snapshot and free the space that only it used",
         "delete before-upgrade", run_delete);
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
   }

@@ -45,7 +45,7 @@ Status run_init(Session& session, const NoArguments&) {
   BLKREWIND_ASSIGN(const StoreInfo info, engine.store_info());
   Json json = json_of(info);
   json["created"] = !existed;
-  return session.receipt(json, (existed ? "there already: " : "made ") + text_of(info));
+  return session.receipt(json, (existed ? "already exists: " : "created ") + text_of(info));
 }
 
 Status run_info(Session& session, const NoArguments&) {
@@ -65,18 +65,19 @@ Status run_gc(Session& session, const NoArguments&) {
 void add_store_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<VerifyArguments>(
-        app, chosen, "verify", "Re-read the store and check every digest; damage gives status 5",
+        app, chosen, "verify",
+        "Read the store and check every digest; exit status 5 if it is damaged",
         "verify before-upgrade", run_verify);
     command.add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
   }
   const CommandSyntax store =
-      app.add_group("store", "Make, describe or tidy the store", "store info");
-  add_command<NoArguments>(store, chosen, "init", "Make the store, when there is none",
+      app.add_group("store", "Create, show or clean up the store", "store info");
+  add_command<NoArguments>(store, chosen, "init", "Create the store if it does not exist",
                            "--store /backup/store store init", run_init);
-  add_command<NoArguments>(store, chosen, "info", "Show what the store holds and takes",
+  add_command<NoArguments>(store, chosen, "info", "Show the contents and size of the store",
                            "store info", run_info);
   add_command<NoArguments>(store, chosen, "gc",
-                           "Finish interrupted deletes, remove leftovers, compact the journal",
+                           "Finish interrupted deletes, remove orphaned files, compact the journal",
                            "store gc", run_gc);
 }
 

@@ -12,26 +12,29 @@ namespace blkrewind::cli {
 namespace {
 
 constexpr const char* kAbout =
-    "Undo for Linux block devices: take a snapshot, and bring the device back to it by moving only "
-    "what changed.";
+    "Undo for Linux block devices: take a snapshot of a device, and roll the device back to it by "
+    "writing only what changed.";
 
 constexpr const char* kFooter =
     "TARGET is a block device, an image file or a disk id (d-...). SNAPSHOT is an id (s-...), a "
     "name, "
     "or latest.\n"
-    "Exit status: 0 done, 2 usage, 3 refused, 4 I/O failed, 5 integrity, 6 busy.\n"
+    "Exit status: 0 done, 2 usage, 3 refused, 4 I/O error, 5 integrity, 6 busy.\n"
     "Example:\n"
     "  blkrewind snapshot /dev/loop0 --name before-upgrade";
 
 void add_global_options(CommandSyntax program, GlobalOptions& options) {
   program
-      .add_option("--store", options.store,
-                  std::string("The store's folder ($BLKREWIND_STORE, else ") + kDefaultStore + ")")
+      .add_option(
+          "--store", options.store,
+          std::string("Directory of the store ($BLKREWIND_STORE, else ") + kDefaultStore + ")")
       .value_name("DIR");
-  program.add_flag("--json", options.json, "One JSON object on standard output, errors as one too");
+  program.add_flag("--json", options.json, "Print results and errors as one JSON object");
   const OptionSyntax quiet =
-      program.add_flag("-q,--quiet", options.quiet, "No receipts and no progress");
-  program.add_counter("-v,--verbose", options.verbosity, "Log what is done; twice for everything")
+      program.add_flag("-q,--quiet", options.quiet, "Print no receipts and no progress");
+  program
+      .add_counter("-v,--verbose", options.verbosity,
+                   "Log operations to standard error; twice: log everything")
       .excludes(quiet);
 }
 

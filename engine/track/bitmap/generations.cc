@@ -115,7 +115,7 @@ std::optional<std::string> Generations::why_no_base(const std::string& base,
     return std::string(control_.distrusted,
                        ::strnlen(control_.distrusted, sizeof control_.distrusted));
   }
-  return "no snapshot or rollback has ended since tracking began";
+  return "the next snapshot or rollback reads everything once";
 }
 
 // As settle() and begin() would find it.

@@ -63,7 +63,7 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
     return "the disk lies elsewhere in the image file, or has another size, than at its snapshot";
   }
   if (record.base.empty()) {
-    return record.why.empty() ? "no snapshot was taken since tracking began" : record.why;
+    return record.why.empty() ? "the next snapshot or rollback reads everything once" : record.why;
   }
   if (static_cast<std::uint64_t>(status.st_size) < image.range.end()) {
     return "the clone beside the image is shorter than the disk";
