@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {

@@ -9,10 +9,8 @@
 
 namespace blkrewind::serve {
 
-// Letters, digits and "-._~" (RFC 3986, 2.3) stay; every other byte becomes % and two capital
-// digits.
-[[nodiscard]] std::string percent_encode(std::string_view text);
-// The same onto the end of `result`.
+// Onto the end of `result`: letters, digits and "-._~" (RFC 3986, 2.3) stay; every other byte
+// becomes % and two capital digits.
 void append_percent_encoded(std::string& result, std::string_view text);
 
 // The bytes that `text` stands for; "+" is a blank, as forms and several clients' queries write it.

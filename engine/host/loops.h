@@ -36,7 +36,6 @@ struct LoopDevice {
 
 // The same, for facts that may be missing.
 [[nodiscard]] std::optional<LoopDevice> loop_device(DeviceNumber device);
-[[nodiscard]] std::vector<LoopDevice> loop_devices();
 
 // Do both show bytes of the same file, and some byte twice?
 [[nodiscard]] bool ranges_overlap(const Extent& a, const Extent& b);

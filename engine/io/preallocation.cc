@@ -14,10 +14,9 @@ bool is_fully_allocated(int fd, const Extent& range) {
   // Tells a sparse file at once, but not a full one: blocks beyond the end count, and the file
   // system's own. (st_blocks counts 512 bytes, stat(2).)
   if (static_cast<std::uint64_t>(status.st_blocks) * 512 < range.length) return false;
-  FileExtentMap map(fd);
   std::uint64_t at = range.offset;
   while (at < range.end()) {
-    const auto batch = map.read({at, range.end() - at});
+    const auto batch = read_extent_map(fd, {at, range.end() - at});
     if (!batch) return batch.error().code == Errc::kUnsupported;  // tmpfs: by its blocks alone
     for (const MappedExtent& extent : batch->extents) {
       if (extent.logical.offset > at) return false;

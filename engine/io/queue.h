@@ -76,9 +76,6 @@ class Queue {
   // whose `data` lies inside a slot use the registered buffer by themselves.
   [[nodiscard]] virtual std::span<const Slot> slots() const = 0;
 
-  // "io_uring (single issuer, defer taskrun, registered buffers)", "synchronous": for logs.
-  [[nodiscard]] virtual std::string describe() const = 0;
-
  protected:
   Queue() = default;
 };

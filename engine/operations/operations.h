@@ -8,6 +8,7 @@
 // lock of its disk.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,13 +58,11 @@ struct RollbackRequest {
 };
 
 // A snapshot that stands in the journal as progressing, with its disk locked and its device open,
-// and waits to be made. Dropped before that, nothing stays of it. Must not outlive its Operations.
-class AnnouncedSnapshot {
- public:
-  virtual ~AnnouncedSnapshot() = default;
-  [[nodiscard]] virtual const std::string& id() const = 0;
-  // Once.
-  [[nodiscard]] virtual Result<SnapshotReceipt> make(const Monitor& monitor) = 0;
+// and waits to be made. `make` is called once and holds all of it; dropped before that, nothing
+// stays. Must not outlive its Operations.
+struct AnnouncedSnapshot {
+  std::string id;
+  std::function<Result<SnapshotReceipt>(const Monitor& monitor)> make;
 };
 
 class Operations {
@@ -126,8 +125,9 @@ class Operations {
   [[nodiscard]] Result<std::shared_ptr<io::Lock>> hold_disk(format::DiskNumber disk);
 
   // The first half of snapshot(): all that can be refused is refused here.
-  [[nodiscard]] Result<std::unique_ptr<AnnouncedSnapshot>> announce_snapshot(
-      format::DiskNumber disk, const std::string& path, const SnapshotOptions& options);
+  [[nodiscard]] Result<AnnouncedSnapshot> announce_snapshot(format::DiskNumber disk,
+                                                            const std::string& path,
+                                                            const SnapshotOptions& options);
   [[nodiscard]] Result<SnapshotReceipt> snapshot(format::DiskNumber disk, const std::string& path,
                                                  const SnapshotOptions& options,
                                                  const Monitor& monitor);
