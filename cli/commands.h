@@ -1,5 +1,5 @@
-// The commands: each function adds some to the parser. A parsed command stores what to do in
-// `chosen`, which must live as long as the parser.
+// The commands: each function adds some to the parser. A parsed command stores the function to run
+// in `chosen`, which must live as long as the parser.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -20,8 +20,8 @@ void add_track_commands(CLI::App& app, Command& chosen);
 void add_instance_commands(CLI::App& app, Command& chosen);
 void add_serve_command(CLI::App& app, Command& chosen);
 
-// One command with its example for --help. `Arguments` is what the options are parsed into; `run`
-// gets it when this command was chosen.
+// One command with its example for --help. The options are parsed into `Arguments`, which is passed
+// to `run` if this command was chosen.
 template <class Arguments, class Run>
 std::pair<CLI::App*, Arguments*> add_command(CLI::App& parent, Command& chosen,
                                              const std::string& name, const std::string& summary,

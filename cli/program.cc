@@ -58,8 +58,8 @@ void name_values(CLI::App& app) {
   }
 }
 
-// An empty value is a variable that was not set, in a script; to take it for a missing option or
-// argument would be another command than the one that was meant.
+// An empty value comes from an unset variable in a script; if it counted as missing, a different
+// command than intended would run.
 void refuse_empty_values(CLI::App& app) {
   for (CLI::Option* const option : app.get_options()) {
     if (option->get_items_expected_max() == 0) continue;
@@ -82,7 +82,7 @@ Status check_no_empty_value(const std::vector<std::string>& arguments) {
   return {};
 }
 
-// The same of the variable that names the store.
+// The same check for the variable that names the store.
 Status check_store_variable(const GlobalOptions& options) {
   const char* const store = std::getenv("BLKREWIND_STORE");
   if (!options.store.empty() || store == nullptr || *store != '\0') return {};
@@ -93,13 +93,13 @@ Status check_store_variable(const GlobalOptions& options) {
 LogLevel log_level_of(const GlobalOptions& options) {
   if (options.verbosity >= 2) return LogLevel::kDebug;
   if (options.verbosity == 1) return LogLevel::kInfo;
-  // With --json, standard error is one object; nothing else may be on it unless asked for.
+  // With --json, standard error is one object; nothing else may be written to it unless requested.
   return options.quiet || options.json ? LogLevel::kOff : LogLevel::kWarning;
 }
 
 int report(const Error& error, bool json, Writer& err) {
   const Status written = err.write(json ? error_json(error) : error_text(error));
-  // Nowhere is left to complain to; the exit status says the rest.
+  // There is no stream left for a message; the exit status has to be enough.
   static_cast<void>(written);
   return exit_status(error, caught_signal());
 }
@@ -122,7 +122,7 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& parse_error) {
   error.message = parse_error.what();
   std::replace(error.message.begin(), error.message.end(), '\n', ' ');
   const std::string command = recognized_command(app);
-  // CLI11 says that a command is missing also where a word is no command.
+  // CLI11 also reports a missing command if a word is not a command.
   if (parse_error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
       error.message.find("ubcommand") != std::string::npos) {
     const std::vector<std::string> left_over = app.remaining(true);
@@ -139,7 +139,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
     Writer writer(err, "standard error");
     return report(given.error(), wants_json, writer);
   }
-  std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants
+  std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 expects
 
   GlobalOptions options;
   Command chosen;
@@ -193,7 +193,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
 }  // namespace
 
 int run_program(std::vector<std::string> arguments, std::FILE* out, std::FILE* err) {
-  // For errors of the parser itself, which come before its options are known.
+  // For errors of the parser itself, which occur before its options are known.
   const auto last = std::find(arguments.begin(), arguments.end(), "--");
   const bool wants_json = std::find(arguments.begin(), last, "--json") != last;
   Error error;

@@ -26,7 +26,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
-// Takes exactly `digits` decimal digits off the front of `text`.
+// Consumes exactly `digits` decimal digits at the front of `text`.
 bool take_number(std::string_view& text, std::size_t digits, int& value) {
   if (text.size() < digits) return false;
   value = 0;
@@ -138,7 +138,7 @@ Result<std::int64_t> parse_time(std::string_view text) {
     return fail(Errc::kInvalidArgument, quoted(text) + " is not a time",
                 "write it as 2013-07-15T00:00:00Z, as 2013-07-15, or as @ and seconds since 1970");
   };
-  // What four digits can say, so that it is shown as it was written.
+  // The range that four digits can express, so that a time is shown as it was entered.
   const auto in_range = [&](std::int64_t seconds) -> Result<std::int64_t> {
     constexpr std::int64_t kFirst = -62'167'219'200;  // 0000-01-01T00:00:00Z
     constexpr std::int64_t kLast = 253'402'300'799;   // 9999-12-31T23:59:59Z
@@ -160,7 +160,7 @@ Result<std::int64_t> parse_time(std::string_view text) {
   std::int64_t clock = 0;
   int seconds_east = 0;
   if (!take_char(rest, 'T') && !take_char(rest, 't') && !take_char(rest, ' ')) return refuse();
-  // A clock time without a zone means another moment on every machine: refused.
+  // A clock time without a zone would be a different moment on every machine: refused.
   if (!take_clock(rest, clock) || !take_zone(rest, seconds_east) || !rest.empty()) return refuse();
   return in_range(date + clock - seconds_east);
 }

@@ -8,7 +8,7 @@ namespace blkrewind::serve {
 
 std::string new_request_id() {
   std::array<unsigned char, 16> bytes = {};
-  // Fails only where the system has no randomness at all; an id need not be secret.
+  // Fails only if the system has no randomness at all; an id need not be secret.
   static_cast<void>(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())));
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0FU) | 0x40U);  // RFC 4122: version 4
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);

@@ -11,7 +11,7 @@ unsigned byte_at(std::string_view text, std::size_t index) {
   return static_cast<unsigned char>(text[index]);
 }
 
-// Length in bytes by the first byte; 0 when none begins so.
+// Length in bytes by the first byte; 0 if it is not a valid first byte.
 std::size_t length_by(unsigned first) {
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first < 0xe0) return 2;

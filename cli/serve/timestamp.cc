@@ -6,7 +6,7 @@
 namespace blkrewind::serve {
 namespace {
 
-// 0 stands for a digit; everything else for itself.
+// 0 stands for a digit; every other character for itself.
 constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
 
 bool has_shape(std::string_view text) {

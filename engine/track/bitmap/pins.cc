@@ -21,7 +21,7 @@ namespace {
 
 std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
 
-// Why the store is not there; empty: it is, or it cannot be told.
+// Why the store no longer exists; empty: it exists, or that is unknown.
 std::string store_gone(const PinnedProgram& pin) {
   if (pin.store_path.empty()) return {};
   const std::string path = pin.store_path + "/format";
@@ -42,7 +42,7 @@ std::string store_gone(const PinnedProgram& pin) {
 std::string device_gone(const blkrewind_control& control, const std::string& device) {
   const host::DeviceNumber number = makedev(control.major, control.minor);
   const std::string folder = host::sysfs_directory(number);
-  if (::access("/sys/dev/block", F_OK) != 0) return {};  // cannot be told
+  if (::access("/sys/dev/block", F_OK) != 0) return {};  // unknown
   if (::access(folder.c_str(), F_OK) != 0) return "its device is not attached any more";
   const auto diskseq = host::read_number(folder + "/diskseq");
   if (!diskseq || control.diskseq == 0 || *diskseq == control.diskseq) return {};
