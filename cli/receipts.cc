@@ -19,7 +19,7 @@ std::string bytes_in(std::uint64_t bytes, double seconds) {
   return text;
 }
 
-// A scan needs no word of its own.
+// A scan is the default and is not mentioned.
 std::string source_of(const std::string& change_source) {
   return change_source == "scan" ? "" : change_source;
 }

@@ -1,12 +1,12 @@
-// Taking a snapshot, from the device or from an image file.
+// Takes a snapshot, from the device or from an image file.
 //
 //   1. journal: the snapshot is progressing
 //   2. read, digest, compare; new chunks and nodes go to segments of their own
 //   3. flush the segments
 //   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
 //
-// When power goes before 4, the journal knows a progressing snapshot that nobody makes (the next
-// operation on the disk calls it failed), and the segments are orphans.
+// After a power cut before 4, the journal has a progressing snapshot without a process (the next
+// operation on the disk marks it as failed), and the segments are orphans.
 #include <algorithm>
 #include <utility>
 
@@ -31,7 +31,7 @@ struct SnapshotPlan {
   std::int64_t created_at = 0;
   OpenedDevice source;  // the disk's device, or the image file that is imported
   format::Geometry geometry;
-  bool is_device = true;  // which equals the snapshot now
+  bool is_device = true;  // which now equals the snapshot
   ChangeSource change_source = ChangeSource::kAuto;
   std::string recognised_by;  // of the device
 };
@@ -133,7 +133,8 @@ class SnapshotMaker {
     request.geometry = plan_.geometry;
     request.source = &everything;
     request.work_bytes = plan_.geometry.device_bytes;
-    // What it says is of the anchor, so the tree must be shared with that one.
+    // The tracker's changes are relative to the base snapshot, so the tree must be shared with that
+    // one.
     if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
       request.source = &tracked.emplace(*tracking.source(), plan_.geometry, std::nullopt);
       BLKREWIND_ASSIGN(request.work_bytes, tracking.changed_bytes());
@@ -145,10 +146,10 @@ class SnapshotMaker {
     request.means = means_;
     BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
                      pipeline::scan_device(store_, request, monitor));
-    // What was not looked at is as in the parent.
+    // Chunks that were not read are as in the parent.
     if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
-    // What was read counts only if it was this device's, and at rest.
+    // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
 
     record_.state = SnapshotState::kAccomplished;
@@ -173,7 +174,7 @@ class SnapshotMaker {
           }
           return transaction;
         });
-    // Where the record may be there, its segments have to stay.
+    // If the record may be in the journal, its segments must stay.
     if (noted || store_.journal().in_doubt()) writer->keep();
     BLKREWIND_TRY(noted);
     tracking.commit();
@@ -191,9 +192,9 @@ class SnapshotMaker {
     return recheck_device(store_.env(), store_.layout().root(), locked_.disk, plan_.source);
   }
 
-  // Asked to stop, or refused: nothing stays. Failed: it stays as a failed one until it is deleted,
-  // so that whoever asked can see why. What cannot be written now is found by the next operation on
-  // the disk.
+  // Cancelled or refused: leaves no trace. Failed: a failed record stays until it is deleted, so
+  // that the caller can see the cause. If it cannot be written now, the next operation on the disk
+  // writes it.
   void give_up(const Error& error) {
     if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
       (void)store::forget_unfinished(store_, record_.number);
@@ -220,7 +221,7 @@ class SnapshotMaker {
   const pipeline::Means means_;
   format::SnapshotRecord record_;
   std::string source_name_;
-  bool announced_ = false;  // and not made yet
+  bool announced_ = false;  // and not taken yet
 };
 
 Result<AnnouncedSnapshot> announce(store::Store& store, track::Trackers* trackers,
