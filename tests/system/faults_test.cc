@@ -1,5 +1,5 @@
-// Full file systems, devices that fail, damaged stores and things that are no device: a clear
-// error, the documented exit status, and nothing lost.
+// Full file systems, failing devices, damaged stores and files that are not devices: a clear error,
+// the documented exit status, and nothing lost.
 #ifdef BLKREWIND_PROGRAM
 
 #include <sys/mount.h>
@@ -79,7 +79,7 @@ TEST_F(FullStore, DuringTheCaptureForUndo) {
   EXPECT_LT(used_bytes(), used + kMiB);
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
 
-  ask({"rollback", path(), "before", "--no-undo"});  // needs no room to speak of
+  ask({"rollback", path(), "before", "--no-undo"});  // needs almost no space
   EXPECT_EQ(content(), before);
   write_noise(path(), 2 * kMiB, 30 * kMiB, 2);
   make_room();
@@ -94,7 +94,7 @@ class FailingDevice : public DeviceSystem {};
 TEST_F(FailingDevice, EioInTheMiddleOfARead) {
   constexpr std::uint64_t kSize = 64 * kMiB;
   constexpr std::uint64_t kShort = 32 * kMiB;
-  // Only a loop device with direct I/O answers reads behind the end of its file with EIO.
+  // Only a loop device with direct I/O returns EIO for reads past the end of its file.
   const LoopDevice disk = LoopDevice::make(file("disk.img"), kSize, 4096, {.direct_io = true});
   std::ifstream flag("/sys/class/block/" + disk.path().substr(5) + "/loop/dio");
   if (int direct = 0; !(flag >> direct) || direct != 1) {
@@ -121,7 +121,7 @@ TEST_F(FailingDevice, EioInTheMiddleOfARead) {
     EXPECT_EQ(digest_of_file(disk.backing()), now);
     EXPECT_TRUE(only_disk().at("pending_rollback").is_null());
   }
-  // The disk is whole again: everything is as before.
+  // The disk is intact again: everything is as before.
   std::filesystem::resize_file(disk.backing(), kSize);
   ask({"rollback", disk.path(), "before"});
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
@@ -146,7 +146,7 @@ class DamagedStore : public DeviceSystem {
     std::filesystem::copy(whole_, store_, std::filesystem::copy_options::recursive);
   }
 
-  // A rollback by this store ends with 4 or 5 and changes neither the image nor the file.
+  // A rollback with this store ends with 4 or 5 and changes neither the image nor the file.
   void expect_clear_failure(const std::string& damaged_file, const std::string& what) {
     SCOPED_TRACE(damaged_file + ": " + what);
     const std::string path = store_ + "/" + damaged_file;
@@ -207,7 +207,8 @@ TEST_F(DamagedStore, EveryFileOfItInEveryWay) {
   };
   for (const std::string& name : {std::string("format"), std::string("journal"), first_segment()}) {
     for (const auto& way : ways) {
-      if (name == "format" && std::string(way.what) == "missing") continue;  // then it is no store
+      if (name == "format" && std::string(way.what) == "missing")
+        continue;  // then it is not a store
       begin_anew();
       way.damage(store_ + "/" + name);
       expect_clear_failure(name, way.what);
@@ -215,7 +216,8 @@ TEST_F(DamagedStore, EveryFileOfItInEveryWay) {
   }
 }
 
-// A store that has lost its format file must not be taken for a folder to make a new one in.
+// A store that has lost its format file must not be taken for a directory in which to create a new
+// one.
 TEST_F(DamagedStore, WithoutItsFormatFileNothingElseIsLost) {
   begin_anew();
   std::filesystem::rename(store_ + "/format", store_ + ".format");

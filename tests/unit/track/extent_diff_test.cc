@@ -12,7 +12,7 @@
 namespace blkrewind::track {
 namespace {
 
-// A map in memory that tells at most a few extents at a time, as a file system does.
+// A map in memory that returns at most a few extents at a time, as a file system does.
 class VectorMap final : public io::ExtentMap {
  public:
   VectorMap(std::vector<io::MappedExtent> extents, std::size_t limit)
@@ -43,7 +43,7 @@ class VectorMap final : public io::ExtentMap {
   const std::size_t limit_;
 };
 
-// What a map says of one byte; nothing: a hole.
+// The state of one byte in a map; empty: a hole.
 struct Place {
   std::uint64_t physical = 0;
   bool comparable = false;
@@ -83,7 +83,7 @@ std::vector<io::MappedExtent> random_map(std::mt19937_64& random) {
   return extents;
 }
 
-// As after some writing: most of it is where it was, cut differently.
+// As after some writes: most of it is at the same location, split differently.
 std::vector<io::MappedExtent> changed_map(const std::vector<io::MappedExtent>& before,
                                           std::mt19937_64& random) {
   std::vector<io::MappedExtent> after;
