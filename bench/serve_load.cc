@@ -4,8 +4,7 @@
 //   serve_load reset PORT KEY SECRET SECONDS_MAX CLIENTS CALLS SEED DISK SNAPSHOT DEVICE...
 //
 // describe: as many requests as complete in the time, on that many connections. An answer is
-// correct
-//   if its status is 200, its RequestId is new and it contains every EXPECT.
+//   correct if its status is 200, its RequestId is new and it contains every EXPECT.
 // reset: each client takes a disk that no other client uses, writes random changes to it, lets the
 //   server reset it, waits until it is In_use again, and compares every byte with the content of
 //   the device when this program started. Until CALLS resets were made, or the time is over.
