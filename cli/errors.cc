@@ -97,7 +97,8 @@ std::string error_text(const Error& error) {
     text += step.starts_with("while ") ? "\n  " : "\n  while ";
     text += printable(step);
   }
-  if (!error.hint.empty()) text += "\n  hint: " + printable(error.hint);
+  const std::string hint = error.hint.empty() ? error.remedy.to_string() : error.hint;
+  if (!hint.empty()) text += "\n  hint: " + printable(hint);
   return text + "\n";
 }
 

@@ -6,6 +6,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {

@@ -18,15 +18,8 @@ namespace blkrewind::cli {
 // parse_size() of a power of two from 4 KiB to 1 MiB.
 [[nodiscard]] Result<std::uint32_t> parse_chunk_size(std::string_view text);
 
-// "2013-07-15T00:00:00Z", with an offset ("+08:00") instead of Z, "2013-07-15" (its start, UTC), or
-// "@1373846400". Seconds since the epoch; of the years 0 to 9999.
-[[nodiscard]] Result<std::int64_t> parse_time(std::string_view text);
-
 // "yes" or "no" (also true, false, on, off, 1, 0).
 [[nodiscard]] Result<bool> parse_yes_no(std::string_view text);
-
-// "2013-07-15T00:00:00Z"
-[[nodiscard]] std::string format_time(std::int64_t epoch_seconds);
 
 // "0:07", "12:34", "1:02:03".
 [[nodiscard]] std::string format_clock(double seconds);

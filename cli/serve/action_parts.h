@@ -32,9 +32,6 @@ struct Page {
 // "2016-02-23T12:46:24Z"; empty for 0.
 [[nodiscard]] std::string time_text(std::int64_t seconds);
 
-// "d-" (or another prefix) and letters or digits, at most 30 characters: never a path or a name.
-[[nodiscard]] bool is_id(std::string_view prefix, std::string_view text);
-
 // {"OperationLocks": ...} as the API nests it: [{LockReason}, ...].
 [[nodiscard]] Json locks_json(const std::vector<std::string>& reasons);
 

@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
@@ -99,8 +100,8 @@ Result<DiskAndInstance> both_of(const ActionContext& context, const Parameters& 
   DiskAndInstance both;
   BLKREWIND_ASSIGN(both.instance_id, parameters.need("InstanceId"));
   BLKREWIND_ASSIGN(const std::string disk_id, parameters.need("DiskId"));
-  if (!is_id("d-", disk_id)) return fail(no_such_disk());
-  if (!is_id("i-", both.instance_id)) return fail(no_such_instance());
+  if (!is_valid_id("d-", disk_id)) return fail(no_such_disk());
+  if (!is_valid_id("i-", both.instance_id)) return fail(no_such_instance());
   BLKREWIND_ASSIGN(both.disk, context.engine.disk(disk_id));
   BLKREWIND_TRY(context.engine.instance(both.instance_id));
   return both;

@@ -1,10 +1,10 @@
 // ResetDisk and ResetDisks: accepted here, executed by a worker.
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
-#include "cli/serve/request_id.h"
 
 namespace blkrewind::serve {
 namespace {

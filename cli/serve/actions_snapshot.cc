@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
@@ -128,7 +129,7 @@ Result<SnapshotFilter> filter_of(const ActionContext& context, const Parameters&
 
 Result<Json> create_snapshot(const ActionContext& context, const Parameters& parameters) {
   BLKREWIND_ASSIGN(const std::string disk_id, parameters.need("DiskId"));
-  if (!is_id("d-", disk_id)) return fail(no_such_disk());
+  if (!is_valid_id("d-", disk_id)) return fail(no_such_disk());
   SnapshotOptions options;
   options.name = parameters.find("SnapshotName").value_or("");
   options.description = parameters.find("Description").value_or("");
@@ -152,7 +153,7 @@ Result<Json> create_snapshot(const ActionContext& context, const Parameters& par
 
 Result<Json> delete_snapshot(const ActionContext& context, const Parameters& parameters) {
   BLKREWIND_ASSIGN(const std::string id, parameters.need("SnapshotId"));
-  if (!is_id("s-", id)) return fail(api_error(kNoSnapshot));
+  if (!is_valid_id("s-", id)) return fail(api_error(kNoSnapshot));
   BLKREWIND_TRY(context.engine.remove_snapshot(id));
   return nothing();
 }

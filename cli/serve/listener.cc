@@ -11,8 +11,7 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr int kRequestsPerConnection = 1000;  // limits are enforced by Traffic
-constexpr int kBacklog = 128;  // with the HTTP library's 5 the sixth of a burst waits a second
+constexpr int kBacklog = 128;  // the HTTP library's 5 makes the sixth of a burst wait a second
 constexpr std::chrono::milliseconds kStopLook{1};
 constexpr std::chrono::milliseconds kRebindPause{100};
 

@@ -32,13 +32,6 @@ void append_percent_encoded(std::string& result, std::string_view text) {
   }
 }
 
-std::string percent_encode(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  append_percent_encoded(result, text);
-  return result;
-}
-
 std::optional<std::string> percent_decode(std::string_view text) {
   std::string result;
   result.reserve(text.size());

@@ -9,10 +9,8 @@
 
 namespace blkrewind::serve {
 
-// Letters, digits and "-._~" (RFC 3986, 2.3) are unchanged; every other byte becomes % and two
-// upper-case digits.
-[[nodiscard]] std::string percent_encode(std::string_view text);
-// The same, appended to `result`.
+// Onto the end of `result`: letters, digits and "-._~" (RFC 3986, 2.3) stay; every other byte
+// becomes % and two capital digits.
 void append_percent_encoded(std::string& result, std::string_view text);
 
 // The decoded bytes of `text`; "+" is a blank, as in forms and in the queries of several clients.

@@ -4,8 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/api_errors.h"
-#include "cli/serve/request_id.h"
 #include "cli/serve/server_log.h"
 
 namespace blkrewind::serve {

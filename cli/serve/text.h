@@ -1,18 +1,13 @@
-// UTF-8, strictly: no overlong forms, no surrogates, nothing above U+10FFFF.
+// Text of requests and answers. UTF-8 is what take_character() of blkrewind/text.h takes.
 //
 // Any thread; no state.
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace blkrewind::serve {
-
-// The first character of `text`; its bytes are removed from the front. nullopt, and one byte is
-// removed, if they are not a valid character. `text` must not be empty.
-[[nodiscard]] std::optional<char32_t> take_character(std::string_view& text);
 
 // Well-formed UTF-8 without control characters (C0, DEL and C1).
 [[nodiscard]] bool is_plain_text(std::string_view text);

@@ -14,7 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kAnsweringMax = 32;
-constexpr int kRequestsPerConnection = 1000;
 constexpr milliseconds kGivesWayAfter{1000};
 constexpr milliseconds kEndingPatience{200};
 constexpr milliseconds kStoppingPatience{1000};

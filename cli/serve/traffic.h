@@ -26,6 +26,8 @@
 
 namespace blkrewind::serve {
 
+inline constexpr int kRequestsPerConnection = 1000;
+
 struct TrafficHandlers {
   // Reads the request that is available in the connection, and writes the answer to it; called on
   // several threads. `last`: the answer announces the end of the connection. False: the connection

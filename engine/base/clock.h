@@ -14,6 +14,8 @@
 
 namespace blkrewind {
 
+inline constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
+
 struct Moment {
   std::int64_t wall = 0;      // seconds since the epoch
   std::int64_t boottime = 0;  // seconds of CLOCK_BOOTTIME

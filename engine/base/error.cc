@@ -46,6 +46,11 @@ Error&& Error::with_hint(std::string text) && {
   return std::move(*this);
 }
 
+Error&& Error::with_remedy(Remedy what) && {
+  remedy = std::move(what);
+  return std::move(*this);
+}
+
 Error&& Error::at(Extent where) && {
   extent = where;
   return std::move(*this);
@@ -67,6 +72,14 @@ tl::unexpected<Error> fail(Errc code, std::string message, std::string hint) {
   error.code = code;
   error.message = std::move(message);
   error.hint = std::move(hint);
+  return tl::unexpected<Error>(std::move(error));
+}
+
+tl::unexpected<Error> fail(Errc code, std::string message, Remedy remedy) {
+  Error error;
+  error.code = code;
+  error.message = std::move(message);
+  error.remedy = std::move(remedy);
   return tl::unexpected<Error>(std::move(error));
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "blkrewind/text.h"  // is_valid_id(), new_request_id()
+
 namespace blkrewind {
 
 inline constexpr std::size_t kMaxIdBytes = 30;     // of the ResetDisk API: prefix and all
@@ -17,13 +19,7 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 // `prefix` ("d-", "s-", "i-") and 18 random characters of [0-9a-z]: 93 bits.
 [[nodiscard]] std::string new_id(std::string_view prefix);
 
-// A random (version 4) UUID in upper case, as the API's RequestId is written.
-[[nodiscard]] std::string new_uuid_upper();
-
-// `prefix`, then at least one letter or digit and nothing else; kMaxIdBytes at most.
-[[nodiscard]] bool is_valid_id(std::string_view prefix, std::string_view text);
-
-// Starts like an id, whether or not it is valid; names must not.
+// Starts like an id, whether or not it is a valid one; nothing else may be named so.
 [[nodiscard]] bool looks_like_id(std::string_view prefix, std::string_view text);
 
 // Well-formed UTF-8 of 1 to `max_bytes` bytes without control characters and line breaks.

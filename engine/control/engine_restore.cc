@@ -89,7 +89,7 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.disk = restore.found.disk->disk.number;
   request.target = restore.found.snapshot->number;
   request.path = restore.found.path;
-  request.request_id = new_uuid_upper();
+  request.request_id = new_request_id();
   request.takes_back = restore.takes_back;
   request.undo = options.undo;
   request.dry_run = options.dry_run;

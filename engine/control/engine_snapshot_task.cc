@@ -1,5 +1,6 @@
 // Snapshots in two steps, for servers: announced now, taken later; with tags, retention and tokens.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/ids.h"
@@ -14,7 +15,7 @@ struct SnapshotTask::Impl {
   std::string snapshot_id;
   std::string disk_id;
   control::AtWork* at_work = nullptr;
-  std::unique_ptr<AnnouncedSnapshot> announced;  // null: a repeated request, or it has run
+  std::optional<AnnouncedSnapshot> announced;  // nullopt: repeated, or it has run
   bool repeated = false;
 };
 
@@ -33,7 +34,7 @@ Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) {
       return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
     }
     const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
-    const auto announced = std::move(impl_->announced);  // releases the lock before the mark
+    const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
     return announced->make(monitor);
   });
 }
@@ -175,7 +176,7 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
     task->repeated = true;
     return SnapshotTask(std::move(task));
   }
-  task->snapshot_id = (*announced)->id();
+  task->snapshot_id = announced->id;
   const bool has_notes =
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
   if (has_notes) {

@@ -166,7 +166,7 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
     row.last_before = view.disk.last_rollback.request_id;
   }
   row.disk_id = view.disk.id;
-  row.request_id = options.request_id.empty() ? new_uuid_upper() : options.request_id;
+  row.request_id = options.request_id.empty() ? new_request_id() : options.request_id;
   row.snapshot_id = restore.found.snapshot->id;
   row.undo = options.undo;
   BLKREWIND_TRY(catalog_->accept_reset(row));

@@ -52,9 +52,4 @@ struct Geometry {
   friend constexpr bool operator==(const Geometry&, const Geometry&) = default;
 };
 
-// Chunks below one entry of a node of this level.
-[[nodiscard]] constexpr std::uint64_t chunks_per_entry(std::uint32_t level) {
-  return std::uint64_t{1} << (kFanoutBits * level);
-}
-
 }  // namespace blkrewind::format

@@ -68,7 +68,7 @@ Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderB
                 "use a newer blkrewind for this store");
   }
   if (packed.version == 0) {
-    return fail(Errc::kIntegrity, "the store's format file names version 0", {});
+    return fail(Errc::kIntegrity, "the store's format file names version 0");
   }
   if ((packed.incompatible & ~kKnownIncompatible) != 0) {
     return fail(Errc::kUnsupported, "the store uses features that this program does not know",

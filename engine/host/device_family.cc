@@ -13,22 +13,21 @@
 
 #include "base/privilege.h"
 #include "host/loops.h"
+#include "host/stays.h"
 
 namespace blkrewind::host {
 namespace {
 
-constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-
-// Empty if they have no byte in common.
+// Empty when they have no byte in common.
 Extent common(const Extent& a, const Extent& b) {
   const std::uint64_t begin = std::max(a.offset, b.offset);
   const std::uint64_t end = std::min(a.end(), b.end());
   return begin < end ? Extent{begin, end - begin} : Extent{};
 }
 
-class Walk {
+class FamilyWalk {
  public:
-  explicit Walk(DeviceNumber device) {
+  explicit FamilyWalk(DeviceNumber device) {
     visited_.insert(device);
     around(device, {0, device_size_bytes(device)});
   }
@@ -104,7 +103,7 @@ UniqueFd open_private_node(DeviceNumber device) {
 
 }  // namespace
 
-std::vector<FamilyMember> device_family(DeviceNumber device) { return Walk(device).take(); }
+std::vector<FamilyMember> device_family(DeviceNumber device) { return FamilyWalk(device).take(); }
 
 Result<UniqueFd> open_member(const FamilyMember& member) {
   UniqueFd fd;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "host/blkid_identity.h"
 #include "host/mounts.h"
@@ -38,8 +39,6 @@ struct Ext4UuidHead {
   std::uint32_t flags;
 };
 constexpr unsigned long kGetExt4Uuid = _IOR('f', 44, Ext4UuidHead);
-
-constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
 
 std::string hex(const std::uint8_t* bytes, std::size_t count) {
   constexpr char kDigits[] = "0123456789abcdef";

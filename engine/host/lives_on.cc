@@ -49,9 +49,9 @@ std::string option_value(const std::string& options, const std::string& key) {
   return padded.substr(begin, padded.find(',', begin) - begin);
 }
 
-class Walk {
+class MountWalk {
  public:
-  Walk(const DeviceInfo& target, std::vector<Mount> mounts)
+  MountWalk(const DeviceInfo& target, std::vector<Mount> mounts)
       : target_(target), mounts_(std::move(mounts)) {}
 
   // The devices below the target are rewritten with it.
@@ -213,7 +213,7 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
   }
   BLKREWIND_ASSIGN(const UniqueFd fd, open_nearest(directory));
   BLKREWIND_ASSIGN(std::vector<Mount> mounts, read_mounts());
-  Walk walk(device, std::move(mounts));
+  MountWalk walk(device, std::move(mounts));
   auto answer = [&]() -> Result<bool> {
     BLKREWIND_TRY(walk.begin());
     BLKREWIND_TRY(walk.enter(fd));

@@ -106,10 +106,6 @@ Result<std::vector<LoopDevice>> ask_loop_devices() {
   return loops;
 }
 
-std::vector<LoopDevice> loop_devices() {
-  return ask_loop_devices().value_or(std::vector<LoopDevice>());
-}
-
 bool ranges_overlap(const Extent& a, const Extent& b) {
   return a.offset < b.end() && b.offset < a.end();
 }

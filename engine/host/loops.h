@@ -35,7 +35,6 @@ struct LoopDevice {
 
 // The same, for callers that can do without it.
 [[nodiscard]] std::optional<LoopDevice> loop_device(DeviceNumber device);
-[[nodiscard]] std::vector<LoopDevice> loop_devices();
 
 // Whether both map a common byte of the same file.
 [[nodiscard]] bool ranges_overlap(const Extent& a, const Extent& b);

@@ -12,16 +12,13 @@
 #include <utility>
 
 #include "blkrewind/shell.h"
+#include "host/blkid_probe.h"
 
 namespace blkrewind::host {
 namespace {
 
 // libblkid and sysfs count in these units, whatever the sector size of the disk is.
 constexpr std::uint64_t kUnitBytes = 512;
-
-struct FreeProbe {
-  void operator()(blkid_probe probe) const { blkid_free_probe(probe); }
-};
 
 bool same_place(const Partition& a, const Partition& b) {
   if (a.extent.offset != b.extent.offset) return false;
@@ -77,7 +74,7 @@ PartitionUpdate stale(const std::string& node, std::string reason) {
 }  // namespace
 
 std::optional<std::vector<Partition>> partitions_in_table(int fd) {
-  const std::unique_ptr<blkid_struct_probe, FreeProbe> probe(blkid_new_probe());
+  const BlkidProbe probe(blkid_new_probe());
   if (probe == nullptr || blkid_probe_set_device(probe.get(), fd, 0, 0) != 0) return {};
   blkid_probe_enable_superblocks(probe.get(), 0);
   blkid_probe_enable_partitions(probe.get(), 1);

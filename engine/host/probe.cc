@@ -27,9 +27,6 @@
 namespace blkrewind::host {
 namespace {
 
-// O_NONBLOCK: a drive without a medium, or a fifo, must not block.
-constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-
 std::string kind_name(mode_t mode) {
   switch (mode & S_IFMT) {
     case S_IFDIR:

@@ -25,8 +25,12 @@ template <class Held>
   return false;
 }
 
-// open(2) with O_NONBLOCK, which must not block on a FIFO or a drive, but does wait for a lease
-// that another process holds on the file for a moment. -1 with errno.
+// To look at a device or a file without waiting for it: for the medium of a drive, or the other end
+// of a FIFO.
+inline constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
+// open(2) with O_NONBLOCK, which must not wait for a FIFO or a drive, but does wait for a lease
+// that another process has on the file for a moment. -1 with errno.
 [[nodiscard]] inline int open_past_leases(const std::string& path, int flags) {
   int fd = -1;
   (void)stays_held([&] {

@@ -262,10 +262,6 @@ Result<std::vector<DeviceNumber>> ask_holders(DeviceNumber device) {
   return numbers_in(sysfs_directory(device) + "/holders");
 }
 
-std::vector<DeviceNumber> holders_of(DeviceNumber device) {
-  return ask_holders(device).value_or(std::vector<DeviceNumber>());
-}
-
 Result<std::vector<DeviceNumber>> ask_slaves(DeviceNumber device) {
   return numbers_in(sysfs_directory(device) + "/slaves");
 }

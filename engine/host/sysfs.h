@@ -54,8 +54,7 @@ using DeviceNumber = std::uint64_t;
 // The disk of a partition; for a whole disk the device itself.
 [[nodiscard]] DeviceNumber whole_disk(DeviceNumber device);
 [[nodiscard]] std::vector<DeviceNumber> partitions_of(DeviceNumber whole);
-// Devices built on this one (dm, md, bcache), and those that this one is built on.
-[[nodiscard]] std::vector<DeviceNumber> holders_of(DeviceNumber device);
+// Devices that this one is built on (dm, md, bcache).
 [[nodiscard]] std::vector<DeviceNumber> slaves_of(DeviceNumber device);
 
 [[nodiscard]] Result<DeviceNumber> ask_whole_disk(DeviceNumber device);

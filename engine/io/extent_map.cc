@@ -44,14 +44,14 @@ MappedExtent clip(const fiemap_extent& extent, const Extent& range) {
 
 }  // namespace
 
-Result<ExtentBatch> FileExtentMap::read(const Extent& range) {
+Result<ExtentBatch> read_extent_map(int fd, const Extent& range) {
   Question question = {};
   auto* map = reinterpret_cast<fiemap*>(question.bytes.data());
   map->fm_start = range.offset;
   map->fm_length = range.length;
   map->fm_flags = FIEMAP_FLAG_SYNC;
   map->fm_extent_count = kBatchExtents;
-  while (::ioctl(fd_, FS_IOC_FIEMAP, map) != 0) {
+  while (::ioctl(fd, FS_IOC_FIEMAP, map) != 0) {
     if (errno == EINTR) continue;
     Error error = system_error(errno, "cannot read the extent map");
     if (errno == EOPNOTSUPP || errno == ENOTTY || errno == EBADR) error.code = Errc::kUnsupported;

@@ -29,30 +29,10 @@ struct ExtentBatch {
   std::vector<MappedExtent> extents;  // ascending, disjoint, not empty, all within `covers`
 };
 
-class ExtentMap {
- public:
-  virtual ~ExtentMap() = default;
-  ExtentMap(const ExtentMap&) = delete;
-  ExtentMap& operator=(const ExtentMap&) = delete;
-
-  // Queries the file system. The result starts at range.offset, covers at least a byte and may end
-  // before range.end(), so that its size is bounded. `range` must not be empty.
-  [[nodiscard]] virtual Result<ExtentBatch> read(const Extent& range) = 0;
-
- protected:
-  ExtentMap() = default;
-};
-
-// For an open file. Dirty pages are written back first (FIEMAP_FLAG_SYNC), because their location
-// is unknown before. Errors: kUnsupported - the file system does not report locations; kIo.
-class FileExtentMap final : public ExtentMap {
- public:
-  // `fd` outlives this object; it needs to be open for reading only.
-  explicit FileExtentMap(int fd) : fd_(fd) {}
-  [[nodiscard]] Result<ExtentBatch> read(const Extent& range) override;
-
- private:
-  const int fd_;
-};
+// The map of a file that is open, for reading at least. The answer begins at range.offset, holds at
+// least a byte and may end before range.end(), which lets it be of bounded size. `range` is not
+// empty. What is dirty is written back first (FIEMAP_FLAG_SYNC), or its place would not be known.
+// Errors: kUnsupported - a file system that does not tell; kIo. Any thread.
+[[nodiscard]] Result<ExtentBatch> read_extent_map(int fd, const Extent& range);
 
 }  // namespace blkrewind::io

@@ -14,11 +14,10 @@ bool is_fully_allocated(int fd, const Extent& range) {
   // Detects a sparse file quickly, but not a fully allocated one: blocks beyond the end count, and
   // so do blocks for metadata. (st_blocks is in units of 512 bytes, stat(2).)
   if (static_cast<std::uint64_t>(status.st_blocks) * 512 < range.length) return false;
-  FileExtentMap map(fd);
   std::uint64_t at = range.offset;
   while (at < range.end()) {
-    const auto batch = map.read({at, range.end() - at});
-    if (!batch) return batch.error().code == Errc::kUnsupported;  // tmpfs: only by its blocks
+    const auto batch = read_extent_map(fd, {at, range.end() - at});
+    if (!batch) return batch.error().code == Errc::kUnsupported;  // tmpfs: by its blocks alone
     for (const MappedExtent& extent : batch->extents) {
       if (extent.logical.offset > at) return false;
       at = extent.logical.end();

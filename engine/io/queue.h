@@ -77,9 +77,6 @@ class Queue {
   // `data` is inside a slot automatically use the registered buffer.
   [[nodiscard]] virtual std::span<const Slot> slots() const = 0;
 
-  // "io_uring (single issuer, defer taskrun, registered buffers)", "synchronous": for logs.
-  [[nodiscard]] virtual std::string describe() const = 0;
-
  protected:
   Queue() = default;
 };

@@ -17,20 +17,16 @@
 namespace blkrewind::io {
 namespace {
 
-// Best first; each is tried if the kernel returns EINVAL for the previous one.
-struct Setup {
-  unsigned flags;
-  const char* name;
-};
+// Best first; each is tried when the kernel says EINVAL to the one before.
 constexpr unsigned kBase = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
-constexpr std::array<Setup, 5> kLadder = {{
-    {kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-     "single issuer, defer taskrun"},                                                   // 6.1
-    {kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER, "single issuer"},  // 6.0
-    {kBase | IORING_SETUP_COOP_TASKRUN, "coop taskrun"},                                // 5.19
-    {IORING_SETUP_CQSIZE, "plain"},                                                     // 5.5
-    {0, "plain"},
-}};
+constexpr std::array<unsigned, 5> kLadder = {
+    kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER |
+        IORING_SETUP_DEFER_TASKRUN,                                  // 6.1
+    kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER,  // 6.0
+    kBase | IORING_SETUP_COOP_TASKRUN,                               // 5.19
+    IORING_SETUP_CQSIZE,                                             // 5.5
+    0,
+};
 
 constexpr unsigned kMaxRegisteredSlots = 1U << 14;  // IORING_MAX_REG_BUFFERS of the kernel
 constexpr int kMaxRefusals = 1000;  // failures of io_uring_enter in a row before the queue gives up
@@ -59,7 +55,6 @@ class UringQueue final : public Queue {
   std::size_t in_flight() const override { return transfers_.size() - free_.size() + done_.size(); }
   std::size_t depth() const override { return transfers_.size(); }
   std::span<const Slot> slots() const override { return pool_.slots(); }
-  std::string describe() const override;
 
  private:
   void prepare_registration();
@@ -72,9 +67,8 @@ class UringQueue final : public Queue {
   BufferPool pool_;
   io_uring ring_ = {};
   bool started_ = false;
-  const char* setup_name_ = "";
-  // Slots are registered on first use: registering pins their memory, and small operations use few
-  // of them.
+  // Slots are registered one by one when they are first used: registering takes their memory, and
+  // small work uses few of them.
   bool register_slots_ = false;
   std::vector<bool> registered_;
 
@@ -87,15 +81,14 @@ class UringQueue final : public Queue {
 
 Status UringQueue::start() {
   int error = EINVAL;
-  for (const Setup& setup : kLadder) {
+  for (const unsigned flags : kLadder) {
     io_uring_params params = {};
-    params.flags = setup.flags;
-    // Every transfer has at most one entry in the kernel, so this many completions never overflow.
+    params.flags = flags;
+    // Every transfer has at most one entry in the kernel, so this many answers never overflow.
     params.cq_entries = static_cast<unsigned>(transfers_.size());
     // It is compared with the submission ring after both are rounded up to a power of two.
     error = -io_uring_queue_init_params(static_cast<unsigned>(transfers_.size()), &ring_, &params);
     if (error != EINVAL) {
-      setup_name_ = setup.name;
       started_ = error == 0;
       break;
     }
@@ -248,11 +241,6 @@ Result<std::size_t> UringQueue::wait(std::size_t min, std::vector<Completion>& o
   out.insert(out.end(), done_.begin(), done_.end());
   done_.clear();
   return count;
-}
-
-std::string UringQueue::describe() const {
-  return std::string("io_uring (") + setup_name_ +
-         (register_slots_ ? ", registered buffers)" : ")");
 }
 
 }  // namespace

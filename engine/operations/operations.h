@@ -8,6 +8,7 @@
 // holds the lock of its disk.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,14 +57,12 @@ struct RollbackRequest {
   VerifyAfter verify_after = VerifyAfter::kAuto;
 };
 
-// A snapshot that is recorded as progressing, with its disk locked and its device open, and has not
-// been taken yet. Destroyed before that it leaves no trace. Must not outlive its Operations.
-class AnnouncedSnapshot {
- public:
-  virtual ~AnnouncedSnapshot() = default;
-  [[nodiscard]] virtual const std::string& id() const = 0;
-  // May be called once.
-  [[nodiscard]] virtual Result<SnapshotReceipt> make(const Monitor& monitor) = 0;
+// A snapshot that stands in the journal as progressing, with its disk locked and its device open,
+// and waits to be made. `make` is called once and holds all of it; dropped before that, nothing
+// stays. Must not outlive its Operations.
+struct AnnouncedSnapshot {
+  std::string id;
+  std::function<Result<SnapshotReceipt>(const Monitor& monitor)> make;
 };
 
 class Operations {
@@ -125,9 +124,10 @@ class Operations {
   // copy holds the disk beyond the end of the operation. kBusy if another operation holds it.
   [[nodiscard]] Result<std::shared_ptr<io::Lock>> hold_disk(format::DiskNumber disk);
 
-  // The first half of snapshot(): makes all checks that can refuse it.
-  [[nodiscard]] Result<std::unique_ptr<AnnouncedSnapshot>> announce_snapshot(
-      format::DiskNumber disk, const std::string& path, const SnapshotOptions& options);
+  // The first half of snapshot(): all that can be refused is refused here.
+  [[nodiscard]] Result<AnnouncedSnapshot> announce_snapshot(format::DiskNumber disk,
+                                                            const std::string& path,
+                                                            const SnapshotOptions& options);
   [[nodiscard]] Result<SnapshotReceipt> snapshot(format::DiskNumber disk, const std::string& path,
                                                  const SnapshotOptions& options,
                                                  const Monitor& monitor);

@@ -54,7 +54,7 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
   return {};
 }
 
-class SnapshotMaker final : public AnnouncedSnapshot {
+class SnapshotMaker {
  public:
   SnapshotMaker(store::Store& store, track::Trackers* trackers, LockedDisk locked,
                 SnapshotPlan plan, const pipeline::Means& means)
@@ -64,8 +64,8 @@ class SnapshotMaker final : public AnnouncedSnapshot {
         plan_(std::move(plan)),
         means_(means) {}
 
-  // Announced and never taken: leaves no trace.
-  ~SnapshotMaker() override {
+  // Announced and never made: nothing stays of it.
+  ~SnapshotMaker() {
     if (announced_) (void)store::forget_unfinished(store_, record_.number);
   }
 
@@ -94,9 +94,9 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     return announced;
   }
 
-  [[nodiscard]] const std::string& id() const override { return record_.id; }
+  [[nodiscard]] const std::string& id() const { return record_.id; }
 
-  Result<SnapshotReceipt> make(const Monitor& monitor) override {
+  Result<SnapshotReceipt> make(const Monitor& monitor) {
     const pipeline::Stopwatch watch;
     announced_ = false;
     auto outcome = scan_and_commit(monitor);
@@ -224,13 +224,14 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   bool announced_ = false;  // and not taken yet
 };
 
-Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, track::Trackers* trackers,
-                                                    LockedDisk locked, SnapshotPlan plan,
-                                                    const pipeline::Means& means) {
+Result<AnnouncedSnapshot> announce(store::Store& store, track::Trackers* trackers,
+                                   LockedDisk locked, SnapshotPlan plan,
+                                   const pipeline::Means& means) {
   auto maker =
-      std::make_unique<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
+      std::make_shared<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
   BLKREWIND_TRY(maker->announce());
-  return maker;
+  return AnnouncedSnapshot{maker->id(),
+                           [maker](const Monitor& monitor) { return maker->make(monitor); }};
 }
 
 Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32_t chunk_bytes) {
@@ -243,8 +244,9 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
 
 }  // namespace
 
-Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
-    format::DiskNumber number, const std::string& path, const SnapshotOptions& options) {
+Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber number,
+                                                        const std::string& path,
+                                                        const SnapshotOptions& options) {
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
@@ -270,7 +272,7 @@ Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const st
                                              const SnapshotOptions& options,
                                              const Monitor& monitor) {
   BLKREWIND_ASSIGN(const auto announced, announce_snapshot(number, path, options));
-  return announced->make(monitor);
+  return announced.make(monitor);
 }
 
 Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, const std::string& file,
@@ -298,7 +300,7 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   plan.is_device = false;
   BLKREWIND_ASSIGN(const auto announced,
                    announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));
-  return announced->make(monitor);
+  return announced.make(monitor);
 }
 
 }  // namespace blkrewind

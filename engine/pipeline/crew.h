@@ -69,15 +69,6 @@ class Crew {
     return take(results_.find(popped_));
   }
 
-  // The same, but does not wait.
-  [[nodiscard]] Result<std::optional<Done>> try_pop() {
-    std::unique_lock lock(mutex_);
-    if (error_) return fail(*error_);
-    const auto found = results_.find(popped_);
-    if (found == results_.end()) return std::optional<Done>{};
-    return std::optional<Done>(take(found));
-  }
-
  private:
   using Results = std::map<std::uint64_t, Done>;
 

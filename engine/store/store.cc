@@ -343,8 +343,4 @@ Tree tree_of(const format::SnapshotRecord& snapshot) {
   return {{snapshot.device_bytes, snapshot.chunk_bytes}, snapshot.root};
 }
 
-format::Geometry geometry_of(const format::DiskRecord& disk) {
-  return {disk.device_bytes, disk.chunk_bytes};
-}
-
 }  // namespace blkrewind::store

@@ -85,6 +85,5 @@ class Store {
 };
 
 [[nodiscard]] Tree tree_of(const format::SnapshotRecord& snapshot);
-[[nodiscard]] format::Geometry geometry_of(const format::DiskRecord& disk);
 
 }  // namespace blkrewind::store

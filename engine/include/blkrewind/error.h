@@ -12,7 +12,9 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "blkrewind/api_code.h"
 #include "blkrewind/export.h"
+#include "blkrewind/remedy.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
@@ -37,6 +39,8 @@ struct [[nodiscard]] BLKREWIND_API Error {
   Errc code = Errc::kInternal;
   int sys_errno = 0;             // 0 when no system call is to blame
   std::optional<Extent> extent;  // bytes of the device or file that `message` names
+  std::optional<ApiCode> api;    // the cloud API's code, where a rule of it refused
+  Remedy remedy;                 // what to do about it; may be empty
   std::string api_code;          // the ResetDisk API's code, e.g. "IncorrectDiskStatus"; or empty
   int http_status = 0;           // the API's status for `api_code`; or 0
   std::string message;           // one sentence, no line break
@@ -46,6 +50,7 @@ struct [[nodiscard]] BLKREWIND_API Error {
   // Adds one step of the road, and returns itself so that it can be passed on.
   Error&& while_doing(std::string step) &&;
   Error&& with_hint(std::string text) &&;
+  Error&& with_remedy(Remedy what) &&;
   Error&& at(Extent where) &&;
 
   // message, errno text, extent and context in one line; without the hint.
@@ -61,6 +66,8 @@ using Status = Result<void>;
 }
 [[nodiscard]] BLKREWIND_API tl::unexpected<Error> fail(Errc code, std::string message,
                                                        std::string hint = {});
+[[nodiscard]] BLKREWIND_API tl::unexpected<Error> fail(Errc code, std::string message,
+                                                       Remedy remedy);
 
 // An error of a system call; kNoSpace for ENOSPC and EDQUOT, kNotFound for ENOENT, kBusy for
 // EBUSY, kIo for the rest.

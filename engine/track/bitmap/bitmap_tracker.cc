@@ -33,9 +33,7 @@ void copy_text(char* field, std::size_t size, const std::string& text) {
   text.copy(field, size - 1);
 }
 
-std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
-
-// The current values that identify the epoch.
+// What the epoch is bound to, as it is now.
 Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   const auto device = host::block_device_at(disk.path);
   if (!device) {
@@ -73,7 +71,7 @@ Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
 std::optional<std::string> why_other(const blkrewind_control& control,
                                      const blkrewind_control& now) {
   const auto same_text = [](const auto& one, const auto& two) {
-    return text_of(one, sizeof one) == text_of(two, sizeof two);
+    return text_of_field(one, sizeof one) == text_of_field(two, sizeof two);
   };
   if (!same_text(control.boot_id, now.boot_id)) return "the machine was started anew";
   if (!same_text(control.store_uuid, now.store_uuid) || !same_text(control.disk_id, now.disk_id)) {

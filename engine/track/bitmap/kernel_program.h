@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +16,11 @@
 #include "track/bitmap/kernel/changes_abi.h"
 
 namespace blkrewind::track {
+
+// Of a field of blkrewind_control, which ends with a zero byte where it is shorter than the field.
+[[nodiscard]] inline std::string text_of_field(const char* field, std::size_t size) {
+  return {field, ::strnlen(field, size)};
+}
 
 // Its maps, mapped into this process; unmapped by the destructor.
 class KernelProgram {

@@ -19,9 +19,7 @@
 namespace blkrewind::track {
 namespace {
 
-std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
-
-// Why the store no longer exists; empty: it exists, or that is unknown.
+// Why the store is not there; empty: it is, or it cannot be told.
 std::string store_gone(const PinnedProgram& pin) {
   if (pin.store_path.empty()) return {};
   const std::string path = pin.store_path + "/format";
@@ -61,7 +59,7 @@ Result<std::vector<PinnedProgram>> pinned_programs() {
     const auto program = KernelProgram::find(disk);
     if (program && *program) {
       const blkrewind_control& control = (*program)->control();
-      pin.store_uuid = text_of(control.store_uuid, sizeof control.store_uuid);
+      pin.store_uuid = text_of_field(control.store_uuid, sizeof control.store_uuid);
       pin.device = host::node_path(makedev(control.major, control.minor));
       pin.gone = device_gone(control, pin.device);
       if (pin.gone.empty()) pin.gone = store_gone(pin);

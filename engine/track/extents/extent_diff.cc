@@ -74,8 +74,8 @@ Result<Extent> ExtentDiff::next(std::uint64_t from) {
     if (at < known_.offset || at >= known_.end()) {
       const Extent rest{at, range_.end() - at};
       known_ = {};
-      BLKREWIND_ASSIGN(batch_a_, a_.read(rest));
-      BLKREWIND_ASSIGN(batch_b_, b_.read(rest));
+      BLKREWIND_ASSIGN(batch_a_, a_(rest));
+      BLKREWIND_ASSIGN(batch_b_, b_(rest));
       known_ = {at, std::min(batch_a_.covers.end(), batch_b_.covers.end()) - at};
       if (known_.empty()) return fail(Errc::kInternal, "an extent map does not come forward");
     }

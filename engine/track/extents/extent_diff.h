@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "blkrewind/error.h"
 #include "blkrewind/units.h"
@@ -20,17 +22,24 @@ namespace blkrewind::track {
 // other data in between. One thread.
 class ExtentDiff {
  public:
-  // For the bytes in `range`. The maps outlive this object.
-  ExtentDiff(io::ExtentMap& a, io::ExtentMap& b, const Extent& range)
-      : a_(a), b_(b), range_(range) {}
+  // Asks for a map anew, as io::read_extent_map() does.
+  using ReadMap = std::function<Result<io::ExtentBatch>(const Extent& range)>;
+
+  // Of the bytes in `range`.
+  ExtentDiff(ReadMap a, ReadMap b, const Extent& range)
+      : a_(std::move(a)), b_(std::move(b)), range_(range) {}
+  // Of two open files, which outlive this object.
+  ExtentDiff(int a, int b, const Extent& range)
+      : ExtentDiff([a](const Extent& part) { return io::read_extent_map(a, part); },
+                   [b](const Extent& part) { return io::read_extent_map(b, part); }, range) {}
 
   // The first range at or after `from`, within the range, in which the two may differ; empty if
   // there is none. Consecutive results may be adjacent.
   [[nodiscard]] Result<Extent> next(std::uint64_t from);
 
  private:
-  io::ExtentMap& a_;
-  io::ExtentMap& b_;
+  const ReadMap a_;
+  const ReadMap b_;
   const Extent range_;
   // The latest results; both cover `known_`.
   Extent known_;

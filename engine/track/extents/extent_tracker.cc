@@ -116,9 +116,7 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
 }
 
 Result<bool> ExtentTracker::others_wrote(int written) const {
-  io::FileExtentMap before(now_.get());
-  io::FileExtentMap after(written);
-  ExtentDiff diff(before, after, image_->range);
+  ExtentDiff diff(now_.get(), written, image_->range);
   std::uint64_t moved = 0;
   for (std::uint64_t at = image_->range.offset; moved <= wrote_;) {
     BLKREWIND_ASSIGN(const Extent found, diff.next(at));
@@ -213,7 +211,7 @@ Status start_extents(const TrackedDisk& disk) {
   BLKREWIND_TRY(flush(image));
   BLKREWIND_ASSIGN(const UniqueFd clone, make_unnamed(image.directory.get(), image.file.get()));
   if (!image.range.empty()) {
-    auto batch = io::FileExtentMap(clone.get()).read(image.range);
+    auto batch = io::read_extent_map(clone.get(), image.range);
     if (!batch) return tl::unexpected(std::move(batch).error().with_hint(kFileSystemHint));
   }
   return anchor.forget_all({});
@@ -252,9 +250,7 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
   if (!state.why.empty()) return std::optional(std::move(state));
 
   BLKREWIND_TRY(flush(*image));
-  io::FileExtentMap then(base->fd.get());
-  io::FileExtentMap now(image->file.get());
-  ExtentDiff diff(then, now, image->range);
+  ExtentDiff diff(base->fd.get(), image->file.get(), image->range);
   for (std::uint64_t at = 0;;) {
     BLKREWIND_ASSIGN(const Extent found, diff.next(at));
     if (found.empty()) break;

@@ -51,10 +51,8 @@ class ExtentTracker final : public Tracker {
   // Two unchanging clones, and where they differ.
   struct Comparison {
     Comparison(UniqueFd base_fd, int now_fd, const Extent& range)
-        : file(std::move(base_fd)), base(file.get()), now(now_fd), diff(base, now, range) {}
+        : file(std::move(base_fd)), diff(file.get(), now_fd, range) {}
     UniqueFd file;
-    io::FileExtentMap base;
-    io::FileExtentMap now;
     track::ExtentDiff diff;
   };
 
