@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the suite of a sanitizer build, which scripts/test has built before, as one test.
+# Runs the suite of a sanitizer build, built before by scripts/test, as one test.
 #
 #   tests/checks/suite.sh asan|tsan
 set -euo pipefail
@@ -11,10 +11,9 @@ build=build/$suite
 filter=()
 prefix=()
 if [ "$suite" = tsan ]; then
-  # What starts threads or is called from several.
-  # The crash campaigns run in one thread, over a simulated disk.
+  # Code that starts threads or is called from several. The crash campaigns run in one thread, on a simulated disk.
   filter=(-L '^(base|host|io|store|pipeline|operations|control|serve)$' -E 'Crash\.')
-  # With more random bits than the sanitizer knows, its address map does not fit.
+  # With more random address bits than the sanitizer supports, its address map does not fit.
   if setarch "$(uname -m)" -R true 2>/dev/null; then
     prefix=(setarch "$(uname -m)" -R)
   fi
