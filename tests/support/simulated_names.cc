@@ -1,4 +1,4 @@
-// Names: directories, opening, renaming, removing, and what a path is.
+// Names: directories, opening, renaming, removing, and probing a path.
 #include <algorithm>
 
 #include "support/simulated_disk.h"
@@ -242,7 +242,7 @@ host::DeviceInfo SimulatedDisk::describe(const State& state, InodeId id, const s
   info.identity.place = info.real_path;
   info.identity.size_bytes = info.size_bytes;
   info.identity.host_filesystem = "simulated";
-  info.identity.generation = id;  // inode numbers are not used again
+  info.identity.generation = id;  // inode numbers are not reused
   info.identity.boot_id = "simulated-boot-" + std::to_string(state.boot);
   info.modified_at = inode.modified_at;
   info.used_by = inode.used_by;

@@ -1,4 +1,4 @@
-// The keys are a promise to scripts: every shape is compared whole.
+// The keys are a promise to scripts: every object is compared completely.
 #include "cli/json.h"
 
 #include <gtest/gtest.h>
