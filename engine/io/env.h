@@ -24,6 +24,9 @@ struct OpenOptions {
   Access access = Access::kReadOnly;
   bool direct = true;       // O_DIRECT where the file system takes it, else buffered
   bool create_new = false;  // O_CREAT | O_EXCL, mode 0600
+  // The path is a folder, and what is opened a new file in it without a name, which goes with the
+  // File (O_TMPFILE). Read and write. Not every file system has such files.
+  bool unnamed = false;
   // Of a new file: overwriting it needs no free space, on file systems that copy on write either
   // (FS_NOCOW_FL of btrfs, which then keeps no checksums of it). Without effect elsewhere.
   bool in_place = false;

@@ -36,8 +36,10 @@ std::uint32_t max_request_bytes_of(dev_t device) {
 }
 
 Error open_error(int sys_errno, const std::string& path, const OpenOptions& options) {
-  Error error = system_error(
-      sys_errno, std::string(options.create_new ? "cannot create " : "cannot open ") + path);
+  Error error = system_error(sys_errno, std::string(options.unnamed ? "cannot create a file in "
+                                                    : options.create_new ? "cannot create "
+                                                                         : "cannot open ") +
+                                            path);
   switch (sys_errno) {
     case EEXIST:
       error.code = Errc::kAlreadyExists;
@@ -109,7 +111,9 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   int flags = access | O_CLOEXEC | O_NOCTTY;
   struct stat named = {};
   host::Answer other_writers = host::Answer::kUnknown;
-  if (options.create_new) {
+  if (options.unnamed) {
+    flags |= O_TMPFILE;
+  } else if (options.create_new) {
     flags |= O_CREAT | O_EXCL;  // O_EXCL: nor through a symbolic link
   } else {
     // Asked first, since merely opening a FIFO waits and opening a tape rewinds it.
@@ -138,7 +142,8 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
     return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
   }
   // What was asked of the path above must be true of what is open.
-  if (!options.create_new && !is_same_file(status, named)) return replaced(path);
+  const bool is_new = options.create_new || options.unnamed;
+  if (!is_new && !is_same_file(status, named)) return replaced(path);
   return adopt(path, std::move(fd), options, other_writers);
 }
 

@@ -29,7 +29,6 @@ class Tracking {
 
   // What says where the device may differ from the disk's anchor; null: everything has to be read.
   [[nodiscard]] track::Tracker* source() const { return source_; }
-  [[nodiscard]] Result<std::uint64_t> changed_bytes() const;
 
   // How much of the device the operation has written, besides what it told of before.
   void wrote(std::uint64_t bytes);

@@ -23,6 +23,7 @@ struct SnapshotReceipt {
   std::uint64_t stored_bytes = 0;   // chunk bytes written to the store
   std::uint64_t zero_bytes = 0;     // bytes of chunks that are all zero
   double elapsed_seconds = 0;
+  double scan_seconds = 0;  // of them: to read scanned_bytes, compare and store what is new
   std::string root_digest;
   std::string recognised_by;  // what says that the device is the disk's; empty for an import
 };
@@ -44,7 +45,7 @@ struct RollbackReceipt {
   std::uint64_t undo_stored_bytes = 0;  // chunk bytes that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;     // of them: to find out what differs
+  double scan_seconds = 0;     // of them: to read scanned_bytes, or to find out without reading
   double restore_seconds = 0;  // of them: to write it back
   // Of the device: sectors that could not be read. They were written anew; the undo snapshot holds
   // a mark there instead of what they held.
@@ -84,6 +85,7 @@ struct DiffReceipt {
       0;                           // of the device: sectors that could not be read, which differ
   std::vector<Extent> unreadable;  // the first ones
   double elapsed_seconds = 0;
+  double scan_seconds = 0;  // of them: to read scanned_bytes
 };
 
 struct VerifyReceipt {
