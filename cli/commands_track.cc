@@ -71,45 +71,43 @@ Status run_prune_tracking(Session& session, const PinArguments& arguments) {
 
 }  // namespace
 
-void add_track_commands(CLI::App& app, Command& chosen) {
-  CLI::App* const track =
-      app.add_subcommand("track", "Track where a disk changes, so that operations read only that");
-  track->require_subcommand(1);
+void add_track_commands(CommandSyntax app, Command& chosen) {
+  const CommandSyntax track =
+      app.add_group("track", "Track where a disk changes, so that operations read only that");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, auto run) {
     auto [command, arguments] =
-        add_command<TrackArguments>(*track, chosen, name, summary, "track " + example, run);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
+        add_command<TrackArguments>(track, chosen, name, summary, "track " + example, run);
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
     return std::pair(command, arguments);
   };
   {
     auto [command, arguments] = add("start", "Start tracking; it continues without any process",
                                     "start /dev/loop0", run_start_tracking);
     command
-        ->add_option(
-            "--source", arguments->source,
-            "bitmap (a program in the kernel), extents (a clone beside the image file), or "
-            "auto: bitmap for block devices, extents for files")
-        ->check(CLI::IsMember({"auto", "bitmap", "extents"}));
-    command->add_option("--chunk-size", arguments->chunk_size,
-                        "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
-    command->add_flag("--raw", arguments->raw,
-                      "Register an image file as raw bytes, even if it is qcow2, vmdk, ...");
+        .add_option("--source", arguments->source,
+                    "bitmap (a program in the kernel), extents (a clone beside the image file), or "
+                    "auto: bitmap for block devices, extents for files")
+        .one_of({"auto", "bitmap", "extents"});
+    command.add_option("--chunk-size", arguments->chunk_size,
+                       "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
+    command.add_flag("--raw", arguments->raw,
+                     "Register an image file as raw bytes, even if it is qcow2, vmdk, ...");
   }
   add("stop", "Stop tracking; remove the program from the kernel or the clone of the file",
       "stop /dev/loop0", run_stop_tracking);
   {
     auto [command, arguments] = add_command<PinArguments>(
-        *track, chosen, "list", "List the disks of the store that the kernel tracks",
+        track, chosen, "list", "List the disks of the store that the kernel tracks",
         "track list --all", run_list_tracking);
-    command->add_flag("--all", arguments->all, "List disks of every store");
+    command.add_flag("--all", arguments->all, "List disks of every store");
   }
   {
     auto [command, arguments] = add_command<PinArguments>(
-        *track, chosen, "prune", "Stop tracking disks whose store or device is gone",
+        track, chosen, "prune", "Stop tracking disks whose store or device is gone",
         "track prune --dry-run", run_prune_tracking);
-    command->add_flag("--dry-run", arguments->dry_run, "Print which, and change nothing");
+    command.add_flag("--dry-run", arguments->dry_run, "Print which, and change nothing");
   }
   add("status", "Show whether the tracker is valid, and if not, why", "status /dev/loop0",
       run_tracking_status);

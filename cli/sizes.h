@@ -1,6 +1,6 @@
-// Sizes and durations: what users type, and what they read.
+// Sizes, times and durations as users enter and read them.
 //
-// Pure functions, safe from any thread. Parsers answer kInvalidArgument with a hint.
+// Pure functions, safe from any thread. Parsers return kInvalidArgument with a hint.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ namespace blkrewind::cli {
 // "0.004 s", "1.23 s", "12.3 s", "12:34".
 [[nodiscard]] std::string format_elapsed(double seconds);
 
-// "1.26 GiB/s"; empty when there is nothing to divide.
+// "1.26 GiB/s"; empty if there is nothing to divide.
 [[nodiscard]] std::string format_rate(std::uint64_t bytes, double seconds);
 
 }  // namespace blkrewind::cli

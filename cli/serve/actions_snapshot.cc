@@ -31,7 +31,7 @@ const char* status_text(SnapshotStatus status) {
   return "failed";
 }
 
-// Tag.1.Key, Tag.1.Value, ...; a value may be left out.
+// Tag.1.Key, Tag.1.Value, ...; a value may be omitted.
 Result<std::vector<Tag>> tags_of(const Parameters& parameters) {
   BLKREWIND_ASSIGN(const auto keys, parameters.list("Tag", "Key", kTagsMax));
   std::vector<Tag> tags;
@@ -39,7 +39,7 @@ Result<std::vector<Tag>> tags_of(const Parameters& parameters) {
     const std::string value = "Tag." + std::to_string(i + 1) + ".Value";
     tags.push_back({keys[i], std::string(parameters.find(value).value_or(""))});
   }
-  // One that is left out by mistake would make a filter that lets everything through.
+  // An accidentally empty parameter would result in a filter that accepts everything.
   for (std::size_t i = keys.size() + 1; i <= kTagsMax; ++i) {
     const std::string tag = "Tag." + std::to_string(i);
     if (parameters.find(tag + ".Value")) return fail(missing_parameter(tag + ".Key"));

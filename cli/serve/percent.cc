@@ -8,7 +8,7 @@ bool is_unreserved(char c) {
          c == '.' || c == '_' || c == '~';
 }
 
-// -1 when it is no hexadecimal digit.
+// -1 if it is not a hexadecimal digit.
 int value_of_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;

@@ -1,6 +1,6 @@
-// Percent-encoding of RFC 3986, as the API's signatures want it.
+// Percent-encoding of RFC 3986, as required by the API's signatures.
 //
-// Any thread; nothing is kept.
+// Any thread; no state.
 #pragma once
 
 #include <optional>
@@ -13,9 +13,9 @@ namespace blkrewind::serve {
 // becomes % and two capital digits.
 void append_percent_encoded(std::string& result, std::string_view text);
 
-// The bytes that `text` stands for; "+" is a blank, as forms and several clients' queries write it.
-// nullopt for a % without two hexadecimal digits behind it. The bytes may be anything: NUL, or no
-// UTF-8.
+// The decoded bytes of `text`; "+" is a blank, as in forms and in the queries of several clients.
+// nullopt for a % that is not followed by two hexadecimal digits. The bytes may be anything: NUL,
+// or invalid UTF-8.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
 
 }  // namespace blkrewind::serve

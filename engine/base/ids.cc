@@ -14,8 +14,9 @@ namespace {
 constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
 constexpr std::size_t kRandomCharacters = 18;
 
-// Up to 256 bytes come whole once the kernel's pool is ready (getrandom(2)), and every kernel that
-// runs io_uring has the call. An id that is not random could name two things: stop instead.
+// Requests up to 256 bytes are returned in full once the kernel's pool is ready (getrandom(2)), and
+// every kernel with io_uring has the call. An id that is not random could name two objects: stop
+// instead.
 template <std::size_t N>
 void fill_random(std::array<std::uint8_t, N>& bytes) {
   static_assert(N <= 256);

@@ -1,6 +1,7 @@
-// Identifiers and names: how new ones are made and which ones are accepted.
+// Identifiers and names: generation and validation.
 //
-// Any thread. Randomness is getrandom(2), so ids of several processes and machines do not meet.
+// Any thread. Randomness comes from getrandom(2), so ids of different processes and machines are
+// distinct.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,7 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 // Printable, well-formed UTF-8 of 1 to kMaxNameBytes bytes, without control characters, '/' and
 // blanks at either end; not "latest", and nothing that could be taken for an id ("s-", "d-", "i-").
 [[nodiscard]] bool is_valid_snapshot_name(std::string_view name);
-// The same sentence for people, for the hint of a refusal.
+// The same rule as a sentence, for the hint of a refusal.
 [[nodiscard]] std::string_view snapshot_name_rule();
 
 }  // namespace blkrewind

@@ -14,13 +14,13 @@ Error caught() noexcept {
   try {
     throw;
   } catch (const std::bad_alloc&) {
-    // These texts are short enough to need no memory themselves.
+    // Short enough to need no allocation itself.
     error.code = Errc::kIo;
     error.sys_errno = ENOMEM;
     error.message = "out of memory";
     error.hint = "see ulimit -v";
   } catch (const std::system_error& exception) {
-    // A thread that cannot be had (EAGAIN), above all.
+    // Above all, a thread that cannot be created (EAGAIN).
     error = system_error(exception.code().value(), "the process has met one of its limits");
   } catch (const MovedFrom& exception) {
     error.code = Errc::kInvalidArgument;

@@ -1,4 +1,4 @@
-// Where exceptions end: at the public calls.
+// Catches exceptions at the public calls.
 //
 //   Result<T> Engine::call() try {
 //     ...
@@ -13,13 +13,13 @@
 
 namespace blkrewind {
 
-// Thrown when a public object is used that was moved from.
+// Thrown by a call on a public object that was moved from.
 struct MovedFrom : std::logic_error {
   using std::logic_error::logic_error;
 };
 
-// In a handler: what the exception becomes. Memory may run out anywhere, and the caller's own
-// callbacks may throw.
+// The error for the exception that is being handled. Memory may be exhausted anywhere, and the
+// caller's own callbacks may throw.
 [[nodiscard]] Error caught() noexcept;
 
 }  // namespace blkrewind

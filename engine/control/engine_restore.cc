@@ -1,4 +1,4 @@
-// Rollback, undo and resume: each passes the rules of ResetDisk before the mechanism is asked.
+// Rollback, undo and resume: each must pass the rules of ResetDisk before Operations is called.
 #include <memory>
 #include <utility>
 
@@ -16,7 +16,7 @@ using control::ResetRule;
 
 namespace {
 
-// Refusals that the API has no code for.
+// Refusals that have no code in the API.
 Error refused_plainly(const std::string& why, std::string hint) {
   Error error;
   error.code = Errc::kPrecondition;
@@ -25,7 +25,7 @@ Error refused_plainly(const std::string& why, std::string hint) {
   return error;
 }
 
-// The lock of the disk was taken by somebody else since its view was.
+// Another process has taken the lock of the disk since its view was read.
 Result<RollbackReceipt> unless_busy(Result<RollbackReceipt> result, const std::string& path) {
   if (!result && result.error().code == Errc::kBusy) return fail(control::conflict(path));
   return result;
@@ -33,8 +33,8 @@ Result<RollbackReceipt> unless_busy(Result<RollbackReceipt> result, const std::s
 
 }  // namespace
 
-// The rules of the API. What is outside of its table (identity, read-only, the store's own device)
-// is refused by Operations when it opens the device, before it touches anything.
+// The rules of the API. Refusals outside its table (identity, read-only, the store's own device)
+// are made by Operations when it opens the device, before it changes anything.
 Status Engine::Impl::allow(const Restore& restore) {
   control::FactSources sources;
   sources.env = env_;
@@ -44,7 +44,7 @@ Status Engine::Impl::allow(const Restore& restore) {
   BLKREWIND_ASSIGN(const control::ResetFacts facts,
                    control::gather_facts(sources, restore.request, restore.found));
   if (const auto refusal = control::decide_reset(facts)) {
-    // An operation of ours holds the device open: that is not the instance's fault.
+    // An operation of blkrewind itself holds the device open: that is not a matter of the instance.
     const auto& disk = facts.disk;
     if (refusal->rule == ResetRule::kInstanceStatus && restore.found.disk->locked &&
         (disk->instance.local || disk->instance.id.empty() || disk->instance.stopped)) {
@@ -59,7 +59,7 @@ Status Engine::Impl::allow(const Restore& restore) {
 Result<std::shared_ptr<io::Lock>> Engine::Impl::take_place(const DiskView& view,
                                                            const std::string& path,
                                                            const std::string& finishes) {
-  // The lock comes first: what somebody holds is theirs, however it looked a moment ago.
+  // Lock first: the check above may be stale.
   auto lock = operations_->hold_disk(view.disk.number);
   if (!lock && lock.error().code == Errc::kBusy) return fail(control::conflict(path));
   if (!lock) return lock;
@@ -137,7 +137,7 @@ Result<RollbackReceipt> Engine::undo(const std::string& target, const Monitor& m
   if (found.view.intent) return impl().continue_pending(found, target, true, monitor, verify_after);
 
   const format::LastRollback& last = found.view.disk.last_rollback;
-  // What there is to undo is not known before that has ended.
+  // The rollback to undo is unknown until the running one has ended.
   if (found.view.locked && last.undo == 0) return fail(control::conflict(found.path));
   if (last.request_id.empty()) {
     return fail(refused_plainly("there is nothing to undo: " + found.path +

@@ -1,4 +1,4 @@
-// Snapshots in two steps, for servers: announced now, made later; with tags, retention and tokens.
+// Snapshots in two steps, for servers: announced now, taken later; with tags, retention and tokens.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -41,7 +41,7 @@ Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) try {
 
 namespace {
 
-// The API's limits.
+// The limits of the API.
 constexpr std::size_t kTagsMax = 20;
 constexpr std::size_t kTagBytesMax = 128;
 constexpr std::size_t kTokenBytesMax = 64;
@@ -88,7 +88,7 @@ Status check_notes(const SnapshotNotes& notes) {
   return {};
 }
 
-// Everything that was wished for, each value with its length before it.
+// All parameters of the request, each value preceded by its length.
 std::string fingerprint(const std::string& disk_id, const SnapshotOptions& options,
                         const SnapshotNotes& notes) {
   std::string text;
@@ -126,7 +126,7 @@ Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::st
                              "requests, unless the requests are identical.",
                              "use a new token for a new snapshot"));
   }
-  // One whose snapshot is gone was used for nothing.
+  // A token whose snapshot is gone counts as unused.
   if (!control::find_snapshot_anywhere(operations_->disks(), used->snapshot_id)) {
     return std::nullopt;
   }
@@ -171,8 +171,7 @@ Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
     return fail(control::conflict(found.path));
   }
   if (!announced) return fail(std::move(announced).error());
-  // The disk is held now: the same request may have been here, and have ended, since the first
-  // look.
+  // The disk is locked now: the same request may have been executed since the first check.
   BLKREWIND_ASSIGN(const auto meanwhile, impl().snapshot_of_token(notes.client_token, wishes));
   if (meanwhile) {
     task->snapshot_id = *meanwhile;

@@ -29,7 +29,7 @@ constexpr std::array<unsigned, 5> kLadder = {
 };
 
 constexpr unsigned kMaxRegisteredSlots = 1U << 14;  // IORING_MAX_REG_BUFFERS of the kernel
-constexpr int kMaxRefusals = 1000;  // of io_uring_enter in a row, before the queue gives up
+constexpr int kMaxRefusals = 1000;  // failures of io_uring_enter in a row before the queue gives up
 
 // liburing declares the write with a const address.
 void prepare_write_fixed(io_uring_sqe* sqe, int fd, void* data, unsigned length, __u64 offset,
@@ -74,8 +74,8 @@ class UringQueue final : public Queue {
 
   std::vector<Transfer> transfers_;  // the index is the user data of the kernel's entries
   std::vector<std::uint32_t> free_;
-  std::vector<Completion> done_;  // finished, not yet handed out
-  std::size_t issued_ = 0;        // entries put into the ring and not yet answered
+  std::vector<Completion> done_;  // finished, not yet returned
+  std::size_t issued_ = 0;        // entries in the ring without a completion
   int refusals_ = 0;
 };
 
@@ -115,9 +115,9 @@ bool UringQueue::register_slot(std::uint32_t slot) {
   if (registered_[slot]) return true;
   if (!register_slots_) return false;
   iovec memory = {pool_.slots()[slot].data, pool_.slots()[slot].size_bytes};
-  const __u64 tag = 0;  // no answer when it is unregistered
+  const __u64 tag = 0;  // no effect on an unregistered one
   if (io_uring_register_buffers_update_tag(&ring_, slot, &memory, &tag, 1) != 1) {
-    // ENOMEM: more than RLIMIT_MEMLOCK. What is registered stays so, the rest goes without.
+    // ENOMEM: more than RLIMIT_MEMLOCK. Registered slots stay so, the others are used unregistered.
     register_slots_ = false;
     return false;
   }
@@ -127,7 +127,8 @@ bool UringQueue::register_slot(std::uint32_t slot) {
 
 UringQueue::~UringQueue() {
   if (!started_) return;
-  // The kernel must be done with the caller's memory, and no write may land after we are gone.
+  // The kernel must be done with the caller's memory, and no write may complete after the
+  // destructor.
   while (issued_ > 0) {
     reap(false);
     if (issued_ > 0 && !enter(1)) break;
@@ -144,12 +145,13 @@ Status UringQueue::submit(std::span<const Request> requests) {
     settle(index);
   }
   const int result = io_uring_submit(&ring_);
-  // What the kernel does not take now stays in the ring and goes with the next wait().
+  // Entries that the kernel does not accept now stay in the ring and are submitted by the next
+  // wait().
   if (result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY) return {};
   return tl::unexpected(system_error(-result, "cannot hand requests to io_uring"));
 }
 
-// Puts the next step of a transfer into the ring, or its end among the finished ones.
+// Puts the next step of a transfer into the ring, or the transfer among the finished ones.
 void UringQueue::settle(std::uint32_t index) {
   if (!transfers_[index].finished()) return issue(index);
   done_.push_back(transfers_[index].completion());
@@ -158,7 +160,7 @@ void UringQueue::settle(std::uint32_t index) {
 
 void UringQueue::issue(std::uint32_t index) {
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-  if (sqe == nullptr) std::abort();  // one entry a transfer: the ring has room for all
+  if (sqe == nullptr) std::abort();  // one entry per transfer: the ring has room for all
   const Step& step = transfers_[index].step();
   const auto length = static_cast<unsigned>(step.extent.length);
   switch (step.kind) {
@@ -189,7 +191,8 @@ void UringQueue::issue(std::uint32_t index) {
   ++issued_;
 }
 
-// Takes the kernel's answers. `go_on` false: the queue is going, no transfer takes another step.
+// Processes the completions. `go_on` false: the queue is being destroyed, no transfer takes another
+// step.
 void UringQueue::reap(bool go_on) {
   io_uring_cqe* cqe = nullptr;
   while (io_uring_peek_cqe(&ring_, &cqe) == 0 && cqe != nullptr) {
@@ -198,8 +201,8 @@ void UringQueue::reap(bool go_on) {
     io_uring_cqe_seen(&ring_, cqe);
     --issued_;
     if (!go_on) continue;
-    // No request of ours is ever cancelled: the kernel had no thread for it (RLIMIT_NPROC,
-    // pids.max; io_wq_enqueue). This one does it, then.
+    // The queue never cancels a request: the kernel had no thread for it (RLIMIT_NPROC, pids.max;
+    // io_wq_enqueue). The calling thread executes it instead.
     if (result == -ECANCELED) result = run_step(transfers_[index].step());
     transfers_[index].advance(result);
     settle(index);
@@ -207,7 +210,7 @@ void UringQueue::reap(bool go_on) {
 }
 
 Status UringQueue::enter(unsigned wait_for) {
-  // Without waiting, submitting alone would not run the work that DEFER_TASKRUN put off.
+  // Without waiting, submitting alone would not run the work that DEFER_TASKRUN deferred.
   const int result = wait_for > 0 ? io_uring_submit_and_wait(&ring_, wait_for)
                                   : io_uring_submit_and_get_events(&ring_);
   if (result >= 0 || result == -EINTR) {
@@ -226,7 +229,7 @@ Result<std::size_t> UringQueue::wait(std::size_t min, std::vector<Completion>& o
   min = std::min(min, in_flight());
   reap(true);
   bool entered = false;
-  // One look at the kernel when nothing is at hand, even without waiting.
+  // Polls the kernel once if no completion is available, even without waiting.
   const auto must_look = [&] { return min == 0 && !entered && done_.empty() && issued_ > 0; };
   while (done_.size() < min || io_uring_sq_ready(&ring_) > 0 || must_look()) {
     const std::size_t missing = done_.size() < min ? min - done_.size() : 0;

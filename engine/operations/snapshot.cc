@@ -1,12 +1,12 @@
-// Taking a snapshot, from the device or from an image file.
+// Takes a snapshot, from the device or from an image file.
 //
 //   1. journal: the snapshot is progressing
 //   2. read, digest, compare; new chunks and nodes go to segments of their own
 //   3. flush the segments
 //   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
 //
-// When power goes before 4, the journal knows a progressing snapshot that nobody makes (the next
-// operation on the disk calls it failed), and the segments are orphans.
+// After a power cut before 4, the journal has a progressing snapshot without a process (the next
+// operation on the disk marks it as failed), and the segments are orphans.
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +14,6 @@
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/tracking.h"
-#include "pipeline/full_scan.h"
 #include "pipeline/scan.h"
 #include "pipeline/tracked_source.h"
 #include "store/reclaim.h"
@@ -31,7 +30,7 @@ struct SnapshotPlan {
   std::int64_t created_at = 0;
   OpenedDevice source;  // the disk's device, or the image file that is imported
   format::Geometry geometry;
-  bool is_device = true;  // which equals the snapshot now
+  bool is_device = true;  // which now equals the snapshot
   ChangeSource change_source = ChangeSource::kAuto;
   std::string recognised_by;  // of the device
 };
@@ -108,7 +107,7 @@ class SnapshotMaker {
     receipt.snapshot_id = record_.id;
     receipt.name = record_.name;
     receipt.disk_id = locked_.disk.id;
-    receipt.change_source = source_name_;
+    receipt.change_source = outcome->change_source;
     receipt.device_bytes = plan_.geometry.device_bytes;
     receipt.scanned_bytes = outcome->scanned_bytes;
     receipt.changed_bytes = outcome->changed_bytes;
@@ -116,6 +115,7 @@ class SnapshotMaker {
     receipt.zero_bytes = outcome->zero_bytes;
     receipt.root_digest = to_hex(record_.root_digest);
     receipt.recognised_by = plan_.recognised_by;
+    receipt.scan_seconds = outcome->seconds;
     receipt.elapsed_seconds = watch.seconds();
     return receipt;
   }
@@ -126,29 +126,23 @@ class SnapshotMaker {
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
-    pipeline::FullScan everything(*plan_.source.file, plan_.geometry);
-    std::optional<pipeline::TrackedSource> tracked;
     pipeline::ScanRequest request;
     request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;
-    request.source = &everything;
-    request.work_bytes = plan_.geometry.device_bytes;
-    // What it says is of the anchor, so the tree must be shared with that one.
-    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
-      request.source = &tracked.emplace(*tracking.source(), plan_.geometry, std::nullopt);
-      BLKREWIND_ASSIGN(request.work_bytes, tracking.changed_bytes());
-    }
-    source_name_ = request.source->name();
-    if (parent) request.references.push_back(store::tree_of(*parent));
-    request.writer = writer.get();
-    request.capture = true;
     request.means = means_;
+    if (parent) request.references.push_back(*parent);
+    // What it says is of the anchor, so the tree must be shared with that one.
+    std::unique_ptr<pipeline::TrackedSource> tracked;
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+      BLKREWIND_ASSIGN(tracked,
+                       pipeline::TrackedSource::make(store_, *tracking.source(), *parent, *parent));
+      request.candidates = tracked.get();
+    }
+    request.writer = writer.get();
     BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
                      pipeline::scan_device(store_, request, monitor));
-    // What was not looked at is as in the parent.
-    if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
-    // What was read counts only if it was this device's, and at rest.
+    // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
 
     record_.state = SnapshotState::kAccomplished;
@@ -173,7 +167,7 @@ class SnapshotMaker {
           }
           return transaction;
         });
-    // Where the record may be there, its segments have to stay.
+    // If the record may be in the journal, its segments must stay.
     if (noted || store_.journal().in_doubt()) writer->keep();
     BLKREWIND_TRY(noted);
     tracking.commit();
@@ -191,9 +185,9 @@ class SnapshotMaker {
     return recheck_device(store_.env(), store_.layout().root(), locked_.disk, plan_.source);
   }
 
-  // Asked to stop, or refused: nothing stays. Failed: it stays as a failed one until it is deleted,
-  // so that whoever asked can see why. What cannot be written now is found by the next operation on
-  // the disk.
+  // Cancelled or refused: leaves no trace. Failed: a failed record stays until it is deleted, so
+  // that the caller can see the cause. If it cannot be written now, the next operation on the disk
+  // writes it.
   void give_up(const Error& error) {
     if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
       (void)store::forget_unfinished(store_, record_.number);
@@ -219,7 +213,6 @@ class SnapshotMaker {
   const SnapshotPlan plan_;
   const pipeline::Means means_;
   format::SnapshotRecord record_;
-  std::string source_name_;
   bool announced_ = false;  // and not made yet
 };
 

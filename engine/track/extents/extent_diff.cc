@@ -6,7 +6,7 @@
 namespace blkrewind::track {
 namespace {
 
-// One map at one byte, and how far it goes on like that.
+// The state of a map at one byte, and the end of the range with the same state.
 struct Piece {
   bool hole = true;
   bool comparable = true;
@@ -15,7 +15,7 @@ struct Piece {
   std::uint64_t end = 0;
 };
 
-// Goes forward over a batch.
+// Advances over a batch.
 class Cursor {
  public:
   Cursor(const io::ExtentBatch& batch, std::uint64_t from) : batch_(batch) {

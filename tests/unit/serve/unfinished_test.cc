@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 class UnfinishedTest : public ImageTest {
  protected:
-  // As a client sees it; `filter` with its value in front of which stands "&".
+  // As a client sees it; `filter` is preceded by "&".
   [[nodiscard]] Json described(Jobs& jobs, const std::string& filter = {}) const {
     const std::string region = "r";
     const std::string request = "R";
@@ -28,7 +28,7 @@ class UnfinishedTest : public ImageTest {
   }
 };
 
-// The other process is a server that dies, or a command that is done.
+// The other process is a server that dies, or a command that has ended.
 TEST_F(UnfinishedTest, TakesUpWhatIsLetGoOfWhileItRuns) {
   Jobs jobs(metrics_, 1, 1);
   Unfinished unfinished(*engine_, jobs);
