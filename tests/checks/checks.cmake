@@ -1,7 +1,5 @@
 # What is not C++: layering, style, installation, the quickstart, and whole suites under a sanitizer.
 # All of it is left out of the sanitizer builds themselves.
-option(BLKREWIND_TEST_SUITES "Run the suites of build/asan and build/tsan, and clang-tidy, as tests" OFF)
-
 if(BLKREWIND_SANITIZE)
   return()
 endif()
