@@ -67,11 +67,10 @@ void add_note(SnapshotInfo& info, const std::vector<control::SnapshotNote>& note
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
                                         const std::string& name, const std::string& description) {
   if (!name.empty() && !is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "this name is not possible for a snapshot",
-                std::string(snapshot_name_rule()));
+    return fail(Errc::kInvalidArgument, "invalid snapshot name", std::string(snapshot_name_rule()));
   }
   if (!description.empty() && !is_printable_text(description, kMaxDescriptionBytes)) {
-    return fail(Errc::kInvalidArgument, "this description is not possible",
+    return fail(Errc::kInvalidArgument, "invalid description",
                 "use at most 1024 bytes of printable text in one line");
   }
   if (found.view.intent && found.view.locked) return fail(control::conflict(found.path));
@@ -116,7 +115,7 @@ Result<SnapshotReceipt> Engine::Impl::import_image(const std::string& target,
                                                    const Monitor& monitor) {
   BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no image file was named", "name a raw image file");
+    return fail(Errc::kInvalidArgument, "no image file was given", "name a raw image file");
   }
   BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
                                                            options.chunk_bytes_given, options.raw));
@@ -133,7 +132,7 @@ Result<SnapshotReceipt> Engine::Impl::import_image(const std::string& target,
 Result<ExportReceipt> Engine::Impl::export_image(const std::string& snapshot,
                                                  const std::string& file, const Monitor& monitor) {
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no file was named",
+    return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
   BLKREWIND_TRY(operations_->refresh());

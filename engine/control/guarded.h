@@ -28,7 +28,7 @@ auto guarded(const Body& body) noexcept -> decltype(body()) {
   } catch (const std::system_error& exception) {
     // Above all, a thread that cannot be created (EAGAIN).
     return tl::unexpected<Error>(
-        system_error(exception.code().value(), "the process has met one of its limits"));
+        system_error(exception.code().value(), "the process has reached one of its limits"));
   } catch (const std::exception& exception) {
     return fail(Errc::kInternal, std::string("unexpected: ") + exception.what());
   } catch (...) {

@@ -47,7 +47,7 @@ Engine::~Engine() = default;
 Result<Engine> Engine::open(const OpenOptions& options) {
   return guarded([&]() -> Result<Engine> {
     if (options.store.empty()) {
-      return fail(Errc::kInvalidArgument, "no store was named", "name the store's directory");
+      return fail(Errc::kInvalidArgument, "no store was given", "name the store's directory");
     }
     io::LocalEnvOptions local;
     local.allow_io_uring = options.allow_io_uring;
