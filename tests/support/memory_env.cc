@@ -151,6 +151,10 @@ Result<std::shared_ptr<MemoryEnv::Inode>> MemoryEnv::named(const std::string& pa
 
 Result<std::unique_ptr<io::File>> MemoryEnv::open(const std::string& path,
                                                   const io::OpenOptions& options) {
+  if (options.unnamed) {
+    return std::make_unique<MemoryFile>(path, std::make_shared<Inode>(Inode{next_inode_++, {}}),
+                                        true);
+  }
   if (options.create_new) {
     if (inodes_.contains(path)) return cannot("create", path, EEXIST);
     inodes_.emplace(path, std::make_shared<Inode>(Inode{next_inode_++, {}}));

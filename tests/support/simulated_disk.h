@@ -54,6 +54,8 @@ class SimulatedDisk {
 
   [[nodiscard]] Outcome<Handle> open(const std::string& path, bool writable, bool direct,
                                      bool create_new, bool exclusive);
+  // A new file without a name in the directory `path`.
+  [[nodiscard]] Outcome<Handle> open_unnamed(const std::string& path, bool direct);
   void close(const Handle& handle);
   // 0 or the errno. A failed read scribbles over the buffer, which must not be used. `missing`: the
   // number of bytes of a read past the end of the file.

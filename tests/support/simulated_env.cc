@@ -31,8 +31,9 @@ Result<std::unique_ptr<io::File>> SimulatedEnv::open(const std::string& path,
     if (options.exclusive_device && what) std::exchange(what, nullptr)();
   };
   happen_once(before_claim_);
-  auto handle =
-      disk_->open(path, writable, options.direct, options.create_new, options.exclusive_device);
+  auto handle = options.unnamed ? disk_->open_unnamed(path, options.direct)
+                                : disk_->open(path, writable, options.direct, options.create_new,
+                                              options.exclusive_device);
   if (!handle) {
     BLKREWIND_TRY(
         status(options.create_new ? OpKind::kCreate : OpKind::kOpen, path, handle.error()));

@@ -38,6 +38,21 @@ Outcome<Handle> SimulatedDisk::open(const std::string& path, bool writable, bool
   return Handle{*inode, path, writable, direct, exclusive};
 }
 
+Outcome<Handle> SimulatedDisk::open_unnamed(const std::string& path, bool direct) {
+  const std::lock_guard guard(mutex_);
+  Fault fault;
+  LoggedOp logged = begin(OpKind::kCreate, path, fault);
+  State& state = inside_.state;
+  int error = logged.error;
+  if (error == 0 && !state.find(path)) error = ENOENT;
+  if (finish(std::move(logged), error) != 0) return tl::unexpected(error);
+  // No directory knows it: it is lost with the power, and its room is not counted.
+  const InodeId id = state.next_inode++;
+  state.inodes[id].modified_at = state.clock;
+  ++inside_.open_files;
+  return Handle{id, path + "/(unnamed)", true, direct, false};
+}
+
 void SimulatedDisk::close(const Handle& handle) {
   const std::lock_guard guard(mutex_);
   --inside_.open_files;
