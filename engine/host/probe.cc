@@ -131,7 +131,7 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   info.used_by = std::move(uses.used_by);
   info.unknown = std::move(uses.unknown);
   add_lock_use(fd, info);
-  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.kin, info);
+  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.watched, info);
   if (info.used_by.empty() && !subject.exclusive) {
     // Last, and only if nothing else was found: for this moment the probe is the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
@@ -177,7 +177,7 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
   const Answer written =
       subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
   if (written != Answer::kNo) {
-    add_writer(uses.kin, info);
+    add_writer(uses.watched, info);
     // If a check was not possible, that is the better answer.
     if (info.used_by.empty() && info.unknown.empty() && written == Answer::kYes) {
       info.used_by.push_back(

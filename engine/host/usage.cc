@@ -84,10 +84,10 @@ class Survey {
   }
 
   [[nodiscard]] Uses of_device(DeviceNumber target, int fd) {
-    uses_.kin.devices.insert(target);
+    uses_.watched.devices.insert(target);
     std::vector<DeviceNumber> partitions;
     if (known(ask_partitions(target), partitions)) {
-      uses_.kin.devices.insert(partitions.begin(), partitions.end());
+      uses_.watched.devices.insert(partitions.begin(), partitions.end());
     }
     above(target, {}, true);
     below(target, fd);
@@ -97,7 +97,7 @@ class Survey {
   }
 
   [[nodiscard]] Uses of_file(const FileId& file) {
-    uses_.kin.files.push_back(file);
+    uses_.watched.files.push_back(file);
     if (no_swaps_) unknown({no_swaps_->message, no_swaps_->hint});
     file_uses(file, {}, {}, nullptr);
     for (const Mount& mount : mounts_) {
@@ -142,10 +142,10 @@ class Survey {
   // a writer of the target.
   void add_family(DeviceNumber target) {
     for (const FamilyMember& member : device_family(target)) {
-      uses_.kin.devices.insert(member.device);
+      uses_.watched.devices.insert(member.device);
       for (const LoopDevice& loop : loops_) {
         if (loop.device == member.device && loop.backing_known && loop.backing_device == 0) {
-          uses_.kin.files.push_back(loop.backing);
+          uses_.watched.files.push_back(loop.backing);
         }
       }
     }
@@ -241,7 +241,7 @@ class Survey {
   void below(DeviceNumber device, int fd) {
     DeviceNumber whole = device;
     (void)known(ask_whole_disk(device), whole);
-    uses_.kin.devices.insert(whole);
+    uses_.watched.devices.insert(whole);
     if (whole != device) {
       above(whole, "its whole disk " + node_path(whole), false);
     }
@@ -254,11 +254,11 @@ class Survey {
       unknown({"what " + loop->node + " is backed by cannot be queried: its node is not here",
                "run it where the node is"});
     } else if (loop->backing_device != 0) {
-      uses_.kin.devices.insert(loop->backing_device);
+      uses_.watched.devices.insert(loop->backing_device);
       above(loop->backing_device, "its backing device " + node_path(loop->backing_device), true);
       below(loop->backing_device, -1);
     } else {
-      uses_.kin.files.push_back(loop->backing);
+      uses_.watched.files.push_back(loop->backing);
       const Extent range = {loop->range.offset + partition_start_bytes(device),
                             device_size_bytes(device)};
       file_uses(loop->backing, range, "its backing file", &*loop);

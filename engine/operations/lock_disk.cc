@@ -55,7 +55,7 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   if (!locked.lock) {
     BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
   }
-  BLKREWIND_TRY(store.journal().settle());
+  BLKREWIND_TRY(store.journal().make_last_record_durable());
   // Whole files first: they free space without a record.
   BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
@@ -134,8 +134,9 @@ std::optional<format::SnapshotRecord> parent_of(const store::State& state,
     return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
            !snapshot.damaged && store::tree_of(snapshot).geometry == geometry;
   };
-  if (const auto* anchor = state.snapshot(disk.anchor); anchor != nullptr && fits(*anchor)) {
-    return *anchor;
+  if (const auto* base_snapshot = state.snapshot(disk.base_snapshot);
+      base_snapshot != nullptr && fits(*base_snapshot)) {
+    return *base_snapshot;
   }
   for (auto at = state.snapshots.rbegin(); at != state.snapshots.rend(); ++at) {
     if (fits(at->second)) return at->second;

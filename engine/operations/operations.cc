@@ -247,7 +247,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
         record.kind = adopted.kind;
         record.identity = adopted.identity;
         // Nothing is known about the content of this device.
-        record.anchor = 0;
+        record.base_snapshot = 0;
         return format::Transaction{record};
       });
 }
@@ -292,7 +292,7 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
         if (intent == state.intents.end()) return format::Transaction{};
         if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
         format::DiskRecord disk = *state.disk(number);
-        disk.anchor = 0;
+        disk.base_snapshot = 0;
         return format::Transaction{format::IntentRemoved{number}, disk};
       },
       store::Room::kFrees);

@@ -131,9 +131,9 @@ class SnapshotMaker {
     request.geometry = plan_.geometry;
     request.means = means_;
     if (parent) request.references.push_back(*parent);
-    // What it says is of the anchor, so the tree must be shared with that one.
+    // What it says is of the base snapshot, so the tree must be shared with that one.
     std::unique_ptr<pipeline::TrackedSource> tracked;
-    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.base_snapshot) {
       BLKREWIND_ASSIGN(tracked,
                        pipeline::TrackedSource::make(store_, *tracking.source(), *parent, *parent));
       request.candidates = tracked.get();
@@ -161,7 +161,7 @@ class SnapshotMaker {
           for (const auto& segment : writer->records()) transaction.emplace_back(segment);
           if (plan_.is_device) {
             format::DiskRecord disk = *state.disk(locked_.disk.number);
-            disk.anchor = record_.number;
+            disk.base_snapshot = record_.number;
             disk.device_bytes = plan_.geometry.device_bytes;
             transaction.emplace_back(std::move(disk));
           }

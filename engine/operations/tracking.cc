@@ -56,13 +56,13 @@ track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& d
           store.layout().root()};
 }
 
-std::string anchor_id(const store::State& state, const format::DiskRecord& disk) {
-  const auto* anchor = state.snapshot(disk.anchor);
-  if (anchor == nullptr || anchor->state != format::SnapshotState::kAccomplished ||
-      anchor->damaged) {
+std::string base_snapshot_id(const store::State& state, const format::DiskRecord& disk) {
+  const auto* base_snapshot = state.snapshot(disk.base_snapshot);
+  if (base_snapshot == nullptr || base_snapshot->state != format::SnapshotState::kAccomplished ||
+      base_snapshot->damaged) {
     return {};
   }
-  return anchor->id;
+  return base_snapshot->id;
 }
 
 Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
@@ -70,11 +70,11 @@ Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
                                  ChangeSource wanted, track::TrackUse use) {
   Tracking tracking;
   std::string why = "the disk is not tracked by it";
-  const std::string anchor = anchor_id(*locked.state, locked.disk);
+  const std::string base_snapshot = base_snapshot_id(*locked.state, locked.disk);
   const auto disk = tracked_disk(store, locked.disk, device.real_path, device.size_bytes);
   if (trackers != nullptr) {
     for (auto& tracker : trackers->find(disk)) {
-      auto why_not = tracker->begin(anchor, use);
+      auto why_not = tracker->begin(base_snapshot, use);
       const bool asked = wanted != ChangeSource::kAuto && is_wanted(wanted, tracker->name());
       if (!why_not) {
         note(*tracker, fail(why_not.error()));

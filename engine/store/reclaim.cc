@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "store/kinship.h"
+#include "store/lineage.h"
 #include "store/tree_reader.h"
 #include "store/unique_walk.h"
 
@@ -224,7 +224,7 @@ Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
   std::vector<SegmentId> empty;
   BLKREWIND_TRY(store.journal().update(
       [&](const State& now) -> Result<format::Transaction> {
-        format::Transaction transaction = remove_from_kin(now, number);
+        format::Transaction transaction = remove_from_lineage(now, number);
         State after = now;
         after.apply(transaction);
         empty = take_empty(after, transaction);
@@ -254,7 +254,7 @@ Status forget_unfinished(Store& store, SnapshotNumber number) {
                                   record->state != SnapshotState::kFailed)) {
           return format::Transaction{};
         }
-        return remove_from_kin(now, number);
+        return remove_from_lineage(now, number);
       },
       Room::kFrees);
 }

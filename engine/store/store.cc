@@ -288,7 +288,7 @@ Result<Store::Orphans> Store::remove_orphans() {
                                                  io::LockMode::kExclusive)));
   if (alone == nullptr) return orphans;
   // No process creates segments now, so every valid segment is in the journal.
-  BLKREWIND_TRY(journal_.settle());
+  BLKREWIND_TRY(journal_.make_last_record_durable());
   BLKREWIND_ASSIGN(auto queue, env_.make_queue({.depth = 4}));
   const auto known = state();
   BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));

@@ -151,10 +151,10 @@ TEST_P(ExtentTrust, AnotherStoresCloneIsLeftAlone) {
 TEST_P(ExtentTrust, AnAnchorThatIsNotTheClonesIsSaid) {
   start();
   take("s-1");
-  anchor_ = "s-by-somebody-else";
+  base_snapshot_ = "s-by-somebody-else";
   EXPECT_THAT(why_not(), HasSubstr("did not update"));
   take("s-2");
-  anchor_.clear();
+  base_snapshot_.clear();
   EXPECT_THAT(why_not(), HasSubstr("no base snapshot"));
 }
 
@@ -182,7 +182,7 @@ TEST_P(ExtentTrust, AnImageThatIsTooShortIsAnError) {
   take("s-1");
   ASSERT_EQ(::truncate(image_.c_str(), static_cast<off_t>(kImageBytes - 1)), 0);
   EXPECT_FALSE(state().valid);
-  EXPECT_FALSE(find()->begin(anchor_, track::TrackUse::kRead));
+  EXPECT_FALSE(find()->begin(base_snapshot_, track::TrackUse::kRead));
   ASSERT_EQ(::truncate(image_.c_str(), static_cast<off_t>(kImageBytes)), 0);
   EXPECT_LE(check("long again"), kExtentBlock);
 }
@@ -192,7 +192,7 @@ TEST_P(ExtentTrust, AReadOnlyFileSystemIsAnError) {
   take("s-1");
   run_program({"mount", "-o", "remount,ro", mount_point_});
   EXPECT_TRUE(state().valid) << "looking needs no writing";
-  EXPECT_FALSE(find()->begin(anchor_, track::TrackUse::kRead));
+  EXPECT_FALSE(find()->begin(base_snapshot_, track::TrackUse::kRead));
   run_program({"mount", "-o", "remount,rw", mount_point_});
   EXPECT_EQ(check("writable again"), 0U);
 }

@@ -204,7 +204,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // otherwise another process was first
     make_tables(database, kCatalogVersion);
-    seal(database);
+    write_content_digest(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
   }
@@ -320,7 +320,7 @@ Status Catalog::check_content() {
   // Differs after another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
-  if (!seal_is_intact(*database_)) {
+  if (!content_digest_matches(*database_)) {
     return fail(damaged(path_, "its content does not match its digest"));
   }
   if (const std::string fault = row_fault(*database_); !fault.empty()) {
@@ -467,7 +467,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
     BLKREWIND_TRY(body(*database_));
-    seal(*database_);
+    write_content_digest(*database_);
     transaction.commit();
     return {};
   });

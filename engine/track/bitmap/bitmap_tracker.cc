@@ -16,9 +16,9 @@
 #include "blkrewind/shell.h"
 #include "host/loops.h"
 #include "host/sysfs.h"
+#include "track/bitmap/dirty_bits_tracker.h"
 #include "track/bitmap/generations.h"
 #include "track/bitmap/kernel_program.h"
-#include "track/bitmap/marks_tracker.h"
 
 namespace blkrewind::track {
 namespace {
@@ -107,11 +107,12 @@ class BitmapTracker final : public Tracker {
  public:
   BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
       : program_(std::move(program)),
-        marks_(program_->control(), program_->bits(), disk.device_bytes,
-               [path = disk.path] { return flush(path); }) {}
+        dirty_bits_(program_->control(), program_->bits(), disk.device_bytes,
+                    [path = disk.path] { return flush(path); }) {}
 
-  const char* name() const override { return marks_.name(); }
-  Result<std::optional<std::string>> begin(const std::string& anchor, TrackUse use) override {
+  const char* name() const override { return dirty_bits_.name(); }
+  Result<std::optional<std::string>> begin(const std::string& base_snapshot,
+                                           TrackUse use) override {
     blkrewind_control& control = program_->control();
     while (true) {
       const std::uint64_t skipped = program_->skipped_events();
@@ -119,23 +120,23 @@ class BitmapTracker final : public Tracker {
         std::atomic_ref(control.escaped).fetch_or(BLKREWIND_ESCAPED_SKIPPED);
         control.skipped = skipped;
       }
-      auto why = marks_.begin(anchor, use);
+      auto why = dirty_bits_.begin(base_snapshot, use);
       if (!why || program_->skipped_events() == skipped) return why;
-      BLKREWIND_TRY(marks_.abandon());
+      BLKREWIND_TRY(dirty_bits_.abandon());
     }
   }
-  Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
-  void wrote(std::uint64_t bytes) override { marks_.wrote(bytes); }
+  Result<Extent> changed(std::uint64_t offset) override { return dirty_bits_.changed(offset); }
+  void wrote(std::uint64_t bytes) override { dirty_bits_.wrote(bytes); }
   Status prepare(const std::string& id, Collected before) override {
-    return marks_.prepare(id, before);
+    return dirty_bits_.prepare(id, before);
   }
-  Status commit() override { return marks_.commit(); }
-  Status abandon() override { return marks_.abandon(); }
-  Status distrust(const std::string& why) override { return marks_.distrust(why); }
+  Status commit() override { return dirty_bits_.commit(); }
+  Status abandon() override { return dirty_bits_.abandon(); }
+  Status distrust(const std::string& why) override { return dirty_bits_.distrust(why); }
 
  private:
   const std::unique_ptr<KernelProgram> program_;
-  MarksTracker marks_;
+  DirtyBitsTracker dirty_bits_;
 };
 
 // The epoch has ended: this tracker is invalid for good.
@@ -208,7 +209,7 @@ Result<std::unique_ptr<Tracker>> find_bitmap(const TrackedDisk& disk) {
 }
 
 Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
-                                                 const std::string& anchor) {
+                                                 const std::string& base_snapshot) {
   const auto program = KernelProgram::find(disk.disk_id);
   TrackerState state;
   state.name = "bitmap";
@@ -228,16 +229,16 @@ Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
     return state;
   }
   Generations generations(const_cast<blkrewind_control&>(control), (*program)->bits());
-  auto why = generations.why_not(anchor);
+  auto why = generations.why_not(base_snapshot);
   if (!why && (*program)->skipped_events() != control.skipped) {
     why = "the kernel skipped an event, because it came while the same program was running";
   }
   state.valid = !why.has_value();
   state.why = why.value_or("");
   if (state.valid) {
-    state.base = anchor;
+    state.base = base_snapshot;
     state.changed_bytes =
-        std::min(generations.count_marks() << control.granule_shift, disk.device_bytes);
+        std::min(generations.count_dirty() << control.granule_shift, disk.device_bytes);
   }
   return state;
 }

@@ -114,7 +114,7 @@ struct Skeleton {
 };
 
 // The id of the program that `link` runs, if it is loaded and sets bits in these maps; otherwise 0.
-std::uint32_t marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
+std::uint32_t sets_bits_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
   bpf_link_info info{};
   __u32 length = sizeof info;
   if (bpf_obj_get_info_by_fd(link, &info, &length) != 0 ||
@@ -248,7 +248,7 @@ Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string& di
   }
   std::unique_ptr<KernelProgram> program(new KernelProgram());
   for (std::size_t i = 2; i < pins.size(); ++i) {
-    const std::uint32_t id = marks_in(pins[i].get(), map_ids[0], map_ids[1]);
+    const std::uint32_t id = sets_bits_in(pins[i].get(), map_ids[0], map_ids[1]);
     if (id == 0) return fail(Errc::kIntegrity, "the tracking program is no longer running");
     program->programs_.push_back(id);
   }
