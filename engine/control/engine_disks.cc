@@ -70,7 +70,7 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
                                                                 bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
-                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
+                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not a valid chunk size",
                 "use a power of two from 4 KiB to 1 MiB");
   }
   if (target.empty()) return fail(need(target).error());
@@ -201,7 +201,7 @@ Status Engine::detach_disk(const std::string& target) try {
 
 Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) try {
   if (path.empty()) {
-    return fail(Errc::kInvalidArgument, "no device was named",
+    return fail(Errc::kInvalidArgument, "no device was given",
                 "name the device that is the disk from now on");
   }
   BLKREWIND_TRY(impl().operations_->refresh());

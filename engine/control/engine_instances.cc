@@ -32,14 +32,13 @@ Status check_reason(const std::string& reason) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
   });
   if (plain && !reason.empty() && reason.size() <= 64) return {};
-  return fail(Errc::kInvalidArgument, "\"" + reason + "\" is no reason for a lock",
+  return fail(Errc::kInvalidArgument, "\"" + reason + "\" is not a valid reason for a lock",
               "use small letters: security, financial, ...");
 }
 
 Status check_instance_name(const std::string& name) {
   if (name.empty() || is_printable_text(name, kMaxNameBytes)) return {};
-  return fail(Errc::kInvalidArgument, "this name is not possible",
-              "use at most 128 bytes of printable text");
+  return fail(Errc::kInvalidArgument, "invalid name", "use at most 128 bytes of printable text");
 }
 
 }  // namespace
@@ -94,11 +93,11 @@ Result<std::vector<InstanceInfo>> Engine::instances() try {
 Result<InstanceInfo> Engine::create_instance(const std::string& id, const std::string& name) try {
   const std::string wanted = id.empty() ? new_id("i-") : id;
   if (wanted == kLocalInstance) {
-    return fail(Errc::kAlreadyExists, "i-local is this machine and always there",
+    return fail(Errc::kAlreadyExists, "i-local is this machine and always exists",
                 "choose another id");
   }
   if (!is_valid_id("i-", wanted)) {
-    return fail(Errc::kInvalidArgument, "\"" + wanted + "\" is no instance id",
+    return fail(Errc::kInvalidArgument, "\"" + wanted + "\" is not an instance id",
                 "use \"i-\" and letters or digits, at most 30 characters in all");
   }
   BLKREWIND_TRY(check_instance_name(name));
@@ -166,7 +165,7 @@ Status Engine::unlock_instance(const std::string& id, const std::string& reason)
 Status Engine::change_instance(const std::string& id, const InstanceChange& change) try {
   if (change.name) BLKREWIND_TRY(check_instance_name(*change.name));
   if (change.expires_at && *change.expires_at < 0) {
-    return fail(Errc::kInvalidArgument, "a time before 1970 is not possible",
+    return fail(Errc::kInvalidArgument, "invalid time: it is before 1970",
                 "use 0 for an instance that never expires");
   }
   return impl().catalog_->change_instance(id, change);

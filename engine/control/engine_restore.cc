@@ -68,7 +68,7 @@ Result<std::shared_ptr<io::Lock>> Engine::Impl::take_place(const DiskView& view,
   if (reset->snapshot_id == finishes) return lock;
   BLKREWIND_TRY(
       catalog_->end_reset(view.disk.id, reset->request_id,
-                          {now(), "Operation.Conflict", "another operation took its place"}));
+                          {now(), "Operation.Conflict", "replaced by another operation"}));
   return lock;
 }
 
@@ -146,7 +146,7 @@ Result<RollbackReceipt> Engine::undo(const std::string& target, const Monitor& m
   }
   if (last.undo == 0) {
     return fail(refused_plainly(
-        "the last rollback of " + found.path + " was made with --no-undo",
+        "the last rollback of " + found.path + " used --no-undo",
         "what it overwrote was not kept; roll back to another snapshot: blkrewind list " +
             shell_word(target)));
   }
@@ -193,7 +193,7 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   }
   if (backwards && intent.undo == 0) {
     return fail(
-        refused_plainly("the interrupted rollback of " + found.path + " was begun with --no-undo",
+        refused_plainly("the interrupted rollback of " + found.path + " was started with --no-undo",
                         "finish it: blkrewind resume " + shell_word(target)));
   }
   const format::SnapshotRecord* snapshot =

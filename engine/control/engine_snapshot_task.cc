@@ -30,7 +30,7 @@ bool SnapshotTask::is_repeated() const { return impl_->repeated; }
 
 Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) try {
   if (!impl_ || !impl_->announced) {
-    return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
+    return fail(Errc::kInvalidArgument, "this task was moved from, has already run, or is a repeated request");
   }
   const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
   const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
@@ -66,7 +66,7 @@ Status check_notes(const SnapshotNotes& notes) {
     const bool possible = !tag.key.empty() && is_printable_text(tag.key, kTagBytesMax) &&
                           (tag.value.empty() || is_printable_text(tag.value, kTagBytesMax));
     if (!possible) {
-      return fail(Errc::kInvalidArgument, "this tag is not possible",
+      return fail(Errc::kInvalidArgument, "invalid tag",
                   "use at most 128 bytes of printable text for a key and for a value");
     }
     keys.push_back(tag.key);
@@ -82,8 +82,7 @@ Status check_notes(const SnapshotNotes& notes) {
   const bool plain = std::all_of(notes.client_token.begin(), notes.client_token.end(),
                                  [](char c) { return c > ' ' && c <= '~'; });
   if (!plain || notes.client_token.size() > kTokenBytesMax) {
-    return fail(Errc::kInvalidArgument, "this client token is not possible",
-                "use at most 64 ASCII characters");
+    return fail(Errc::kInvalidArgument, "invalid client token", "use at most 64 ASCII characters");
   }
   return {};
 }

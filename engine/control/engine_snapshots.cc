@@ -68,11 +68,10 @@ void add_note(SnapshotInfo& info, const std::vector<control::SnapshotNote>& note
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
                                         const std::string& name, const std::string& description) {
   if (!name.empty() && !is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "this name is not possible for a snapshot",
-                std::string(snapshot_name_rule()));
+    return fail(Errc::kInvalidArgument, "invalid snapshot name", std::string(snapshot_name_rule()));
   }
   if (!description.empty() && !is_printable_text(description, kMaxDescriptionBytes)) {
-    return fail(Errc::kInvalidArgument, "this description is not possible",
+    return fail(Errc::kInvalidArgument, "invalid description",
                 "use at most 1024 bytes of printable text in one line");
   }
   if (found.view.intent && found.view.locked) return fail(control::conflict(found.path));
@@ -118,7 +117,7 @@ Result<SnapshotReceipt> Engine::import_image(const std::string& target, const st
                                              const Monitor& monitor) try {
   BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no image file was named", "name a raw image file");
+    return fail(Errc::kInvalidArgument, "no image file was given", "name a raw image file");
   }
   BLKREWIND_ASSIGN(
       const Impl::Registered disk,
@@ -139,7 +138,7 @@ Result<SnapshotReceipt> Engine::import_image(const std::string& target, const st
 Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const std::string& file,
                                            const Monitor& monitor) try {
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no file was named",
+    return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
   BLKREWIND_TRY(impl().operations_->refresh());

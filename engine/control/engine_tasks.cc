@@ -41,7 +41,7 @@ const std::string& RollbackTask::snapshot_id() const { return impl_->snapshot_id
 
 Result<RollbackReceipt> RollbackTask::run(const Monitor& monitor) try {
   if (!impl_ || !impl_->work) {
-    return fail(Errc::kInvalidArgument, "this task was moved from, or has run");
+    return fail(Errc::kInvalidArgument, "this task was moved from, or has already run");
   }
   const auto work = std::exchange(impl_->work, nullptr);
   return work(monitor);
@@ -63,7 +63,7 @@ Error begun_too_late() {
   error.code = Errc::kBusy;
   error.api_code = "ServiceUnavailable";
   error.http_status = 503;
-  error.message = "it was not begun within an hour of its acceptance";
+  error.message = "it was not started within an hour of its acceptance";
   error.hint = "ask for it again; more --workers of the server make the wait shorter";
   return error;
 }
@@ -76,10 +76,10 @@ control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
 std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& now) {
   const auto seconds = known_seconds(accepted, now);
   if (seconds && *seconds <= kBeginWithinSeconds) return std::nullopt;
-  if (seconds) return "it was not begun within an hour of its acceptance";
-  return std::string("it was not begun: ") +
-         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was started anew") +
-         " since its acceptance, so it is not known whether that was within an hour";
+  if (seconds) return "it was not started within an hour of its acceptance";
+  return std::string("it was not started: ") +
+         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was rebooted") +
+         " since its acceptance, so it is unknown whether that was within an hour";
 }
 
 // A rollback of that request has finished; or, if this request resumed an interrupted one, that one

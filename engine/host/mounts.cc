@@ -100,7 +100,7 @@ Result<std::vector<Mount>> parse_mountinfo(std::string text) {
   std::vector<Mount> mounts;
   if (text.empty()) return mounts;
   const auto nonsense = [] {
-    return fail(Errc::kIo, "/proc/self/mountinfo has a line that makes no sense",
+    return fail(Errc::kIo, "/proc/self/mountinfo has an invalid line",
                 "see which: findmnt --kernel");
   };
   const std::unique_ptr<FILE, decltype(&std::fclose)> stream(

@@ -109,7 +109,7 @@ Result<std::unique_ptr<Queue>> LocalEnv::make_queue(const QueueOptions& options)
 
 Status LocalEnv::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
-  Error error = system_error(errno, "cannot make the directory " + path);
+  Error error = system_error(errno, "cannot create the directory " + path);
   if (error.sys_errno == EEXIST) error.code = Errc::kAlreadyExists;
   return tl::unexpected(std::move(error));
 }
@@ -131,7 +131,7 @@ Status LocalEnv::rename_new(const std::string& from, const std::string& to) {
   Error error = system_error(errno, "cannot rename " + from + " to " + to);
   if (error.sys_errno == EEXIST) {
     error.code = Errc::kAlreadyExists;
-    error.message = "there is a file " + to + " already";
+    error.message = "there is already a file " + to;
     return fail(std::move(error).with_hint("name a file that does not exist yet"));
   }
   if (error.sys_errno == EPERM || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOSYS) {
@@ -166,24 +166,24 @@ Result<bool> LocalEnv::exists(const std::string& path) {
   struct stat status = {};
   if (::lstat(path.c_str(), &status) == 0) return true;  // a dangling link also occupies the name
   if (errno == ENOENT || errno == ENOTDIR) return false;
-  return errno_error("cannot look for " + path);
+  return errno_error("cannot find " + path);
 }
 
 Result<host::FileId> LocalEnv::identify(const std::string& path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot find " + path);
   return host::FileId{status.st_dev, status.st_ino};
 }
 
 Result<std::int64_t> LocalEnv::modified_at(const std::string& path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot find " + path);
   return std::int64_t{status.st_mtim.tv_sec};
 }
 
 Result<std::uint64_t> LocalEnv::allocated_bytes(const std::string& path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot find " + path);
   // st_blocks is in units of 512 bytes, whatever the block size of the file system (stat(2)).
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }

@@ -209,7 +209,7 @@ TEST_F(IdentitySystem, ASecondDeviceUnderAUsedNameIsADiskOfItsOwn) {
   a.reset();
   run_program({"losetup", path, file("b")});
   expect_untouched(file("b"), {"rollback", path, "a1"});
-  EXPECT_THAT(run({"rollback", path, "a1"}).err, HasSubstr("another device"));
+  EXPECT_THAT(run({"rollback", path, "a1"}).err, HasSubstr("a different device"));
   EXPECT_NE(disk_id_of(path, "b1"), id);
   const json old = disk_of(id);
   EXPECT_EQ(old.at("attached"), json(false));

@@ -182,7 +182,7 @@ TEST_F(EngineTasks, OneIsNotBegunWhereTheClocksAreInDoubt) {
   Moment reboot = accepted;
   reboot.boot_id = "another";
   EXPECT_EQ(reset_at(accepted, reboot), 0U);
-  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("started anew"));
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("rebooted"));
   Moment unknown = accepted;
   unknown.boot_id.clear();
   EXPECT_EQ(reset_at(unknown, unknown), 0U) << "without /proc it is not known which boot that was";
