@@ -1,4 +1,4 @@
-// The words of --change-source.
+// The values of --change-source.
 #pragma once
 
 #include <string>

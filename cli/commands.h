@@ -1,5 +1,5 @@
-// The commands: each function adds some to the program. A parsed command stores what to do in
-// `chosen`, which must live as long as the parser.
+// The commands: each function adds some to the parser. A parsed command stores the function to run
+// in `chosen`, which must live as long as the parser.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ void add_track_commands(CommandSyntax app, Command& chosen);
 void add_instance_commands(CommandSyntax app, Command& chosen);
 void add_serve_command(CommandSyntax app, Command& chosen);
 
-// One command with its example for --help. `Arguments` is what the options are parsed into; `run`
-// gets it when this command was chosen.
+// One command with its example for --help. The options are parsed into `Arguments`, which is passed
+// to `run` if this command was chosen.
 template <class Arguments, class Run>
 std::pair<CommandSyntax, Arguments*> add_command(CommandSyntax parent, Command& chosen,
                                                  const std::string& name,

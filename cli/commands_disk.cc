@@ -11,7 +11,7 @@ Advice advice_for(const Session& session, const DiskInfo& disk) {
           .undo = session.command_line("undo", disk.id)};
 }
 
-// The disk as it is after a change.
+// The disk after a change.
 Status report_disk(Session& session, Engine& engine, const std::string& target) {
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(target));
   return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -23,7 +24,7 @@ Status run_export(Session& session, const ExportArguments& arguments) {
   Json json = json_of(receipt);
   json["file"] = arguments.file;
   if (!to_stdout) return session.receipt(json, text_of(receipt, arguments.file));
-  // Standard output is the image: the receipt goes to the other stream.
+  // Standard output is the image, so the receipt goes to standard error.
   session.erase_progress();
   if (session.json()) return session.err().write(dump(json) + "\n");
   if (session.options().quiet) return {};

@@ -2,11 +2,12 @@
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {
 
-// The instance as it is after a change.
+// The instance after a change.
 Status report_instance(Session& session, Engine& engine, const std::string& id) {
   BLKREWIND_ASSIGN(const InstanceInfo instance, engine.instance(id));
   return session.receipt(json_of(instance), text_of(instance));

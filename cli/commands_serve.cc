@@ -9,7 +9,8 @@
 namespace blkrewind::cli {
 namespace {
 
-// Of all workers together: less than a command has, since connections and nonces take some as well.
+// Of all workers together: less than a command uses, because connections and nonces need memory as
+// well.
 constexpr std::uint64_t kWorkersBufferBytes = 24 * kMiB;
 
 LogLevel server_log_level(const GlobalOptions& options) {

@@ -67,12 +67,13 @@ struct DiffArguments {
   std::string other;
 };
 
-// Writes extents as they are found: a device may differ in more places than fit into memory.
+// Writes extents as they are found: a device may have more extents that differ than fit into
+// memory.
 class DiffPrinter {
  public:
   explicit DiffPrinter(Session& session) : session_(session) {}
 
-  // A failed write asks the operation to stop; the failure is the result of finish().
+  // A failed write cancels the operation; the failure is the result of finish().
   void add(Extent extent) {
     if (!written_) return;
     session_.erase_progress();
@@ -85,7 +86,7 @@ class DiffPrinter {
     session_.erase_progress();
     BLKREWIND_TRY(written_);
     if (!receipt) {
-      // What was begun ends as valid JSON that says it is not all there is.
+      // Output that has started ends as valid JSON that marks it as incomplete.
       if (begun_ && session_.json()) {
         BLKREWIND_TRY(session_.out().write("],\"complete\":false}\n"));
       }
@@ -96,7 +97,7 @@ class DiffPrinter {
     if (session_.json()) {
       Json rest = json_of(*receipt);
       rest["complete"] = true;
-      // Without its opening brace: the object is open already.
+      // Without its opening brace, which was written already.
       BLKREWIND_TRY(session_.out().write("]," + dump(rest).substr(1) + "\n"));
     } else if (!session_.options().quiet) {
       BLKREWIND_TRY(session_.out().write(text_of(*receipt)));
@@ -105,7 +106,7 @@ class DiffPrinter {
   }
 
  private:
-  // `empty`: no extent follows.
+  // `empty`: no extents follow.
   Status begin(bool empty) {
     if (begun_) return {};
     begun_ = true;

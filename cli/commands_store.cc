@@ -19,7 +19,7 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
   const bool damaged = !receipt.damaged.empty() || (!unreadable && !receipt.findings.empty());
   const Json json = json_of(receipt);
   const std::string text = text_of(receipt);
-  // Findings are what was asked for; -q leaves out only the good news.
+  // Findings are the requested output; -q leaves out only a success.
   BLKREWIND_TRY(damaged || unreadable ? session.answer(json, text) : session.receipt(json, text));
   if (!damaged && !unreadable) return {};
   if (!damaged) {
@@ -39,7 +39,7 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
 struct NoArguments {};
 
 Status run_init(Session& session, const NoArguments&) {
-  // Asked first: making a store that is there already is no error, but not news either.
+  // Checked first: creating an existing store is not an error, but the output should say so.
   const bool existed = access((session.store() + "/format").c_str(), F_OK) == 0;
   BLKREWIND_ASSIGN(Engine engine, session.open(true));
   BLKREWIND_ASSIGN(const StoreInfo info, engine.store_info());

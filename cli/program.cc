@@ -23,7 +23,7 @@ Status check_no_empty_value(const std::vector<std::string>& arguments) {
   return {};
 }
 
-// The same of the variable that names the store.
+// The same check for the variable that names the store.
 Status check_store_variable(const GlobalOptions& options) {
   const char* const store = std::getenv("BLKREWIND_STORE");
   if (!options.store.empty() || store == nullptr || *store != '\0') return {};
@@ -34,13 +34,13 @@ Status check_store_variable(const GlobalOptions& options) {
 LogLevel log_level_of(const GlobalOptions& options) {
   if (options.verbosity >= 2) return LogLevel::kDebug;
   if (options.verbosity == 1) return LogLevel::kInfo;
-  // With --json, standard error is one object; nothing else may be on it unless asked for.
+  // With --json, standard error is one object; nothing else may be written to it unless requested.
   return options.quiet || options.json ? LogLevel::kOff : LogLevel::kWarning;
 }
 
 int report(const Error& error, bool json, Writer& err) {
   const Status written = err.write(json ? error_json(error) : error_text(error));
-  // Nowhere is left to complain to; the exit status says the rest.
+  // There is no stream left for a message; the exit status has to be enough.
   static_cast<void>(written);
   return exit_status(error, caught_signal());
 }
@@ -95,7 +95,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
 }  // namespace
 
 int run_program(std::vector<std::string> arguments, std::FILE* out, std::FILE* err) {
-  // For errors of the parser itself, which come before its options are known.
+  // For errors of the parser itself, which occur before its options are known.
   const auto last = std::find(arguments.begin(), arguments.end(), "--");
   const bool wants_json = std::find(arguments.begin(), last, "--json") != last;
   Error error;

@@ -6,6 +6,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -18,7 +19,7 @@ std::string bytes_in(std::uint64_t bytes, double seconds) {
   return text;
 }
 
-// A scan needs no word of its own.
+// A scan is the default and is not mentioned.
 std::string source_of(const std::string& change_source) {
   return change_source == "scan" ? "" : change_source;
 }
@@ -50,7 +51,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
   return text + Facts()
                     .add("disk", receipt.disk_id + (receipt.disk_registered ? ", new" : "") + ", " +
                                      format_bytes(receipt.device_bytes))
-                    .add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds))
+                    .add("scanned", bytes_in(receipt.scanned_bytes, receipt.scan_seconds))
                     .add("by", source_of(receipt.change_source))
                     .add("changed", format_bytes(receipt.changed_bytes))
                     .add("stored", format_bytes(receipt.stored_bytes))
@@ -78,7 +79,7 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
             format_bytes(receipt.changed_bytes) + " in " + counted(receipt.extents, "extent"));
   facts.add("restored", format_bytes(receipt.restored_bytes));
   facts.add("zeroed", format_bytes(receipt.zeroed_bytes));
-  facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds));
+  facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.scan_seconds));
   facts.add("by", source_of(receipt.change_source));
   if (receipt.rechecked_bytes) {
     facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", no change was missed");
@@ -125,7 +126,7 @@ std::string text_of(const DiffReceipt& receipt) {
                      format_bytes(receipt.device_bytes) + " differ, in " +
                      counted(receipt.extents, "extent");
   if (receipt.scanned_bytes != 0) {
-    text += "; scanned " + bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds);
+    text += "; scanned " + bytes_in(receipt.scanned_bytes, receipt.scan_seconds);
   }
   if (receipt.unreadable_bytes != 0) {
     text += "; " + format_bytes(receipt.unreadable_bytes) + " could not be read and count as " +

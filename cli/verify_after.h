@@ -1,4 +1,4 @@
-// The words of --verify-after.
+// The values of --verify-after.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace blkrewind::cli {
 
-// "" where the option was not given.
+// "" if the option was not given.
 inline VerifyAfter verify_after_of(const std::string& word) {
   if (word == "none") return VerifyAfter::kNone;
   if (word == "written") return VerifyAfter::kWritten;

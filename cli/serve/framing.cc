@@ -54,7 +54,7 @@ Framing::State Framing::read_header(std::string_view line) {
   if (colon == std::string_view::npos) return refuse(kBadRequest);
   const std::string_view name = line.substr(0, colon);
   std::string_view value = line.substr(colon + 1);
-  if (!is_token(name)) return refuse(kBadRequest);  // also a line that continues the one before
+  if (!is_token(name)) return refuse(kBadRequest);  // also a continuation of the previous line
   if (value.starts_with(' ')) value.remove_prefix(1);
   if (equal_ignoring_case(name, "transfer-encoding")) {
     if (is_chunked_ || has_length_ || !is_post_ || !equal_ignoring_case(value, "chunked")) {

@@ -1,11 +1,12 @@
-// What to say where the kernel does not permit something.
+// Hints for operations that the kernel does not permit.
 #pragma once
 
 #include <string>
 
 namespace blkrewind {
 
-// `for_others` to a process that is not root, which may become it; root is told what refuses root.
+// Returns `for_others` to a process that is not root, which may run again as root; a process of
+// root gets the reason why root is refused.
 [[nodiscard]] std::string permission_hint(const std::string& for_others);
 
 }  // namespace blkrewind

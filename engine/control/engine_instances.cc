@@ -1,4 +1,4 @@
-// Instances: the catalog's, and i-local as the machine shows it.
+// Instances: those of the catalog, and i-local with its observed status.
 #include <algorithm>
 #include <utility>
 

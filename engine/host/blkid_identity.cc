@@ -27,7 +27,7 @@ std::string value_of(blkid_probe probe, const char* name) {
 
 }  // namespace
 
-// Two probes, so that an ambiguous file system does not hide the partition table, nor the reverse.
+// Two probes, so that an ambiguous file system does not hide the partition table, or vice versa.
 void read_content_identity(int fd, DeviceIdentity& identity) {
   if (const BlkidProbe probe = make_probe(fd)) {
     blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE);
@@ -39,7 +39,7 @@ void read_content_identity(int fd, DeviceIdentity& identity) {
   if (const BlkidProbe probe = make_probe(fd)) {
     blkid_probe_enable_superblocks(probe.get(), 0);
     blkid_probe_enable_partitions(probe.get(), 1);
-    // The details of a partition's entry come from the table on its whole disk.
+    // The details of a partition's entry are in the table of its whole disk.
     blkid_probe_set_partitions_flags(probe.get(), BLKID_PARTS_ENTRY_DETAILS);
     if (blkid_do_safeprobe(probe.get()) == 0) {
       identity.table_uuid = value_of(probe.get(), "PTUUID");

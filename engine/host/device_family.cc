@@ -40,7 +40,7 @@ class FamilyWalk {
     members_.push_back({device, node_path(device), range, exact_});
   }
 
-  // `range`: of the device.
+  // `range`: a range of the device.
   void around(DeviceNumber device, const Extent& range) {
     const DeviceNumber whole = whole_disk(device);
     const Extent on_whole = {range.offset + partition_start_bytes(device), range.length};
@@ -53,7 +53,7 @@ class FamilyWalk {
     if (const auto loop = loop_device(whole); loop && loop->backing_device != 0) {
       below(loop->backing_device, {loop->range.offset + on_whole.offset, on_whole.length});
     }
-    // Where dm and md put which byte is not known: all of what they stand on.
+    // The mapping of dm and md is unknown: their slaves count as a whole.
     for (const DeviceNumber slave : slaves_of(whole)) {
       exact_ = false;
       below(slave, {0, device_size_bytes(slave)});
@@ -67,11 +67,11 @@ class FamilyWalk {
   }
 
   std::set<DeviceNumber> visited_;
-  bool exact_ = true;  // of what comes next
+  bool exact_ = true;  // of the next member
   std::vector<FamilyMember> members_;
 };
 
-// 0 when it was opened, and is that device; else an errno.
+// 0 if it was opened and is that device; otherwise an errno.
 int open_node(const std::string& path, DeviceNumber device, UniqueFd& fd) {
   fd.reset(::open(path.c_str(), kLookFlags));
   if (!fd.valid()) return errno;
@@ -83,8 +83,8 @@ int open_node(const std::string& path, DeviceNumber device, UniqueFd& fd) {
   return ENOENT;
 }
 
-// A node in a folder of our own, removed once it is open. Not every file system lets
-// devices be opened (nodev).
+// A node in a private directory, removed as soon as it is open. Not every file system allows
+// devices to be opened (nodev).
 UniqueFd open_private_node(DeviceNumber device) {
   UniqueFd fd;
   for (const char* const parent : {"/dev", "/run", "/var/tmp", "/tmp"}) {

@@ -1,6 +1,6 @@
-// Records of programs before the layers: flat, a partition with its disk's serial number. What they
-// have is compared; the size must be the same as well, for a serial number alone did not tell a
-// partition from its disk.
+// Records of versions before layers: flat, a partition with its disk's serial number. The recorded
+// fields are compared. The size must be equal as well, because a serial number alone did not
+// distinguish a partition from its disk.
 #include <array>
 #include <string_view>
 #include <utility>
@@ -15,7 +15,7 @@ namespace {
 // set, and is no older or younger than anything.
 constexpr std::int64_t kFirstRegistration = 1'704'067'200;
 
-// What that program would have recorded of this device.
+// What the older version would have recorded of this device.
 DeviceIdentity flat(const DeviceIdentity& now) {
   DeviceIdentity old = now;
   if (now.layer == Layer::kPartition && !now.below.empty()) {
@@ -94,7 +94,7 @@ Judgement judge_old(const DeviceIdentity& then, DeviceKind kind, std::int64_t re
   }
   const bool is_partition = now.layer == Layer::kPartition;
   if (is_partition && then.partition_uuid.empty()) {
-    // The disk, or a partition without a UUID: the record does not say.
+    // The disk, or a partition without a UUID: the record does not distinguish them.
     return then.size_bytes == now.size_bytes
                ? weak("an older program did not record whether it was " + then.place +
                       " or a partition, and it is partition " +

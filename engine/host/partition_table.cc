@@ -17,7 +17,7 @@
 namespace blkrewind::host {
 namespace {
 
-// libblkid and sysfs count in these, whatever the disk's sector is.
+// libblkid and sysfs count in these units, whatever the sector size of the disk is.
 constexpr std::uint64_t kUnitBytes = 512;
 
 bool same_place(const Partition& a, const Partition& b) {
@@ -33,7 +33,7 @@ std::map<int, Partition> by_number(const std::vector<Partition>& partitions) {
 
 // 0, or an errno.
 int tell_kernel(int fd, const PartitionStep& step) {
-  constexpr std::uint64_t kExtendedBytes = 2 * kUnitBytes;  // as the kernel's own reader does
+  constexpr std::uint64_t kExtendedBytes = 2 * kUnitBytes;  // as the kernel's own parser does
   blkpg_partition partition{};
   partition.pno = step.partition.number;
   partition.start = static_cast<long long>(step.partition.extent.offset);
@@ -63,7 +63,8 @@ bool expects_partitions(DeviceNumber device) {
   return scans.empty() || scans == "1";
 }
 
-// Not partx -u: it goes by number, and loses a partition whose place another one still has.
+// Not partx -u: it goes by number, and loses a partition whose place is still occupied by another
+// one.
 PartitionUpdate stale(const std::string& node, std::string reason) {
   const std::string word = shell_word(node);
   return {PartitionUpdate::State::kStale, std::move(reason),
@@ -140,7 +141,7 @@ PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_f
   const std::vector<Partition> before = partitions_in_kernel(device);
   const auto table = partitions_in_table(buffered_fd);
   if (!table) {
-    // Partitions may have been added by hand, where there is no table.
+    // Partitions may have been added by hand, without a table.
     if (before.empty()) return {};
     PartitionUpdate update = stale(
         node, "the kernel has partitions of " + node + ", but no partition table is found on it");

@@ -20,6 +20,7 @@ class FolderEnv final : public Env {
   FolderEnv(Env& env, Folder folder) : env_(env), folder_(std::move(folder)) {}
 
   Result<std::unique_ptr<File>> open(const std::string& path, const OpenOptions& options) override {
+    if (options.unnamed) return open_unnamed(path, options);
     const auto name = beneath_name(path);
     if (!name) return env_.open(path, options);
     const int access = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
@@ -61,7 +62,7 @@ class FolderEnv final : public Env {
     const auto name = folder_name(path);
     if (!name) return env_.sync_directory(path);
     BLKREWIND_ASSIGN(const UniqueFd fd, folder_.open_folder(*name));
-    // Never asked twice: a failed flush is told once and then forgotten (fsync(2)).
+    // Never retried: the kernel reports a failed flush once and then forgets it (fsync(2)).
     if (::fsync(fd.get()) == 0) return {};
     return tl::unexpected(system_error(errno, "cannot flush the directory " + path));
   }
@@ -133,7 +134,7 @@ class FolderEnv final : public Env {
   }
 
  private:
-  // What follows the folder's path; nothing: the path does not lie beneath it as it is written.
+  // The part after the directory's path; empty: the path, as written, is not below it.
   [[nodiscard]] std::optional<std::string> beneath_name(const std::string& path) const {
     const std::string& root = folder_.path();
     if (path.size() <= root.size() + 1 || !path.starts_with(root) || path[root.size()] != '/') {
@@ -148,10 +149,21 @@ class FolderEnv final : public Env {
       rest.remove_prefix(slash + 1);
     }
   }
-  // The same of a folder; "" is the folder itself.
+  // The same for a directory; "" is the directory itself.
   [[nodiscard]] std::optional<std::string> folder_name(const std::string& path) const {
     if (path == folder_.path()) return std::string();
     return beneath_name(path);
+  }
+
+  Result<std::unique_ptr<File>> open_unnamed(const std::string& path, const OpenOptions& options) {
+    const auto name = folder_name(path);
+    if (!name) return env_.open(path, options);
+    BLKREWIND_ASSIGN(const UniqueFd folder, folder_.open_folder(*name));
+    UniqueFd fd(::openat(folder.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd.valid()) {
+      return tl::unexpected(system_error(errno, "cannot create a file in " + path));
+    }
+    return LocalFile::adopt(path, std::move(fd), options);
   }
 
   Result<std::unique_ptr<Lock>> lock_beneath(const std::string& path, std::uint64_t offset,

@@ -77,8 +77,8 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
       error.hint = "look for the cause in the kernel log (dmesg) and check " + file.path();
       break;
     case ENOSPC:
-      // A device has no free space to run out of: the extent lies past its end, or the thin pool
-      // or file system under it is full.
+      // A device has no free space of its own: the extent is past its end, or the thin pool or file
+      // system under it is full.
       if (is_device) {
         error.code = Errc::kIo;
         error.hint = "the device ends before that, or what it is stored on is full";

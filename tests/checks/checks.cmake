@@ -1,5 +1,5 @@
-# What is not C++: layering, style, installation, the quickstart, and whole suites under a sanitizer.
-# All of it is left out of the sanitizer builds themselves.
+# Checks other than C++ tests: layering, style, installation, the quickstart, and whole suites under a sanitizer.
+# All of them are left out of the sanitizer builds themselves.
 if(BLKREWIND_SANITIZE)
   return()
 endif()
@@ -39,7 +39,7 @@ if(BLKREWIND_BUILD_CLI)
     --driver $<TARGET_FILE:track_stress>)
   set_tests_properties(track_stress PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
 
-  # The cloud's API as its clients use it, and a short run of what measures it under load.
+  # The cloud API as its clients use it, and a short run of its load benchmark.
   foreach(client node python go)
     check(sdk_${client} tests/sdk/run.sh $<TARGET_FILE:blkrewind> ${client})
   endforeach()

@@ -1,5 +1,5 @@
-// Image files that are tracked by their extents, through the Engine: what is read, what is shared
-// with the store, and that the bytes are right.
+// Image files tracked by extents, through the Engine: what is read, what is shared with the store,
+// and that the bytes are right.
 #include <gtest/gtest.h>
 
 #include "blkrewind/engine.h"
@@ -75,14 +75,14 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
   EXPECT_EQ(back->scanned_bytes, 0U);
   EXPECT_EQ(back->restored_bytes, 2 * kImageChunk);
   EXPECT_TRUE(all() == first_);
-  // The restored chunk lies where a segment has it.
+  // The restored chunk shares the blocks of a segment.
   const UniqueFd image(::open(image_.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto there = io::FileExtentMap(image.get()).read({3 * kImageChunk, kImageChunk});
+  const auto there = io::read_extent_map(image.get(), {3 * kImageChunk, kImageChunk});
   ASSERT_TRUE(there);
   bool found = false;
   for (const auto& entry : std::filesystem::directory_iterator(mount_point_ + "/store/segments")) {
     const UniqueFd segment(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
-    const auto map = io::FileExtentMap(segment.get()).read({0, entry.file_size()});
+    const auto map = io::read_extent_map(segment.get(), {0, entry.file_size()});
     ASSERT_TRUE(map);
     for (const auto& extent : map->extents) {
       const std::uint64_t place = there->extents.at(0).physical;
@@ -91,7 +91,7 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
     }
   }
   EXPECT_TRUE(found);
-  // Writing to it does not reach the store.
+  // Writing to it does not change the store.
   change(3);
   const auto verified = engine_->verify({});
   ASSERT_TRUE(verified);

@@ -1,4 +1,4 @@
-// Who uses a device: every kind of user, each with real devices.
+// The users of a device: every kind of user, each with real devices.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -17,7 +17,7 @@ class WindowOnFile {
   WindowOnFile(const std::string& file, std::uint64_t offset, std::uint64_t length) {
     run_program({"losetup", "--offset", std::to_string(offset), "--sizelimit",
                  std::to_string(length), "--find", file});
-    for (const host::LoopDevice& loop : host::loop_devices()) {
+    for (const host::LoopDevice& loop : host::ask_loop_devices().value()) {
       if (loop.backing_file == file && loop.range == Extent{offset, length}) {
         path_ = loop.node;
       }
@@ -189,7 +189,7 @@ TEST(Usage, ALockedImageFile) {
   struct flock byte {};
   byte.l_type = F_RDLCK;
   byte.l_whence = SEEK_SET;
-  byte.l_start = 201;  // where QEMU puts its own
+  byte.l_start = 201;  // where QEMU places its own
   byte.l_len = 1;
   ASSERT_EQ(::fcntl(machine.get(), F_OFD_SETLK, &byte), 0);
   const auto info = host::probe_device(path);

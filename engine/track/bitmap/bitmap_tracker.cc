@@ -23,8 +23,8 @@
 namespace blkrewind::track {
 namespace {
 
-// Of one generation, so that both can be mapped and read in little memory. Beyond it (2 TiB in
-// chunks of 64 KiB) one mark stands for several chunks.
+// Per generation, so that both can be mapped and read with little memory. Beyond it (2 TiB in
+// chunks of 64 KiB) one bit stands for several chunks.
 constexpr std::uint64_t kBitsMax = std::uint64_t{4} * kMiB * 8;
 constexpr std::uint64_t kSectorBytes = 512;
 
@@ -67,7 +67,7 @@ Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   return epoch;
 }
 
-// Why the marks of `control` say nothing about the device as it is; nothing: they do.
+// Why the dirty bits of `control` are not valid for the current device; empty: they are.
 std::optional<std::string> why_other(const blkrewind_control& control,
                                      const blkrewind_control& now) {
   const auto same_text = [](const auto& one, const auto& two) {
@@ -93,7 +93,7 @@ std::optional<std::string> why_other(const blkrewind_control& control,
   return std::nullopt;
 }
 
-// Dirty pages become writes, and so marks. All descriptors of a block device share its cache.
+// Dirty pages become writes, and so dirty bits. All descriptors of a block device share its cache.
 Status flush(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid() || ::fsync(fd.get()) != 0) {
@@ -102,7 +102,7 @@ Status flush(const std::string& path) {
   return {};
 }
 
-// The marks of a program that runs, and the memory that they are in.
+// The bitmaps of a running program, and their memory.
 class BitmapTracker final : public Tracker {
  public:
   BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
@@ -138,7 +138,7 @@ class BitmapTracker final : public Tracker {
   MarksTracker marks_;
 };
 
-// The epoch is over: it knows nothing, and never will again.
+// The epoch has ended: this tracker is invalid for good.
 class VoidTracker final : public Tracker {
  public:
   explicit VoidTracker(std::string why) : why_(std::move(why)) {}

@@ -40,7 +40,7 @@ std::string store_gone(const PinnedProgram& pin) {
 std::string device_gone(const blkrewind_control& control, const std::string& device) {
   const host::DeviceNumber number = makedev(control.major, control.minor);
   const std::string folder = host::sysfs_directory(number);
-  if (::access("/sys/dev/block", F_OK) != 0) return {};  // cannot be told
+  if (::access("/sys/dev/block", F_OK) != 0) return {};  // unknown
   if (::access(folder.c_str(), F_OK) != 0) return "its device is not attached any more";
   const auto diskseq = host::read_number(folder + "/diskseq");
   if (!diskseq || control.diskseq == 0 || *diskseq == control.diskseq) return {};

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "blkrewind/units.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {

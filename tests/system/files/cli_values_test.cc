@@ -1,4 +1,4 @@
-// Values that a script may give by accident, and files that are not what they seem.
+// Values that a script may pass by accident, and files of unexpected types.
 #ifdef BLKREWIND_PROGRAM
 
 #include <fcntl.h>
@@ -105,18 +105,6 @@ TEST_F(CliValues, APreallocatedImageKeepsItsBlocks) {
   }
 }
 
-TEST_F(CliValues, APreallocatedImageBelowALoopDeviceKeepsItsBlocks) {
-  if (!have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
-  const std::string full = file("full.img");
-  run_program({"fallocate", "-l", std::to_string(8 * kMiB), full});
-  const std::uint64_t blocks = blocks_of(full);
-  const LoopDevice loop = LoopDevice::make(full, 0);
-  ask({"snapshot", loop.path(), "--name", "s"});
-  write_noise(loop.path(), kMiB, 2 * kMiB, 3);
-  ask({"rollback", loop.path(), "s"});
-  EXPECT_EQ(blocks_of(full), blocks);
-}
-
 TEST_F(CliValues, WhatIsInTheWayOfAStoreIsNamed) {
   const std::string plain = file("plain");
   const std::string link = file("link");
@@ -182,16 +170,10 @@ TEST_F(NotRaw, IsAskedOfEachFileThatIsImported) {
   ask({"snapshot", raw, "--name", "s"});
   EXPECT_NE(ask({"import", raw, image_}, 3).dump().find("qcow2"), std::string::npos);
   ask({"import", raw, image_, "--raw", "--name", "golden"});
-  // What a snapshot holds is brought back, whatever it looks like; and is then still the disk.
+  // The content of a snapshot is restored, whatever it looks like; and is then still the disk's.
   ask({"rollback", raw, "golden"});
   EXPECT_EQ(digest_of_file(raw), digest_of_file(image_));
   ask({"undo", raw});
-}
-
-TEST_F(NotRaw, ADeviceIsWhatItIs) {
-  if (!have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
-  const LoopDevice loop = LoopDevice::make(image_, 0);
-  ask({"snapshot", loop.path()});
 }
 
 }  // namespace
