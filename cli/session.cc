@@ -50,7 +50,7 @@ Result<unsigned> threads_in_environment() {
   const auto [last, error] = std::from_chars(value.data(), end, threads);
   if (error != std::errc{} || last != end || threads > kMaxThreads) {
     return fail(Errc::kInvalidArgument,
-                "$BLKREWIND_THREADS is \"" + value + "\", which is no number of threads",
+                "$BLKREWIND_THREADS is \"" + value + "\", which is not a number of threads",
                 "unset it, or set it to a number up to " + std::to_string(kMaxThreads));
   }
   return threads;
@@ -108,7 +108,7 @@ Status Session::receipt(const Json& json, const std::string& text) {
   Status written = answer(json, text);
   if (written) return {};
   Error error = std::move(written).error();
-  error.message = "the command has done its work, but its receipt is lost: " + error.message;
+  error.message = "the command succeeded, but its receipt could not be written: " + error.message;
   error.hint =
       "do not run it again for that; see what there is now: blkrewind list, or blkrewind instance "
       "show";

@@ -64,7 +64,7 @@ Error cannot_find(int sys_errno, const std::string& path) {
 }
 
 tl::unexpected<Error> replaced(const std::string& path) {
-  return fail(Errc::kBusy, path + " was given to another device or file while it was looked at",
+  return fail(Errc::kBusy, path + " was given to another device or file while it was inspected",
               "see what it is now, then try again");
 }
 
@@ -113,7 +113,7 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   const auto known = ask_attribute(sysfs_directory(status.st_rdev) + "/dev");
   if (!known || !*known) {
     return fail(Errc::kUnsupported,
-                "cannot tell who uses " + info.path + ": " +
+                "cannot determine who uses " + info.path + ": " +
                     (known ? "sysfs does not know the device" : known.error().message),
                 known ? "name the device by its own node: lsblk lists them" : known.error().hint);
   }
@@ -181,7 +181,7 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
     // If a check was not possible, that is the better answer.
     if (info.used_by.empty() && info.unknown.empty() && written == Answer::kYes) {
       info.used_by.push_back(
-          {"open for writing in a process that is not to be seen here, or in the kernel itself",
+          {"open for writing in a process that is not visible here, or in the kernel itself",
            "look for it as root outside of containers: lsof " + shell_word(info.real_path) +
                "; then for NFS, iSCSI and loop devices that serve it"});
     }
@@ -204,7 +204,7 @@ Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
   }
   struct stat opened {};
   if (::fstat(fd.get(), &opened) != 0) {
-    return fail(io_error(errno, "cannot look at " + path));
+    return fail(io_error(errno, "cannot inspect " + path));
   }
   if (!is_same(opened, status)) return replaced(path);
   return probe_opened({.fd = fd.get(), .bytes_fd = fd.get(), .ask_uses = ask_uses}, path);
@@ -221,7 +221,7 @@ Result<DeviceInfo> probe_opened(const ProbeSubject& subject, const std::string& 
   info.path = path;
   struct stat status {};
   if (::fstat(subject.fd, &status) != 0) {
-    return fail(io_error(errno, "cannot look at " + path));
+    return fail(io_error(errno, "cannot inspect " + path));
   }
   BLKREWIND_ASSIGN(info.real_path, real_path_of(path, status));
   info.modified_at = status.st_mtim.tv_sec;

@@ -65,7 +65,7 @@ Status check_is_sysfs(int fd, const std::string& path) {
   struct statfs status {};
   if (::fstatfs(fd, &status) != 0) return unreadable(errno, path);
   if (status.f_type == SYSFS_MAGIC || is_copied_entry(fd, path)) return {};
-  return fail(Errc::kUnsupported, "sysfs is not to be seen at " + path,
+  return fail(Errc::kUnsupported, "sysfs is not visible at " + path,
               "mount it: mount -t sysfs sysfs /sys; or run it outside of the container");
 }
 

@@ -111,7 +111,7 @@ class Survey {
     }
     for (const Swap& swap : swaps_) {
       if (swap.is_file && !swap.visible) {
-        unknown({"the swap file " + swap.path + " of /proc/swaps is not to be seen here",
+        unknown({"the swap file " + swap.path + " of /proc/swaps is not visible here",
                  "run it outside of the container, or stop swapping on it: swapoff"});
       }
     }
@@ -157,7 +157,7 @@ class Survey {
       const std::string numbers =
           std::to_string(major(loop.device)) + " " + std::to_string(minor(loop.device));
       unknown({"what " + loop.node +
-                   " stands on cannot be asked: its node is not here, or may not "
+                   " is backed by cannot be queried: its node is not here, or may not "
                    "be opened",
                "make the node (mknod " + loop.node + " b " + numbers +
                    "), or run it as root outside of the container"});
@@ -251,7 +251,7 @@ class Survey {
     }
     visited_.insert(whole);
     if (!loop->backing_known) {
-      unknown({"what " + loop->node + " stands on cannot be asked: its node is not here",
+      unknown({"what " + loop->node + " is backed by cannot be queried: its node is not here",
                "run it where the node is"});
     } else if (loop->backing_device != 0) {
       uses_.kin.devices.insert(loop->backing_device);

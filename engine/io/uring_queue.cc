@@ -148,7 +148,7 @@ Status UringQueue::submit(std::span<const Request> requests) {
   // Entries that the kernel does not accept now stay in the ring and are submitted by the next
   // wait().
   if (result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY) return {};
-  return tl::unexpected(system_error(-result, "cannot hand requests to io_uring"));
+  return tl::unexpected(system_error(-result, "cannot submit requests to io_uring"));
 }
 
 // Puts the next step of a transfer into the ring, or the transfer among the finished ones.
@@ -222,7 +222,7 @@ Status UringQueue::enter(unsigned wait_for) {
     ::sched_yield();
     return {};
   }
-  return tl::unexpected(system_error(-result, "io_uring does not take or finish requests"));
+  return tl::unexpected(system_error(-result, "io_uring does not accept or complete requests"));
 }
 
 Result<std::size_t> UringQueue::wait(std::size_t min, std::vector<Completion>& out) {

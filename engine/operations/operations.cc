@@ -153,7 +153,7 @@ std::string Operations::seen_last_at(const std::string& path) {
     const host::Judgement judgement = judge(*info, record);
     if (judgement.verdict == host::Verdict::kDifferent) {
       return "disk " + record.id +
-             " was seen there last, but this is another device: " + judgement.why;
+             " was seen there last, but this is a different device: " + judgement.why;
     }
   }
   return {};
@@ -167,7 +167,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
                                            bool raw, bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
-                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
+                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not a valid chunk size",
                 "give a power of two from 4KiB to 1MiB");
   }
   BLKREWIND_ASSIGN(const host::DeviceInfo info, parts_->env.probe(path));
@@ -176,7 +176,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
                 "name a device or an image file that holds something");
   }
   if (info.size_bytes > kMaxDeviceBytes) {
-    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind can address");
+    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind supports");
   }
   if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
   BLKREWIND_TRY(parts_->store->check_writable());
@@ -237,7 +237,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
       [&](const store::State& state) -> Result<format::Transaction> {
         for (const auto& [other, record] : state.disks) {
           if (other != number && judge(info, record).verdict == host::Verdict::kSame) {
-            return fail(Errc::kPrecondition, path + " is disk " + record.id + " already",
+            return fail(Errc::kPrecondition, path + " is already disk " + record.id,
                         "forget that one first: blkrewind disk forget " + record.id);
           }
         }

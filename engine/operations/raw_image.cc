@@ -27,7 +27,7 @@ Status check_raw(io::Env& env, const host::DeviceInfo& info) {
   return fail(
       Errc::kPrecondition,
       info.path + " is not a raw image but one of the format " + format +
-          ": its bytes are not those of the disk in it",
+          ": its bytes are not those of the disk that it contains",
       "convert it (qemu-img convert -O raw " + shell_word(info.path) +
           " ...), attach it as a device (qemu-nbd), or take the file's own bytes with --raw");
 }

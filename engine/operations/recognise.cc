@@ -35,9 +35,9 @@ tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const host::Devic
 
 tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                   const std::string& other, const std::string& why) {
-  return refuse(
-      device.path + " and " + other + " are both disk " + disk.id + " by all evidence: " + why,
-      "use the multipath device, or detach one of them; " + ways_on(disk, device));
+  return refuse(device.path + " and " + other + " are both disk " + disk.id +
+                    " according to all evidence: " + why,
+                "use the multipath device, or detach one of them; " + ways_on(disk, device));
 }
 
 bool is_same_node(const host::DeviceInfo& a, const host::DeviceInfo& b) {
@@ -126,7 +126,8 @@ Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& st
   }
   if (matches.size() > 1) {
     return refuse(device.path + " is disk " + matches[0].disk->id + " and disk " +
-                      matches[1].disk->id + " by all evidence: " + matches[0].judgement.why,
+                      matches[1].disk->id +
+                      " according to all evidence: " + matches[0].judgement.why,
                   "forget one of them: blkrewind disk forget " + matches[1].disk->id);
   }
   if (!matches.empty()) {

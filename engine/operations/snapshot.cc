@@ -38,7 +38,7 @@ struct SnapshotPlan {
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
   if (name.empty()) return {};
   if (!is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "'" + name + "' cannot be a snapshot's name",
+    return fail(Errc::kInvalidArgument, "'" + name + "' is not a valid snapshot name",
                 std::string(snapshot_name_rule()));
   }
   for (const auto& [number, snapshot] : state.snapshots) {
@@ -245,7 +245,7 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
   BLKREWIND_ASSIGN(OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
   if (device.info.size_bytes == 0) {
-    return fail(Errc::kPrecondition, path + " has no bytes any more",
+    return fail(Errc::kPrecondition, path + " is empty now",
                 "put the medium back into it, or bring the image back");
   }
   remember_seen(store, locked, device);

@@ -34,7 +34,7 @@ tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted
                                     const std::string& why) {
   const std::string name = wanted == ChangeSource::kBitmap ? "bitmap" : "extents";
   return fail(Errc::kPrecondition,
-              "the change source " + name + " says nothing about " + path + " now: " + why,
+              "the change source " + name + " is not valid for " + path + " now: " + why,
               why == "the disk is not tracked by it"
                   ? "begin with: blkrewind track start " + shell_word(path) + " --source " + name
                   : "let this operation scan, which makes it valid again where it still runs: "
@@ -86,7 +86,7 @@ Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
         tracking.source_ = tracker.get();
       }
       if (!knows) {
-        log::info(std::string("the ") + tracker->name() + " tracker knows nothing: " + **why_not);
+        log::info(std::string("the ") + tracker->name() + " tracker is not valid: " + **why_not);
         if (asked) why = **why_not;
       }
       tracking.begun_.push_back({std::move(tracker), knows});
@@ -119,8 +119,8 @@ void Tracking::commit() {
   for (Begun& begun : begun_) {
     // A tracker that was not valid before is not valid now.
     if (before_ == track::Collected::kKept && !begun.knows) {
-      note(*begun.tracker, begun.tracker->distrust("an interrupted rollback was ended without "
-                                                   "looking at the whole device"));
+      note(*begun.tracker, begun.tracker->distrust("an interrupted rollback ended without "
+                                                   "comparing the whole device"));
     } else {
       note(*begun.tracker, begun.tracker->commit());
     }

@@ -105,7 +105,7 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size < kJournalRecordsOffset) {
     return fail(Errc::kIntegrity,
-                "the journal " + layout_.journal() + " is cut short: it has " +
+                "the journal " + layout_.journal() + " is truncated: it has " +
                     std::to_string(size) + " bytes",
                 "bring STORE/journal back from a backup");
   }
@@ -259,7 +259,7 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction,
   for (const format::JournalEntry& entry : transaction) BLKREWIND_TRY(format::check_entry(entry));
   const std::vector<std::byte> record = format::encode_record(secret_, next_sequence_, transaction);
   if (record.size() > format::kMaxRecordPayloadBytes) {
-    return fail(Errc::kInternal, "a journal record would be longer than its format allows");
+    return fail(Errc::kInternal, "a journal record would be longer than the format allows");
   }
   const AlignedBuffer bytes = aligned_copy(record);
   State next = *state_;

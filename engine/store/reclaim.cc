@@ -161,7 +161,7 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
   const auto state = store.state();
   const auto* record = state->snapshot(number);
   if (record == nullptr || record->state != SnapshotState::kAccomplished) {
-    return fail(Errc::kNotFound, "the snapshot is gone already");
+    return fail(Errc::kNotFound, "the snapshot was already deleted");
   }
   std::map<SegmentId, std::uint64_t> freed;
   {
@@ -185,10 +185,9 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
         for (const auto& [id, bytes] : freed) {
           const auto live = now.segments.find(id);
           if (live == now.segments.end() || live->second < bytes) {
-            return fail(
-                Errc::kIntegrity,
-                "segment " + std::to_string(id) + " holds fewer bytes than the snapshot needs",
-                "run: blkrewind verify");
+            return fail(Errc::kIntegrity,
+                        "segment " + std::to_string(id) + " is shorter than the snapshot needs",
+                        "run: blkrewind verify");
           }
           transaction.emplace_back(format::SegmentRecord{id, live->second - bytes});
           total += bytes;

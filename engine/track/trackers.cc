@@ -53,7 +53,7 @@ class LocalTrackers final : public Trackers {
   static void add(std::vector<std::unique_ptr<Tracker>>& found,
                   Result<std::unique_ptr<Tracker>> tracker) {
     if (!tracker) {
-      log::warning("what tracks the disk cannot be asked: " + tracker.error().to_string());
+      log::warning("cannot query the tracker of the disk: " + tracker.error().to_string());
     } else if (*tracker) {
       found.push_back(std::move(*tracker));
     }

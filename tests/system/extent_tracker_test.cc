@@ -18,7 +18,7 @@ INSTANTIATE_TEST_SUITE_P(On, ExtentTracker, testing::Values("xfs", "btrfs"),
 
 TEST_P(ExtentTracker, SmallChangesGiveSmallSets) {
   start();
-  EXPECT_THAT(why_not(), HasSubstr("no snapshot"));
+  EXPECT_THAT(why_not(), HasSubstr("no base snapshot"));
   take("s-1");
   EXPECT_EQ(check("nothing"), 0U);
   std::mt19937_64 random(1);
@@ -217,7 +217,7 @@ TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
     ASSERT_TRUE(tracker->commit());
     anchor_ = "s-other";
   }
-  EXPECT_THAT(why_not(), HasSubstr("without looking at the whole device"));
+  EXPECT_THAT(why_not(), HasSubstr("without comparing the whole device"));
   EXPECT_EQ(clones().size(), 1U);
 }
 
@@ -249,12 +249,12 @@ TEST_P(ExtentTracker, NoCloneIsMadeOfWhatOthersWroteMeanwhile) {
     write_bytes(image_, kMiB, "somebody else");
     const Status prepared = tracker->prepare("s-other", Collected::kDropped);
     ASSERT_FALSE(prepared);
-    EXPECT_THAT(prepared.error().message, HasSubstr("somebody else wrote"));
+    EXPECT_THAT(prepared.error().message, HasSubstr("another process wrote"));
     EXPECT_EQ(clones().size(), 1U);
   }
   EXPECT_EQ(check("what it was, and what was written"), 2 * kExtentBlock);
   anchor_ = "s-other";
-  EXPECT_THAT(why_not(), HasSubstr("did not renew"));
+  EXPECT_THAT(why_not(), HasSubstr("did not update"));
 }
 
 TEST_P(ExtentTracker, NoCloneIsMadeOfWhatWasNotLookedAt) {
@@ -269,14 +269,14 @@ TEST_P(ExtentTracker, NoCloneIsMadeOfWhatWasNotLookedAt) {
     anchor_ = "s-other";
   }
   EXPECT_FALSE(state().valid) << "died before commit()";
-  EXPECT_THAT(why_not(), HasSubstr("did not renew"));
+  EXPECT_THAT(why_not(), HasSubstr("did not update"));
 }
 
 TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
   start();
   cut_power();
   restore_power();
-  EXPECT_THAT(why_not(), HasSubstr("no snapshot"));
+  EXPECT_THAT(why_not(), HasSubstr("no base snapshot"));
   take("s-1");
   cut_power();
   restore_power();

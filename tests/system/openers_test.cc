@@ -247,7 +247,7 @@ TEST_F(OpenersSystem, AWriterThatProcDoesNotShow) {
       auto file = env_->open(image, kWriter);
       const auto info = file ? env_->probe(**file) : Result<host::DeviceInfo>();
       ::_exit(file && info && !info->used_by.empty() &&
-                      info->used_by[0].what.find("not to be seen here") != std::string::npos
+                      info->used_by[0].what.find("not visible here") != std::string::npos
                   ? 0
                   : 1);
     }

@@ -96,7 +96,7 @@ TEST_F(TrackingEpoch, EndsWhenTheLoopDeviceIsAttachedAgain) {
   write_noise(disk.backing(), 7 * kMiB, 10000, 2);  // undetected
   const LoopDevice again = LoopDevice::make(disk.backing(), 0);
   const std::string why = again.path() == path_ ? "the device was detached and attached again"
-                                                : "the disk is another device now";
+                                                : "the disk is a different device now";
   path_ = again.path();
   expect_unknown(why);
   expect_scans_and_is_right(why);
@@ -113,7 +113,7 @@ TEST_F(TrackingEpoch, EndsWhenAnotherFileIsAttached) {
   const LoopDevice other = make_disk("other.img", kEpochBytes);
   write_noise(other.path(), 0, kEpochBytes, 3);
   const std::string why = other.path() == path_ ? "the device was detached and attached again"
-                                                : "the disk is another device now";
+                                                : "the disk is a different device now";
   ASSERT_TRUE(engine_->adopt_disk(id, other.path()));
   path_ = other.path();
   expect_unknown(why, id);
@@ -127,7 +127,7 @@ TEST_F(TrackingEpoch, EndsWhenTheDeviceHasAnotherSize) {
   if (!track(disk.path())) GTEST_SKIP() << why_;
   ASSERT_EQ(::truncate(disk.backing().c_str(), kEpochBytes + 4 * kMiB), 0);
   disk.reread_size();
-  const std::string why = "the device has another size now";
+  const std::string why = "the size of the device has changed";
   expect_unknown(why);
   const auto taken = engine_->snapshot(path_, named("larger"));
   ASSERT_TRUE(taken) << taken.error().to_string();
@@ -195,8 +195,8 @@ TEST_F(TrackingEpoch, IsOfOneDiskOfOneStore) {
   if (::rename(theirs.c_str(), ours.c_str()) != 0) {
     GTEST_SKIP() << "pins cannot be renamed here: " << std::strerror(errno);
   }
-  expect_unknown("it is tracked for another disk or another store");
-  expect_scans_and_is_right("it is tracked for another disk or another store");
+  expect_unknown("it tracks another disk or another store");
+  expect_scans_and_is_right("it tracks another disk or another store");
   expect_can_be_begun_anew();
 }
 
@@ -223,14 +223,14 @@ TEST_F(TrackingEpoch, SleepsWhileTheDiskIsAnotherDevice) {
   if (!track(disk.path())) GTEST_SKIP() << why_;
   const std::string id = engine_->disk(path_)->id;
   ASSERT_TRUE(engine_->adopt_disk(id, other.path()));
-  expect_unknown("the disk is another device now", id);
+  expect_unknown("the disk is a different device now", id);
   path_ = other.path();
-  expect_scans_and_is_right("the disk is another device now");
+  expect_scans_and_is_right("the disk is a different device now");
   write_noise(disk.path(), 9 * kMiB, 10000, 3);
   ASSERT_TRUE(engine_->adopt_disk(id, disk.path()));
   path_ = disk.path();
-  expect_unknown("that is not what the device equalled last");
-  expect_scans_and_is_right("that is not what the device equalled last");
+  expect_unknown("which is not the base snapshot");
+  expect_scans_and_is_right("which is not the base snapshot");
   expect_relies_on_it();
 }
 
@@ -243,7 +243,7 @@ TEST_F(TrackingEpoch, EndsWithTheSnapshotThatTheMarksAreOf) {
   ASSERT_TRUE(later) << later.error().to_string();
   write_noise(path_, 2 * kMiB, 10000, 3);
   ASSERT_TRUE(engine_->remove_snapshot(later->snapshot_id));
-  const std::string why = "that is not what the device equalled last";
+  const std::string why = "which is not the base snapshot";
   expect_unknown(why);
   expect_scans_and_is_right(why);
   expect_relies_on_it();

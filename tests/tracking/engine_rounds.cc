@@ -77,7 +77,7 @@ class EngineRounds {
     const std::string text = result.error().to_string();
     const bool flush =
         result.error().code == Errc::kIo || text.find("cannot flush") != std::string::npos;
-    const bool pages = text.find("in memory") != std::string::npos;
+    const bool pages = text.find("mapped") != std::string::npos;
     if (!flush && !pages) throw Broken(text + "; " + lately_);
     ++tally_.abandoned;
     lately_ += " (not done)";

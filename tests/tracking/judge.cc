@@ -36,7 +36,7 @@ void Judge::look(const std::string& anchor, const std::byte* base, const std::st
   if (!tracker || !*tracker) throw Broken("the tracker is gone; " + lately);
   const auto why = (*tracker)->begin(anchor, track::TrackUse::kRead);
   if (!why) throw Broken(why.error().to_string() + "; " + lately);
-  if (*why) throw Broken("the tracker knows nothing: " + **why + "; " + lately);
+  if (*why) throw Broken("the tracker is not valid: " + **why + "; " + lately);
   std::vector<bool> marks((stage_.bytes() + kChunkBytes - 1) / kChunkBytes);
   for (std::uint64_t at = 0;;) {
     const auto extent = (*tracker)->changed(at);

@@ -92,7 +92,7 @@ class Operation {
                                    writes ? track::TrackUse::kWrite : track::TrackUse::kRead);
     if (!why && why.error().code == Errc::kIo) return {};  // see writers.cc
     if (!why) return why.error().to_string();
-    if (*why && !scans) return "the tracker knows nothing: " + **why;
+    if (*why && !scans) return "the tracker is not valid: " + **why;
     if (kind == Kind::kRollback) number = kGolden;
     if (kind == Kind::kResume) number = store_.anchor();
     if (kind == Kind::kSnapshot || kind == Kind::kGiveUp) read(tracker, scans);

@@ -73,22 +73,22 @@ std::optional<std::string> why_other(const blkrewind_control& control,
   const auto same_text = [](const auto& one, const auto& two) {
     return text_of_field(one, sizeof one) == text_of_field(two, sizeof two);
   };
-  if (!same_text(control.boot_id, now.boot_id)) return "the machine was started anew";
+  if (!same_text(control.boot_id, now.boot_id)) return "the machine was rebooted";
   if (!same_text(control.store_uuid, now.store_uuid) || !same_text(control.disk_id, now.disk_id)) {
-    return "it is tracked for another disk or another store";
+    return "it tracks another disk or another store";
   }
   if (control.major != now.major || control.minor != now.minor) {
-    return "the disk is another device now";
+    return "the disk is a different device now";
   }
   if (control.diskseq != now.diskseq) return "the device was detached and attached again";
-  if (control.first_sector != now.first_sector) return "the partition begins elsewhere now";
+  if (control.first_sector != now.first_sector) return "the partition starts elsewhere now";
   if (control.sectors != now.sectors || control.words != now.words) {
-    return "the device has another size now";
+    return "the size of the device has changed";
   }
-  if (control.granule_shift != now.granule_shift) return "the disk has another chunk size";
+  if (control.granule_shift != now.granule_shift) return "the chunk size of the disk has changed";
   if (control.loop_device != now.loop_device || control.loop_inode != now.loop_inode ||
       control.loop_offset != now.loop_offset) {
-    return "the loop device shows another file now";
+    return "the loop device has another file now";
   }
   return std::nullopt;
 }
@@ -166,7 +166,7 @@ Status check_trackable(const TrackedDisk& disk) {
                 "operations on it scan");
   };
   if (::access((queue + "/mq").c_str(), F_OK) != 0) {
-    return refuse("its driver takes operations without a request queue, so their end is not seen");
+    return refuse("its driver has no request queue, so completions cannot be observed");
   }
   if (host::read_number(queue + "/queue/dax").value_or(0) != 0) {
     return refuse("it can be written to as memory (DAX)");
@@ -185,7 +185,7 @@ Status start_bitmap(const TrackedDisk& disk) {
   BLKREWIND_TRY(check_trackable(disk));
   const auto program = KernelProgram::find(disk.disk_id);
   if (program && *program && !why_other((*program)->control(), epoch)) {
-    return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
+    return fail(Errc::kAlreadyExists, disk.path + " is already tracked",
                 "see what it knows: blkrewind track status " + shell_word(disk.path));
   }
   return KernelProgram::start(disk.disk_id, epoch, disk.store_path);

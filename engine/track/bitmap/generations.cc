@@ -38,13 +38,13 @@ void write_id(Id& id, const std::string& text) {
 
 std::string why_escaped(std::uint32_t how) {
   if ((how & BLKREWIND_ESCAPED_PASSTHROUGH) != 0) {
-    return "a raw command of the device's driver may have changed anything";
+    return "a raw command to the device's driver may have changed any data";
   }
   if ((how & BLKREWIND_ESCAPED_ZONE) != 0) return "a zone of the device was reset or appended to";
   if ((how & BLKREWIND_ESCAPED_SKIPPED) != 0) {
     return "the kernel skipped an event, because it came while the same program was running";
   }
-  return "a request could not be followed";
+  return "a request could not be tracked";
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ std::optional<std::string> Generations::why_no_base(const std::string& base,
                                                     const std::string& anchor) const {
   if (!base.empty() && base == anchor) return std::nullopt;
   if (!base.empty()) {
-    return "the marks are of snapshot " + base + ", and that is not what the device equalled last";
+    return "the dirty bits refer to snapshot " + base + ", which is not the base snapshot";
   }
   if (control_.distrusted[0] != '\0') {
     return std::string(control_.distrusted,

@@ -44,12 +44,12 @@ std::int64_t modified_ns(const struct stat& status) {
 std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
   struct stat status = {};
   if (!file.fd.valid() || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return "something else is in the place of the clone beside the image";
+    return "another file has the name of the clone beside the image";
   }
-  if (!file.record) return "the clone beside the image has no record of what it is";
+  if (!file.record) return "the clone beside the image has no record";
   const auto immutable = is_immutable(file.fd.get());
   if (!immutable || !*immutable) {
-    return "the clone beside the image is not protected, so it may have been changed";
+    return "the clone beside the image is not immutable, so it may have been changed";
   }
   const CloneRecord& record = *file.record;
   if (status.st_ino != record.inode || status.st_nlink != 1 || status.st_uid != ::geteuid() ||
@@ -60,7 +60,7 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
     return "the image file was replaced by another one";
   }
   if (record.range != image.range) {
-    return "the disk lies elsewhere in the image file, or has another size, than at its snapshot";
+    return "the disk has another offset in the image file, or another size, than at its snapshot";
   }
   if (record.base.empty()) {
     return record.why.empty() ? "the next snapshot or rollback reads everything once" : record.why;

@@ -37,15 +37,14 @@ struct Choice {
 };
 
 Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
-  if (anchor.empty())
-    return {nullptr, "the disk has no snapshot that it is known to have equalled"};
-  Choice choice{nullptr, "an operation on the disk did not renew the clone beside the image"};
+  if (anchor.empty()) return {nullptr, "the disk has no base snapshot"};
+  Choice choice{nullptr, "an operation on the disk did not update the clone beside the image"};
   for (AnchorFile& file : files) {
     if (!file.fault.empty()) {
       choice.why = file.fault;
     } else if (file.record->base == anchor) {
       if (!file.record->of_writing || &file == &files.front()) return {&file, {}};
-      choice.why = "a rollback died before it could say that it had looked at the whole device";
+      choice.why = "a rollback died before it had compared the whole device";
     }
   }
   return choice;
@@ -91,7 +90,7 @@ Result<std::optional<std::string>> ExtentTracker::begin(const std::string& ancho
   use_ = use;
   wrote_ = 0;
   BLKREWIND_ASSIGN(std::vector<AnchorFile> files, anchor().list());
-  if (files.empty()) return fail(Errc::kNotFound, disk_.path + " is not tracked any more");
+  if (files.empty()) return fail(Errc::kNotFound, disk_.path + " is no longer tracked");
 
   const auto [base, why] = choose(files, anchor_id);
   if (base != nullptr) {
@@ -108,7 +107,7 @@ Result<std::optional<std::string>> ExtentTracker::begin(const std::string& ancho
 }
 
 Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
-  if (comparison_ == nullptr) return fail(Errc::kInternal, "nothing is known of what changed");
+  if (comparison_ == nullptr) return fail(Errc::kInternal, "changes are not known");
   if (offset >= disk_.device_bytes) return Extent{disk_.device_bytes, 0};
   BLKREWIND_ASSIGN(Extent found, comparison_->diff.next(image_->range.offset + offset));
   found.offset -= image_->range.offset;
@@ -150,7 +149,8 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
                    make_unnamed(image_->directory.get(), image_->file.get()));
   BLKREWIND_ASSIGN(const bool meddled, others_wrote(written.get()));
   if (meddled) {
-    return fail(Errc::kBusy, "somebody else wrote to " + image_->path + " while it was rolled back",
+    return fail(Errc::kBusy,
+                "another process wrote to " + image_->path + " while it was rolled back",
                 "stop whatever writes to it; the next operation reads everything");
   }
   BLKREWIND_ASSIGN(prepared_, anchor().keep(written.get(), id, use_));
@@ -163,8 +163,8 @@ Status ExtentTracker::commit() {
   }
   if (before_ == Collected::kKept) {
     if (base_ == prepared_id_) return abandon();
-    Status forgotten = anchor().forget_all(
-        "an interrupted rollback was ended without looking at the whole device");
+    Status forgotten =
+        anchor().forget_all("an interrupted rollback ended without comparing the whole device");
     end();
     return forgotten;
   }
@@ -198,13 +198,13 @@ Status start_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const bool unique, places_are_unique(image.file.get()));
   if (!unique) {
     return fail(Errc::kUnsupported,
-                "the file system of " + image.path + " does not tell which bytes two files share",
+                "the file system of " + image.path + " does not report which bytes two files share",
                 kFileSystemHint);
   }
   const CloneAnchor anchor(image, disk);
   BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
   if (!files.empty()) {
-    return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
+    return fail(Errc::kAlreadyExists, disk.path + " is already tracked",
                 "see what is known: blkrewind track status " + shell_word(disk.path));
   }
   // Everything that an operation needs of the file system.

@@ -77,7 +77,8 @@ TEST_F(EngineSimulated, DeviceOfWhichItCannotBeToldWhetherItIsInUse) {
   env_.set_unknown(kDevice, {{"sysfs is missing", "mount it"}});
   const auto result = engine_->rollback(kDevice, "before");
   ASSERT_TRUE(refused(result, "IncorrectInstanceStatus"));
-  EXPECT_THAT(result.error().hint, HasSubstr("not known to be free: sysfs is missing: mount it"));
+  EXPECT_THAT(result.error().hint,
+              HasSubstr("cannot tell whether it is in use: sysfs is missing: mount it"));
   EXPECT_TRUE(failed(engine_->snapshot(kDevice, {}), Errc::kPrecondition));
   EXPECT_EQ(engine_->instance("i-local")->status, "Running");
   EXPECT_EQ(env_.contents(kDevice), changed_);
@@ -112,7 +113,7 @@ TEST_F(EngineSimulated, AnotherDeviceUnderTheName) {
   serial = "another";
   const auto result = engine_->rollback(kDevice, "before");
   EXPECT_TRUE(refused(result, "InvalidDiskId.NotFound")) << "a path is not who a disk is";
-  EXPECT_THAT(result.error().hint, HasSubstr("this is another device"));
+  EXPECT_THAT(result.error().hint, HasSubstr("this is a different device"));
   const auto by_id = engine_->rollback(disk->front().id, "before");
   ASSERT_TRUE(failed(by_id, Errc::kPrecondition));
   EXPECT_THAT(by_id.error().message, HasSubstr("not the device"));

@@ -32,7 +32,7 @@ class EngineTasks : public EngineRules {
     return *disk;
   }
 
-  void expect_restored() const { EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a')); }
+  void expect_restored() const { EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a')); }
 };
 
 TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
@@ -41,7 +41,7 @@ TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
   EXPECT_EQ(task->request_id(), "R-1");
   EXPECT_EQ(task->disk_id(), disk_);
   EXPECT_EQ(task->snapshot_id(), snapshot_);
-  EXPECT_EQ(bytes_of(image_), changed_) << "nothing is done yet";
+  EXPECT_EQ(read_file(image_), changed_) << "nothing is done yet";
   EXPECT_EQ(disk_now().status, "ReIniting");
   ASSERT_TRUE(disk_now().last_reset);
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kAccepted);
@@ -64,7 +64,7 @@ TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
   EXPECT_TRUE(failed(task->run(), Errc::kInvalidArgument)) << "once";
   ASSERT_TRUE(ok(engine_->undo(disk_)));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
 }
 
 // A client that sees the end may use the disk at once.
@@ -149,7 +149,7 @@ TEST_F(EngineTasks, OneThatHasNotBegunIsNotBegunHoursLater) {
   const auto tasks = engine_->unfinished_rollbacks();
   ASSERT_TRUE(ok(tasks));
   EXPECT_TRUE(tasks->empty());
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
@@ -182,14 +182,14 @@ TEST_F(EngineTasks, OneIsNotBegunWhereTheClocksAreInDoubt) {
   Moment reboot = accepted;
   reboot.boot_id = "another";
   EXPECT_EQ(reset_at(accepted, reboot), 0U);
-  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("started anew"));
+  EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("rebooted"));
   Moment unknown = accepted;
   unknown.boot_id.clear();
   EXPECT_EQ(reset_at(unknown, unknown), 0U) << "without /proc it is not known which boot that was";
   Moment earlier = accepted;
   earlier.boottime -= 10;
   EXPECT_EQ(reset_at(accepted, earlier), 0U) << "a restored virtual machine";
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
 
@@ -200,7 +200,7 @@ TEST_F(EngineTasks, OneThatWaitedTooLongForAWorkerIsNotBegun) {
   ASSERT_TRUE(ok(task));
   now.boottime += 3601;
   EXPECT_TRUE(failed(task->run(), Errc::kBusy));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
@@ -218,7 +218,7 @@ TEST_F(EngineTasks, WhatAnotherRollbackDidSinceIsNotDoneAgain) {
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+  EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
 TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
@@ -234,7 +234,7 @@ TEST_F(EngineTasks, OneThatWasAcceptedForAnotherDeviceIsNotBegun) {
   ASSERT_TRUE(ok(engine_->adopt_disk(disk_, other)));
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
-  EXPECT_EQ(bytes_of(other), std::string(kImageBytes, 'o'));
+  EXPECT_EQ(read_file(other), std::string(kImageBytes, 'o'));
 }
 
 // The command has passed the rules when the server accepts; it reads the clock after checking the
@@ -283,7 +283,7 @@ TEST_F(EngineTasks, FinishedRollbackIsNotDoneAgain) {
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+  EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
 TEST_F(EngineTasks, AskingAgainGoesOnWithAnInterruptedOne) {
@@ -317,7 +317,7 @@ TEST_F(EngineTasks, OneThatWentOnWithAnotherIsNotDoneAgainEither) {
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+  EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
 TEST_F(EngineTasks, ACommandThatFinishesOneEndsIt) {

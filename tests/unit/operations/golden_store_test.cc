@@ -21,12 +21,14 @@
 #include "base/digest.h"
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
+#include "support/results.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind {
 namespace {
 
 namespace fs = std::filesystem;
+using test::ok;
 
 struct Expected {
   std::string disk_id;
@@ -82,12 +84,6 @@ std::string xxh3_of(const std::string& path) {
       text, sizeof text, "%016llx",
       static_cast<unsigned long long>(plain_checksum_of(std::as_bytes(std::span(bytes)))));
   return text;
-}
-
-template <class T>
-testing::AssertionResult ok(const Result<T>& result) {
-  if (result) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << result.error().to_string() << "; " << result.error().hint;
 }
 
 class GoldenStore : public testing::Test {

@@ -50,7 +50,7 @@ TEST_F(AccessKeyFile, IsForItsOwnerAlone) {
     const auto keys = AccessKeys::load(path);
     ASSERT_FALSE(keys) << mode;
     EXPECT_EQ(keys.error().code, Errc::kPrecondition);
-    EXPECT_THAT(keys.error().message, HasSubstr("not for its owner alone"));
+    EXPECT_THAT(keys.error().message, HasSubstr("readable by others"));
     EXPECT_EQ(keys.error().hint, "shut the others out: chmod 600 " + path);
   }
 }
