@@ -30,7 +30,8 @@ bool SnapshotTask::is_repeated() const { return impl_->repeated; }
 
 Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) try {
   if (!impl_ || !impl_->announced) {
-    return fail(Errc::kInvalidArgument, "this task was moved from, has already run, or is a repeated request");
+    return fail(Errc::kInvalidArgument,
+                "this task was moved from, has already run, or is a repeated request");
   }
   const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
   const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
