@@ -59,7 +59,7 @@ Status run_set(Session& session, const InstanceArguments& arguments) {
   } else if (!arguments.expires_at.empty()) {
     BLKREWIND_ASSIGN(change.expires_at, parse_time(arguments.expires_at));
     if (*change.expires_at <= 0) {
-      return fail(Errc::kInvalidArgument, "a time before 1970-01-01T00:00:01Z is not possible",
+      return fail(Errc::kInvalidArgument, "invalid time of expiry: before 1970-01-01T00:00:01Z",
                   "write never for an instance that never expires");
     }
   }

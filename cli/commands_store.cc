@@ -69,7 +69,7 @@ void add_store_commands(CLI::App& app, Command& chosen) {
         "verify before-upgrade", run_verify);
     command->add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
   }
-  CLI::App* const store = app.add_subcommand("store", "Make, describe or tidy the store");
+  CLI::App* const store = app.add_subcommand("store", "Make, describe or clean up the store");
   store->footer("Example:\n  blkrewind store info");
   store->require_subcommand(1);
   add_command<NoArguments>(*store, chosen, "init", "Make the store, when there is none",

@@ -95,9 +95,10 @@ LogLevel log_level_of(const GlobalOptions& options) {
   return options.quiet || options.json ? LogLevel::kOff : LogLevel::kWarning;
 }
 
-int report(const Error& error, bool json, Writer& err) {
-  const Status written = err.write(json ? error_json(error) : error_text(error));
-  // Nowhere is left to complain to; the exit status says the rest.
+int report(const Error& error, bool json, Writer& err, const std::string& store_option = {}) {
+  const Status written =
+      err.write(json ? error_json(error, store_option) : error_text(error, store_option));
+  // There is nowhere left to report that; the exit status says the rest.
   static_cast<void>(written);
   return exit_status(error, caught_signal());
 }
@@ -128,7 +129,7 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& parse_error) {
                                       : "there is no command \"" + command + " " +
                                             printable(left_over.front()) + "\"";
   }
-  error.hint = command + " --help";
+  error.remedy = command + " --help";
   return error;
 }
 
@@ -183,9 +184,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   if (done) done = chosen(session);
   session.erase_progress();
   if (done) return kExitDone;
-  Error error = done.error();
-  error.hint = with_store(error.hint, session.store_option());
-  return report(error, options.json, session.err());
+  return report(done.error(), options.json, session.err(), session.store_option());
 }
 
 }  // namespace

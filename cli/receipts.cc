@@ -67,7 +67,7 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   if (receipt.dry_run) {
     text = "would roll back " + printable(target) + " to " + to + "; nothing was written\n";
   } else if (verb == RollbackVerb::kUndo) {
-    text = "took back the last rollback of " + printable(target) + ": it equals " + to + " again\n";
+    text = "undid the last rollback of " + printable(target) + ": it is back at " + to + "\n";
   } else if (verb == RollbackVerb::kResume) {
     text = "finished the rollback of " + printable(target) + " to " + to + "\n";
   } else {
@@ -78,7 +78,7 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
             format_bytes(receipt.changed_bytes) + " in " + counted(receipt.extents, "extent"));
   facts.add("restored", format_bytes(receipt.restored_bytes));
   facts.add("zeroed", format_bytes(receipt.zeroed_bytes));
-  facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds));
+  facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.scan_seconds));
   facts.add("by", source_of(receipt.change_source));
   if (receipt.rechecked_bytes) {
     facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", nothing had been missed");
@@ -87,7 +87,7 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   }
   if (receipt.unreadable_bytes != 0) {
     facts.add("UNREADABLE", format_bytes(receipt.unreadable_bytes) + " of the device" +
-                                (receipt.dry_run ? "" : " before this; written anew") + ":" +
+                                (receipt.dry_run ? "" : " before this; written again") + ":" +
                                 joined_extents(receipt.unreadable));
     if (receipt.undo_snapshot_id) facts.add("kept of it", "a mark, which undo brings back");
   }
@@ -166,7 +166,7 @@ std::string text_of(const DeleteReceipt& receipt) {
 }
 
 std::string text_of(const CollectReceipt& receipt) {
-  return "the store is tidy\n" +
+  return "garbage collection finished\n" +
          Facts()
              .add("given back", format_bytes(receipt.reclaimed_bytes))
              .add("deletes finished", std::to_string(receipt.finished_deletes))

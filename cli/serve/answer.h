@@ -26,8 +26,8 @@ struct Answer {
 [[nodiscard]] Answer render(Format format, std::string_view action, std::string_view request_id,
                             const Json& fields);
 
-// What a client gets to see of an error. With an api_code: that, its message and its status (400
-// when it has none). Without one:
+// What a client gets to see of an error. With a code of the API: that, its message and its status.
+// Without one:
 //
 //   kBusy                            Operation.Conflict 403, the API's message
 //   kInvalidArgument, kNotFound      InvalidParameter 400, the error's message
@@ -35,7 +35,8 @@ struct Answer {
 //   kCancelled                       ServiceUnavailable 503, the API's message
 //   others                           InternalError 500, the API's message
 //
-// The hint goes along with every message that is the error's own or the API's for its api_code;
+// The remedy goes along, as recommend() says it, with every message that is the error's own or the
+// API's for its code;
 // nothing of the others, which may tell about the inside, is shown.
 struct ShownError {
   int status = 500;

@@ -54,22 +54,22 @@ namespace {
 constexpr std::int64_t kBeginWithinSeconds = 3600;
 
 control::ResetEnd end_of(const Error& error, std::int64_t at) {
-  return {at, error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code,
-          error.to_string() + (error.hint.empty() ? "" : "; " + error.hint)};
+  return {at, std::string(error.api ? to_string(*error.api) : to_string(error.code)),
+          error.to_string() + (error.remedy.empty() ? "" : "; " + error.remedy.to_string())};
 }
 
 Error begun_too_late() {
   Error error;
   error.code = Errc::kBusy;
-  error.api_code = "ServiceUnavailable";
-  error.http_status = 503;
+  error.api = ApiCode::kUnavailable;
   error.message = "it was not begun within an hour of its acceptance";
-  error.hint = "ask for it again; more --workers of the server make the wait shorter";
+  error.remedy =
+      Remedy("send the request again").because("more workers of the server shorten the wait");
   return error;
 }
 
 control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
-  return {at, "ServiceUnavailable", why};
+  return {at, std::string(to_string(ApiCode::kUnavailable)), why};
 }
 
 // nullopt: it may be begun now, by a process that did not accept it.
@@ -78,7 +78,7 @@ std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& n
   if (seconds && *seconds <= kBeginWithinSeconds) return std::nullopt;
   if (seconds) return "it was not begun within an hour of its acceptance";
   return std::string("it was not begun: ") +
-         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was started anew") +
+         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was rebooted") +
          " since its acceptance, so it is not known whether that was within an hour";
 }
 

@@ -1,7 +1,6 @@
 // Tracking: which disk, and by what.
 #include <utility>
 
-#include "blkrewind/shell.h"
 #include "control/engine_impl.h"
 #include "control/guarded.h"
 #include "track/bitmap/pins.h"

@@ -23,7 +23,7 @@ auto guarded(const Body& body) noexcept -> decltype(body()) {
     error.code = Errc::kIo;
     error.sys_errno = ENOMEM;
     error.message = "out of memory";
-    error.hint = "see ulimit -v";
+    error.remedy = run_program("raise the limit of address space", "ulimit -v");
     return tl::unexpected<Error>(std::move(error));
   } catch (const std::system_error& exception) {
     // A thread that cannot be had (EAGAIN), above all.

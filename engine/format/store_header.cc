@@ -53,7 +53,7 @@ Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderB
   std::memcpy(&packed, bytes.data(), sizeof packed);
   if (packed.magic != kStoreMagic) {
     return fail(Errc::kIntegrity, "this is not a blkrewind store: the format file begins otherwise",
-                "name the folder of a store, or make one: blkrewind store init");
+                Remedy("name the folder of a store").or_else({Verb::kStoreInit, "make one"}));
   }
   const std::uint64_t checksum = packed.checksum;
   packed.checksum = 0;

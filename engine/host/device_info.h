@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "blkrewind/remedy.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind::host {
@@ -75,14 +76,14 @@ inline constexpr int kMaxLayers = 8;
 // "open for writing in bash (process 4711)".
 struct UsedBy {
   std::string what;
-  std::string hint;  // "unmount it: umount /mnt"
+  Remedy remedy;  // "unmount it", umount /mnt
 };
 
 // One thing that could not be looked at, so that the device cannot be called free: what = "sysfs is
 // not mounted on /sys". "Cannot tell" is refused just as "in use" is.
 struct Unknown {
   std::string what;
-  std::string hint;  // what makes it known: "mount -t sysfs sysfs /sys"
+  Remedy remedy;  // what makes it known: mount -t sysfs sysfs /sys
 };
 
 struct DeviceInfo {
@@ -95,7 +96,7 @@ struct DeviceInfo {
   std::uint32_t minor = 0;
   bool read_only = false;
   std::string read_only_reason;  // "is append-only", with what to do; where more is known than that
-  std::string read_only_hint;
+  Remedy read_only_remedy;
   DeviceIdentity identity;
   std::int64_t modified_at = 0;  // seconds since the epoch, of the file or the node
   // Free to be opened exclusively: both are empty.

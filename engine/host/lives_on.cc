@@ -81,7 +81,7 @@ class Walk {
                                     [id](const Mount& each) { return each.id == id; });
     if (mount == mounts_.end()) {
       return fail(Errc::kUnsupported, "its mount is not in /proc/self/mountinfo",
-                  "mount the proc file system on /proc");
+                  run_program("mount the proc file system", "mount -t proc proc /proc"));
     }
     if (!entered_.insert(id).second) return {};
     const auto devices = devices_under(*mount);
@@ -89,7 +89,7 @@ class Walk {
     if (devices.empty() && (mount->type == "btrfs" || mount->type == "bcachefs")) {
       return fail(Errc::kUnsupported,
                   "the device of the file system on " + mount->mount_point + ", " + mount->source +
-                      ", is not to be seen here",
+                      ", is not visible here",
                   "make its node in /dev, or run it outside of the container");
     }
     if (mount->type == "overlay") {
@@ -100,7 +100,7 @@ class Walk {
       if (below.valid()) return enter(below);
       return fail(Errc::kUnsupported,
                   "the upper folder " + upper + " of the overlay on " + mount->mount_point +
-                      " is not to be seen here",
+                      " is not visible here",
                   "keep the store in a volume of the container, or run it outside of it");
     }
     return {};
@@ -165,7 +165,7 @@ class Walk {
     } else {
       return fail(
           Errc::kUnsupported,
-          "the file below " + loop.node + ", " + loop.backing_file + ", is not to be seen here",
+          "the file below " + loop.node + ", " + loop.backing_file + ", is not visible here",
           "run it outside of the container");
     }
     return false;
@@ -222,7 +222,7 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
   return fail(Errc::kPrecondition,
               "cannot tell whether " + directory + " lives on " + device.path + ": " +
                   answer.error().message,
-              answer.error().hint);
+              answer.error().remedy);
 }
 
 }  // namespace blkrewind::host

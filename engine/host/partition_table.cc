@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/shell.h"
 
 namespace blkrewind::host {
 namespace {

@@ -23,7 +23,7 @@ struct OpenedDevice {
   DeviceUse use = DeviceUse::kRead;
 };
 
-// kPrecondition, with a hint, when the device cannot be used now: it is in use, or read-only, or
+// kPrecondition, with a remedy, when the device cannot be used now: it is in use, or read-only, or
 // another device than the one that was registered, a file of the store itself, or the store lives
 // on it. Touches nothing. Gives what the device is recognised by.
 [[nodiscard]] Result<std::string> check_device(io::Env& env, const std::string& store_path,

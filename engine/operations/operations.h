@@ -84,7 +84,7 @@ class Operations {
 
   // `target`: a disk id, or a path, which is the disk that the device is by its evidence
   // (recognise.h), wherever that was seen last. nullopt: not registered.
-  // kPrecondition with a hint when the evidence is weak, contradicts itself, or fits another
+  // kPrecondition with a remedy when the evidence is weak, contradicts itself, or fits another
   // attached device as well. A path that leads to nothing is the disk that was seen there last.
   [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
   // When another device is at `path` now than the disk that was seen there last: so, in words; else

@@ -187,7 +187,7 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
             return fail(
                 Errc::kIntegrity,
                 "segment " + std::to_string(id) + " holds fewer bytes than the snapshot needs",
-                "run: blkrewind verify");
+                Remedy(Verb::kVerify, "check the store"));
           }
           transaction.emplace_back(format::SegmentRecord{id, live->second - bytes});
           total += bytes;

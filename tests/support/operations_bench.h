@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "operations/operations.h"
+#include "support/errors.h"
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
 #include "support/simulated_trackers.h"
@@ -45,8 +46,8 @@ template <class T>
 [[nodiscard]] testing::AssertionResult ok(const Result<T>& result) {
   if (result) return testing::AssertionSuccess();
   const Error& error = result.error();
-  return testing::AssertionFailure() << to_string(error.code) << " " << error.api_code << ": "
-                                     << error.to_string() << "; " << error.hint;
+  return testing::AssertionFailure() << to_string(error.code) << " " << api_of(error) << ": "
+                                     << error.to_string() << "; " << words_of(error);
 }
 
 template <class T>

@@ -249,7 +249,7 @@ TEST_P(ExtentTracker, NoCloneIsMadeOfWhatOthersWroteMeanwhile) {
     write_bytes(image_, kMiB, "somebody else");
     const Status prepared = tracker->prepare("s-other", Collected::kDropped);
     ASSERT_FALSE(prepared);
-    EXPECT_THAT(prepared.error().message, HasSubstr("somebody else wrote"));
+    EXPECT_THAT(prepared.error().message, HasSubstr("another process wrote"));
     EXPECT_EQ(clones().size(), 1U);
   }
   EXPECT_EQ(check("what it was, and what was written"), 2 * kExtentBlock);

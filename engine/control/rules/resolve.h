@@ -28,8 +28,8 @@ struct FoundSnapshot {
 
 // Without a disk: an id; else a name that occurs once, or once among those that are accomplished;
 // "latest" when there is but one disk.
-// Errors: kNotFound (InvalidSnapshotId.NotFound); kInvalidArgument - ambiguous, the hint lists the
-// ids.
+// Errors: kNotFound (InvalidSnapshotId.NotFound); kInvalidArgument - ambiguous, the remedy lists
+// the ids.
 [[nodiscard]] Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
                                                            const std::string& text);
 

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "base/fd.h"
-#include "blkrewind/shell.h"
 #include "host/loops.h"
 #include "host/sysfs.h"
 #include "track/bitmap/generations.h"
@@ -39,10 +38,9 @@ std::string text_of(const char* field, std::size_t size) { return {field, ::strn
 Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   const auto device = host::block_device_at(disk.path);
   if (!device) {
-    return fail(
-        Errc::kUnsupported, disk.path + " is not a block device",
-        "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start " +
-            shell_word(disk.path) + " --source extents");
+    return fail(Errc::kUnsupported, disk.path + " is not a block device",
+                Remedy(Verb::kTrackStart, "track an image file on XFS or btrfs by its extents",
+                       {{Parameter::kTarget, disk.path}, {Parameter::kSource, "extents"}}));
   }
   const host::DeviceNumber whole = host::whole_disk(*device);
   blkrewind_control epoch{};
@@ -75,7 +73,7 @@ std::optional<std::string> why_other(const blkrewind_control& control,
   const auto same_text = [](const auto& one, const auto& two) {
     return text_of(one, sizeof one) == text_of(two, sizeof two);
   };
-  if (!same_text(control.boot_id, now.boot_id)) return "the machine was started anew";
+  if (!same_text(control.boot_id, now.boot_id)) return "the machine was rebooted";
   if (!same_text(control.store_uuid, now.store_uuid) || !same_text(control.disk_id, now.disk_id)) {
     return "it is tracked for another disk or another store";
   }
@@ -147,7 +145,7 @@ class VoidTracker final : public Tracker {
 
   const char* name() const override { return "bitmap"; }
   Result<std::optional<std::string>> begin(const std::string&, TrackUse) override {
-    return std::optional(why_ + "; begin anew: blkrewind track start");
+    return std::optional(why_ + "; start tracking again");
   }
   Result<Extent> changed(std::uint64_t) override { return Extent{}; }
   Status prepare(const std::string&, Collected) override { return {}; }
@@ -188,7 +186,7 @@ Status start_bitmap(const TrackedDisk& disk) {
   const auto program = KernelProgram::find(disk.disk_id);
   if (program && *program && !why_other((*program)->control(), epoch)) {
     return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
-                "see what it knows: blkrewind track status " + shell_word(disk.path));
+                Remedy(Verb::kTrackStatus, "see what it knows", {{Parameter::kTarget, disk.path}}));
   }
   return KernelProgram::start(disk.disk_id, epoch, disk.store_path);
 }

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "blkrewind/shell.h"
 #include "track/extents/clone_file.h"
 
 namespace blkrewind::track {
@@ -151,8 +150,9 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
                    make_unnamed(image_->directory.get(), image_->file.get()));
   BLKREWIND_ASSIGN(const bool meddled, others_wrote(written.get()));
   if (meddled) {
-    return fail(Errc::kBusy, "somebody else wrote to " + image_->path + " while it was rolled back",
-                "stop whatever writes to it; the next operation reads everything");
+    return fail(Errc::kBusy,
+                "another process wrote to " + image_->path + " while it was rolled back",
+                "stop the process that writes to it; the next operation reads everything");
   }
   BLKREWIND_ASSIGN(prepared_, anchor().keep(written.get(), id, use_));
   return {};
@@ -206,14 +206,14 @@ Status start_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
   if (!files.empty()) {
     return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
-                "see what is known: blkrewind track status " + shell_word(disk.path));
+                Remedy(Verb::kTrackStatus, "see what is known", {{Parameter::kTarget, disk.path}}));
   }
   // All that an operation will ask of the file system.
   BLKREWIND_TRY(flush(image));
   BLKREWIND_ASSIGN(const UniqueFd clone, make_unnamed(image.directory.get(), image.file.get()));
   if (!image.range.empty()) {
     auto batch = io::FileExtentMap(clone.get()).read(image.range);
-    if (!batch) return tl::unexpected(std::move(batch).error().with_hint(kFileSystemHint));
+    if (!batch) return tl::unexpected(std::move(batch).error().with_remedy(kFileSystemHint));
   }
   return anchor.forget_all({});
 }

@@ -76,6 +76,15 @@ TEST(RollbackText, SaysHowToTakeItBack) {
             std::string::npos);
 }
 
+TEST(RollbackText, TellsTheRateOfTheScan) {
+  RollbackReceipt receipt;
+  receipt.scanned_bytes = 100 * kMiB;
+  receipt.scan_seconds = 2;
+  receipt.elapsed_seconds = 20;
+  const std::string text = text_of(receipt, RollbackVerb::kRollback, "d", "s-1", "");
+  EXPECT_NE(text.find("100 MiB in 2.00 s (50 MiB/s)"), std::string::npos) << text;
+}
+
 TEST(RollbackText, OfADryRunClaimsNothing) {
   RollbackReceipt receipt;
   receipt.snapshot_id = "s-1";

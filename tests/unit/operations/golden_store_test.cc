@@ -21,6 +21,7 @@
 #include "base/digest.h"
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind {
@@ -87,7 +88,8 @@ std::string xxh3_of(const std::string& path) {
 template <class T>
 testing::AssertionResult ok(const Result<T>& result) {
   if (result) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << result.error().to_string() << "; " << result.error().hint;
+  return testing::AssertionFailure()
+         << result.error().to_string() << "; " << words_of(result.error());
 }
 
 class GoldenStore : public testing::Test {
@@ -303,7 +305,8 @@ TEST_F(GoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
   const Expected& one = expected("second");
   EXPECT_TRUE(ok(engine->export_image(one.snapshot_id, directory_.file("export"))));
   const auto refuses = [](const auto& result) {
-    return !result && result.error().code == Errc::kUnsupported && !result.error().hint.empty();
+    return !result && result.error().code == Errc::kUnsupported &&
+           !words_of(result.error()).empty();
   };
   EXPECT_TRUE(refuses(engine->register_disk(image)));
   EXPECT_TRUE(refuses(engine->adopt_disk(one.disk_id, directory_.file("export"))));
