@@ -1,10 +1,10 @@
-// The words of --change-source.
+// The values of --change-source.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "blkrewind/engine.h"
+#include "cli/parser.h"
 
 namespace blkrewind::cli {
 
@@ -15,12 +15,12 @@ inline ChangeSource change_source_of(const std::string& word) {
   return ChangeSource::kAuto;
 }
 
-inline void add_change_source(CLI::App& command, std::string& word) {
+inline void add_change_source(CommandSyntax command, std::string& word) {
   command
       .add_option("--change-source", word,
-                  "Where to learn what may have changed: auto (the cheapest that is valid), scan, "
-                  "bitmap or extents (see track)")
-      ->check(CLI::IsMember({"auto", "scan", "bitmap", "extents"}));
+                  "How to find out what changed: auto (the cheapest valid source), scan, bitmap or "
+                  "extents (see track)")
+      .one_of({"auto", "scan", "bitmap", "extents"});
 }
 
 }  // namespace blkrewind::cli

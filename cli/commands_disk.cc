@@ -11,7 +11,7 @@ Advice advice_for(const Session& session, const DiskInfo& disk) {
           .undo = session.command_line(Verb::kUndo, disk.id)};
 }
 
-// The disk as it is after a change.
+// The disk after a change.
 Status report_disk(Session& session, Engine& engine, const std::string& target) {
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(target));
   return session.receipt(json_of(disk), text_of(disk, advice_for(session, disk)));
@@ -75,60 +75,58 @@ Status run_forget(Session& session, const DiskArguments& arguments) {
   return session.receipt(json, "forgot " + disk.id + " (" + printable(disk.path) + ")\n");
 }
 
-void add_target(CLI::App* command, DiskArguments* arguments) {
-  command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-      ->required();
+void add_target(CommandSyntax command, DiskArguments* arguments) {
+  command.add_option("TARGET", arguments->target, "Block device, image file or disk id").required();
 }
 
 }  // namespace
 
-void add_disk_commands(CLI::App& app, Command& chosen) {
-  CLI::App* const disk = app.add_subcommand("disk", "Register, attach, show or forget a disk");
-  disk->footer("Example:\n  blkrewind disk show /dev/loop0");
-  disk->require_subcommand(1);
+void add_disk_commands(CommandSyntax app, Command& chosen) {
+  const CommandSyntax disk =
+      app.add_group("disk", "Register, attach, show or forget a disk", "disk show /dev/loop0");
   {
     auto [command, arguments] = add_command<DiskArguments>(
-        *disk, chosen, "register", "Register a device without taking a snapshot",
+        disk, chosen, "register", "Register a device without taking a snapshot",
         "disk register /dev/loop0 --chunk-size 16KiB", run_register);
     add_target(command, arguments);
-    command->add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
-    command->add_flag("--raw", arguments->raw,
-                      "Take an image file byte by byte, also when it is qcow2, vmdk, ...");
-    command->add_flag("--new", arguments->as_new,
-                      "It is another disk than the registered one that it looks like");
+    command.add_option("--chunk-size", arguments->chunk_size, "4KiB to 1MiB (64KiB)");
+    command.add_flag("--raw", arguments->raw,
+                     "Treat an image file as raw bytes, even if it is qcow2, vmdk, ...");
+    command.add_flag("--new", arguments->as_new,
+                     "The device is not the registered disk that it resembles");
   }
   {
-    auto [command, arguments] = add_command<DiskArguments>(
-        *disk, chosen, "attach", "Say that a disk belongs to an instance",
-        "disk attach /dev/loop0 --instance i-web1", run_attach);
+    auto [command, arguments] =
+        add_command<DiskArguments>(disk, chosen, "attach", "Attach a disk to an instance",
+                                   "disk attach /dev/loop0 --instance i-web1", run_attach);
     add_target(command, arguments);
-    command->add_option("--instance", arguments->instance, "Instance id")->required();
+    command.add_option("--instance", arguments->instance, "Instance id").required();
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(
-        *disk, chosen, "detach", "Say that a disk belongs to no instance: it is Available then",
+        disk, chosen, "detach", "Detach a disk from its instance; its status becomes Available",
         "disk detach /dev/loop0", run_detach);
     add_target(command, arguments);
   }
   {
-    auto [command, arguments] = add_command<DiskArguments>(*disk, chosen, "show", "Show one disk",
+    auto [command, arguments] = add_command<DiskArguments>(disk, chosen, "show", "Show one disk",
                                                            "disk show /dev/loop0", run_show_disk);
     add_target(command, arguments);
   }
   {
     auto [command, arguments] =
-        add_command<DiskArguments>(*disk, chosen, "forget", "Drop a disk from the store",
+        add_command<DiskArguments>(disk, chosen, "forget", "Remove a disk from the store",
                                    "disk forget d-0123456789abcdef --with-snapshots", run_forget);
     add_target(command, arguments);
-    command->add_flag("--with-snapshots", arguments->with_snapshots,
-                      "Delete its snapshots too; refused while it has any otherwise");
+    command.add_flag("--with-snapshots", arguments->with_snapshots,
+                     "Delete its snapshots too; without this a disk with snapshots is refused");
   }
   {
     auto [command, arguments] = add_command<DiskArguments>(
-        *disk, chosen, "adopt", "Say that the device at PATH is this disk from now on",
+        disk, chosen, "adopt", "Declare that the device at PATH is this disk",
         "disk adopt d-0123456789abcdef /dev/loop1", run_adopt);
-    command->add_option("DISK", arguments->target, "Disk id")->required();
-    command->add_option("PATH", arguments->path, "Block device or image file")->required();
+    command.add_option("DISK", arguments->target, "Disk id").required();
+    command.add_option("PATH", arguments->path, "Block device or image file").required();
   }
 }
 

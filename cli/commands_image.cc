@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -14,7 +15,7 @@ struct ExportArguments {
 Status run_export(Session& session, const ExportArguments& arguments) {
   const bool to_stdout = arguments.file == "-";
   if (to_stdout && session.out().is_terminal()) {
-    return fail(Errc::kInvalidArgument, "standard output is a terminal, and the image is not text",
+    return fail(Errc::kInvalidArgument, "refusing to write an image to a terminal",
                 "send it to a file or a program, with > or |");
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
@@ -23,7 +24,7 @@ Status run_export(Session& session, const ExportArguments& arguments) {
   Json json = json_of(receipt);
   json["file"] = arguments.file;
   if (!to_stdout) return session.receipt(json, text_of(receipt, arguments.file));
-  // Standard output is the image: the receipt goes to the other stream.
+  // Standard output is the image, so the receipt goes to standard error.
   session.erase_progress();
   if (session.json()) return session.err().write(dump(json) + "\n");
   if (session.options().quiet) return {};
@@ -61,32 +62,31 @@ Status run_import(Session& session, const ImportArguments& arguments) {
 
 }  // namespace
 
-void add_image_commands(CLI::App& app, Command& chosen) {
+void add_image_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<ExportArguments>(
         app, chosen, "export", "Write a snapshot as a raw, sparse image; - for standard output",
         "export before-upgrade /backup/disk.img", run_export);
-    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
-        ->required();
-    command->add_option("FILE", arguments->file, "A new file, or -")->required();
+    command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
+    command.add_option("FILE", arguments->file, "A new file, or -").required();
   }
   {
     auto [command, arguments] = add_command<ImportArguments>(
         app, chosen, "import",
-        "Take a raw image (golden image, old backup) as a snapshot of TARGET",
+        "Import a raw image (golden image, old backup) as a snapshot of TARGET",
         "import /dev/loop0 /backup/disk.img --name golden", run_import);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
-    command->add_option("FILE", arguments->file, "A raw image of exactly the size of TARGET")
-        ->required();
-    command->add_option("--name", arguments->name, "A name to find it by later");
-    command->add_option("--description", arguments->description, "A note");
-    command->add_option("--created-at", arguments->created_at,
-                        "When the content was taken (the modification time of FILE)");
-    command->add_option("--chunk-size", arguments->chunk_size,
-                        "4KiB to 1MiB, when TARGET is registered (64KiB)");
-    command->add_flag("--raw", arguments->raw,
-                      "Take FILE byte by byte, also when it is qcow2, vmdk, ...");
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
+    command.add_option("FILE", arguments->file, "A raw image of exactly the size of TARGET")
+        .required();
+    command.add_option("--name", arguments->name, "Name of the snapshot");
+    command.add_option("--description", arguments->description, "A note");
+    command.add_option("--created-at", arguments->created_at,
+                       "Time of the content (default: modification time of FILE)");
+    command.add_option("--chunk-size", arguments->chunk_size,
+                       "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
+    command.add_flag("--raw", arguments->raw,
+                     "Treat FILE as raw bytes, even if it is qcow2, vmdk, ...");
   }
 }
 

@@ -2,11 +2,12 @@
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {
 
-// The instance as it is after a change.
+// The instance after a change.
 Status report_instance(Session& session, Engine& engine, const std::string& id) {
   BLKREWIND_ASSIGN(const InstanceInfo instance, engine.instance(id));
   return session.receipt(json_of(instance), text_of(instance));
@@ -59,7 +60,7 @@ Status run_set(Session& session, const InstanceArguments& arguments) {
   } else if (!arguments.expires_at.empty()) {
     BLKREWIND_ASSIGN(change.expires_at, parse_time(arguments.expires_at));
     if (*change.expires_at <= 0) {
-      return fail(Errc::kInvalidArgument, "invalid time of expiry: before 1970-01-01T00:00:01Z",
+      return fail(Errc::kInvalidArgument, "invalid time: it is before 1970-01-01T00:00:01Z",
                   "write never for an instance that never expires");
     }
   }
@@ -67,8 +68,7 @@ Status run_set(Session& session, const InstanceArguments& arguments) {
     BLKREWIND_ASSIGN(change.in_arrears, parse_yes_no(arguments.arrears));
   }
   if (!change.name && !change.expires_at && !change.in_arrears) {
-    return fail(Errc::kInvalidArgument, "there is nothing to set",
-                "give --name, --expires-at or --arrears");
+    return fail(Errc::kInvalidArgument, "nothing to set", "give --name, --expires-at or --arrears");
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_TRY(engine.change_instance(arguments.id, change));
@@ -98,72 +98,71 @@ Status run_delete_instance(Session& session, const InstanceArguments& arguments)
   return session.receipt(json, "deleted instance " + printable(arguments.id) + "\n");
 }
 
-void add_id(CLI::App* command, InstanceArguments* arguments) {
-  command->add_option("ID", arguments->id, "Instance id (i-...)")->required();
+void add_id(CommandSyntax command, InstanceArguments* arguments) {
+  command.add_option("ID", arguments->id, "Instance id (i-...)").required();
 }
 
-void add_reason(CLI::App* command, InstanceArguments* arguments) {
-  command->add_option("--reason", arguments->reason, "LockReason: security, financial, ...")
-      ->capture_default_str();
+void add_reason(CommandSyntax command, InstanceArguments* arguments) {
+  command.add_option("--reason", arguments->reason, "LockReason: security, financial, ...")
+      .show_default();
 }
 
 }  // namespace
 
-void add_instance_commands(CLI::App& app, Command& chosen) {
-  CLI::App* const instance =
-      app.add_subcommand("instance", "Manage instances: what the disks belong to");
-  instance->footer("Example:\n  blkrewind instance show");
-  instance->require_subcommand(1);
+void add_instance_commands(CommandSyntax app, Command& chosen) {
+  const CommandSyntax instance =
+      app.add_group("instance", "Manage instances, to which disks are attached", "instance show");
   {
     auto [command, arguments] = add_command<InstanceArguments>(
-        *instance, chosen, "create", "Make an instance; it is Stopped at first",
+        instance, chosen, "create", "Create an instance; its initial status is Stopped",
         "instance create i-web1 --name web", run_create);
     add_id(command, arguments);
-    command->add_option("--name", arguments->name, "A name for people");
+    command.add_option("--name", arguments->name, "Display name");
   }
   {
-    auto [command, arguments] =
-        add_command<InstanceArguments>(*instance, chosen, "start", "Record that it is Running",
-                                       "instance start i-web1", run_start);
+    auto [command, arguments] = add_command<InstanceArguments>(instance, chosen, "start",
+                                                               "Record that an instance is Running",
+                                                               "instance start i-web1", run_start);
+    add_id(command, arguments);
+  }
+  {
+    auto [command, arguments] = add_command<InstanceArguments>(instance, chosen, "stop",
+                                                               "Record that an instance is Stopped",
+                                                               "instance stop i-web1", run_stop);
     add_id(command, arguments);
   }
   {
     auto [command, arguments] = add_command<InstanceArguments>(
-        *instance, chosen, "stop", "Record that it is Stopped", "instance stop i-web1", run_stop);
-    add_id(command, arguments);
-  }
-  {
-    auto [command, arguments] = add_command<InstanceArguments>(
-        *instance, chosen, "lock", "Lock it; a security lock forbids rollbacks",
+        instance, chosen, "lock", "Lock an instance; a security lock forbids rollbacks",
         "instance lock i-web1 --reason security", run_lock);
     add_id(command, arguments);
     add_reason(command, arguments);
   }
   {
     auto [command, arguments] =
-        add_command<InstanceArguments>(*instance, chosen, "unlock", "Take a lock away",
+        add_command<InstanceArguments>(instance, chosen, "unlock", "Remove a lock",
                                        "instance unlock i-web1 --reason security", run_unlock);
     add_id(command, arguments);
     add_reason(command, arguments);
   }
   {
     auto [command, arguments] = add_command<InstanceArguments>(
-        *instance, chosen, "set", "Change its name, expiry or arrears",
+        instance, chosen, "set", "Change name, expiry or arrears of an instance",
         "instance set i-web1 --expires-at 2030-01-01T00:00:00Z", run_set);
     add_id(command, arguments);
-    command->add_option("--name", arguments->name, "A name for people");
-    command->add_option("--expires-at", arguments->expires_at, "A time, or never");
-    command->add_option("--arrears", arguments->arrears, "yes or no");
+    command.add_option("--name", arguments->name, "Display name");
+    command.add_option("--expires-at", arguments->expires_at, "A time, or never");
+    command.add_option("--arrears", arguments->arrears, "yes or no");
   }
   {
     auto [command, arguments] =
-        add_command<InstanceArguments>(*instance, chosen, "show", "Show one instance, or all",
+        add_command<InstanceArguments>(instance, chosen, "show", "Show one instance, or all",
                                        "instance show i-web1", run_show_instance);
-    command->add_option("ID", arguments->id, "Instance id (all)");
+    command.add_option("ID", arguments->id, "Instance id (all)");
   }
   {
     auto [command, arguments] =
-        add_command<InstanceArguments>(*instance, chosen, "delete", "Delete an instance",
+        add_command<InstanceArguments>(instance, chosen, "delete", "Delete an instance",
                                        "instance delete i-web1", run_delete_instance);
     add_id(command, arguments);
   }

@@ -60,38 +60,38 @@ Status run_resume(Session& session, const TargetArguments& arguments) {
 
 }  // namespace
 
-void add_rollback_commands(CLI::App& app, Command& chosen) {
+void add_rollback_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<RollbackArguments>(
-        app, chosen, "rollback", "Bring a device back to a snapshot, moving only what changed",
+        app, chosen, "rollback", "Roll a device back to a snapshot, writing only what changed",
         "rollback /dev/loop0 before-upgrade", run_rollback);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
-    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
-        ->required();
-    command->add_flag("--dry-run", arguments->dry_run, "Only say what would be done");
-    command->add_flag("--no-undo", arguments->no_undo,
-                      "Do not keep what is overwritten: it cannot be taken back");
-    add_change_source(*command, arguments->change_source);
-    command->add_flag("--paranoid", arguments->paranoid,
-                      "Read the whole device afterwards, and fail if anything was missed: "
-                      "--verify-after all");
-    add_verify_after(*command, arguments->verify_after);
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
+    command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
+    command.add_flag("--dry-run", arguments->dry_run,
+                     "Print what would be done, and change nothing");
+    command.add_flag("--no-undo", arguments->no_undo,
+                     "Take no undo snapshot: the rollback cannot be undone");
+    add_change_source(command, arguments->change_source);
+    command.add_flag("--paranoid", arguments->paranoid,
+                     "Read the whole device afterwards and fail if it differs: the same as "
+                     "--verify-after all");
+    add_verify_after(command, arguments->verify_after);
   }
   {
     auto [command, arguments] = add_command<TargetArguments>(
-        app, chosen, "undo", "Take back the last rollback, or an interrupted one",
-        "undo /dev/loop0", run_undo);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
-    add_verify_after(*command, arguments->verify_after);
+        app, chosen, "undo", "Undo the last rollback, or an interrupted one", "undo /dev/loop0",
+        run_undo);
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
+    add_verify_after(command, arguments->verify_after);
   }
   {
     auto [command, arguments] = add_command<TargetArguments>(
         app, chosen, "resume", "Finish an interrupted rollback", "resume /dev/loop0", run_resume);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
-    add_verify_after(*command, arguments->verify_after);
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
+    add_verify_after(command, arguments->verify_after);
   }
 }
 

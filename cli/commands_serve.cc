@@ -9,7 +9,8 @@
 namespace blkrewind::cli {
 namespace {
 
-// Of all workers together: less than a command has, since connections and nonces take some as well.
+// Of all workers together: less than a command uses, because connections and nonces need memory as
+// well.
 constexpr std::uint64_t kWorkersBufferBytes = 24 * kMiB;
 
 LogLevel server_log_level(const GlobalOptions& options) {
@@ -32,34 +33,36 @@ Status run_serve(Session& session, const serve::ServerOptions& options) {
 
 }  // namespace
 
-void add_serve_command(CLI::App& app, Command& chosen) {
+void add_serve_command(CommandSyntax app, Command& chosen) {
   auto [command, options] = add_command<serve::ServerOptions>(
-      app, chosen, "serve", "Answer the ResetDisk API over HTTP",
+      app, chosen, "serve", "Serve the ResetDisk API over HTTP",
       "serve --access-key-file /etc/blkrewind/access-keys", run_serve);
   command
-      ->add_option("--listen", options->listen,
-                   "Where to listen (127.0.0.1:8470); other than loopback needs TLS")
-      ->type_name("ADDRESS:PORT");
+      .add_option("--listen", options->listen,
+                  "Address to listen on (127.0.0.1:8470); other than loopback needs TLS")
+      .value_name("ADDRESS:PORT");
   command
-      ->add_option("--access-key-file", options->access_key_file,
-                   "Who may call: lines \"ACCESS_KEY_ID SECRET\", mode 0600")
-      ->type_name("FILE");
-  command->add_option("--region", options->region, "RegionId in answers (cn-local)");
-  command->add_option("--tls-cert", options->tls_certificate, "Certificate and chain, PEM")
-      ->type_name("FILE");
-  command->add_option("--tls-key", options->tls_key, "Its private key, PEM")->type_name("FILE");
-  command->add_option("--workers", options->workers, "Rollbacks and snapshots at once (2)")
-      ->type_name("N");
+      .add_option("--access-key-file", options->access_key_file,
+                  "Access keys: lines \"ACCESS_KEY_ID SECRET\", mode 0600")
+      .value_name("FILE");
+  command.add_option("--region", options->region, "RegionId in answers (cn-local)");
+  command.add_option("--tls-cert", options->tls_certificate, "Certificate and chain, PEM")
+      .value_name("FILE");
+  command.add_option("--tls-key", options->tls_key, "Its private key, PEM").value_name("FILE");
   command
-      ->add_option("--max-waiting", options->waiting_max,
-                   "Accepted operations that wait for a worker (100)")
-      ->type_name("N");
-  command->add_option("--max-connections", options->connections_max, "Connections at once (256)")
-      ->type_name("N");
+      .add_option("--workers", options->workers,
+                  "Rollbacks and snapshots that run concurrently (2)")
+      .value_name("N");
   command
-      ->add_option("--grace", options->grace_seconds,
-                   "Seconds that running rollbacks have to finish at SIGTERM (60)")
-      ->type_name("SECONDS");
+      .add_option("--max-waiting", options->waiting_max,
+                  "Accepted operations that may wait for a worker (100)")
+      .value_name("N");
+  command.add_option("--max-connections", options->connections_max, "Concurrent connections (256)")
+      .value_name("N");
+  command
+      .add_option("--grace", options->grace_seconds,
+                  "Seconds for running rollbacks to finish after SIGTERM (60)")
+      .value_name("SECONDS");
 }
 
 }  // namespace blkrewind::cli

@@ -67,12 +67,13 @@ struct DiffArguments {
   std::string other;
 };
 
-// Writes extents as they are found: a device may differ in more places than fit into memory.
+// Writes extents as they are found: a device may have more extents that differ than fit into
+// memory.
 class DiffPrinter {
  public:
   explicit DiffPrinter(Session& session) : session_(session) {}
 
-  // A failed write asks the operation to stop; the failure is the result of finish().
+  // A failed write cancels the operation; the failure is the result of finish().
   void add(Extent extent) {
     if (!written_) return;
     session_.erase_progress();
@@ -85,7 +86,7 @@ class DiffPrinter {
     session_.erase_progress();
     BLKREWIND_TRY(written_);
     if (!receipt) {
-      // What was begun ends as valid JSON that says it is not all there is.
+      // Output that has started ends as valid JSON that marks it as incomplete.
       if (begun_ && session_.json()) {
         BLKREWIND_TRY(session_.out().write("],\"complete\":false}\n"));
       }
@@ -96,7 +97,7 @@ class DiffPrinter {
     if (session_.json()) {
       Json rest = json_of(*receipt);
       rest["complete"] = true;
-      // Without its opening brace: the object is open already.
+      // Without its opening brace, which was written already.
       BLKREWIND_TRY(session_.out().write("]," + dump(rest).substr(1) + "\n"));
     } else if (!session_.options().quiet) {
       BLKREWIND_TRY(session_.out().write(text_of(*receipt)));
@@ -105,7 +106,7 @@ class DiffPrinter {
   }
 
  private:
-  // `empty`: no extent follows.
+  // `empty`: no extents follow.
   Status begin(bool empty) {
     if (begun_) return {};
     begun_ = true;
@@ -159,43 +160,42 @@ Status run_delete(Session& session, const DeleteArguments& arguments) {
 
 }  // namespace
 
-void add_snapshot_commands(CLI::App& app, Command& chosen) {
+void add_snapshot_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<SnapshotArguments>(
-        app, chosen, "snapshot", "Take a snapshot of a device; registers it the first time",
+        app, chosen, "snapshot", "Take a snapshot of a device, registering it if needed",
         "snapshot /dev/loop0 --name before-upgrade", run_snapshot);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
-    command->add_option("--name", arguments->name, "A name to find it by later");
-    command->add_option("--description", arguments->description, "A note");
-    command->add_option("--chunk-size", arguments->chunk_size,
-                        "4KiB to 1MiB, when TARGET is registered (64KiB)");
-    command->add_flag("--raw", arguments->raw,
-                      "When an image file is registered: also when it is qcow2, vmdk, ...");
-    add_change_source(*command, arguments->change_source);
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
+    command.add_option("--name", arguments->name, "Name of the snapshot");
+    command.add_option("--description", arguments->description, "A note");
+    command.add_option("--chunk-size", arguments->chunk_size,
+                       "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
+    command.add_flag("--raw", arguments->raw,
+                     "Register an image file as raw bytes, even if it is qcow2, vmdk, ...");
+    add_change_source(command, arguments->change_source);
   }
   {
     auto [command, arguments] = add_command<ListArguments>(
         app, chosen, "list", "Show disks and their snapshots", "list /dev/loop0", run_list);
-    command->add_option("TARGET", arguments->target, "Only this disk");
+    command.add_option("TARGET", arguments->target, "Only this disk");
   }
   {
     auto [command, arguments] = add_command<DiffArguments>(
-        app, chosen, "diff", "Show what differs, as extents: device and snapshot, or two snapshots",
+        app, chosen, "diff",
+        "Show the extents that differ between device and snapshot, or two snapshots",
         "diff /dev/loop0 before-upgrade", run_diff);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
-    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
-        ->required();
-    command->add_option("OTHER", arguments->other,
-                        "Compare with this snapshot instead of the device as it is now");
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
+    command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
+    command.add_option("OTHER", arguments->other,
+                       "Compare with this snapshot instead of the device");
   }
   {
     auto [command, arguments] = add_command<DeleteArguments>(
-        app, chosen, "delete", "Delete a snapshot, and give back what only it used",
+        app, chosen, "delete", "Delete a snapshot and free the space that only it used",
         "delete before-upgrade", run_delete);
-    command->add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest")
-        ->required();
+    command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
   }
 }
 

@@ -19,7 +19,7 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
   const bool damaged = !receipt.damaged.empty() || (!unreadable && !receipt.findings.empty());
   const Json json = json_of(receipt);
   const std::string text = text_of(receipt);
-  // Findings are what was asked for; -q leaves out only the good news.
+  // Findings are the requested output; -q leaves out only a success.
   BLKREWIND_TRY(damaged || unreadable ? session.answer(json, text) : session.receipt(json, text));
   if (!damaged && !unreadable) return {};
   if (!damaged) {
@@ -39,13 +39,13 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
 struct NoArguments {};
 
 Status run_init(Session& session, const NoArguments&) {
-  // Asked first: making a store that is there already is no error, but not news either.
+  // Checked first: creating an existing store is not an error, but the output should say so.
   const bool existed = access((session.store() + "/format").c_str(), F_OK) == 0;
   BLKREWIND_ASSIGN(Engine engine, session.open(true));
   BLKREWIND_ASSIGN(const StoreInfo info, engine.store_info());
   Json json = json_of(info);
   json["created"] = !existed;
-  return session.receipt(json, (existed ? "there already: " : "made ") + text_of(info));
+  return session.receipt(json, (existed ? "already exists: " : "created ") + text_of(info));
 }
 
 Status run_info(Session& session, const NoArguments&) {
@@ -62,22 +62,22 @@ Status run_gc(Session& session, const NoArguments&) {
 
 }  // namespace
 
-void add_store_commands(CLI::App& app, Command& chosen) {
+void add_store_commands(CommandSyntax app, Command& chosen) {
   {
     auto [command, arguments] = add_command<VerifyArguments>(
-        app, chosen, "verify", "Re-read the store and check every digest; damage gives status 5",
+        app, chosen, "verify",
+        "Read the store and check every digest; exit status 5 if it is damaged",
         "verify before-upgrade", run_verify);
-    command->add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
+    command.add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
   }
-  CLI::App* const store = app.add_subcommand("store", "Make, describe or clean up the store");
-  store->footer("Example:\n  blkrewind store info");
-  store->require_subcommand(1);
-  add_command<NoArguments>(*store, chosen, "init", "Make the store, when there is none",
+  const CommandSyntax store =
+      app.add_group("store", "Create, show or clean up the store", "store info");
+  add_command<NoArguments>(store, chosen, "init", "Create the store if it does not exist",
                            "--store /backup/store store init", run_init);
-  add_command<NoArguments>(*store, chosen, "info", "Show what the store holds and takes",
+  add_command<NoArguments>(store, chosen, "info", "Show the contents and size of the store",
                            "store info", run_info);
-  add_command<NoArguments>(*store, chosen, "gc",
-                           "Finish interrupted deletes, remove leftovers, compact the journal",
+  add_command<NoArguments>(store, chosen, "gc",
+                           "Finish interrupted deletes, remove orphaned files, compact the journal",
                            "store gc", run_gc);
 }
 

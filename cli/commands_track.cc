@@ -33,7 +33,7 @@ Status run_stop_tracking(Session& session, const TrackArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const auto stopped, engine.stop_tracking(arguments.target));
   std::string text = stopped.empty() ? printable(arguments.target) + " was not tracked\n"
-                                     : printable(arguments.target) + " is not tracked any more by";
+                                     : printable(arguments.target) + " is no longer tracked by";
   for (const std::string& name : stopped) text += " " + name;
   if (!stopped.empty()) text += "\n";
   return session.receipt({{"stopped", stopped}}, text);
@@ -63,7 +63,7 @@ Status run_list_tracking(Session& session, const PinArguments& arguments) {
 Status run_prune_tracking(Session& session, const PinArguments& arguments) {
   BLKREWIND_ASSIGN(const auto pruned, prune_tracking(arguments.dry_run));
   Json json = {{"pruned", json_of(pruned)}, {"dry_run", arguments.dry_run}};
-  const std::string what = arguments.dry_run ? "would end " : "ended ";
+  const std::string what = arguments.dry_run ? "would stop " : "stopped ";
   std::string text = what + counted(pruned.size(), "tracker") + "\n";
   if (!pruned.empty()) text += text_of(pruned);
   return session.receipt(json, text);
@@ -71,47 +71,45 @@ Status run_prune_tracking(Session& session, const PinArguments& arguments) {
 
 }  // namespace
 
-void add_track_commands(CLI::App& app, Command& chosen) {
-  CLI::App* const track =
-      app.add_subcommand("track", "Remember where a disk changes, so that nothing else is read");
-  track->require_subcommand(1);
+void add_track_commands(CommandSyntax app, Command& chosen) {
+  const CommandSyntax track =
+      app.add_group("track", "Track where a disk changes, so that operations read only that");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, auto run) {
     auto [command, arguments] =
-        add_command<TrackArguments>(*track, chosen, name, summary, "track " + example, run);
-    command->add_option("TARGET", arguments->target, "Block device, image file or disk id")
-        ->required();
+        add_command<TrackArguments>(track, chosen, name, summary, "track " + example, run);
+    command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
+        .required();
     return std::pair(command, arguments);
   };
   {
-    auto [command, arguments] = add("start", "Begin; it goes on without any process",
+    auto [command, arguments] = add("start", "Start tracking; it continues without any process",
                                     "start /dev/loop0", run_start_tracking);
     command
-        ->add_option(
-            "--source", arguments->source,
-            "bitmap (a program in the kernel), extents (a clone beside the image file), or "
-            "auto: the first for block devices, the second for files")
-        ->check(CLI::IsMember({"auto", "bitmap", "extents"}));
-    command->add_option("--chunk-size", arguments->chunk_size,
-                        "When the target is registered: 4KiB to 1MiB, 64KiB unless given");
-    command->add_flag("--raw", arguments->raw,
-                      "When an image file is registered: also when it is qcow2, vmdk, ...");
+        .add_option("--source", arguments->source,
+                    "bitmap (a program in the kernel), extents (a clone beside the image file), or "
+                    "auto: bitmap for block devices, extents for files")
+        .one_of({"auto", "bitmap", "extents"});
+    command.add_option("--chunk-size", arguments->chunk_size,
+                       "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
+    command.add_flag("--raw", arguments->raw,
+                     "Register an image file as raw bytes, even if it is qcow2, vmdk, ...");
   }
-  add("stop", "End it, and remove what it left in the kernel and beside the file",
+  add("stop", "Stop tracking; remove the program from the kernel or the clone of the file",
       "stop /dev/loop0", run_stop_tracking);
   {
     auto [command, arguments] = add_command<PinArguments>(
-        *track, chosen, "list", "What runs in this machine's kernel, for disks of the store",
+        track, chosen, "list", "List the disks of the store that the kernel tracks",
         "track list --all", run_list_tracking);
-    command->add_flag("--all", arguments->all, "For disks of any store; needs none");
+    command.add_flag("--all", arguments->all, "List disks of every store");
   }
   {
     auto [command, arguments] = add_command<PinArguments>(
-        *track, chosen, "prune", "End what tracks disks whose store or device is gone",
+        track, chosen, "prune", "Stop tracking disks whose store or device is gone",
         "track prune --dry-run", run_prune_tracking);
-    command->add_flag("--dry-run", arguments->dry_run, "Only say which");
+    command.add_flag("--dry-run", arguments->dry_run, "Print which, and change nothing");
   }
-  add("status", "Whether the next operation can rely on it, and if not, why", "status /dev/loop0",
+  add("status", "Show whether the tracker is valid, and if not, why", "status /dev/loop0",
       run_tracking_status);
 }
 

@@ -1,7 +1,7 @@
-// The JSON shape of every result: snake_case keys, bytes and seconds as numbers, null for "none".
+// The JSON form of every result: snake_case keys, bytes and seconds as numbers, null for "none".
 //
-// Times are seconds since the epoch, null for never. Keys are only ever added, never renamed:
-// scripts read them. The manual page lists them.
+// Times are seconds since the epoch, null for never. Keys may be added, but are never renamed,
+// because scripts read them. The manual page lists them.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@ namespace blkrewind::cli {
 
 using Json = nlohmann::ordered_json;
 
-// One line without its end. Bytes that are not UTF-8 (a path may hold any) become U+FFFD.
+// One line without its end. Bytes that are not UTF-8 (a path may contain any) become U+FFFD.
 [[nodiscard]] std::string dump(const Json& json);
 
 [[nodiscard]] Json json_of(const Extent& extent);

@@ -9,7 +9,7 @@
 namespace blkrewind::cli {
 namespace {
 
-// Columns that a UTF-8 string takes, as near as it matters: its code points.
+// Approximate number of columns of a UTF-8 string: its code points.
 std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0) != 0x80;

@@ -1,4 +1,4 @@
-// Text for people: tables, and strings that are safe to put on a terminal.
+// Text output: tables, and strings that are safe to print on a terminal.
 #pragma once
 
 #include <cstdio>
@@ -10,13 +10,13 @@
 
 namespace blkrewind::cli {
 
-// Control characters become '?': a name or a path must not be able to command the terminal.
+// Control characters become '?': a name or a path must not send escape sequences to the terminal.
 [[nodiscard]] std::string printable(std::string_view text);
 
 // "1 snapshot", "2 snapshots".
 [[nodiscard]] std::string counted(std::uint64_t count, const std::string& noun);
 
-// Columns as wide as their widest cell, two blanks between them, nothing after the last.
+// Columns are as wide as their widest cell, separated by two blanks, with none after the last.
 class Table {
  public:
   enum class Align { kLeft, kRight };
@@ -50,8 +50,8 @@ class Facts {
   std::vector<Entry> entries_;
 };
 
-// A stream whose failures are errors: a full disk behind `blkrewind list > file` must not look like
-// success. Does not own the stream.
+// A stream whose failures are errors: `blkrewind list > file` on a full disk must not look
+// successful. Does not own the stream.
 class Writer {
  public:
   Writer(std::FILE* stream, std::string name) : stream_(stream), name_(std::move(name)) {}

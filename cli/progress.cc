@@ -15,7 +15,7 @@ constexpr std::size_t kMinBarColumns = 10;
 constexpr std::size_t kMaxBarColumns = 40;
 constexpr auto kSilence = std::chrono::milliseconds(250);
 constexpr auto kInterval = std::chrono::milliseconds(100);
-// A rate that was measured over less than this says nothing.
+// A rate measured over less time than this is meaningless.
 constexpr double kMinRateSeconds = 0.5;
 
 unsigned columns_of(std::FILE* stream) {
@@ -42,7 +42,7 @@ std::string render_progress(const Progress& progress, std::uint64_t started_byte
   double fraction = 0;
   if (total != 0) {
     fraction = static_cast<double>(done) / static_cast<double>(total);
-    // 100% means done, whatever the rounding.
+    // 100% only when finished, regardless of rounding.
     const int whole = done == total ? 100 : std::min(static_cast<int>(fraction * 100), 99);
     std::string percent = std::to_string(whole);
     percent.insert(0, percent.size() < 3 ? 3 - percent.size() : 0, ' ');
@@ -85,7 +85,7 @@ void ProgressBar::update(const Progress& progress) {
   const double seconds = std::chrono::duration<double>(now - phase_began_at_).count();
   const std::string line =
       render_progress(progress, phase_started_bytes_, seconds, columns_of(stream_));
-  // A terminal that went away only costs the bar.
+  // If the terminal is gone, only the progress bar is lost.
   std::fprintf(stream_, "\r%s\033[K", line.c_str());
   std::fflush(stream_);
   drawn_ = true;

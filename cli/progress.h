@@ -1,4 +1,4 @@
-// The progress bar of long work, on a terminal.
+// The progress bar of long operations, on a terminal.
 #pragma once
 
 #include <chrono>
@@ -11,16 +11,16 @@
 namespace blkrewind::cli {
 
 // One line of at most `columns` - 1 columns: phase, percent, bar, bytes, rate, time left. `seconds`
-// and `started_bytes` are of this phase: the rate counts only what was done in it. Parts that are
-// not known yet, or do not fit, are left out.
+// and `started_bytes` refer to this phase: the rate covers only this phase. Parts that are not
+// known yet, or do not fit, are left out.
 [[nodiscard]] std::string render_progress(const Progress& progress, std::uint64_t started_bytes,
                                           double seconds, unsigned columns);
 
 // Draws at most about ten times a second, and nothing during the first quarter of a second: short
-// work needs no bar. One thread only. Does not own the stream; the destructor erases the bar.
+// operations need no bar. One thread only. Does not own the stream; the destructor erases the bar.
 class ProgressBar {
  public:
-  // Not enabled: every call does nothing.
+  // If not enabled, every call does nothing.
   ProgressBar(std::FILE* stream, bool enabled) : stream_(stream), enabled_(enabled) {}
   ~ProgressBar() { erase(); }
   ProgressBar(const ProgressBar&) = delete;
@@ -28,7 +28,7 @@ class ProgressBar {
 
   [[nodiscard]] bool enabled() const { return enabled_; }
   void update(const Progress& progress);
-  // Leaves the line empty, for other output or for good. The next update draws again.
+  // Clears the line, for other output or at the end. The next update draws again.
   void erase();
 
  private:

@@ -6,6 +6,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/sizes.h"
+#include "cli/times.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -18,7 +19,7 @@ std::string bytes_in(std::uint64_t bytes, double seconds) {
   return text;
 }
 
-// A scan needs no word of its own.
+// A scan is the default and is not mentioned.
 std::string source_of(const std::string& change_source) {
   return change_source == "scan" ? "" : change_source;
 }
@@ -56,7 +57,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
                     .add("stored", format_bytes(receipt.stored_bytes))
                     .add("zero", format_bytes(receipt.zero_bytes))
                     .add("digest", receipt.root_digest)
-                    .add("known by", printable(receipt.recognised_by))
+                    .add("identified by", printable(receipt.recognised_by))
                     .text();
 }
 
@@ -81,27 +82,26 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   facts.add("scanned", bytes_in(receipt.scanned_bytes, receipt.scan_seconds));
   facts.add("by", source_of(receipt.change_source));
   if (receipt.rechecked_bytes) {
-    facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", nothing had been missed");
+    facts.add("rechecked", format_bytes(*receipt.rechecked_bytes) + ", no change was missed");
   } else if (receipt.verified_after == "written" && receipt.read_back_bytes != 0) {
-    facts.add("read back", format_bytes(receipt.read_back_bytes) + ", as it was written");
+    facts.add("read back", format_bytes(receipt.read_back_bytes) + ", matches");
   }
   if (receipt.unreadable_bytes != 0) {
     facts.add("UNREADABLE", format_bytes(receipt.unreadable_bytes) + " of the device" +
-                                (receipt.dry_run ? "" : " before this; written again") + ":" +
+                                (receipt.dry_run ? "" : " before the rollback; rewritten") + ":" +
                                 joined_extents(receipt.unreadable));
-    if (receipt.undo_snapshot_id) facts.add("kept of it", "a mark, which undo brings back");
+    if (receipt.undo_snapshot_id) facts.add("undo holds", "a placeholder, which undo writes back");
   }
   if (receipt.marked_bytes != 0) {
-    facts.add("MARKED", format_bytes(receipt.marked_bytes) + " could not be read when " +
-                            receipt.snapshot_id +
-                            " was taken: the device holds a mark there, no content");
+    facts.add("PLACEHOLDER", format_bytes(receipt.marked_bytes) + " could not be read when " +
+                                 receipt.snapshot_id +
+                                 " was taken: the device holds a placeholder there");
   }
   if (receipt.kept_snapshot_id) {
     facts.add("found", format_bytes(receipt.kept_bytes) +
-                           " that the interrupted rollback had not left there, kept as " +
-                           *receipt.kept_snapshot_id);
+                           " written since the interruption, kept as " + *receipt.kept_snapshot_id);
   }
-  facts.add("known by", printable(receipt.recognised_by));
+  facts.add("identified by", printable(receipt.recognised_by));
   if (!receipt.dry_run) {
     facts.add(receipt.verified_after == "none" ? "expected digest" : "digest", receipt.root_digest);
     facts.add("request", receipt.request_id);
@@ -112,11 +112,11 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
     }
   }
   if (receipt.partition_table == "reread") {
-    facts.add("partitions", "changed; the kernel has read the partition table again");
+    facts.add("partitions", "changed; the kernel has updated its partitions");
   } else if (receipt.partition_table == "stale") {
     facts.add("partitions",
               "STALE: " + printable(receipt.partition_reason) +
-                  "; before any of them is used, run: " + printable(receipt.partition_command));
+                  "; run this before using a partition: " + printable(receipt.partition_command));
   }
   return text + facts.text();
 }
@@ -161,17 +161,17 @@ std::string text_of(const ExportReceipt& receipt, const std::string& file) {
 }
 
 std::string text_of(const DeleteReceipt& receipt) {
-  return "deleted " + receipt.snapshot_id + ", which gave back " +
-         format_bytes(receipt.reclaimed_bytes) + "\n";
+  return "deleted " + receipt.snapshot_id + ", freed " + format_bytes(receipt.reclaimed_bytes) +
+         "\n";
 }
 
 std::string text_of(const CollectReceipt& receipt) {
   return "garbage collection finished\n" +
          Facts()
-             .add("given back", format_bytes(receipt.reclaimed_bytes))
+             .add("freed", format_bytes(receipt.reclaimed_bytes))
              .add("deletes finished", std::to_string(receipt.finished_deletes))
              .add("files removed", std::to_string(receipt.removed_files))
-             .add("journal", receipt.checkpointed ? "compacted" : "as it was")
+             .add("journal", receipt.checkpointed ? "compacted" : "unchanged")
              .text();
 }
 
@@ -182,7 +182,7 @@ std::string text_of(const TrackingInfo& tracking) {
     text +=
         Facts()
             .add("tracked by", tracker.source)
-            .add("state", tracker.valid ? "valid" : "void: " + printable(tracker.reason))
+            .add("state", tracker.valid ? "valid" : "not ready: " + printable(tracker.reason))
             .add("since", tracker.base_snapshot_id)
             .add("changed", tracker.valid ? format_bytes(tracker.changed_bytes) + " at most" : "")
             .add("granule", format_bytes(tracker.granule_bytes))
@@ -193,7 +193,7 @@ std::string text_of(const TrackingInfo& tracking) {
 }
 
 std::string text_of(const std::vector<PinnedTracking>& pins) {
-  if (pins.empty()) return "nothing is tracked by the kernel\n";
+  if (pins.empty()) return "the kernel tracks no disk\n";
   const auto known = [](const std::string& text) { return text.empty() ? "unknown" : text; };
   std::string text;
   for (const PinnedTracking& pin : pins) {
@@ -215,7 +215,7 @@ std::string text_of(const StoreInfo& store) {
              .add("format", "version " + std::to_string(store.format_version))
              .add("disks", std::to_string(store.disks))
              .add("snapshots", std::to_string(store.snapshots))
-             .add("needed", format_bytes(store.live_bytes))
+             .add("live", format_bytes(store.live_bytes))
              .add("allocated",
                   format_bytes(store.allocated_bytes) + " in " + counted(store.segments, "segment"))
              .add("journal", format_bytes(store.journal_bytes))

@@ -1,4 +1,4 @@
-// What a command did, in a few aligned lines for people.
+// The result of a command, as a few aligned lines of text.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ namespace blkrewind::cli {
                                   const std::string& source_file = {});
 enum class RollbackVerb { kRollback, kUndo, kResume };
 
-// `snapshot`: as the user named it, or empty. `undo_command`: what takes it back, if anything does.
+// `snapshot`: the user's argument, or empty. `undo_command`: the command that undoes the rollback,
+// if any.
 [[nodiscard]] std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb,
                                   const std::string& target, const std::string& snapshot,
                                   const std::string& undo_command);
@@ -28,7 +29,7 @@ enum class RollbackVerb { kRollback, kUndo, kResume };
 [[nodiscard]] std::string text_of(const InstanceInfo& instance);
 [[nodiscard]] std::string text_of(const std::vector<InstanceInfo>& instances);
 
-// The commands to name in advice about an interrupted rollback.
+// The commands to suggest for an interrupted rollback.
 struct Advice {
   std::string resume;
   std::string undo;

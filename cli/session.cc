@@ -28,7 +28,7 @@ std::string store_of(const GlobalOptions& options) {
 }
 
 bool wants_bar(const GlobalOptions& options, const Writer& err) {
-  // Log lines and a bar on one terminal garble each other.
+  // Log messages and a progress bar on one terminal would garble each other.
   return !options.quiet && !options.json && options.verbosity == 0 && err.is_terminal() &&
          environment("TERM") != "dumb";
 }
@@ -122,7 +122,7 @@ Status Session::answer(const Json& json, const std::string& text) {
 }
 
 std::string Session::store_option() const {
-  // $BLKREWIND_STORE may not be there where the command is typed.
+  // $BLKREWIND_STORE may not be set in the shell where the command is run.
   const bool default_one = options_.store.empty() && store_ == kDefaultStore;
   return default_one ? std::string() : "--store " + shell_word(store_);
 }

@@ -1,4 +1,4 @@
-// One run of the program: where output goes, and how commands reach the store.
+// One run of the program: where output goes, and how commands open the store.
 #pragma once
 
 #include <cstdio>
@@ -22,29 +22,28 @@ class Session {
   [[nodiscard]] bool json() const { return options_.json; }
   [[nodiscard]] const std::string& store() const { return store_; }
 
-  // `create`: make the store when there is none. kInvalidArgument for an environment variable that
-  // makes no sense, else what Engine::open says.
+  // `create`: create the store if there is none. kInvalidArgument for an invalid environment
+  // variable, otherwise the errors of Engine::open.
   [[nodiscard]] Result<Engine> open(bool create = false,
                                     std::uint64_t buffer_bytes = kDefaultBufferBytes) const;
 
-  // For a command that makes the store when there is none: not for a target that is not there
-  // either.
+  // For a command that creates the store if there is none: not if the target does not exist either.
   [[nodiscard]] Result<Engine> open_for(const std::string& target) const;
 
   // The cancel flag of the signals, and the progress bar on a terminal.
   [[nodiscard]] Monitor monitor();
   void erase_progress() { progress_.erase(); }
 
-  // The result of a command that did something: JSON, or text that -q leaves out. When it cannot be
-  // written, the error says that the command itself is done.
+  // The result of a command that changed something: JSON, or text that -q omits. If it cannot be
+  // written, the error says that the command itself has succeeded.
   [[nodiscard]] Status receipt(const Json& json, const std::string& text);
-  // The result of a command that was asked for information: JSON, or text, always.
+  // The result of a command that shows information: JSON, or text, always.
   [[nodiscard]] Status answer(const Json& json, const std::string& text);
 
   [[nodiscard]] Writer& out() { return out_; }
   [[nodiscard]] Writer& err() { return err_; }
 
-  // "--store DIR" for commands that are to find the store of this run; empty for the default one.
+  // "--store DIR" for suggested commands to find the store of this run; empty for the default one.
   [[nodiscard]] std::string store_option() const;
   // "blkrewind undo /dev/loop0", with that option.
   [[nodiscard]] std::string command_line(Verb verb, const std::string& target) const;

@@ -43,7 +43,7 @@ void install_signal_handlers() {
 
 void occupy_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    // The lowest free descriptor is taken, so the order matters. Opened for the other direction.
+    // The lowest free descriptor is used, so the order matters. Opened for the opposite direction.
     if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }

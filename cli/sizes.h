@@ -1,6 +1,6 @@
-// Sizes, times and durations: what users type, and what they read.
+// Sizes, times and durations as users enter and read them.
 //
-// Pure functions, safe from any thread. Parsers answer kInvalidArgument with a hint.
+// Pure functions, safe from any thread. Parsers return kInvalidArgument with a remedy.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,8 @@ namespace blkrewind::cli {
 // parse_size() of a power of two from 4 KiB to 1 MiB.
 [[nodiscard]] Result<std::uint32_t> parse_chunk_size(std::string_view text);
 
-// "2013-07-15T00:00:00Z", with an offset ("+08:00") instead of Z, "2013-07-15" (its start, UTC), or
-// "@1373846400". Seconds since the epoch; of the years 0 to 9999.
-[[nodiscard]] Result<std::int64_t> parse_time(std::string_view text);
-
 // "yes" or "no" (also true, false, on, off, 1, 0).
 [[nodiscard]] Result<bool> parse_yes_no(std::string_view text);
-
-// "2013-07-15T00:00:00Z"
-[[nodiscard]] std::string format_time(std::int64_t epoch_seconds);
 
 // "0:07", "12:34", "1:02:03".
 [[nodiscard]] std::string format_clock(double seconds);
@@ -34,7 +27,7 @@ namespace blkrewind::cli {
 // "0.004 s", "1.23 s", "12.3 s", "12:34".
 [[nodiscard]] std::string format_elapsed(double seconds);
 
-// "1.26 GiB/s"; empty when there is nothing to divide.
+// "1.26 GiB/s"; empty if there is nothing to divide.
 [[nodiscard]] std::string format_rate(std::uint64_t bytes, double seconds);
 
 }  // namespace blkrewind::cli

@@ -1,14 +1,14 @@
-// The words of --verify-after.
+// The values of --verify-after.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "blkrewind/engine.h"
+#include "cli/parser.h"
 
 namespace blkrewind::cli {
 
-// "" where the option was not given.
+// "" if the option was not given.
 inline VerifyAfter verify_after_of(const std::string& word) {
   if (word == "none") return VerifyAfter::kNone;
   if (word == "written") return VerifyAfter::kWritten;
@@ -16,12 +16,12 @@ inline VerifyAfter verify_after_of(const std::string& word) {
   return VerifyAfter::kAuto;
 }
 
-inline void add_verify_after(CLI::App& command, std::string& word) {
+inline void add_verify_after(CommandSyntax command, std::string& word) {
   command
       .add_option("--verify-after", word,
                   "What to read back from the device afterwards: none, written or all; without the "
                   "option, what was written where that takes under a tenth of the time")
-      ->check(CLI::IsMember({"none", "written", "all"}));
+      .one_of({"none", "written", "all"});
 }
 
 }  // namespace blkrewind::cli

@@ -1,7 +1,7 @@
 # Shared by the scripts in this folder; sourced, never run.
 # shellcheck shell=bash
 
-# Administrators' tools (mkfs, losetup, fsck) are not on an ordinary user's path.
+# Administration tools (mkfs, losetup, fsck) are not in the PATH of an ordinary user.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 export LC_ALL=C.UTF-8
 

@@ -1,10 +1,10 @@
-// Who may call: access keys and their secrets, from a file that only its owner may read.
+// Access keys and their secrets, from a file that only its owner may read.
 //
-// One key a line, "ACCESS_KEY_ID SECRET" with blanks between; empty lines, and lines whose first
-// visible character is "#", are passed over.
+// One key per line, "ACCESS_KEY_ID SECRET" separated by blanks; empty lines, and lines whose first
+// visible character is "#", are skipped.
 //
-// Secrets never appear in an error, and are wiped from memory with this object. Reading is for any
-// thread, destruction for one. Move only.
+// Secrets never appear in an error, and are wiped from memory with this object. Any thread may
+// read; one thread destroys it. Move only.
 #pragma once
 
 #include <cstddef>
@@ -27,19 +27,19 @@ class AccessKeys {
   AccessKeys(AccessKeys&&) = default;
   AccessKeys& operator=(AccessKeys&&) = default;
 
-  // kPrecondition when it is no regular file, belongs to somebody other than root or the caller's
-  // effective user, or anybody else may read it; kInvalidArgument, naming the line, for what is in
-  // it; kIo and kNotFound from the kernel.
+  // kPrecondition if it is not a regular file, does not belong to root or the effective user, or
+  // other users may read it; kInvalidArgument, naming the line, for its content; kIo and kNotFound
+  // from the kernel.
   [[nodiscard]] static Result<AccessKeys> load(const std::string& path);
-  // `name` is what errors call the file.
+  // `name` is how errors refer to the file.
   [[nodiscard]] static Result<AccessKeys> parse(std::string_view text, const std::string& name);
 
-  // The secret; nullopt for an id that is not there. Valid as long as this object is.
+  // The secret; nullopt for an unknown id. Valid as long as this object.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view access_key_id) const;
   [[nodiscard]] std::size_t size() const { return secrets_.size(); }
 
  private:
-  // Nodes of a map stay where they are, so no copy of a secret is left behind when it moves.
+  // The nodes of a map do not move, so no copy of a secret is left behind.
   std::map<std::string, Secret, std::less<>> secrets_;
 };
 

@@ -1,16 +1,14 @@
 #include "cli/serve/action_parts.h"
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 
 #include "cli/serve/api_errors.h"
+#include "cli/times.h"
 
 namespace blkrewind::serve {
 namespace {
 
 constexpr std::uint64_t kPagesMax = 1'000'000;
-constexpr std::size_t kIdCharsMax = 30;
 
 constexpr ApiText kNoDisk{ApiCode::kDiskNotFound, "The specified disk does not exist."};
 constexpr ApiText kNoInstance{ApiCode::kInstanceNotFound,
@@ -39,23 +37,7 @@ Json paged(const Page& page, const std::vector<Json>& rows, const char* list, co
 }
 
 std::string time_text(std::int64_t seconds) {
-  if (seconds == 0) return {};
-  const std::time_t time = seconds;
-  std::tm parts = {};
-  gmtime_r(&time, &parts);
-  std::array<char, 32> text = {};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
-
-bool is_id(std::string_view prefix, std::string_view text) {
-  if (text.size() <= prefix.size() || text.size() > kIdCharsMax || !text.starts_with(prefix)) {
-    return false;
-  }
-  text.remove_prefix(prefix.size());
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  });
+  return seconds == 0 ? std::string() : cli::format_time(seconds);
 }
 
 Json locks_json(const std::vector<std::string>& reasons) {

@@ -1,4 +1,4 @@
-// What several actions share: paging, times, ids.
+// Shared parts of the actions: paging, times, ids.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@
 
 namespace blkrewind::serve {
 
-// Ids in one filter, as the API has it.
+// Maximum number of ids in one filter, as in the API.
 inline constexpr std::size_t kIdsMax = 100;
 
 struct Page {
-  std::uint64_t number = 1;  // from 1 on
+  std::uint64_t number = 1;  // starting at 1
   std::uint64_t size = 10;
 };
 
@@ -32,17 +32,14 @@ struct Page {
 // "2016-02-23T12:46:24Z"; empty for 0.
 [[nodiscard]] std::string time_text(std::int64_t seconds);
 
-// "d-" (or another prefix) and letters or digits, at most 30 characters: never a path or a name.
-[[nodiscard]] bool is_id(std::string_view prefix, std::string_view text);
-
 // {"OperationLocks": ...} as the API nests it: [{LockReason}, ...].
 [[nodiscard]] Json locks_json(const std::vector<std::string>& reasons);
 
-// Whether a filter lets a value through: left out, or equal to one of it.
+// Whether a filter accepts a value: it was not given, or contains the value.
 [[nodiscard]] bool passes(const std::optional<std::vector<std::string>>& wanted,
                           const std::string& value);
 
-// GiB, rounded up: the API knows no smaller disk.
+// GiB, rounded up, because the API has no smaller unit.
 [[nodiscard]] std::uint64_t gib_of(std::uint64_t bytes);
 
 // An answer without fields of its own.

@@ -1,7 +1,7 @@
-// What each action of the API does: parameters -> Engine -> the fields of the answer.
+// The actions of the API: parameters -> Engine -> the fields of the answer.
 //
-// No rule of ResetDisk is here: those are the Engine's. Fields, paging and filters are those of the
-// API, product ECS, version 2014-05-26. Any thread.
+// No rule of ResetDisk is here: those are in the Engine. Fields, paging and filters are those of
+// the API, product ECS, version 2014-05-26. Any thread.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@
 
 namespace blkrewind::serve {
 
-// What an action works on; all of it outlives the call.
+// The context of an action; all of it outlives the call.
 struct ActionContext {
   Engine& engine;
   Jobs& jobs;
@@ -26,7 +26,7 @@ struct ActionContext {
 
 using Action = Result<Json> (*)(const ActionContext&, const Parameters&);
 
-// null: the API has none of this name here.
+// null: this server has no action of that name.
 [[nodiscard]] Action find_action(std::string_view name);
 [[nodiscard]] std::vector<std::string> action_names();
 

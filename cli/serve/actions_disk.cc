@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
@@ -26,14 +27,15 @@ const char* state_text(ResetState state) {
   return "failed";
 }
 
-// What was accepted is done by and by, also while nobody holds the disk: not to be taken for done.
+// An accepted reset will be executed, even while no process holds the disk: it must not be shown as
+// done.
 const std::string& status_of(const DiskInfo& disk) {
   static const std::string reset = "ReIniting";
   const bool waits = disk.last_reset && disk.last_reset->state == ResetState::kAccepted;
   return waits ? reset : disk.status;
 }
 
-// Not the API's: how the last ResetDisk of this disk ended, for whoever polls.
+// Not part of the API: the result of the last ResetDisk of this disk, for clients that poll.
 Json json_of(const ResetInfo& reset) {
   Json row;
   row["RequestId"] = reset.request_id;
@@ -89,7 +91,7 @@ Result<DiskFilter> filter_of(const Parameters& parameters) {
   return filter;
 }
 
-// DiskId and InstanceId, of things that are there. The disk as it is now.
+// DiskId and InstanceId, both of which must exist. Returns the current disk.
 struct DiskAndInstance {
   DiskInfo disk;
   std::string instance_id;
@@ -98,8 +100,8 @@ Result<DiskAndInstance> both_of(const ActionContext& context, const Parameters& 
   DiskAndInstance both;
   BLKREWIND_ASSIGN(both.instance_id, parameters.need("InstanceId"));
   BLKREWIND_ASSIGN(const std::string disk_id, parameters.need("DiskId"));
-  if (!is_id("d-", disk_id)) return fail(no_such_disk());
-  if (!is_id("i-", both.instance_id)) return fail(no_such_instance());
+  if (!is_valid_id("d-", disk_id)) return fail(no_such_disk());
+  if (!is_valid_id("i-", both.instance_id)) return fail(no_such_instance());
   BLKREWIND_ASSIGN(both.disk, context.engine.disk(disk_id));
   BLKREWIND_TRY(context.engine.instance(both.instance_id));
   return both;

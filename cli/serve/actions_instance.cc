@@ -1,6 +1,7 @@
 // DescribeInstances, DescribeInstanceStatus, StartInstance, StopInstance.
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
@@ -29,7 +30,7 @@ Json json_of(const ActionContext& context, const InstanceInfo& instance) {
 
 Result<std::string> instance_id_of(const Parameters& parameters) {
   BLKREWIND_ASSIGN(std::string id, parameters.need("InstanceId"));
-  if (!is_id("i-", id) && id != "i-local") return fail(no_such_instance());
+  if (!is_valid_id("i-", id) && id != "i-local") return fail(no_such_instance());
   return id;
 }
 

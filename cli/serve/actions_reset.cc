@@ -1,10 +1,10 @@
-// ResetDisk and ResetDisks: accepted here, done by a worker.
+// ResetDisk and ResetDisks: accepted here, executed by a worker.
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
-#include "cli/serve/request_id.h"
 
 namespace blkrewind::serve {
 namespace {
@@ -78,20 +78,20 @@ Json progress_of(const Wish& wish, const Status& accepted) {
 
 Result<Json> reset_disk(const ActionContext& context, const Parameters& parameters) {
   BLKREWIND_ASSIGN(const bool dry_run, parameters.boolean("DryRun"));
-  // Left out, a parameter is empty: the rules say so.
+  // A missing parameter is empty: the rules report it.
   const Wish wish = {text_of(parameters, "DiskId"), text_of(parameters, "SnapshotId")};
   BLKREWIND_TRY(reset_one(context, wish, context.request_id, dry_run));
   return nothing();
 }
 
-// Each disk is accepted or refused by itself. With DryRun the first refusal is the answer.
+// Each disk is accepted or refused separately. With DryRun the first refusal is the answer.
 Result<Json> reset_disks(const ActionContext& context, const Parameters& parameters) {
   BLKREWIND_ASSIGN(const bool dry_run, parameters.boolean("DryRun"));
   BLKREWIND_ASSIGN(const std::vector<Wish> wishes, wishes_of(parameters));
   Status passed;
   Json items = Json::array();
   for (const Wish& wish : wishes) {
-    // A reset has a request id of its own: its disk is found by it in log and catalog.
+    // A reset has its own request id, by which log and catalog identify its disk.
     const Status accepted = reset_one(
         context, wish, wishes.size() == 1 ? context.request_id : new_request_id(), dry_run);
     if (dry_run) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/action_parts.h"
 #include "cli/serve/actions.h"
 #include "cli/serve/api_errors.h"
@@ -29,7 +30,7 @@ const char* status_text(SnapshotStatus status) {
   return "failed";
 }
 
-// Tag.1.Key, Tag.1.Value, ...; a value may be left out.
+// Tag.1.Key, Tag.1.Value, ...; a value may be omitted.
 Result<std::vector<Tag>> tags_of(const Parameters& parameters) {
   BLKREWIND_ASSIGN(const auto keys, parameters.list("Tag", "Key", kTagsMax));
   std::vector<Tag> tags;
@@ -37,7 +38,7 @@ Result<std::vector<Tag>> tags_of(const Parameters& parameters) {
     const std::string value = "Tag." + std::to_string(i + 1) + ".Value";
     tags.push_back({keys[i], std::string(parameters.find(value).value_or(""))});
   }
-  // One that is left out by mistake would make a filter that lets everything through.
+  // An accidentally empty parameter would result in a filter that accepts everything.
   for (std::size_t i = keys.size() + 1; i <= kTagsMax; ++i) {
     const std::string tag = "Tag." + std::to_string(i);
     if (parameters.find(tag + ".Value")) return fail(missing_parameter(tag + ".Key"));
@@ -127,7 +128,7 @@ Result<SnapshotFilter> filter_of(const ActionContext& context, const Parameters&
 
 Result<Json> create_snapshot(const ActionContext& context, const Parameters& parameters) {
   BLKREWIND_ASSIGN(const std::string disk_id, parameters.need("DiskId"));
-  if (!is_id("d-", disk_id)) return fail(no_such_disk());
+  if (!is_valid_id("d-", disk_id)) return fail(no_such_disk());
   SnapshotOptions options;
   options.name = parameters.find("SnapshotName").value_or("");
   options.description = parameters.find("Description").value_or("");
@@ -151,7 +152,7 @@ Result<Json> create_snapshot(const ActionContext& context, const Parameters& par
 
 Result<Json> delete_snapshot(const ActionContext& context, const Parameters& parameters) {
   BLKREWIND_ASSIGN(const std::string id, parameters.need("SnapshotId"));
-  if (!is_id("s-", id)) return fail(api_error(kNoSnapshot));
+  if (!is_valid_id("s-", id)) return fail(api_error(kNoSnapshot));
   BLKREWIND_TRY(context.engine.remove_snapshot(id));
   return nothing();
 }

@@ -10,7 +10,7 @@
 namespace blkrewind::serve {
 namespace {
 
-// An SDK compares the literals.
+// An SDK compares these strings literally.
 constexpr const char* kJsonType = "application/json;charset=utf-8";
 constexpr const char* kXmlType = "text/xml;charset=utf-8";
 constexpr const char* kDeclaration = "<?xml version='1.0' encoding='UTF-8'?>";

@@ -1,6 +1,6 @@
 // Answers of the API as bytes.
 //
-// Any thread; nothing is kept.
+// Any thread; no state.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -20,13 +20,14 @@ struct Answer {
   std::string body;
 };
 
-// 200. `fields` is an object, or null for none; RequestId comes before them. Its keys must be XML
-// names. As XML the root is <ACTIONResponse>, an array under a key is the key's element repeated,
-// null an empty element. What XML 1.0 cannot hold, and bytes that are not UTF-8, become U+FFFD.
+// 200. `fields` is an object, or null for none; RequestId precedes them. Its keys must be XML
+// names. As XML the root is <ACTIONResponse>, an array under a key is that element repeated, null
+// is an empty element. Characters that XML 1.0 does not allow, and bytes that are not UTF-8, become
+// U+FFFD.
 [[nodiscard]] Answer render(Format format, std::string_view action, std::string_view request_id,
                             const Json& fields);
 
-// What a client gets to see of an error. With a code of the API: that, its message and its status.
+// What a client sees of an error. With a code of the API: that code, its message and its status.
 // Without one:
 //
 //   kBusy                            Operation.Conflict 403, the API's message
@@ -35,9 +36,8 @@ struct Answer {
 //   kCancelled                       ServiceUnavailable 503, the API's message
 //   others                           InternalError 500, the API's message
 //
-// The remedy goes along, as recommend() says it, with every message that is the error's own or the
-// API's for its code;
-// nothing of the others, which may tell about the inside, is shown.
+// The remedy, as recommend() says it, accompanies every message that is the error's own or the
+// API's for its code; other errors are shown without details, which could reveal internals.
 struct ShownError {
   int status = 500;
   std::string code;

@@ -18,7 +18,7 @@ std::string signature_of(Scheme scheme, std::string_view secret, std::string_vie
 bool is_signed_with(const Claim& claim, std::string_view secret) {
   bool found = false;
   for (const std::string& text : claim.strings_to_sign) {
-    // Each is computed, whatever came of the one before.
+    // All are computed, regardless of the results of the earlier ones.
     const bool equal =
         equal_in_constant_time(signature_of(claim.scheme, secret, text), claim.signature);
     found = found || equal;

@@ -1,5 +1,5 @@
-// What a request claims: who signed it, when, and for what. Read from the parameters (V1) or from
-// the headers (V3), it is worth nothing until is_signed_with() says so.
+// The claim of a request: who signed it, when, and for which action. Read from the parameters (V1)
+// or from the headers (V3); it must not be trusted until is_signed_with() returns true.
 //
 // A value; any thread.
 #pragma once
@@ -18,15 +18,15 @@ enum class Scheme : std::uint8_t { kV1, kV3 };
 struct Claim {
   Scheme scheme = Scheme::kV1;
   std::string access_key_id;
-  std::string signature;  // as sent
+  std::string signature;  // as received
   std::string timestamp;
   std::string nonce;
   std::string version;
   std::string action;
-  // A signature of any of them will do: clients differ in how they write an empty value. None when
-  // no signature can match; `remedy` says why.
+  // A signature of any of them is accepted: clients differ in how they write an empty value. None
+  // if no signature can match; `remedy` says why.
   std::vector<std::string> strings_to_sign;
-  // For the client's author, to compare with his own; never a secret.
+  // For the client's author to compare; never contains a secret.
   std::string shown;
   Remedy remedy;
 };
@@ -35,7 +35,7 @@ struct Claim {
 [[nodiscard]] std::string signature_of(Scheme scheme, std::string_view secret,
                                        std::string_view string_to_sign);
 
-// In a time that does not tell how much of the signature is right.
+// In a time that does not depend on how much of the signature matches.
 [[nodiscard]] bool is_signed_with(const Claim& claim, std::string_view secret);
 
 }  // namespace blkrewind::serve

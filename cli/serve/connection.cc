@@ -16,7 +16,7 @@ namespace blkrewind::serve {
 namespace {
 
 constexpr std::size_t kBufferBytes = 4096;
-constexpr int kDrainsMax = 16;  // reads of what a client still sends, at once
+constexpr int kDrainsMax = 16;  // reads per call of data that a client still sends
 
 using AddressOf = int (*)(int, sockaddr*, socklen_t*);
 
@@ -64,7 +64,7 @@ Connection::Outcome Connection::outcome_of_tls(int result) {
 
 Connection::Outcome Connection::shake_hands() {
   if (!tls_) return Outcome::kDone;
-  if (!ssl_) return Outcome::kBroken;  // out of memory; never plain where TLS was asked for
+  if (!ssl_) return Outcome::kBroken;  // out of memory; never plain if TLS was requested
   ERR_clear_error();
   const int result = SSL_accept(ssl_.get());
   return result == 1 ? Outcome::kDone : outcome_of_tls(result);

@@ -1,8 +1,8 @@
-// One client's connection: plain or TLS, and nothing in it ever waits.
+// One client's connection, plain or TLS; no call blocks.
 //
-// The HTTP library reads and writes through this. Its own streams wait for every byte, so a slow
-// client could hold a thread for ever; here a request is handed to the library when all of it is in
-// memory, and the answer is kept until the client takes it. Traffic does the waiting, for all
+// The HTTP library reads and writes through this. Its own streams block for every byte, so a slow
+// client could occupy a thread forever; here a request is passed to the library when it is
+// completely in memory, and the answer is kept until the client takes it. Traffic waits for all
 // connections at once.
 //
 // Used by one thread at a time.
@@ -36,9 +36,9 @@ class Connection final : public httplib::Stream {
  public:
   enum class Outcome : std::uint8_t {
     kDone,
-    kWaitToRead,   // go on when there is something to read
-    kWaitToWrite,  // go on when there is room to write
-    kEnded,        // the client will send no more
+    kWaitToRead,   // continue when there is data to read
+    kWaitToWrite,  // continue when there is space to write
+    kEnded,        // the client will send no more data
     kBroken,
   };
 
@@ -49,18 +49,18 @@ class Connection final : public httplib::Stream {
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] Outcome shake_hands();
-  // Takes what has arrived, until `bytes_max` are held. kDone: there may be more.
+  // Reads the data that has arrived, until `bytes_max` are buffered. kDone: there may be more.
   [[nodiscard]] Outcome receive(std::size_t bytes_max);
-  // Sends what is to be sent.
+  // Sends the buffered data.
   [[nodiscard]] Outcome send_all();
-  // Says that no more will be sent, as far as that is possible at once.
+  // Signals the end of the data to the client, as far as that is possible without blocking.
   void end_sending();
-  // Throws away what arrives. False: the client has ended too.
+  // Discards received data. False: the client has closed the connection too.
   [[nodiscard]] bool drain();
 
-  // Received, and of no request that was dropped.
+  // Received bytes that do not belong to a dropped request.
   [[nodiscard]] std::string_view received() const { return received_; }
-  // The first `bytes` of it are the request that read() gives.
+  // The first `bytes` of the data are the request that read() returns.
   void open_request(std::size_t bytes);
   void drop_request();
   void put(std::string_view text) { to_send_ += text; }

@@ -62,7 +62,7 @@ std::string hex(std::span<const std::uint8_t> bytes) {
 
 std::string base64(std::span<const std::uint8_t> bytes) {
   std::string text((bytes.size() + 2) / 3 * 4, '\0');
-  // One byte more is written: a NUL, where the string has its own.
+  // One more byte is written: a NUL, where the string has its own.
   EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
                   static_cast<int>(bytes.size()));
   return text;

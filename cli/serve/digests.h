@@ -1,7 +1,7 @@
-// The digests that signatures are made of, by OpenSSL.
+// The digests used in signatures, by OpenSSL.
 //
-// Any thread; nothing is kept. They fail only when OpenSSL cannot run at all, which stops the
-// program: no request could be judged.
+// Any thread; no state. They fail only if OpenSSL cannot run at all, which stops the program: no
+// request could be authenticated.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ using Sha256 = std::array<std::uint8_t, 32>;
 [[nodiscard]] std::string base64(std::span<const std::uint8_t> bytes);
 
 // Takes the same time wherever they differ, so that a signature cannot be guessed byte by byte.
-// Only their lengths may show.
+// Only the lengths may be revealed.
 [[nodiscard]] bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 }  // namespace blkrewind::serve

@@ -12,7 +12,7 @@ constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kLengthDigitsMax = 18;  // fits 64 bits
 constexpr std::size_t kChunkDigitsMax = 8;
 constexpr int kBadRequest = 400;
-constexpr int kTooLarge = 413;
+constexpr int kContentTooLarge = 413;
 constexpr int kExpectationFailed = 417;
 
 bool is_digits(std::string_view text) {
@@ -54,7 +54,7 @@ Framing::State Framing::read_header(std::string_view line) {
   if (colon == std::string_view::npos) return refuse(kBadRequest);
   const std::string_view name = line.substr(0, colon);
   std::string_view value = line.substr(colon + 1);
-  if (!is_token(name)) return refuse(kBadRequest);  // also a line that continues the one before
+  if (!is_token(name)) return refuse(kBadRequest);  // also a continuation of the previous line
   if (value.starts_with(' ')) value.remove_prefix(1);
   if (equal_ignoring_case(name, "transfer-encoding")) {
     if (is_chunked_ || has_length_ || !is_post_ || !equal_ignoring_case(value, "chunked")) {
@@ -77,7 +77,7 @@ Framing::State Framing::read_header(std::string_view line) {
   for (const char digit : value) length = length * 10 + static_cast<std::size_t>(digit - '0');
   if (ends_connection_ || length == 0) return State::kIncomplete;
   if (!is_post_) return refuse(kBadRequest);
-  if (length > kBodyBytesMax) return refuse(kTooLarge);
+  if (length > kBodyBytesMax) return refuse(kContentTooLarge);
   body_bytes_ = length;
   return State::kIncomplete;
 }
@@ -114,7 +114,7 @@ Framing::State Framing::read_head(std::string_view head) {
 Framing::State Framing::find_last_chunk(std::string_view bytes) {
   std::size_t at = head_bytes_;
   while (true) {
-    if (at - head_bytes_ > kBodyBytesMax) return refuse(kTooLarge);
+    if (at - head_bytes_ > kBodyBytesMax) return refuse(kContentTooLarge);
     const std::size_t digits = bytes.find_first_not_of("0123456789abcdefABCDEF", at);
     const std::size_t end = std::min(digits, bytes.size());
     if (end - at > kChunkDigitsMax) return refuse(kBadRequest);
@@ -128,7 +128,7 @@ Framing::State Framing::find_last_chunk(std::string_view bytes) {
       const int low = c | 0x20;
       length = length * 16 + static_cast<std::size_t>(c <= '9' ? c - '0' : low - 'a' + 10);
     }
-    if (length > kBodyBytesMax) return refuse(kTooLarge);
+    if (length > kBodyBytesMax) return refuse(kContentTooLarge);
     at = end + 2 + length;
     if (bytes.size() < at + 2) return State::kIncomplete;
     if (bytes.substr(at, 2) != "\r\n") return refuse(kBadRequest);

@@ -1,12 +1,12 @@
-// Where a request ends, found before anything else is: RFC 9112, sections 2 to 7, without leniency.
+// Finds the end of a request before anything else is parsed: RFC 9112, sections 2 to 7, strictly.
 //
-// What a proxy before this server reads otherwise would let one client's bytes be answered as
-// another client's request. So there is one way to write each thing, and everything else is
-// refused, and the connection ends with that: lines end with CRLF, a header is a name that is
-// followed by its colon at once, a line is not continued, Content-Length is there once and of
-// digits only. Transfer codings are not taken: this API's bodies are small forms of a known length.
+// If a proxy in front of this server parsed a request differently, one client's bytes could be
+// answered as another client's request. Only one form of each element is therefore accepted;
+// everything else is refused, and the connection is closed: lines end with CRLF, a header name is
+// directly followed by its colon, lines are not continued, Content-Length occurs once and consists
+// of digits only. The only transfer coding accepted is plain chunks.
 //
-// Looks at each byte once, however slowly they come. A value; used by one thread at a time.
+// Inspects each byte once, however slowly they arrive. A value; used by one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +19,12 @@ class Framing {
  public:
   enum class State : std::uint8_t { kIncomplete, kComplete, kRefused };
 
-  // `bytes`: all that came since the last request ended. It only grows between two calls.
+  // `bytes`: everything received since the last request ended. It only grows between two calls.
   [[nodiscard]] State look(std::string_view bytes);
 
   // Of a complete request: its head and its body.
   [[nodiscard]] std::size_t length_bytes() const { return head_bytes_ + body_bytes_; }
-  // Of a complete request: what follows it is not looked at, since its body was not.
+  // Of a complete request: the data after it is not parsed, because its body was not.
   [[nodiscard]] bool ends_connection() const { return ends_connection_; }
   // Of a refused one: the HTTP status.
   [[nodiscard]] int status() const { return status_; }
@@ -37,7 +37,7 @@ class Framing {
   State read_header(std::string_view line);
 
   std::size_t looked_ = 0;
-  std::size_t head_bytes_ = 0;  // 0: its end has not come
+  std::size_t head_bytes_ = 0;  // 0: its end has not arrived
   std::size_t body_bytes_ = 0;
   bool is_post_ = false;
   bool is_chunked_ = false;

@@ -13,7 +13,7 @@
 namespace blkrewind::serve {
 namespace {
 
-// V3 answers JSON. V1 answers XML unless Format says otherwise, in any letter case.
+// V3 answers JSON. V1 answers XML unless Format says otherwise, ignoring case.
 Result<Format> format_of(bool v3, const Parameters& parameters) {
   if (v3) return Format::kJson;
   const auto format = parameters.find("Format");

@@ -1,19 +1,22 @@
-// The gate of the API: from a raw request to a call that somebody with a key has made, now, once.
+// The gateway of the API: turns a raw request into an authenticated call, which is fresh and not a
+// replay.
 //
-// Checked in this order, and the first that fails is the answer:
+// Checked in this order, and the first failure is the answer:
 //
 //    1  method                  GET or POST: UnsupportedHTTPMethod
-//    2  limits                  request.h; headers that are no headers: InvalidRequest
+//    2  limits                  request.h; malformed headers: InvalidRequest
 //    3  target                  "/", with or without a query: InvalidAction.NotFound
-//    4  parameters              parameters.h; a body that is no form: InvalidParameter,
-//    InvalidRequest 5  completeness            MissingParameter, IncompleteSignature 6  timestamp
-//    InvalidTimeStamp.Format, InvalidTimeStamp.Expired 7  access key InvalidAccessKeyId.NotFound 8
-//    signature               SignatureDoesNotMatch 9  nonce                   SignatureNonceUsed,
-//    Throttling.User; only an authentic request uses
-//                               one up
+//    4  parameters              parameters.h; a body that is not a form: InvalidParameter,
+//                               InvalidRequest
+//    5  completeness            MissingParameter, IncompleteSignature
+//    6  timestamp               InvalidTimeStamp.Format, InvalidTimeStamp.Expired
+//    7  access key              InvalidAccessKeyId.NotFound
+//    8  signature               SignatureDoesNotMatch
+//    9  nonce                   SignatureNonceUsed, Throttling.User; only an authentic
+//                               request uses one up
 //   10  version, action         InvalidVersion, InvalidAction.NotFound
 //
-// What a call means, and whether it may be done, is decided behind it.
+// The meaning of a call, and whether it is allowed, is decided behind the gateway.
 #pragma once
 
 #include <cstddef>
@@ -31,18 +34,18 @@
 
 namespace blkrewind::serve {
 
-// Of the string to sign that a refusal shows, in bytes.
+// Maximum length of the string to sign in a refusal, in bytes.
 inline constexpr std::size_t kShownBytesMax = 4096;
 
 struct Call {
-  std::string action;  // one of the known ones
+  std::string action;  // one of the known actions
   Format format = Format::kXml;
   Parameters parameters;
   std::string access_key_id;
 };
 
 struct Admission {
-  Format format = Format::kXml;  // of the answer, also of an error
+  Format format = Format::kXml;  // of the answer, also for an error
   // For logs and counters: one of the known actions, or empty; never the client's own text.
   std::string action;
   Result<Call> call;
@@ -50,15 +53,15 @@ struct Admission {
 
 struct GatewayOptions {
   std::string version = "2014-05-26";
-  std::vector<std::string> actions;  // the known ones
-  // Authentic requests of any half an hour: those with timestamps around now, 15 minutes either
-  // way. About 50 bytes each.
+  std::vector<std::string> actions;  // the known actions
+  // Authentic requests within half an hour: those with timestamps up to 15 minutes before or after
+  // now. About 50 bytes each.
   std::size_t nonces_max = 65536;
 };
 
 class Gateway {
  public:
-  // `clock` gives the time, to any thread.
+  // `clock` returns the time; called by any thread.
   Gateway(AccessKeys keys, GatewayOptions options, std::function<Nonces::Now()> clock);
 
   // Any thread.

@@ -40,7 +40,7 @@ void Jobs::give_back() {
 
 void Jobs::add_work(Place place, Work work) {
   const std::lock_guard<std::mutex> guard(mutex_);
-  place.jobs_ = nullptr;  // given back when the work is done
+  place.jobs_ = nullptr;  // released when the job has run
   waiting_.push_back(std::move(work));
   changed_.notify_all();
 }
@@ -77,7 +77,7 @@ void Jobs::serve() {
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;
-    // Destroyed without the mutex: a task lets its disk go.
+    // Destroyed without the mutex: a task releases the lock of its disk.
     std::optional<Work> work(std::move(waiting_.front()));
     waiting_.pop_front();
     ++running_;
@@ -123,7 +123,7 @@ void Jobs::run_snapshot(SnapshotTask& task, const std::string& request_id, const
   Monitor watching = monitor;
   watching.progress = [percent](const Progress& progress) {
     if (progress.total_bytes == 0) return;
-    // 100 is for one that is there.
+    // 100 is for a finished one.
     const auto share = progress.done_bytes * 100 / progress.total_bytes;
     percent->store(static_cast<int>(std::min<std::uint64_t>(share, 99)));
   };

@@ -1,8 +1,8 @@
-// The work that goes on after its request was answered: a bounded pool of workers.
+// Work that continues after its request was answered: a bounded pool of workers.
 //
-// A place is reserved before anything is accepted, so what was accepted always finds its worker.
-// Any thread. Ends by stop(): what runs is waited for, then asked to stop at its next safe place;
-// what has not begun stays accepted in the catalog, for the next start.
+// A place is reserved before anything is accepted, so an accepted task always gets a worker. Any
+// thread. stop() ends it: running jobs may finish, and are then cancelled at their next safe point;
+// jobs that have not started stay accepted in the catalog, for the next start.
 #pragma once
 
 #include <atomic>
@@ -24,19 +24,19 @@
 
 namespace blkrewind::serve {
 
-// Of one operation, from 0 to 100; written by its worker, read by whoever describes it.
+// Of one operation, from 0 to 100; written by its worker, read by any thread.
 using Percent = std::shared_ptr<std::atomic<int>>;
 
 class Jobs {
  public:
   // `waiting_max`: jobs that may wait for a worker. `metrics` outlives this.
   Jobs(Metrics& metrics, unsigned workers, std::size_t waiting_max);
-  // Waits for what runs.
+  // Waits for running jobs.
   ~Jobs();
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
 
-  // The right to add one job. Given back when it is destroyed unused.
+  // The right to add one job. Released if it is destroyed unused.
   class Place {
    public:
     explicit Place(Jobs& jobs) : jobs_(&jobs) {}
@@ -52,16 +52,16 @@ class Jobs {
     friend class Jobs;
     Jobs* jobs_;
   };
-  // nullopt: all places are taken, or it is stopping.
+  // nullopt: all places are taken, or the pool is stopping.
   [[nodiscard]] std::optional<Place> reserve();
 
   void add(Place place, RollbackTask task);
   void add(Place place, SnapshotTask task, const std::string& request_id);
 
-  // How far a snapshot is that is being taken by a job of ours.
+  // The progress of a snapshot that is being taken by one of these jobs.
   [[nodiscard]] std::optional<int> percent_of_snapshot(const std::string& snapshot_id) const;
 
-  // Lets what runs go on for `grace`, or until `hurry` is set, then asks it to stop, and waits.
+  // Lets running jobs continue for `grace`, or until `hurry` is set, then cancels them, and waits.
   void stop(std::chrono::milliseconds grace, const std::function<bool()>& hurry);
 
  private:

@@ -11,15 +11,14 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr int kRequestsPerConnection = 1000;  // as Traffic has it
 constexpr int kBacklog = 128;  // the HTTP library's 5 makes the sixth of a burst wait a second
 constexpr std::chrono::milliseconds kStopLook{1};
 constexpr std::chrono::milliseconds kRebindPause{100};
 
-// What the HTTP library does not hand from a connection to its requests. A thread has one at a
-// time.
+// Data that the HTTP library does not pass from a connection to its requests. A thread handles one
+// connection at a time.
 struct AtWork {
-  bool hang_up = false;  // the answer is to what is no request that is served
+  bool hang_up = false;  // the answer is to a request that is not served
   std::string peer;      // "ADDRESS:PORT"
 };
 thread_local AtWork t_at_work;
@@ -37,7 +36,7 @@ RawRequest raw(const httplib::Request& request) {
   out.target = request.target;
   out.body = request.body;
   for (const auto& [name, value] : request.headers) {
-    // What the library adds for its own use.
+    // Headers that the library adds for its own use.
     if (name == "REMOTE_ADDR" || name == "REMOTE_PORT" || name == "LOCAL_ADDR" ||
         name == "LOCAL_PORT") {
       continue;
@@ -52,7 +51,7 @@ void put(const Answer& answer, httplib::Response& response) {
   response.set_content(answer.body, answer.content_type);
 }
 
-// Coded bodies could unpack to anything, parts and ranges are nothing that this API has.
+// Encoded bodies could expand without limit; multipart and ranges are not part of this API.
 bool is_refused(const httplib::Request& request) {
   return request.has_header("Content-Encoding") || request.has_header("Range") ||
          request.is_multipart_form_data();
@@ -75,12 +74,12 @@ void Listener::set_up() {
   new_task_queue = [] { return new AtOnce; };
   set_payload_max_length(kBodyBytesMax);
   set_tcp_nodelay(true);
-  // The library's own would let a second server have the same port, and each get some requests.
+  // The library's default would let a second server share the port, and each get some requests.
   set_socket_options([](socket_t socket) {
     const int yes = 1;
     (void)::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  // Only what answers say of it: the connection itself counts.
+  // Only for the headers of answers: Traffic controls the connection itself.
   set_keep_alive_max_count(kRequestsPerConnection);
   const auto handle = [this](const httplib::Request& request, httplib::Response& response) {
     put(handler_(raw(request), t_at_work.peer), response);
@@ -92,7 +91,7 @@ void Listener::set_up() {
   set_pre_routing_handler([=](const httplib::Request& request, httplib::Response& response) {
     if (request.method != "GET" && request.method != "POST") {
       handle(request, response);
-      t_at_work.hang_up = true;  // its body, if it has one, is not read
+      t_at_work.hang_up = true;  // its body, if any, is not read
       return HandlerResponse::Handled;
     }
     if (!is_refused(request)) return HandlerResponse::Unhandled;
@@ -101,7 +100,7 @@ void Listener::set_up() {
   });
   Get(".*", handle);
   Post(".*", handle);
-  // Also called for our own errors, which have a body.
+  // Also called for this server's own errors, which have a body.
   set_error_handler([=](const httplib::Request&, httplib::Response& response) {
     if (response.body.empty()) refuse(response.status, response);
   });
@@ -133,7 +132,7 @@ void Listener::run() {
           [this](int status, const std::string& peer) { return as_http(refuser_(status, peer)); }});
   while (!stopping_) {
     listen_after_bind();
-    // The library gives up, and closes the port, at errors of accept(2) that pass by themselves.
+    // The library gives up, and closes the port, on transient errors of accept(2).
     if (!stopping_) log_line(LogLevel::kError, "no connection could be accepted; trying again");
     for (bool again = false; !stopping_ && !again;) {
       std::this_thread::sleep_for(kRebindPause);
@@ -146,7 +145,7 @@ void Listener::run() {
 
 void Listener::stop() {
   stopping_ = true;
-  // What does not run yet cannot be stopped, and would run for ever.
+  // A server that is not running yet cannot be stopped, and would run forever.
   while (!ended_ && !is_running()) std::this_thread::sleep_for(kStopLook);
   if (!ended_) httplib::Server::stop();
 }

@@ -1,7 +1,7 @@
-// HTTP on a socket: requests in, answers out, with limits on everything a client can do to us.
+// HTTP on a socket: requests in, answers out, with limits on everything that a client can do.
 //
-// The HTTP library accepts connections and understands requests; traffic.h has the connections in
-// between, not more than `connections_max`. Nothing here knows what a request means.
+// The HTTP library accepts connections and parses requests; traffic.h manages the connections in
+// between, at most `connections_max`. Nothing here interprets a request.
 #pragma once
 
 #include <httplib.h>
@@ -31,20 +31,19 @@ struct ListenerOptions {
 
 class Listener final : private httplib::Server {
  public:
-  // Called from several threads; lets no exception out. `peer` as "ADDRESS:PORT".
+  // Called from several threads; throws no exception. `peer` as "ADDRESS:PORT".
   using Handler = std::function<Answer(const RawRequest& request, const std::string& peer)>;
-  // For what is no HTTP request at all, or breaks a limit of this layer.
+  // For data that is not an HTTP request, or violates a limit of this layer.
   using Refuser = std::function<Answer(int status, const std::string& peer)>;
 
   Listener(ListenerOptions options, Handler handler, Refuser refuser);
 
-  // Returns the port. kBusy when somebody has it, kInvalidArgument for an address of another
+  // Returns the port. kBusy if another program uses it, kInvalidArgument for an address of another
   // machine.
   [[nodiscard]] Result<int> bind();
-  // After bind(). Serves until stop() is called; then requests under way are answered, and it
-  // returns.
+  // After bind(). Serves until stop() is called; then answers the requests in progress and returns.
   void run();
-  // Any thread but that of run(), which is called once, now or later.
+  // Any thread except that of run(), which is called once, before or after.
   void stop();
 
  private:

@@ -1,7 +1,7 @@
-// What the server counts, as Prometheus reads it.
+// The counters of the server, in the Prometheus format.
 //
-// Any thread. The label values come from closed lists (actions and API codes), so that no client
-// can make the table grow. https://prometheus.io/docs/instrumenting/exposition_formats/
+// Any thread. The label values come from closed lists (actions and API codes), so that a client
+// cannot make the table grow. https://prometheus.io/docs/instrumenting/exposition_formats/
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ class Histogram {
 
 class Metrics {
  public:
-  // `code`: of the answer, "OK" when it was done.
+  // `code`: of the answer, "OK" on success.
   void count_request(const std::string& action, const std::string& code);
   void rollback_begins();
   void rollback_is_done(const RollbackReceipt& receipt);

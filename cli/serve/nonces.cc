@@ -12,13 +12,13 @@
 namespace blkrewind::serve {
 namespace {
 
-// Timestamps that are this close are of one range: clients ask that often.
+// Timestamps this close belong to one range, because clients send requests that often.
 constexpr std::int64_t kRangeGapSeconds = 60;
 constexpr std::size_t kRangesMax = 256;
 
 std::string random_secret() {
   std::string secret(32, '\0');
-  // Fails only where the system has no randomness at all; then pairs could be looked for.
+  // Fails only if the system has no randomness at all; then collisions could be searched for.
   static_cast<void>(
       RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())));
   return secret;
@@ -28,7 +28,8 @@ std::string random_secret() {
 
 Nonces::Nonces(std::size_t count_max) : count_max_(count_max), secret_(random_secret()) {}
 
-// The id's length keeps apart what would read the same with one byte moved from id to nonce.
+// The length of the id distinguishes pairs that would be equal after moving a byte from id to
+// nonce.
 Nonces::Fingerprint Nonces::fingerprint(std::string_view access_key_id,
                                         std::string_view nonce) const {
   std::string text = secret_ + std::to_string(access_key_id.size()) + ":";
@@ -55,7 +56,7 @@ void Nonces::forget(std::int64_t steady) {
 void Nonces::remember_as_forgotten(std::int64_t timestamp) {
   std::int64_t first = timestamp - kRangeGapSeconds;
   std::int64_t last = timestamp;
-  // What it is in or next to becomes one range with it.
+  // Merges it with the ranges that it is in or adjacent to.
   auto at = forgotten_.lower_bound(timestamp - kRangeGapSeconds);
   if (at != forgotten_.begin() && std::prev(at)->second >= timestamp - kRangeGapSeconds) --at;
   while (at != forgotten_.end() && at->first <= timestamp + kRangeGapSeconds) {
@@ -64,7 +65,7 @@ void Nonces::remember_as_forgotten(std::int64_t timestamp) {
     at = forgotten_.erase(at);
   }
   forgotten_[first] = last;
-  // The oldest two are closest to being too old by themselves.
+  // The oldest two are closest to expiring.
   while (forgotten_.size() > kRangesMax) {
     const auto oldest = forgotten_.begin();
     const auto next = std::next(oldest);

@@ -1,10 +1,10 @@
-// Nonces that were used: each is good for one request of its access key.
+// Used nonces: each is valid for one request of its access key.
 //
-// An entry lives as long as its request's timestamp can still be valid, counted by a clock that is
-// never set, and is never forgotten sooner: a full memory refuses newcomers instead. The timestamps
-// of what was forgotten are remembered as ranges, so that a wall clock that is set back opens no
-// door to replays, and one that was ahead for a while keeps no client out once it is right. They
-// live in this process only.
+// An entry is kept as long as its request's timestamp can be valid, measured by a clock that cannot
+// be set, and is never dropped earlier: if the memory is full, new requests are refused. The
+// timestamps of dropped entries are kept as ranges, so that setting the wall clock back does not
+// allow replays, and a clock that was ahead does not lock clients out once it is corrected. Entries
+// exist in this process only.
 //
 // Any thread.
 #pragma once
@@ -25,24 +25,24 @@ class Nonces {
   enum class Verdict : std::uint8_t {
     kFresh,    // and used from now on
     kUsed,     // before, by the same access key
-    kExpired,  // as old as what has been forgotten already
-    kFull,     // no room until older entries expire
+    kExpired,  // as old as an entry that was dropped
+    kFull,     // no space until older entries expire
   };
 
-  // About 50 bytes an entry, whatever the length of the nonce.
+  // About 50 bytes per entry, whatever the length of the nonce.
   explicit Nonces(std::size_t count_max);
 
   struct Now {
     std::int64_t wall = 0;    // seconds since the epoch
-    std::int64_t steady = 0;  // seconds of a clock that is never set
+    std::int64_t steady = 0;  // seconds of a clock that cannot be set
   };
   // `timestamp` is the request's, in seconds since the epoch.
   [[nodiscard]] Verdict use(std::string_view access_key_id, std::string_view nonce,
                             std::int64_t timestamp, const Now& now);
 
  private:
-  // 64 bits under a secret of this object's: two of 300,000 nonces read the same once in 10^8 full
-  // tables, and nobody can look for such a pair.
+  // 64 bits, keyed with a secret of this object: two of 300,000 nonces collide once in 10^8 full
+  // tables, and no client can search for a collision.
   using Fingerprint = std::uint64_t;
 
   [[nodiscard]] Fingerprint fingerprint(std::string_view access_key_id,

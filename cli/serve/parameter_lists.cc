@@ -1,4 +1,4 @@
-// The two ways in which the API writes lists: numbered keys, and JSON inside one value.
+// The two forms of lists in the API: numbered keys, and JSON inside one value.
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -24,7 +24,7 @@ std::optional<std::string_view> index_text(std::string_view key, std::string_vie
   return key.substr(0, dot);
 }
 
-// 0 when it is not a number from 1 to `max`.
+// 0 if it is not a number from 1 to `max`.
 std::size_t index_of(std::string_view text, std::size_t max) {
   std::size_t index = 0;
   const char* const end = text.data() + text.size();

@@ -8,7 +8,7 @@ bool is_unreserved(char c) {
          c == '.' || c == '_' || c == '~';
 }
 
-// -1 when it is no hexadecimal digit.
+// -1 if it is not a hexadecimal digit.
 int value_of_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -30,13 +30,6 @@ void append_percent_encoded(std::string& result, std::string_view text) {
     result += kDigits[byte >> 4];
     result += kDigits[byte & 15];
   }
-}
-
-std::string percent_encode(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  append_percent_encoded(result, text);
-  return result;
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

@@ -1,6 +1,6 @@
-// Percent-encoding of RFC 3986, as the API's signatures want it.
+// Percent-encoding of RFC 3986, as required by the API's signatures.
 //
-// Any thread; nothing is kept.
+// Any thread; no state.
 #pragma once
 
 #include <optional>
@@ -9,15 +9,13 @@
 
 namespace blkrewind::serve {
 
-// Letters, digits and "-._~" (RFC 3986, 2.3) stay; every other byte becomes % and two capital
-// digits.
-[[nodiscard]] std::string percent_encode(std::string_view text);
-// The same onto the end of `result`.
+// Onto the end of `result`: letters, digits and "-._~" (RFC 3986, 2.3) stay; every other byte
+// becomes % and two capital digits.
 void append_percent_encoded(std::string& result, std::string_view text);
 
-// The bytes that `text` stands for; "+" is a blank, as forms and several clients' queries write it.
-// nullopt for a % without two hexadecimal digits behind it. The bytes may be anything: NUL, or no
-// UTF-8.
+// The decoded bytes of `text`; "+" is a blank, as in forms and in the queries of several clients.
+// nullopt for a % that is not followed by two hexadecimal digits. The bytes may be anything: NUL,
+// or invalid UTF-8.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
 
 }  // namespace blkrewind::serve

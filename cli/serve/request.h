@@ -1,7 +1,7 @@
-// A request as it came off the wire, and how much of one is looked at.
+// A request as received, and the limits on its size.
 //
-// Plain values: who reads the socket fills a RawRequest, and nothing in it is decoded, trimmed or
-// merged by then, because signatures cover the bytes.
+// Plain values: the reader of the socket fills a RawRequest; nothing in it is decoded, trimmed or
+// merged, because signatures cover the bytes.
 #pragma once
 
 #include <cstddef>
@@ -16,13 +16,13 @@ struct RawRequest {
   std::string method;
   std::string target;                                        // as in the request line
   std::vector<std::pair<std::string, std::string>> headers;  // in order, names as received
-  std::string body;                                          // without any transfer coding
+  std::string body;                                          // without transfer coding
 };
 
 // Of an answer.
 enum class Format : std::uint8_t { kXml, kJson };
 
-// More is refused with a clear error before anything is decoded.
+// Larger requests are refused with a clear error before anything is decoded.
 inline constexpr std::size_t kTargetBytesMax = 8192;
 inline constexpr std::size_t kBodyBytesMax = 8192;
 inline constexpr std::size_t kHeadersMax = 64;

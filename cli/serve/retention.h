@@ -1,4 +1,4 @@
-// Deletes snapshots whose RetentionDays are over.
+// Deletes snapshots whose retention has ended.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ class Retention {
  public:
   explicit Retention(Engine& engine) : engine_(engine) {}
 
-  // Looks once a minute; `now` in seconds of a clock that is never set. What cannot be deleted now
-  // (its disk is busy) is tried again at the next look.
+  // Checks once a minute; `now` in seconds of a clock that cannot be set. A snapshot that cannot be
+  // deleted now (its disk is busy) is tried again the next time.
   void tend(std::int64_t now);
 
  private:

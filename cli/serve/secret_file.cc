@@ -24,8 +24,7 @@ class Descriptor {
   int fd_;
 };
 
-// The owner and the mode of the file itself, by its descriptor: no other user can put another in
-// its place meanwhile.
+// Owner and mode of the opened file, by its descriptor: another user cannot replace it meanwhile.
 Result<std::size_t> check_file(int fd, const std::string& path, const SecretFileRules& rules) {
   struct stat facts {};
   if (::fstat(fd, &facts) != 0) return fail(system_error(errno, "cannot look at " + path));
@@ -73,7 +72,7 @@ Result<std::unique_ptr<Secret>> read_secret_file(const std::string& path,
     const ssize_t got = ::read(file.get(), secret->data() + read_bytes, size_bytes - read_bytes);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(system_error(errno, "cannot read " + rules.what + " in " + path));
-    // Shorter by now: what there was is all.
+    // The file has become shorter: it ends here.
     if (got == 0) return std::make_unique<Secret>(secret->view().substr(0, read_bytes));
     read_bytes += static_cast<std::size_t>(got);
   }

@@ -1,4 +1,4 @@
-// A file that holds secrets: opened once, judged by its descriptor, read whole.
+// A file that contains secrets: opened once, checked by its descriptor, read in full.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace blkrewind::serve {
 
-// Bytes that are wiped when they are let go of. Never printed.
+// Bytes that are wiped when they are released. Never printed.
 class Secret {
  public:
-  // As long as this, and not longer.
+  // Maximum length.
   explicit Secret(std::size_t size_bytes) : bytes_(size_bytes, '\0') {}
   explicit Secret(std::string_view text) : bytes_(text) {}
   ~Secret();
@@ -29,14 +29,14 @@ class Secret {
 
 struct SecretFileRules {
   std::string what;  // "the access keys"
-  std::string kind;  // what to name instead: "a file of lines ..."
+  std::string kind;  // what should be named instead: "a file of lines ..."
   std::size_t bytes_max = 0;
   bool others_may_read = false;
 };
 
-// kPrecondition when it is no regular file, belongs to a user other than root or the caller's
-// effective user, or has a mode that the rules refuse; kInvalidArgument when it is too long; kIo
-// and kNotFound from the kernel. A pipe is not waited for.
+// kPrecondition if it is not a regular file, belongs to a user other than root or the effective
+// user, or has a mode that the rules refuse; kInvalidArgument if it is too long; kIo and kNotFound
+// from the kernel. Does not block on a pipe.
 [[nodiscard]] Result<std::unique_ptr<Secret>> read_secret_file(const std::string& path,
                                                                const SecretFileRules& rules);
 

@@ -20,16 +20,16 @@ namespace {
 
 constexpr std::chrono::milliseconds kSignalPoll{50};
 constexpr unsigned kWorkersMax = 64;
-constexpr std::uint64_t kConnectionsMax = 900;  // below FD_SETSIZE, which the HTTP library minds
+constexpr std::uint64_t kConnectionsMax = 900;  // below FD_SETSIZE, as the HTTP library requires
 constexpr std::uint64_t kWaitingMax = 10'000;
 constexpr std::uint64_t kGraceSecondsMax = 86'400;
-// About 15 MiB when full: 160 requests a second for the half hour that timestamps are good for.
+// About 15 MiB when full: 160 requests per second for the half hour in which timestamps are valid.
 constexpr std::size_t kNoncesMax = 300'000;
 
-// For the timestamps of requests alone: it can be set.
+// Only for the timestamps of requests, because it can be set.
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-// For all that is periodic.
+// For all periodic work.
 std::int64_t steady_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::seconds>(now).count();
@@ -98,7 +98,7 @@ Status run_server(Engine& engine, const ServerOptions& options, const StopSignal
       },
       [&](int status, const std::string& peer) { return service.refuse(status, peer); });
   BLKREWIND_ASSIGN(const int port, listener.bind());
-  // Before anybody is answered.
+  // Before the first request is answered.
   Unfinished unfinished(engine, jobs);
   BLKREWIND_TRY(unfinished.take_up_all());
 

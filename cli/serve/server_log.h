@@ -1,4 +1,5 @@
-// The server's log: one line an event on standard error, by spdlog. No secret is ever part of one.
+// The log of the server: one line per event on standard error, by spdlog. No line contains a
+// secret.
 #pragma once
 
 #include <string>
@@ -7,10 +8,10 @@
 
 namespace blkrewind::serve {
 
-// Lines below `level` are left out. Off until called.
+// Messages below `level` are dropped. Off until called.
 void open_server_log(LogLevel level);
 
-// Any thread. Control characters are replaced, so that nobody can forge a line.
+// Any thread. Control characters are replaced, so that no client can forge a line.
 void log_line(LogLevel level, std::string text);
 
 }  // namespace blkrewind::serve

@@ -4,8 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "blkrewind/text.h"
 #include "cli/serve/api_errors.h"
-#include "cli/serve/request_id.h"
 #include "cli/serve/server_log.h"
 
 namespace blkrewind::serve {
@@ -23,7 +23,7 @@ Answer plain(int status, std::string body) {
   return {status, "text/plain; charset=utf-8", std::move(body)};
 }
 
-// A code that counts: codes come from closed lists, but for what is unknown to this file.
+// A code for the counters: one of a closed list; codes unknown to this file are counted as one.
 std::string code_of(const Result<Json>& result) {
   return result ? "OK" : shown(result.error()).code;
 }
@@ -68,7 +68,7 @@ Answer Service::handle_call(const RawRequest& request, const std::string& peer) 
                      " ms=" + milliseconds_since(began) +
                      " bytes=" + std::to_string(answer.body.size()) + " peer=" + peer;
   if (admission.call) line += " key=" + admission.call->access_key_id;
-  // What the client is not told.
+  // Details that the client is not told.
   if (!result && answer.status >= 500) line += " cause=" + result.error().to_string();
   log_line(answer.status >= 500 ? LogLevel::kError : LogLevel::kInfo, std::move(line));
   return answer;

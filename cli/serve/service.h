@@ -1,6 +1,6 @@
-// One request from its bytes to the bytes of its answer: gate, action, log line, counters.
+// One request from its bytes to the bytes of its answer: gateway, action, log line, counters.
 //
-// Any thread; lets no exception out.
+// Any thread; throws no exception.
 #pragma once
 
 #include <string>
@@ -16,13 +16,13 @@ namespace blkrewind::serve {
 
 class Service {
  public:
-  // All of them outlive this. `host_id`: what errors call this server.
+  // All of them outlive this. `host_id`: the name of this server in errors.
   Service(Engine& engine, Gateway& gateway, Jobs& jobs, Metrics& metrics, std::string region,
           std::string host_id);
 
   // The API, and GET of /healthz and /metrics.
   [[nodiscard]] Answer handle(const RawRequest& request, const std::string& peer);
-  // For what never became a request: `status` of the layer below.
+  // For data that never became a request: `status` of the layer below.
   [[nodiscard]] Answer refuse(int status, const std::string& peer);
 
  private:

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kAlgorithm = "ACS3-HMAC-SHA256";
 constexpr std::string_view kContentHash = "x-acs-content-sha256";
-// Sorted. Whatever the call means has to be signed.
+// Sorted. All headers that affect the call must be signed.
 constexpr std::array<std::string_view, 6> kMandatory = {
     "host", "x-acs-action", kContentHash, "x-acs-date", "x-acs-signature-nonce", "x-acs-version"};
 
@@ -23,7 +23,7 @@ tl::unexpected<Error> incomplete(Remedy remedy) {
   return fail(api_error(kIncompleteSignature, std::move(remedy)));
 }
 
-// Blanks and tabs around a header's value are not part of it (RFC 9110, 5.5).
+// Blanks and tabs around the value of a header are not part of it (RFC 9110, 5.5).
 std::string_view without_blanks(std::string_view text) {
   const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
   const std::size_t end = text.find_last_not_of(" \t") + 1;
@@ -35,7 +35,7 @@ struct Header {
   std::string_view value;  // of the first, without blanks around it
 };
 
-// `name` in any letter case.
+// `name` is compared ignoring case.
 Header header_of(const RawRequest& request, std::string_view name) {
   Header header;
   for (const auto& [key, value] : request.headers) {
@@ -51,7 +51,7 @@ struct Authorization {
   std::string_view signature;
 };
 
-// Takes "NAME=" and what follows up to the next comma, or to the end.
+// Consumes "NAME=" and the text up to the next comma, or to the end.
 bool take_field(std::string_view& text, std::string_view name, std::string_view& value) {
   if (!text.starts_with(name) || !text.substr(name.size()).starts_with('=')) return false;
   text.remove_prefix(name.size() + 1);

@@ -1,33 +1,28 @@
-// UTF-8, strictly: no overlong forms, no surrogates, nothing above U+10FFFF.
+// Text of requests and answers. UTF-8 is what take_character() of blkrewind/text.h takes.
 //
-// Any thread; nothing is kept.
+// Any thread; no state.
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace blkrewind::serve {
 
-// The character that `text` begins with; its bytes are taken off the front. nullopt, and one byte
-// is taken off, when they are no character. `text` must not be empty.
-[[nodiscard]] std::optional<char32_t> take_character(std::string_view& text);
-
 // Well-formed UTF-8 without control characters (C0, DEL and C1).
 [[nodiscard]] bool is_plain_text(std::string_view text);
 
-// Nothing but visible ASCII, 0x21 to 0x7e.
+// Only visible ASCII, 0x21 to 0x7e.
 [[nodiscard]] bool is_visible_ascii(std::string_view text);
 
-// `text` with U+FFFD in the place of whatever XML 1.0 (section 2.2, Char) cannot hold: most
+// `text` with U+FFFD in place of everything that XML 1.0 (section 2.2, Char) does not allow: most
 // control characters, U+FFFE, U+FFFF, and bytes that are not UTF-8.
 [[nodiscard]] std::string xml_text(std::string_view text);
 
-// The first `bytes_max` bytes, or a little less where that would cut a character in two.
+// The first `bytes_max` bytes, or slightly fewer so that no character is cut.
 [[nodiscard]] std::string_view cut(std::string_view text, std::size_t bytes_max);
 
-// A name of HTTP: RFC 9110, 5.6.2.
+// A token of HTTP: RFC 9110, 5.6.2.
 [[nodiscard]] bool is_token(std::string_view text);
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);

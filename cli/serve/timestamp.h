@@ -1,4 +1,4 @@
-// The API's time: yyyy-MM-ddTHH:mm:ssZ, in UTC, and nothing else.
+// The API's time format: yyyy-MM-ddTHH:mm:ssZ, in UTC, and no other.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace blkrewind::serve {
 
-// A request is heard this long before and after its timestamp, in seconds.
+// A request is valid for this long before and after its timestamp, in seconds.
 inline constexpr std::int64_t kTimestampWindowSeconds = 15 * 60;
 
-// Seconds since the epoch. nullopt when a digit, a letter or the calendar is not right; a leap
-// second is not. Any thread.
+// Seconds since the epoch. nullopt if the format or the date is invalid; leap seconds are invalid.
+// Any thread.
 [[nodiscard]] std::optional<std::int64_t> parse_timestamp(std::string_view text);
 
 }  // namespace blkrewind::serve

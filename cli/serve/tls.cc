@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kKeyFileBytesMax = std::size_t{64} * 1024;
 
-// Else OpenSSL would ask the terminal for that of an encrypted key.
+// Otherwise OpenSSL would prompt on the terminal for the passphrase of an encrypted key.
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*unused*/) { return 0; }
 
 Error tls_error(const std::string& what, Remedy remedy) {
@@ -39,7 +39,7 @@ Result<TlsContext> load_tls(const std::string& certificate, const std::string& k
     return fail(tls_error("cannot use the certificate " + certificate,
                           "name a PEM file with the certificate and its chain"));
   }
-  // Who may read it is left to the administrator: containers often mount it readable by all.
+  // Read permissions are left to the administrator: containers often mount it readable by all.
   BLKREWIND_ASSIGN(const auto text, read_secret_file(key, {.what = "the private key",
                                                            .kind = "the PEM file with the key",
                                                            .bytes_max = kKeyFileBytesMax,

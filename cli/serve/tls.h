@@ -1,4 +1,4 @@
-// The server's certificate and key, as OpenSSL wants them.
+// Loads the server's certificate and key for OpenSSL.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -16,7 +16,7 @@ struct TlsContextFree {
 using TlsContext = std::unique_ptr<SSL_CTX, TlsContextFree>;
 
 // TLS 1.2 or newer. `certificate`: a PEM file with the chain, the server's own first; `key`: its
-// private key, of a file that is judged as that of the access keys is (others may read it, but not
+// private key, in a file that is checked like that of the access keys (others may read it, but not
 // write to it). Errors: kInvalidArgument, naming the file, and read_secret_file()'s.
 [[nodiscard]] Result<TlsContext> load_tls(const std::string& certificate, const std::string& key);
 

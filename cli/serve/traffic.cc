@@ -14,12 +14,11 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kAnsweringMax = 32;
-constexpr int kRequestsPerConnection = 1000;
 constexpr milliseconds kGivesWayAfter{1000};
 constexpr milliseconds kEndingPatience{200};
 constexpr milliseconds kStoppingPatience{1000};
-constexpr milliseconds kWaitMax{100};  // also where there is no eventfd to be had
-// Besides the others: those that were refused and have not taken it yet.
+constexpr milliseconds kWaitMax{100};  // also used if no eventfd can be created
+// In addition to the others: connections that were refused and have not received the answer yet.
 constexpr std::size_t kEndingMax = 64;
 
 void wake(int fd) {
@@ -78,7 +77,7 @@ void Traffic::enter(Client& client, Phase phase, milliseconds patience) {
   client.deadline = client.since + patience;
 }
 
-// An answer is lost when the socket is closed with something unread, so that is read first.
+// If a socket is closed with unread data, the answer is lost, so the data is read first.
 void Traffic::end(Client& client) {
   client.connection.end_sending();
   client.events = POLLIN;
@@ -133,7 +132,7 @@ void Traffic::read(Client& client) {
   }
 }
 
-// Makes a thread when there are too few; the machine may have none to give.
+// Creates a thread if there are too few; the machine may not allow any more.
 void Traffic::dispatch(Client& client) {
   client.connection.open_request(client.framing.length_bytes());
   ++client.requests;
@@ -210,11 +209,11 @@ void Traffic::write(Client& client) {
     end(client);
     return;
   }
-  // Not read() itself: a thousand requests in one packet would be a thousand calls deep.
+  // Not read() itself, because a thousand requests in one packet would recurse a thousand times.
   client.events = POLLIN;
   const bool more = !client.connection.received().empty();
   enter(client, Phase::kReading, more ? limits_.request : limits_.idle);
-  if (more) client.events = static_cast<short>(POLLIN | POLLOUT);  // there is room: at once
+  if (more) client.events = static_cast<short>(POLLIN | POLLOUT);  // there is space: at once
 }
 
 void Traffic::move_on(Client& client) {
@@ -244,7 +243,7 @@ void Traffic::expire() {
   std::erase_if(clients_, [](const auto& client) { return client->phase == Phase::kGone; });
 }
 
-// For one connection more: the one that has kept us waiting longest gives way.
+// Makes room for another connection by closing the one that the server has waited for longest.
 bool Traffic::make_room() {
   const auto counts = [](const auto& client) { return client->phase != Phase::kEnding; };
   const auto taken = std::ranges::count_if(clients_, counts);
@@ -282,7 +281,7 @@ void Traffic::admit_new() {
       shake_hands(kept);
       continue;
     }
-    // No handshake for those: a closed connection is the answer.
+    // No TLS handshake for those: the connection is closed without an answer.
     if (tls_ == nullptr) kept.connection.put(handlers_.refuse(503, kept.peer));
     static_cast<void>(kept.connection.send_all());
     end(kept);
@@ -310,7 +309,7 @@ void Traffic::wait_once() {
 
 void Traffic::wait() {
   while (true) {
-    // Those that have ended make room for the new ones.
+    // Closed connections make room for new ones.
     take_back_answered();
     expire();
     admit_new();
@@ -321,7 +320,7 @@ void Traffic::wait() {
     }
     if (stopping && !last_look_) {
       last_look_ = true;
-      // What is there as a whole by now is answered.
+      // Requests that are complete by now are answered.
       for (const auto& client : clients_) {
         if (client->phase == Phase::kReading) read(*client);
       }

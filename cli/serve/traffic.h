@@ -1,11 +1,11 @@
-// All connections at once: one thread waits for whatever any client sends or takes, and a few
-// threads answer requests that are there as a whole.
+// All connections: one thread polls them for data to read and space to write, and a few threads
+// answer complete requests.
 //
-//   hands (TLS) -> reading -> answering (on a thread) -> writing -> reading ... -> ending
+//   handshake (TLS) -> reading -> answering (on a thread) -> writing -> reading ... -> ending
 //
-// A client that sends or takes slowly costs memory, never a thread. When all connections are taken,
-// the one that has kept us waiting longest gives way, once that is a second; else the newcomer gets
-// 503.
+// A client that sends or receives slowly costs memory, never a thread. If the maximum number of
+// connections is reached, the one that the server has waited for longest is closed, if for at least
+// a second; otherwise the new one gets 503.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -26,11 +26,14 @@
 
 namespace blkrewind::serve {
 
+inline constexpr int kRequestsPerConnection = 1000;
+
 struct TrafficHandlers {
-  // Reads the one request that is open in the connection, and writes the answer to it; on several
-  // threads. `last`: the answer says that the connection ends. False: it does.
+  // Reads the request that is available in the connection, and writes the answer to it; called on
+  // several threads. `last`: the answer announces the end of the connection. False: the connection
+  // is to be closed.
   std::function<bool(Connection& connection, const std::string& peer, bool last)> answer;
-  // A whole answer in HTTP, to what is no request; on the waiting thread.
+  // A complete HTTP answer to data that is not a request; called on the polling thread.
   std::function<std::string(int status, const std::string& peer)> refuse;
 };
 
@@ -46,7 +49,7 @@ class Traffic {
 
   // A connection that was accepted. Any thread; takes `fd`.
   void add(int fd);
-  // Requests that are there as a whole are answered; what has not come by now is not waited for.
+  // Complete requests are answered; incomplete ones are dropped.
   void stop();
 
  private:
@@ -63,10 +66,10 @@ class Traffic {
     Clock::time_point deadline;
     short events = 0;  // of poll(2)
     int requests = 0;
-    bool last = false;  // the connection ends with this answer
+    bool last = false;  // the connection is closed after this answer
   };
 
-  // The waiting thread.
+  // The polling thread.
   void wait();
   void wait_once();
   void admit_new();
@@ -91,8 +94,8 @@ class Traffic {
   const TrafficHandlers handlers_;
   const int wake_;  // eventfd(2)
 
-  std::vector<std::unique_ptr<Client>> clients_;  // of the waiting thread
-  bool last_look_ = false;                        // stopping, and each client was looked at
+  std::vector<std::unique_ptr<Client>> clients_;  // of the polling thread
+  bool last_look_ = false;                        // stopping, and each connection was checked
 
   std::mutex mutex_;
   std::condition_variable work_came_;

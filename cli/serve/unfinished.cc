@@ -23,7 +23,7 @@ Status Unfinished::take_up_all() {
 void Unfinished::tend(std::int64_t now) {
   if (next_look_ && now < *next_look_) return;
   next_look_ = now + 1;
-  if (!jobs_.reserve()) return;  // given back at once
+  if (!jobs_.reserve()) return;  // released at once
   auto tasks = engine_.unfinished_rollbacks();
   const std::string complaint = tasks ? std::string() : tasks.error().to_string();
   if (complaint != last_complaint_ && !complaint.empty()) {
@@ -33,7 +33,7 @@ void Unfinished::tend(std::int64_t now) {
   if (!tasks) return;
   for (RollbackTask& task : *tasks) {
     auto place = jobs_.reserve();
-    if (!place) return;  // the rest is let go of, until the next look
+    if (!place) return;  // the others are released, until the next time
     take_up(std::move(*place), std::move(task));
   }
 }

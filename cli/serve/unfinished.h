@@ -1,7 +1,7 @@
-// Accepted resets that nobody works on: given to workers, at the start and while the server runs.
+// Accepted resets that no process works on: passed to workers, at start and while the server runs.
 //
-// Not at the start alone: a command may have held the disk just then, or another server of the same
-// store may have died since. One thread.
+// Not only at start, because a command may have held the disk just then, or another server of the
+// same store may have died since. One thread.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ class Unfinished {
   // Both outlive this.
   Unfinished(Engine& engine, Jobs& jobs) : engine_(engine), jobs_(jobs) {}
 
-  // All there are. kBusy when there are more than places.
+  // Takes all of them. kBusy if there are more than places.
   [[nodiscard]] Status take_up_all();
-  // Looks once a second, and takes up as many as there are places for; `now` in seconds of a
-  // clock that is never set.
+  // Checks once a second, and takes as many as there are places for; `now` in seconds of a clock
+  // that cannot be set.
   void tend(std::int64_t now);
 
  private:
@@ -30,7 +30,7 @@ class Unfinished {
   Engine& engine_;
   Jobs& jobs_;
   std::optional<std::int64_t> next_look_;
-  std::string last_complaint_;  // what goes wrong every second is logged once
+  std::string last_complaint_;  // an error that recurs every second is logged once
 };
 
 }  // namespace blkrewind::serve

@@ -35,7 +35,7 @@ bool is_form(const RawRequest& request) {
   return false;
 }
 
-// Of one parameter named Format, as it stands there.
+// Of one parameter named Format, undecoded.
 bool asks_for_json(std::string_view text) {
   constexpr std::string_view kKey = "Format=";
   while (!text.empty()) {

@@ -1,4 +1,5 @@
-// Memory for direct I/O: page-aligned, owned, not initialised beyond what the caller writes.
+// Memory for direct I/O: page-aligned, owned by the buffer, uninitialised until the caller writes
+// to it.
 #pragma once
 
 #include <cstddef>

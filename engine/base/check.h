@@ -1,4 +1,5 @@
-// Invariants hold in release builds too: a program that has lost one must not touch a disk.
+// Invariants are checked in release builds too: a program with a broken invariant must not write to
+// a disk.
 #pragma once
 
 namespace blkrewind {

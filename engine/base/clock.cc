@@ -19,7 +19,7 @@ std::int64_t seconds_of(clockid_t clock) {
   return now.tv_sec;
 }
 
-// proc(5): a line of 36 characters.
+// The file contains one line of 36 characters: proc(5).
 std::string read_boot_id() {
   const UniqueFd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return {};
@@ -30,7 +30,7 @@ std::string read_boot_id() {
   return id.substr(0, id.find('\n'));
 }
 
-// What a record holds may be any number.
+// A value from a record may be any number.
 std::optional<std::int64_t> difference(std::int64_t then, std::int64_t now) {
   std::int64_t seconds = 0;
   if (__builtin_sub_overflow(now, then, &seconds)) return std::nullopt;
@@ -46,7 +46,8 @@ std::optional<Passed> passed(const Moment& then, const Moment& now) {
   if (!is_same_boot(then, now)) return std::nullopt;
   const auto wall = difference(then.wall, now.wall);
   const auto boottime = difference(then.boottime, now.boottime);
-  // Back before `then` within one boot: a restored virtual machine, or another time namespace.
+  // The clock is before `then` within one boot: a restored virtual machine, or another time
+  // namespace.
   if (!wall || !boottime || *boottime < 0) return std::nullopt;
   return Passed{*wall, *boottime};
 }

@@ -1,9 +1,9 @@
-// What time it is, by two clocks, and how much of it has passed.
+// The current time by two clocks, and the time that has passed between two moments.
 //
-// The wall clock can be set, in both directions and by any amount; it orders nothing and measures
-// nothing by itself. CLOCK_BOOTTIME counts from the start of the machine, suspended time included,
-// and is never set, but says nothing about another boot. A Moment has both, so that what was
-// written down can be compared later, by another process or after a reboot.
+// The wall clock can be set, in both directions and by any amount, so it is used neither to order
+// nor to measure on its own. CLOCK_BOOTTIME counts from the boot of the machine, including
+// suspended time, and cannot be set, but it is not comparable across boots. A Moment holds both, so
+// that a recorded moment can be compared later, by another process or after a reboot.
 //
 // Values; any thread.
 #pragma once
@@ -14,29 +14,32 @@
 
 namespace blkrewind {
 
+inline constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
+
 struct Moment {
   std::int64_t wall = 0;      // seconds since the epoch
   std::int64_t boottime = 0;  // seconds of CLOCK_BOOTTIME
-  std::string boot_id;        // /proc/sys/kernel/random/boot_id; empty: not known
+  std::string boot_id;        // /proc/sys/kernel/random/boot_id; empty: unknown
 
   friend bool operator==(const Moment&, const Moment&) = default;
 };
 
 [[nodiscard]] Moment moment_now();
-// Seconds of CLOCK_BOOTTIME alone.
+// Seconds of CLOCK_BOOTTIME only.
 [[nodiscard]] std::int64_t boottime_now();
 
-// Clocks that differ by more than this in what has passed do not agree: the wall clock was set.
+// If the two clocks differ by more than this in the time that has passed, the wall clock was set.
 inline constexpr std::int64_t kClocksAgreeSeconds = 60;
 
-// Both are of one boot. False where that is not known.
+// Both moments are in the same boot. False if that is unknown.
 [[nodiscard]] bool is_same_boot(const Moment& then, const Moment& now);
 
-// The seconds from `then` to `now` where both are of one boot and both clocks say the same; else
-// nullopt: what has passed is not known.
+// The seconds from `then` to `now` if both are in the same boot and both clocks agree; otherwise
+// nullopt: the time that has passed is unknown.
 [[nodiscard]] std::optional<std::int64_t> known_seconds(const Moment& then, const Moment& now);
 
-// The seconds that have certainly passed: what both clocks of one boot grant. 0 across a reboot.
+// The seconds that have certainly passed: the lesser of the two clocks within one boot. 0 across a
+// reboot.
 [[nodiscard]] std::int64_t certain_seconds(const Moment& then, const Moment& now);
 
 }  // namespace blkrewind

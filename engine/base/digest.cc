@@ -13,7 +13,7 @@
 namespace blkrewind {
 namespace {
 
-// The widest vector instructions that this processor has, chosen by xxHash at run time.
+// xxHash selects the widest vector instructions of this processor at run time.
 XXH128_hash_t hash128(const DigestSecret& secret, const void* data, std::size_t size) {
 #if defined(__x86_64__)
   return XXH3_128bits_withSecret_dispatch(data, size, secret.data(), secret.size());
@@ -42,7 +42,7 @@ Digest digest_of(const DigestSecret& secret, std::span<const std::byte> bytes, D
       level};
   const XXH128_hash_t bound = hash128(secret, &binding, sizeof binding);
   Digest digest{bound.low64, bound.high64};
-  // Zero means "all zero" everywhere else; one value in 2^128 gives way.
+  // A zero digest means "all zero", so one value in 2^128 is replaced.
   if (digest.is_zero()) digest.low = 1;
   return digest;
 }
@@ -56,8 +56,8 @@ std::uint64_t plain_checksum_of(std::span<const std::byte> bytes) {
 }
 
 bool is_all_zero(std::span<const std::byte> bytes) {
-  // Comparing a buffer with itself shifted by one word lets memcmp do the work, and most data that
-  // is not zero ends it in the first word.
+  // Comparing the buffer with itself shifted by one word is a memcmp; for most data that is not
+  // zero it ends at the first word.
   constexpr std::size_t kHead = 16;
   const std::size_t head = bytes.size() < kHead ? bytes.size() : kHead;
   for (std::size_t i = 0; i < head; ++i) {

@@ -1,8 +1,8 @@
-// 128-bit XXH3 digests under a store's secret, bound to a position.
+// 128-bit XXH3 digests keyed with the secret of a store and bound to a position.
 //
-// A digest notices accidents: rot, torn and misdirected writes, bytes of another chunk, bytes of
-// another store. It is not a MAC: whoever can read the secret (the format file, mode 0600) can
-// forge.
+// A digest detects accidents: bit rot, torn and misdirected writes, the bytes of another chunk or
+// of another store. It is not a MAC: a user who can read the secret (the format file, mode 0600)
+// can forge digests.
 //
 // XXH3 with a seed ignores the seed for inputs over 240 bytes when a secret is given, so the
 // position is bound by a second hash over (hash of the bytes, domain, position, length).
@@ -32,17 +32,17 @@ struct Digest {
 };
 static_assert(sizeof(Digest) == 16);
 
-// What is digested; keeps a chunk's digest from ever being taken for a node's.
+// What is digested; prevents the digest of a chunk from being accepted for a node.
 enum class DigestDomain : std::uint32_t { kChunk = 1, kNode = 2, kRoot = 3 };
 
 // `position`: the chunk index, or the node's index in its level; `level`: 0 for chunks.
 [[nodiscard]] Digest digest_of(const DigestSecret& secret, std::span<const std::byte> bytes,
                                DigestDomain domain, std::uint32_t level, std::uint64_t position);
 
-// XXH3-64 under the secret: the checksum of structures (nodes, journal records).
+// XXH3-64 keyed with the secret: the checksum of structures (nodes, journal records).
 [[nodiscard]] std::uint64_t checksum_of(const DigestSecret& secret,
                                         std::span<const std::byte> bytes);
-// XXH3-64 without a secret: the format file, which carries the secret.
+// XXH3-64 without a secret: for the format file, which contains the secret.
 [[nodiscard]] std::uint64_t plain_checksum_of(std::span<const std::byte> bytes);
 
 [[nodiscard]] bool is_all_zero(std::span<const std::byte> bytes);

@@ -7,8 +7,8 @@
 
 namespace blkrewind {
 
-// Closes its descriptor when it goes; movable, not copyable. -1: none. Not thread-safe.
-// The result of close() is not looked at: what must be durable was flushed before.
+// Closes its descriptor in the destructor; movable, not copyable. -1: no descriptor. Not
+// thread-safe. The result of close() is ignored: data that must be durable was flushed before.
 class UniqueFd {
  public:
   UniqueFd() = default;
@@ -24,7 +24,7 @@ class UniqueFd {
 
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
-  // Gives the descriptor up without closing it.
+  // Releases the descriptor without closing it.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);

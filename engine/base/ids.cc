@@ -14,8 +14,9 @@ namespace {
 constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
 constexpr std::size_t kRandomCharacters = 18;
 
-// Up to 256 bytes come whole once the kernel's pool is ready (getrandom(2)), and every kernel that
-// runs io_uring has the call. An id that is not random could name two things: stop instead.
+// Requests up to 256 bytes are returned in full once the kernel's pool is ready (getrandom(2)), and
+// every kernel with io_uring has the call. An id that is not random could name two objects: stop
+// instead.
 template <std::size_t N>
 void fill_random(std::array<std::uint8_t, N>& bytes) {
   static_assert(N <= 256);
@@ -33,42 +34,9 @@ bool is_letter_or_digit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-// The code point at `text[at]` and its length in bytes; length 0 when it is not well-formed UTF-8
-// (Unicode table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
-struct CodePoint {
-  std::uint32_t value = 0;
-  std::size_t length = 0;
-};
-
-CodePoint decode_utf8(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t lead = byte(at);
-  if (lead < 0x80) return {lead, 1};
-  std::size_t length = 0;
-  std::uint32_t value = 0;
-  std::uint32_t least = 0;
-  if ((lead & 0xE0) == 0xC0) {
-    length = 2, value = lead & 0x1FU, least = 0x80;
-  } else if ((lead & 0xF0) == 0xE0) {
-    length = 3, value = lead & 0x0FU, least = 0x800;
-  } else if ((lead & 0xF8) == 0xF0) {
-    length = 4, value = lead & 0x07U, least = 0x10000;
-  } else {
-    return {};
-  }
-  if (at + length > text.size()) return {};
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return {};
-    value = (value << 6) | (byte(at + i) & 0x3FU);
-  }
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (value < least || value > 0x10FFFF || surrogate) return {};
-  return {value, length};
-}
-
 // C0, DEL and C1 controls, the line and paragraph separators, and the bidirectional overrides,
 // which would make a listing show something else than what is there.
-bool is_unprintable(std::uint32_t c) {
+bool is_unprintable(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 ||
          (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
@@ -92,7 +60,7 @@ std::string new_id(std::string_view prefix) {
   return id;
 }
 
-std::string new_uuid_upper() {
+std::string new_request_id() {
   std::array<std::uint8_t, 16> bytes{};
   fill_random(bytes);
   bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | 0x40);  // version 4
@@ -124,10 +92,9 @@ bool is_valid_id(std::string_view prefix, std::string_view text) {
 
 bool is_printable_text(std::string_view text, std::size_t max_bytes) {
   if (text.empty() || text.size() > max_bytes) return false;
-  for (std::size_t at = 0; at < text.size();) {
-    const CodePoint point = decode_utf8(text, at);
-    if (point.length == 0 || is_unprintable(point.value)) return false;
-    at += point.length;
+  while (!text.empty()) {
+    const auto character = take_character(text);
+    if (!character || is_unprintable(*character)) return false;
   }
   return true;
 }

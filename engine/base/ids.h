@@ -1,11 +1,14 @@
-// Identifiers and names: how new ones are made and which ones are accepted.
+// Identifiers and names: generation and validation.
 //
-// Any thread. Randomness is getrandom(2), so ids of several processes and machines do not meet.
+// Any thread. Randomness comes from getrandom(2), so ids of different processes and machines are
+// distinct.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
+
+#include "blkrewind/text.h"  // is_valid_id(), new_request_id()
 
 namespace blkrewind {
 
@@ -16,12 +19,6 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 // `prefix` ("d-", "s-", "i-") and 18 random characters of [0-9a-z]: 93 bits.
 [[nodiscard]] std::string new_id(std::string_view prefix);
 
-// A random (version 4) UUID in upper case, as the API's RequestId is written.
-[[nodiscard]] std::string new_uuid_upper();
-
-// `prefix`, then at least one letter or digit and nothing else; kMaxIdBytes at most.
-[[nodiscard]] bool is_valid_id(std::string_view prefix, std::string_view text);
-
 // Starts like an id, whether or not it is a valid one; nothing else may be named so.
 [[nodiscard]] bool looks_like_id(std::string_view prefix, std::string_view text);
 
@@ -31,7 +28,7 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 // Printable, well-formed UTF-8 of 1 to kMaxNameBytes bytes, without control characters, '/' and
 // blanks at either end; not "latest", and nothing that could be taken for an id ("s-", "d-", "i-").
 [[nodiscard]] bool is_valid_snapshot_name(std::string_view name);
-// The same sentence for people, for the hint of a refusal.
+// The same rule as a sentence, for the remedy of a refusal.
 [[nodiscard]] std::string_view snapshot_name_rule();
 
 }  // namespace blkrewind

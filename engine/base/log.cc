@@ -11,14 +11,14 @@ namespace {
 
 std::atomic<LogLevel> current_level{LogLevel::kOff};
 
-// Made at the first line, and never destroyed: other threads and static destructors may still log
-// while the program ends. Not in spdlog's registry, which belongs to the program that embeds us.
+// Created by the first message and never destroyed: other threads and static destructors may still
+// log while the program ends. Not in spdlog's registry, which belongs to the embedding program.
 spdlog::logger* logger() {
   static spdlog::logger* const instance = [] {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     auto made = std::make_unique<spdlog::logger>("blkrewind", std::move(sink));
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z blkrewind[%P] %l: %v");
-    made->set_level(spdlog::level::trace);  // what is written is decided by current_level
+    made->set_level(spdlog::level::trace);  // current_level decides what is written
     made->flush_on(spdlog::level::trace);
     return made.release();
   }();
@@ -31,7 +31,7 @@ void write_line(LogLevel level, spdlog::level::level_enum spdlog_level,
   try {
     logger()->log(spdlog_level, spdlog::string_view_t(text.data(), text.size()));
   } catch (...) {
-    // A log line is no reason to fail an operation.
+    // A failed log message does not fail an operation.
   }
 }
 

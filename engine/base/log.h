@@ -1,7 +1,7 @@
-// Log lines to standard error, off until set_log_level() (blkrewind/engine.h).
+// Log messages to standard error, off until set_log_level() (blkrewind/engine.h).
 //
-// Any thread. A line that is below the level costs one atomic load: ask enabled() before building
-// an expensive text. Never throws; a line that cannot be written is dropped.
+// Any thread. A message below the level costs one atomic load: call enabled() before building an
+// expensive text. Never throws; a message that cannot be written is dropped.
 #pragma once
 
 #include <string_view>

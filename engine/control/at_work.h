@@ -1,8 +1,9 @@
-// What tasks of this Engine are at work on: disks, by their ids, and snapshots being taken.
+// The disks (by id) and snapshots that tasks of this Engine are working on.
 //
-// A task writes down how it ended and then lets its disk go. Between the two, whoever was told that
-// it has ended would find the disk still held. So what is described looks here last: while a task
-// is at work, its end does not show yet; once it is not, its lock is gone. Any thread.
+// A task records its result and then releases the lock of its disk. In between, a client that sees
+// the result would find the disk still locked. Descriptions therefore consult this last: while a
+// task is at work, its result is not shown yet; once it is not, its lock has been released. Any
+// thread.
 #pragma once
 
 #include <mutex>
@@ -23,7 +24,7 @@ class AtWork {
     }
     ~Mark() {
       const std::lock_guard<std::mutex> guard(at_work_.mutex_);
-      // One of them: the next task of a disk may have begun.
+      // Only one of them: the next task of a disk may have started.
       at_work_.ids_.erase(at_work_.ids_.find(id_));
     }
     Mark(const Mark&) = delete;

@@ -13,7 +13,7 @@ std::string id_of(const DiskView& view, format::SnapshotNumber number) {
   return snapshot == nullptr ? std::string() : snapshot->id;
 }
 
-// The API's words. Creating: the first snapshot is being taken, so there is nothing to go back to.
+// The status in the API. Creating: the first snapshot is being taken, so no rollback is possible.
 std::string status_of(const DiskView& view, const std::string& instance_id,
                       const std::optional<ResetRow>& reset) {
   if (view.intent || waits_for_reset(view, reset)) return "ReIniting";
@@ -92,7 +92,7 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
     if (view.intent->undo != 0) pending.undo_snapshot_id = id_of(view, view.intent->undo);
     pending.started_at = view.intent->started_at;
     pending.running = view.locked;
-    // An undo would take this one back, not the one before.
+    // An undo would revert this one, not the one before.
     info.last_rollback_snapshot_id = pending.snapshot_id;
     info.undo_snapshot_id = pending.undo_snapshot_id.value_or("");
     info.pending_rollback = std::move(pending);

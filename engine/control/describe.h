@@ -1,4 +1,4 @@
-// The journal's records as the values of blkrewind/info.h. Pure; any thread.
+// Converts the journal's records to the values of blkrewind/info.h. Pure; any thread.
 #pragma once
 
 #include <optional>
@@ -13,12 +13,12 @@ namespace blkrewind::control {
 [[nodiscard]] SnapshotInfo describe_snapshot(const DiskView& view,
                                              const format::SnapshotRecord& snapshot);
 
-// `attachment`, `reset`: the catalog's rows of the disk, where it has them.
+// `attachment`, `reset`: the rows of the disk in the catalog, if any.
 [[nodiscard]] DiskInfo describe_disk(const DiskView& view,
                                      const std::optional<Attachment>& attachment,
                                      const std::optional<ResetRow>& reset);
 
-// Of the disk's snapshots; null when there is none of that number (0, or deleted meanwhile).
+// Among the disk's snapshots; null if none has that number (0, or deleted meanwhile).
 [[nodiscard]] const format::SnapshotRecord* snapshot_of(const DiskView& view,
                                                         format::SnapshotNumber number);
 

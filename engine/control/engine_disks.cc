@@ -1,4 +1,4 @@
-// Disks: finding, registering, describing, attaching.
+// Disks: lookup, registration, description, attachment.
 #include <utility>
 
 #include "base/ids.h"
@@ -52,7 +52,7 @@ Result<std::optional<Engine::Impl::Found>> Engine::Impl::find(const std::string&
   if (!view) return fail(std::move(view).error());
   if (!*view) return std::nullopt;
   const bool by_id = (*view)->disk.id == target;
-  // By its id a disk is looked for where it was seen last, and then wherever it may be.
+  // Given its id, a disk is searched first where it was seen last, and then everywhere.
   std::string path = by_id ? operations_->find_device((*view)->disk).path : target;
   return Found{std::move(**view), std::move(path)};
 }
@@ -101,8 +101,8 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
   return Registered{Found{std::move(view), target}, true};
 }
 
-// A first snapshot that failed leaves no disk behind. Best effort: a disk without snapshots harms
-// nobody, and another process may have taken it up meanwhile.
+// A failed first snapshot leaves no disk behind. Best effort: a disk without snapshots does no
+// harm, and another process may have started to use it.
 void Engine::Impl::forget_if_empty(const Registered& registered) {
   if (!registered.now) return;
   const format::DiskNumber number = registered.found.view.disk.number;
@@ -181,7 +181,7 @@ Status Engine::Impl::detach_disk(const std::string& target) {
         ResetRule::kDiskStatus,
         Remedy("wait until it has been taken").because("its first snapshot is being taken")));
   }
-  // Before the device is looked at: it is ours that holds it.
+  // Before the device is checked, which this process may hold itself.
   if (found.view.locked) return fail(busy(found.view));
   const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
   if (!device.used_by.empty()) {
@@ -198,15 +198,15 @@ Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& p
                 "name the device that is the disk from now on");
   }
   BLKREWIND_TRY(operations_->refresh());
-  // By id only: a path would be looked up by the very identity that is to be replaced.
+  // By id only: a path would be resolved by the very identity that is to be replaced.
   for (const DiskView& view : operations_->disks()) {
     if (view.disk.id != disk_id) continue;
     if (view.intent && view.locked) {
       return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
                   "wait until it has ended");
     }
-    // What was accepted was meant for the device that was the disk until now. One that has begun
-    // goes on where its bytes are.
+    // An accepted rollback was meant for the device that was the disk until now. One that has
+    // started continues on the device that holds its data.
     if (!view.intent) BLKREWIND_TRY(take_place(view, view.disk.path, {}));
     return operations_->adopt_disk(view.disk.number, path);
   }

@@ -1,8 +1,8 @@
-// The Engine's inside: names -> facts -> rules -> Operations. Nothing here reads or writes a
-// device.
+// The implementation of Engine: names -> facts -> rules -> Operations. Nothing here reads or writes
+// a device.
 //
 // Threads: as the Engine. Exceptions may leave these methods (allocation, a caller's callback);
-// public_engine.cc stops them.
+// public_engine.cc catches them.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ namespace blkrewind {
 
 class Engine::Impl {
  public:
-  // `owned` may be null: then `env` belongs to somebody else.
+  // `owned` may be null: then the caller owns `env`.
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(std::unique_ptr<io::Env> owned,
                                                           io::Env& env, const OpenOptions& options,
                                                           const std::string& catalog_path);
@@ -115,11 +115,11 @@ class Engine::Impl {
     Found found;
     bool now = false;  // by this call
   };
-  // A restore that names have been resolved for.
+  // A restore whose names have been resolved.
   struct Restore {
     control::ResetRequest request;
     control::ResetFound found;
-    std::string takes_back;  // request id of the rollback that is undone; or empty
+    std::string takes_back;  // request id of the rollback to undo; or empty
   };
 
   Impl() = default;
@@ -129,8 +129,8 @@ class Engine::Impl {
 
   // engine_snapshots.cc
   void remove_leftover_rows();
-  // engine_disks.cc. find: nullopt when no disk is registered under the target. need: the same as
-  // an error InvalidDiskId.NotFound of class `code`.
+  // engine_disks.cc. find: nullopt if no disk is registered under the target. need: the same as an
+  // error InvalidDiskId.NotFound of class `code`.
   [[nodiscard]] Result<std::optional<Found>> find(const std::string& target);
   [[nodiscard]] Result<Found> need(const std::string& target, Errc code = Errc::kNotFound);
   [[nodiscard]] Result<Registered> find_or_register(const std::string& target,
@@ -140,7 +140,7 @@ class Engine::Impl {
   void forget_if_empty(const Registered& registered);
   [[nodiscard]] Result<DiskInfo> describe(const DiskView& view);
 
-  // engine_snapshots.cc: may this disk get a snapshot of this name now?
+  // engine_snapshots.cc: whether a snapshot of this name can be taken of this disk now.
   [[nodiscard]] static Status check_new_snapshot(const Found& found, const std::string& target,
                                                  const std::string& name,
                                                  const std::string& description);
@@ -148,13 +148,13 @@ class Engine::Impl {
   // engine_restore.cc
   [[nodiscard]] Result<Restore> resolve(const std::string& target, const std::string& snapshot);
   [[nodiscard]] Status allow(const Restore& restore);
-  // Locks the disk for another operation, which takes the place of a rollback that was accepted and
-  // is held by nobody. `path`: of the device, for the refusal. `finishes`: the id of the snapshot
-  // that it goes on to bring back; one that was accepted for the same stays accepted.
+  // Locks the disk for another operation, which replaces an accepted rollback that no process
+  // holds. `path`: of the device, for the refusal. `finishes`: the id of the snapshot whose
+  // rollback the operation resumes; a rollback accepted for the same snapshot stays accepted.
   [[nodiscard]] Result<std::shared_ptr<io::Lock>> take_place(const DiskView& view,
                                                              const std::string& path,
                                                              const std::string& finishes);
-  // What was accepted for this snapshot has been done by another hand.
+  // The rollback accepted for this snapshot was completed by another operation.
   void note_done(const DiskView& view, const std::string& snapshot_id);
   [[nodiscard]] Result<RollbackReceipt> restore_to(const Restore& restore,
                                                    const RollbackOptions& options,
@@ -168,7 +168,7 @@ class Engine::Impl {
   [[nodiscard]] Result<Restore> resolve_task(const std::string& target, const std::string& snapshot,
                                              bool ids_only, bool held);
   [[nodiscard]] Status allow_task(Restore& restore, bool dry_run);
-  // `taken_up`: the row of a rollback that was accepted before; null: it is a new one.
+  // `taken_up`: the row of a rollback that was accepted earlier; null: a new one.
   [[nodiscard]] Result<RollbackTask> accept(const std::string& target, const std::string& snapshot,
                                             const AcceptOptions& options,
                                             const control::ResetRow* taken_up);
@@ -177,7 +177,7 @@ class Engine::Impl {
   [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const control::ResetRow& row);
 
   // engine_snapshot_task.cc: the id of the snapshot that this token was used for; nullopt: none.
-  // IdempotentParameterMismatch when it was used for other wishes.
+  // IdempotentParameterMismatch if it was used with other parameters.
   [[nodiscard]] Result<std::optional<std::string>> snapshot_of_token(const std::string& token,
                                                                      const std::string& wishes);
 

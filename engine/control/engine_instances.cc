@@ -1,4 +1,4 @@
-// Instances: the catalog's, and i-local as the machine shows it.
+// Instances: those of the catalog, and i-local with its observed status.
 #include <algorithm>
 #include <utility>
 
@@ -135,7 +135,7 @@ Status Engine::Impl::stop_instance(const std::string& id, bool dry_run) {
     if (instance_of(view, attachments, local) != local) continue;
     for (const host::UsedBy& use : uses_of(view)) {
       reason += "; " + view.disk.path + ": " + use.what;
-      remedy = std::move(remedy).and_then(use.remedy);
+      remedy = Remedy(remedy).and_then(use.remedy);
     }
   }
   return fail(refused(ResetRule::kInstanceStatus, std::move(remedy).because(std::move(reason))));

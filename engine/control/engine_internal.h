@@ -1,4 +1,4 @@
-// An Engine on another machine than the real one, for tests.
+// An Engine on a simulated machine, for tests.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@
 namespace blkrewind {
 
 struct EngineAccess {
-  // `env` outlives the Engine. `catalog_path`: SQLite's files are real ones whatever the Env, so a
-  // simulated store keeps its catalog in ":memory:" or in a directory of the test's.
+  // `env` outlives the Engine. `catalog_path`: SQLite uses real files whatever the Env is, so a
+  // simulated store keeps its catalog in ":memory:" or in a directory of the test.
   [[nodiscard]] static Result<Engine> open(io::Env& env, const OpenOptions& options,
                                            const std::string& catalog_path);
   // Replaces both clocks.
   static void set_moments(Engine& engine, std::function<Moment()> moments);
-  // On the real machine, beside other processes that write to the devices: they are no reason to
-  // refuse. For the tests of what the trackers see of such writers.
+  // On the real machine, while other processes write to the devices without being refused. For
+  // tests of what the trackers see of such writers.
   [[nodiscard]] static Result<Engine> open_beside_writers(const OpenOptions& options);
-  // Replaces the wall clock alone (seconds since the epoch).
+  // Replaces only the wall clock (seconds since the epoch).
   static void set_clock(Engine& engine, std::function<std::int64_t()> clock);
   [[nodiscard]] static Operations& operations(Engine& engine);
   [[nodiscard]] static control::Catalog& catalog(Engine& engine);

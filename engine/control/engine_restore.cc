@@ -1,4 +1,4 @@
-// Rollback, undo and resume: each passes the rules of ResetDisk before the mechanism is asked.
+// Rollback, undo and resume: each must pass the rules of ResetDisk before Operations is called.
 #include <memory>
 #include <utility>
 
@@ -15,7 +15,7 @@ using control::ResetRule;
 
 namespace {
 
-// Refusals that the API has no code for.
+// Refusals that have no code in the API.
 Error refused_plainly(const std::string& why, Remedy remedy) {
   Error error;
   error.code = Errc::kPrecondition;
@@ -24,7 +24,7 @@ Error refused_plainly(const std::string& why, Remedy remedy) {
   return error;
 }
 
-// The lock of the disk was taken by another operation since its view was.
+// Another process has taken the lock of the disk since its view was read.
 Result<RollbackReceipt> unless_busy(Result<RollbackReceipt> result, const std::string& path) {
   if (!result && result.error().code == Errc::kBusy) return fail(control::conflict(path));
   return result;
@@ -32,8 +32,8 @@ Result<RollbackReceipt> unless_busy(Result<RollbackReceipt> result, const std::s
 
 }  // namespace
 
-// The rules of the API. What is outside of its table (identity, read-only, the store's own device)
-// is refused by Operations when it opens the device, before it touches anything.
+// The rules of the API. Refusals outside its table (identity, read-only, the store's own device)
+// are made by Operations when it opens the device, before it changes anything.
 Status Engine::Impl::allow(const Restore& restore) {
   control::FactSources sources;
   sources.env = env_;
@@ -43,7 +43,7 @@ Status Engine::Impl::allow(const Restore& restore) {
   BLKREWIND_ASSIGN(const control::ResetFacts facts,
                    control::gather_facts(sources, restore.request, restore.found));
   if (const auto refusal = control::decide_reset(facts)) {
-    // An operation of ours holds the device open: that is not the instance's fault.
+    // An operation of blkrewind itself holds the device open: that is not a matter of the instance.
     const auto& disk = facts.disk;
     if (refusal->rule == ResetRule::kInstanceStatus && restore.found.disk->locked &&
         (disk->instance.local || disk->instance.id.empty() || disk->instance.stopped)) {
@@ -90,7 +90,7 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.disk = restore.found.disk->disk.number;
   request.target = restore.found.snapshot->number;
   request.path = restore.found.path;
-  request.request_id = new_uuid_upper();
+  request.request_id = new_request_id();
   request.takes_back = restore.takes_back;
   request.undo = options.undo;
   request.dry_run = options.dry_run;
@@ -137,7 +137,7 @@ Result<RollbackReceipt> Engine::Impl::undo(const std::string& target, const Moni
   if (found.view.intent) return continue_pending(found, target, true, monitor, verify_after);
 
   const format::LastRollback& last = found.view.disk.last_rollback;
-  // What there is to undo is not known before that has ended.
+  // The rollback to undo is unknown until the running one has ended.
   if (found.view.locked && last.undo == 0) return fail(control::conflict(found.path));
   if (last.request_id.empty()) {
     return fail(refused_plainly("there is nothing to undo: " + found.path +

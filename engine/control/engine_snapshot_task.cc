@@ -1,5 +1,6 @@
-// Snapshots in two steps, for servers: announced now, made later; with tags, retention and tokens.
+// Snapshots in two steps, for servers: announced now, taken later; with tags, retention and tokens.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/ids.h"
@@ -14,7 +15,7 @@ struct SnapshotTask::Impl {
   std::string snapshot_id;
   std::string disk_id;
   control::AtWork* at_work = nullptr;
-  std::unique_ptr<AnnouncedSnapshot> announced;  // null: repeated, or it has run
+  std::optional<AnnouncedSnapshot> announced;  // nullopt: repeated, or it has run
   bool repeated = false;
 };
 
@@ -33,14 +34,14 @@ Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) {
       return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
     }
     const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
-    const auto announced = std::move(impl_->announced);  // lets the disk go before the mark
+    const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
     return announced->make(monitor);
   });
 }
 
 namespace {
 
-// The API's limits.
+// The limits of the API.
 constexpr std::size_t kTagsMax = 20;
 constexpr std::size_t kTagBytesMax = 128;
 constexpr std::size_t kTokenBytesMax = 64;
@@ -85,7 +86,7 @@ Status check_notes(const SnapshotNotes& notes) {
   return {};
 }
 
-// Everything that was wished for, each value with its length before it.
+// All parameters of the request, each value preceded by its length.
 std::string fingerprint(const std::string& disk_id, const SnapshotOptions& options,
                         const SnapshotNotes& notes) {
   std::string text;
@@ -123,7 +124,7 @@ Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::st
                              "requests, unless the requests are identical.",
                              "use a new token for a new snapshot"));
   }
-  // One whose snapshot is gone was used for nothing.
+  // A token whose snapshot is gone counts as unused.
   if (!control::find_snapshot_anywhere(operations_->disks(), used->snapshot_id)) {
     return std::nullopt;
   }
@@ -165,15 +166,14 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
     return fail(control::conflict(found.path));
   }
   if (!announced) return fail(std::move(announced).error());
-  // The disk is held now: the same request may have been here, and have ended, since the first
-  // look.
+  // The disk is locked now: the same request may have been executed since the first check.
   BLKREWIND_ASSIGN(const auto meanwhile, snapshot_of_token(notes.client_token, wishes));
   if (meanwhile) {
     task->snapshot_id = *meanwhile;
     task->repeated = true;
     return SnapshotTask(std::move(task));
   }
-  task->snapshot_id = (*announced)->id();
+  task->snapshot_id = announced->id;
   const bool has_notes =
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
   if (has_notes) {

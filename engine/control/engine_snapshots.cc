@@ -1,4 +1,4 @@
-// Snapshots: taking, importing, exporting, comparing, checking, deleting.
+// Snapshots: taking, importing, exporting, comparing, verifying, deleting.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -35,7 +35,7 @@ Status need_accomplished(const FoundSnapshot& found) {
                                                 .because("it failed")));
 }
 
-// A snapshot of this disk that is there and can be read.
+// An existing snapshot of this disk that can be read.
 Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, format::DiskNumber disk,
                                        const std::string& target, const std::string& text) {
   const auto found = find_snapshot(views, disk, text);
@@ -219,9 +219,9 @@ Result<CollectReceipt> Engine::Impl::collect(const Monitor& monitor) {
   return receipt;
 }
 
-// Rows of the catalog about what is gone from the journal. A row is made after what it is about is
-// in the journal; so what the catalog names first, and the journal does not know then, is gone.
-// Best effort: they harm nothing.
+// Removes rows of the catalog about objects that are gone from the journal. A row is created after
+// its object is in the journal, so an object that the catalog, read first, names and the journal
+// then does not contain is gone. Best effort: such rows do no harm.
 void Engine::Impl::remove_leftover_rows() {
   const auto notes = catalog_->snapshot_notes();
   const auto attachments = catalog_->attachments();
@@ -284,7 +284,7 @@ Result<std::vector<std::string>> Engine::Impl::snapshots_past_retention() {
   BLKREWIND_ASSIGN(auto over, catalog_->count_retention(moment()));
   if (over.empty()) return over;
   BLKREWIND_ASSIGN(const auto infos, snapshots({}));
-  // A note may outlive its snapshot for a moment; one that is being taken is not deleted.
+  // A note may outlive its snapshot for a moment; a snapshot in progress is not deleted.
   std::erase_if(over, [&](const std::string& id) {
     return std::none_of(infos.begin(), infos.end(), [&](const SnapshotInfo& info) {
       return info.id == id && info.status != SnapshotStatus::kProgressing;

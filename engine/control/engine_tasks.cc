@@ -1,14 +1,14 @@
-// Rollbacks in two steps, for servers: accepted with every rule checked and the disk held, run
+// Rollbacks in two steps, for servers: accepted with every rule checked and the disk locked, run
 // later.
 //
-// What was accepted is a row of the catalog, written before the caller may answer:
-//   accepted -> the task runs -> the journal says done -> done or failed in the catalog -> lock
-//   gone
-// When the process ends in between, the row stays "accepted" and nobody holds the disk. take_up()
-// finds out from the journal how far it came: an intent of its own is resumed, a finished rollback
-// of that request is done, else it has not begun. Not begun, it is begun only within
-// kBeginWithinSeconds, by both clocks of one boot (base/clock.h): later, or where the clocks cannot
-// tell, the device may have been used since, and who asked may have given up.
+// An accepted rollback is a row of the catalog, written before the caller may answer:
+//   accepted -> the task runs -> the journal says done -> done or failed in the catalog
+//            -> the lock is released
+// If the process ends in between, the row stays "accepted" and no process holds the disk. take_up()
+// determines from the journal how far it got: an intent with its request id is resumed, a finished
+// rollback of that request is done, otherwise it has not started. In that case it is started only
+// within kBeginWithinSeconds, by both clocks of one boot (base/clock.h): later, or if the clocks do
+// not agree, the device may have been used since, and the client may have given up.
 #include <functional>
 #include <utility>
 
@@ -26,7 +26,7 @@ struct RollbackTask::Impl {
   std::string request_id;
   std::string disk_id;
   std::string snapshot_id;
-  // Holds the disk's lock; empty when it has run.
+  // Holds the disk's lock; empty after it has run.
   std::function<Result<RollbackReceipt>(const Monitor&)> work;
 };
 
@@ -72,7 +72,7 @@ control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
   return {at, std::string(to_string(ApiCode::kUnavailable)), why};
 }
 
-// nullopt: it may be begun now, by a process that did not accept it.
+// nullopt: a process that did not accept it may start it now.
 std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& now) {
   const auto seconds = known_seconds(accepted, now);
   if (seconds && *seconds <= kBeginWithinSeconds) return std::nullopt;
@@ -82,16 +82,16 @@ std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& n
          " since its acceptance, so it is not known whether that was within an hour";
 }
 
-// A rollback of that request has finished; or, where this request went on with an interrupted one,
-// that one has, to the same snapshot, since this was accepted: the disk's last rollback was another
-// one then.
+// A rollback of that request has finished; or, if this request resumed an interrupted one, that one
+// has finished, to the same snapshot and after this was accepted: the disk's last rollback was
+// another one then.
 bool has_been_done(const DiskView& view, const ResetRow& row) {
   const format::LastRollback& last = view.disk.last_rollback;
   if (last.request_id.empty()) return false;
   if (last.request_id == row.request_id) return true;
   const format::SnapshotRecord* target = control::snapshot_of(view, last.target);
   if (target == nullptr || target->id != row.snapshot_id) return false;
-  // A row of an older version has times only: not in the same second, which may have been before
+  // A row of an older version has only times: not in the same second, which may have been before
   // it.
   if (row.last_before == control::kNotRecorded) return last.finished_at > row.accepted_at;
   return last.request_id != row.last_before;
@@ -99,7 +99,7 @@ bool has_been_done(const DiskView& view, const ResetRow& row) {
 
 }  // namespace
 
-// The same snapshot again, while the rollback to it is interrupted, means: go on.
+// The same snapshot again, while the rollback to it is interrupted, means: resume it.
 Result<Engine::Impl::Restore> Engine::Impl::resolve_task(const std::string& target,
                                                          const std::string& snapshot, bool ids_only,
                                                          bool held) {
@@ -111,7 +111,7 @@ Result<Engine::Impl::Restore> Engine::Impl::resolve_task(const std::string& targ
   if (ids_only && !is_valid_id("s-", snapshot)) restore.found.snapshot.reset();
   if (!restore.found.disk || !restore.found.snapshot) return restore;
   DiskView& view = *restore.found.disk;
-  if (held) view.locked = false;  // by us
+  if (held) view.locked = false;  // by this process
   restore.request.continues_pending =
       view.intent && !view.locked && view.intent->target == restore.found.snapshot->number;
   return restore;
@@ -134,8 +134,8 @@ Result<RollbackTask> Engine::Impl::accept_rollback(const std::string& target,
 
 Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
                                           const AcceptOptions& options, const ResetRow* taken_up) {
-  // Once without the lock, for the answer that names who holds it and why; once with it, since
-  // things may have changed in between.
+  // Once without the lock, for an answer that names the holder and the reason; once with it,
+  // because the state may have changed in between.
   BLKREWIND_ASSIGN(Restore restore, resolve_task(target, snapshot, options.ids_only, false));
   BLKREWIND_TRY(allow_task(restore, options.dry_run));
   auto lock = operations_->hold_disk(restore.found.disk->disk.number);
@@ -147,7 +147,7 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
   BLKREWIND_TRY(allow_task(restore, false));
 
   if (taken_up != nullptr) {
-    // What was looked at without the lock may have run to its end since.
+    // The operation that was seen without the lock may have ended since.
     BLKREWIND_ASSIGN(const auto known, catalog_->reset_of(restore.found.disk->disk.id));
     if (!known || known->request_id != options.request_id ||
         known->state != ResetState::kAccepted) {
@@ -166,7 +166,7 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
     row.last_before = view.disk.last_rollback.request_id;
   }
   row.disk_id = view.disk.id;
-  row.request_id = options.request_id.empty() ? new_uuid_upper() : options.request_id;
+  row.request_id = options.request_id.empty() ? new_request_id() : options.request_id;
   row.snapshot_id = restore.found.snapshot->id;
   row.undo = options.undo;
   BLKREWIND_TRY(catalog_->accept_reset(row));
@@ -190,9 +190,9 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
   task->work = [this, request, resumes, disk_id = row.disk_id, accepted = row.accepted_boottime,
                 lock = std::move(lock)](const Monitor& monitor) mutable -> Result<RollbackReceipt> {
     const control::AtWork::Mark mark(at_work_, disk_id);
-    const std::shared_ptr<io::Lock> held = std::move(lock);  // gone before the mark is
-    // Whatever happens, how it ended is noted. The rollback may have waited for a worker: in the
-    // process that holds the disk one clock is enough to know for how long.
+    const std::shared_ptr<io::Lock> held = std::move(lock);  // released before the mark is
+    // The result is recorded in any case. The rollback may have waited for a worker: in the process
+    // that holds the disk one clock is enough to measure for how long.
     auto done = guarded([&]() -> Result<RollbackReceipt> {
       if (!resumes && moment().boottime - accepted > kBeginWithinSeconds) {
         return fail(begun_too_late());
@@ -208,10 +208,10 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
   return RollbackTask(std::move(task));
 }
 
-// nullopt: there is nothing to do, and it is noted how it ended.
+// nullopt: there is nothing to do, and the result is recorded.
 Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
   BLKREWIND_ASSIGN(const auto found, find(row.disk_id));
-  if (found && found->view.locked) return std::nullopt;  // another process has it
+  if (found && found->view.locked) return std::nullopt;  // another process holds it
   const bool interrupted = found && found->view.intent;
   if (found && !interrupted && has_been_done(found->view, row)) {
     BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, {now(), {}, {}}));

@@ -1,4 +1,4 @@
-// Tracking: which disk, and by what.
+// Tracking: selects the disk and the tracker.
 #include <utility>
 
 #include "control/engine_impl.h"

@@ -1,4 +1,4 @@
-// Where exceptions end: at the public calls.
+// Catches exceptions at the public calls.
 #pragma once
 
 #include <cerrno>
@@ -12,8 +12,8 @@
 
 namespace blkrewind {
 
-// Memory may run out anywhere, and the caller's own callbacks may throw. The text for the first is
-// short enough to need no memory itself.
+// Memory may be exhausted anywhere, and the caller's own callbacks may throw. The message for the
+// first is short enough to need no allocation itself.
 template <class Body>
 auto guarded(const Body& body) noexcept -> decltype(body()) {
   try {
@@ -26,7 +26,7 @@ auto guarded(const Body& body) noexcept -> decltype(body()) {
     error.remedy = run_program("raise the limit of address space", "ulimit -v");
     return tl::unexpected<Error>(std::move(error));
   } catch (const std::system_error& exception) {
-    // A thread that cannot be had (EAGAIN), above all.
+    // Above all, a thread that cannot be created (EAGAIN).
     return tl::unexpected<Error>(
         system_error(exception.code().value(), "the process has met one of its limits"));
   } catch (const std::exception& exception) {

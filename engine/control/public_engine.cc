@@ -32,7 +32,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   wanted.create = options.create;
   wanted.threads = options.threads;
   wanted.buffer_bytes = options.buffer_bytes;
-  // What tracks devices of this machine has nothing to do with those of another one.
+  // Trackers of devices of this machine do not apply to a simulated one.
   if (impl->owned_env_) wanted.trackers = &track::local_trackers();
   BLKREWIND_ASSIGN(impl->operations_, Operations::open(env, wanted));
   BLKREWIND_ASSIGN(impl->catalog_, control::Catalog::open(catalog_path));

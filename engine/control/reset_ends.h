@@ -1,8 +1,8 @@
-// How resets ended that the catalog could not be told of, because it was full or broken just then.
+// Results of resets that could not be written to the catalog, because it was full or broken.
 //
-// Kept until it takes them, so that a reset that has failed is not begun anew, and nobody is told
-// that it still waits. They live in this process only: after its end the journal knows which were
-// done. Any thread.
+// Kept until they can be written, so that a failed reset is not started again, and no client is
+// told that it is still waiting. They exist in this process only: after its end the journal knows
+// which resets were done. Any thread.
 #pragma once
 
 #include <map>
@@ -16,12 +16,12 @@ namespace blkrewind::control {
 
 class ResetEnds {
  public:
-  // Into the catalog, or into memory when that cannot be written.
+  // Writes it to the catalog, or keeps it in memory if that is not possible.
   void note(Catalog& catalog, const std::string& disk_id, const std::string& request_id,
             const ResetEnd& end);
-  // What is in memory, into the catalog. Errors: as Catalog::end_reset; what is left stays.
+  // Writes those in memory to the catalog. Errors: as Catalog::end_reset; unwritten ones are kept.
   [[nodiscard]] Status note_again(Catalog& catalog);
-  // The row as it would be if all had been noted.
+  // The row as it would be if all results had been written.
   [[nodiscard]] ResetRow completed(ResetRow row) const;
 
  private:

@@ -42,7 +42,7 @@ class ByteWriter {
 };
 
 // Reads within bounds. After the first read past the end every value is zero and ok() is false, so
-// that a decoder checks once, at its end.
+// that a decoder needs to check only once, at its end.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}

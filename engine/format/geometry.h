@@ -1,7 +1,7 @@
-// How a device is cut into chunks, and chunks into tree nodes.
+// The division of a device into chunks, and of chunks into tree nodes.
 //
 // Pure arithmetic. A node of level 0 (a leaf) holds the entries of kFanout chunks; a node of level
-// l + 1 those of kFanout nodes of level l. The root is the one node of level height - 1.
+// l + 1 those of kFanout nodes of level l. The root is the only node of level height - 1.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ struct Geometry {
     }
     return levels;
   }
-  // Where the chunk lies on the device; the last one may be short.
+  // The range of the chunk on the device; the last one may be short.
   [[nodiscard]] constexpr Extent chunk_extent(std::uint64_t chunk) const {
     const std::uint64_t offset = chunk * chunk_bytes;
     const std::uint64_t left = device_bytes - offset;
@@ -51,10 +51,5 @@ struct Geometry {
   }
   friend constexpr bool operator==(const Geometry&, const Geometry&) = default;
 };
-
-// Chunks below one entry of a node of this level.
-[[nodiscard]] constexpr std::uint64_t chunks_per_entry(std::uint32_t level) {
-  return std::uint64_t{1} << (kFanoutBits * level);
-}
 
 }  // namespace blkrewind::format

@@ -14,7 +14,7 @@ namespace {
 inline constexpr std::array<char, 8> kJournalMagic = {'B', 'L', 'K', 'R', 'J', 'R', 'N', '\n'};
 inline constexpr std::uint32_t kTailMagic = 0x4c494154;    // "TAIL"
 inline constexpr std::uint32_t kRecordMagic = 0x44524352;  // "RCRD"
-// The largest generation and first sequence number: from there on, neither is ever counted round.
+// The largest generation and first sequence number: from there on, neither can wrap.
 inline constexpr std::uint64_t kCountMax = std::uint64_t{1} << 63;
 
 struct PackedJournalHeader {

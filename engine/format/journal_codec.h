@@ -1,7 +1,7 @@
-// The journal's bytes. docs/FORMAT.md, "Journal".
+// The bytes of the journal. docs/FORMAT.md, "Journal".
 //
-// A journal is a header block, a tail block and records. Every record begins on a 4096-byte
-// boundary and fills whole blocks, so that a torn append can never reach into an older record and
+// A journal is a header block, a tail block and records. Every record starts on a 4096-byte
+// boundary and fills whole blocks, so that a torn append can never damage an older record and
 // direct I/O needs no read-modify-write.
 #pragma once
 
@@ -27,13 +27,13 @@ inline constexpr std::uint32_t kMaxRecordPayloadBytes = 64U << 20;
 
 struct JournalHeader {
   StoreUuid store{};
-  std::uint64_t generation = 1;      // one more with each checkpoint
+  std::uint64_t generation = 1;      // incremented by each checkpoint
   std::uint64_t first_sequence = 1;  // of the first record
 };
 
 // The last record that is known to have been flushed. Written after that flush and not flushed
-// itself: it may be behind, never ahead. A journal that ends before it has lost an acknowledged
-// record.
+// itself: it may lag behind, but never runs ahead. A journal that ends before it has lost an
+// acknowledged record.
 struct JournalTail {
   std::uint64_t generation = 0;
   std::uint64_t sequence = 0;
@@ -53,11 +53,11 @@ void encode_journal_header(const DigestSecret& secret, const JournalHeader& head
 [[nodiscard]] Result<JournalHeader> decode_journal_header(const DigestSecret& secret,
                                                           const StoreUuid& store, ConstBlock block);
 
-// Whether they begin as a journal does, whatever follows.
+// Whether they start as a journal does, regardless of what follows.
 [[nodiscard]] bool begins_journal(std::span<const std::byte> bytes);
 
 void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Block out);
-// Nothing when it is torn or was never written.
+// Empty if it is torn or was never written.
 [[nodiscard]] std::optional<JournalTail> decode_journal_tail(const DigestSecret& secret,
                                                              ConstBlock block);
 
@@ -68,12 +68,13 @@ void encode_journal_tail(const DigestSecret& secret, const JournalTail& tail, Bl
 // Bytes of the record's blocks.
 [[nodiscard]] std::uint64_t record_bytes(const RecordHeader& header);
 
-// The record that begins at `bytes`, if there is one: nothing when the magic, the length or the
-// checksum is off. `bytes` may be longer than the record; when it is shorter, nothing.
+// The record that starts at `bytes`, if any: empty if the magic, the length or the checksum is
+// wrong. `bytes` may be longer than the record; if it is shorter, the result is empty.
 [[nodiscard]] std::optional<RecordHeader> parse_record_header(std::span<const std::byte> bytes);
 [[nodiscard]] bool record_is_intact(const DigestSecret& secret, const RecordHeader& header,
                                     std::span<const std::byte> bytes);
-// kIntegrity: intact by checksum but not to be understood. kUnsupported: an unknown entry type.
+// kIntegrity: the checksum is right but the record cannot be decoded. kUnsupported: an unknown
+// entry type.
 [[nodiscard]] Result<Transaction> decode_record(const RecordHeader& header,
                                                 std::span<const std::byte> bytes);
 // The same, one entry after another: 64 MiB of the shortest entries are several GiB as values.

@@ -136,11 +136,12 @@ Result<Node> decode_node(const DigestSecret& secret, std::span<const std::byte, 
 }
 
 Status check_node_end(const Node& node, const Geometry& geometry) {
+  const std::uint64_t chunks_per_entry = std::uint64_t{1} << (kFanoutBits * node.level);
+  const std::uint64_t entries =
+      (geometry.chunk_count() + chunks_per_entry - 1) >> (kFanoutBits * node.level);
   for (std::uint64_t i = 0; i < kFanout; ++i) {
     // At most 54 bits: kMaxDeviceBytes in the smallest chunks, and eight levels above leaves.
     const std::uint64_t entry = (node.index << kFanoutBits) + i;
-    const std::uint64_t entries =
-        (geometry.chunk_count() + chunks_per_entry(node.level) - 1) >> (kFanoutBits * node.level);
     if (entry >= entries && !node.entries[i].is_zero()) {
       return damaged(node.level, node.index, "it names chunks behind the end of the device");
     }

@@ -11,7 +11,7 @@
 namespace blkrewind::format {
 namespace {
 
-// The numbers on disk; never used again for something else.
+// The type numbers on disk; never reused.
 enum class EntryType : std::uint16_t {
   kDisk = 1,
   kSnapshot = 2,
@@ -22,10 +22,10 @@ enum class EntryType : std::uint16_t {
   kSnapshotRemoved = 7,
   kIntentRemoved = 8,
   kSegmentRemoved = 9,
-  kDiskInLayers = 10,  // a disk whose identity has layers; kDisk: of an older program
+  kDiskInLayers = 10,  // a disk whose identity has layers; kDisk: of an older version
 };
 
-// By the alternative of JournalEntry.
+// Indexed by the alternative of JournalEntry.
 constexpr EntryType kTypes[] = {
     EntryType::kDisk,
     EntryType::kSnapshot,
@@ -121,7 +121,7 @@ void walk_fields(Walk& walk, Record& identity) {
   walk(identity.filesystem_type);
 }
 
-// One layer as type 10 has it, without what is below.
+// One layer as in type 10, without the layer below.
 template <class Walk, Is<host::DeviceIdentity> Record>
 void walk_layer(Walk& walk, Record& layer) {
   walk_fields(walk, layer);
@@ -160,7 +160,7 @@ void walk_layers(Get& walk, host::DeviceIdentity& top) {
   }
 }
 
-// In the form that its type has: older programs read type 1 and refuse type 10.
+// In the form of its type: older versions read type 1 and refuse type 10.
 bool is_in_layers(const DiskRecord& disk) {
   host::DeviceIdentity flat;
   const host::DeviceIdentity& identity = disk.identity;
@@ -271,9 +271,9 @@ void walk_fields(Walk& walk, Record& removed) {
   walk(removed.id);
 }
 
-// Whether arithmetic on what the record says is safe (a geometry within the format's limits, a root
-// that is a node, numbers that can still be counted up), ids can be part of a file's name, and
-// names and descriptions can be shown. Paths are only looked at and may be any bytes.
+// Whether arithmetic on the record's values is safe (a geometry within the format's limits, a root
+// that is a node, numbers that can still be incremented), ids can be part of a file name, and names
+// and descriptions are printable. Paths are only displayed and may be any bytes.
 constexpr SnapshotNumber kSnapshotNumberMax = SnapshotNumber{1} << 62;
 constexpr std::uint32_t kNumberMax = 0xF000'0000;            // of disks and segments
 constexpr std::uint64_t kSegmentBytesMax = kMaxDeviceBytes;  // sums and differences are safe
@@ -313,7 +313,7 @@ Status check_sound(const auto& record) {
               "trust it");
 }
 
-// `form`: what walk_fields() takes besides, where a record has more than one form.
+// `form`: an additional argument of walk_fields() for records with more than one form.
 template <class Record>
 Result<JournalEntry> get_record(ByteReader& fields, auto... form) {
   Record record;
@@ -326,7 +326,7 @@ Result<JournalEntry> get_record(ByteReader& fields, auto... form) {
   return JournalEntry{std::move(record)};
 }
 
-// Each record has one form: what type 1 can hold is not written as type 10.
+// Each record has one form: a record that type 1 can hold is not written as type 10.
 Result<JournalEntry> get_disk_in_layers(ByteReader& fields) {
   BLKREWIND_ASSIGN(JournalEntry entry, get_record<DiskRecord>(fields, true));
   if (!is_in_layers(std::get<DiskRecord>(entry))) {

@@ -1,4 +1,5 @@
-// One journal entry to and from bytes: a type, a length, the fields. docs/FORMAT.md, "Entries".
+// Encoding and decoding of one journal entry: a type, a length, the fields. docs/FORMAT.md,
+// "Entries".
 #pragma once
 
 #include "blkrewind/error.h"
@@ -7,8 +8,8 @@
 
 namespace blkrewind::format {
 
-// Whether decode_entry() takes it: what is not asked before it is written could make a journal that
-// cannot be read.
+// Whether decode_entry() accepts it: an entry that is not checked before it is written could make
+// the journal unreadable.
 [[nodiscard]] Status check_entry(const JournalEntry& entry);
 
 void encode_entry(const JournalEntry& entry, ByteWriter& writer);

@@ -1,7 +1,7 @@
-// What the journal says, as values. Bytes of them: journal_codec.h and docs/FORMAT.md.
+// The contents of the journal, as values. Their encoding: journal_codec.h and docs/FORMAT.md.
 //
-// Every entry is a "put" (the whole record, insert or replace) or a "removed", so that replaying an
-// entry twice changes nothing and a checkpoint is simply every record, put once.
+// Every entry is a "put" (the whole record, inserted or replaced) or a "removed", so that replaying
+// an entry twice changes nothing and a checkpoint is simply every record, put once.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@
 
 namespace blkrewind::format {
 
-using DiskNumber = std::uint32_t;      // from 1, never used again
-using SnapshotNumber = std::uint64_t;  // from 1, never used again, ascending in time; 0: none
-using SegmentId = std::uint32_t;       // from 1, never used again
+using DiskNumber = std::uint32_t;      // from 1, never reused
+using SnapshotNumber = std::uint64_t;  // from 1, never reused, ascending in time; 0: none
+using SegmentId = std::uint32_t;       // from 1, never reused
 
-// The last finished rollback of a disk that changed something: what `undo` takes back.
+// The last finished rollback of a disk that changed something: the one that `undo` undoes.
 struct LastRollback {
   std::string request_id;  // empty: there was none
   SnapshotNumber target = 0;
-  SnapshotNumber undo = 0;  // 0: made without undo
+  SnapshotNumber undo = 0;  // 0: rolled back without undo
   std::int64_t finished_at = 0;
   friend bool operator==(const LastRollback&, const LastRollback&) = default;
 };
@@ -33,13 +33,13 @@ struct LastRollback {
 struct DiskRecord {
   DiskNumber number = 0;
   std::string id;    // "d-..."
-  std::string path;  // resolved, where it was seen last
+  std::string path;  // resolved path, where it was seen last
   host::DeviceKind kind = host::DeviceKind::kFile;
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   host::DeviceIdentity identity;
   std::int64_t registered_at = 0;
-  SnapshotNumber anchor = 0;  // what the device is known to have equalled last
+  SnapshotNumber anchor = 0;  // the base snapshot: what the device is known to have equalled last
   LastRollback last_rollback;
   friend bool operator==(const DiskRecord&, const DiskRecord&) = default;
 };
@@ -48,8 +48,8 @@ enum class SnapshotState : std::uint8_t {
   kProgressing = 0,
   kAccomplished = 1,
   kFailed = 2,
-  kDeleting = 3,   // gone for users; its space is being given back
-  kTombstone = 4,  // gone; remembered because its kin shared extents through it
+  kDeleting = 3,   // gone for users; its space is being freed
+  kTombstone = 4,  // gone; kept because snapshots of its lineage shared extents through it
 };
 
 struct SnapshotRecord {
@@ -68,8 +68,9 @@ struct SnapshotRecord {
   Digest root_digest;  // binds geometry and root
   std::uint64_t stored_bytes = 0;
   std::uint64_t zero_bytes = 0;
-  // The snapshots whose extents this one may refer to, and those that were joined to it when a
-  // deleted one between them was dropped. The relation is symmetric; only one side records it.
+  // The lineage: snapshots whose extents this one may refer to, and those that were joined to it
+  // when a deleted one between them was removed. The relation is symmetric; only one side records
+  // it.
   std::vector<SnapshotNumber> kin;
   std::string failure;  // why it failed
   friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
@@ -85,7 +86,7 @@ struct IntentRecord {
   friend bool operator==(const IntentRecord&, const IntentRecord&) = default;
 };
 
-// Bytes of a segment that some snapshot needs. Reaching 0 retires the segment.
+// The number of bytes of a segment that some snapshot needs. A segment with 0 is retired.
 struct SegmentRecord {
   SegmentId id = 0;
   std::uint64_t live_bytes = 0;
@@ -119,7 +120,7 @@ struct SegmentRemoved {
 using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters,
                                   DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved>;
 
-// Entries that become true together or not at all: one journal record.
+// Entries that take effect together or not at all: one journal record.
 using Transaction = std::vector<JournalEntry>;
 
 }  // namespace blkrewind::format

@@ -1,4 +1,4 @@
-// The first block of a segment: whose it is. 4096 bytes.
+// The first block of a segment: identifies store and segment. 4096 bytes.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ void encode_segment_header(const DigestSecret& secret, const SegmentHeader& head
 // kIntegrity unless it is the header of segment `id` of this store.
 [[nodiscard]] Status check_segment_header(const DigestSecret& secret, const SegmentHeader& expected,
                                           std::span<const std::byte, kSegmentHeaderBytes> bytes);
-// Whether `bytes`, the beginning of a file that may end within its header, are what a power cut may
-// have left of that header while it was written: each byte is the header's, or zero still.
+// Whether `bytes`, the start of a file that may end within its header, may be the result of a power
+// cut while that header was written: each byte is the header's, or still zero.
 [[nodiscard]] bool may_become_segment_header(const DigestSecret& secret,
                                              const SegmentHeader& expected,
                                              std::span<const std::byte> bytes);

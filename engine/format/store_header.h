@@ -1,4 +1,4 @@
-// The file STORE/format: what kind of store this is, and the digest secret. 4096 bytes.
+// The file STORE/format: version and features of the store, and the digest secret. 4096 bytes.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::size_t kStoreHeaderBytes = 4096;
 
 // Feature words. A program that does not know a bit of `incompatible` must not open the store; of
-// `read_only_compatible`, must not write to it; of `compatible`, need not care.
+// `read_only_compatible`, must not write to it; of `compatible`, may ignore it.
 inline constexpr std::uint64_t kKnownIncompatible = 0;
 inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
 
@@ -35,11 +35,12 @@ struct StoreHeader {
 void encode_store_header(const StoreHeader& header, std::span<std::byte, kStoreHeaderBytes> out);
 
 // kUnsupported for a newer version or unknown incompatible features (magic and checksum keep their
-// places in every version, so that a newer one is told from damage); kIntegrity for anything else.
+// places in every version, so that a newer one can be distinguished from damage); kIntegrity for
+// anything else.
 [[nodiscard]] Result<StoreHeader> decode_store_header(
     std::span<const std::byte, kStoreHeaderBytes> bytes);
 
-// Whether they begin as a format file does, whatever follows.
+// Whether they start as a format file does, regardless of what follows.
 [[nodiscard]] bool begins_store_header(std::span<const std::byte> bytes);
 
 // "1b4e28ba-2fa1-11d2-883f-0016d3cca427"

@@ -28,7 +28,7 @@ std::optional<DeviceNumber> parse_number(const std::string& name) {
   return makedev(major_number, minor_number);
 }
 
-// By both ways that sysfs lists devices: one of them may be hidden.
+// Uses both ways in which sysfs lists devices: one of them may be hidden.
 std::set<DeviceNumber> numbers_in_sysfs() {
   std::set<DeviceNumber> numbers;
   for (const std::string& name : list_names("/sys/dev/block")) {

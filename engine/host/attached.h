@@ -1,4 +1,4 @@
-// Every block device that is attached now, with the evidence of who it is.
+// All block devices that are attached now, with the evidence of their identity.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace blkrewind::host {
 
-// Of those that have a size, partitions too; path and real_path are the node. Costs a few reads of
-// sysfs a device. Those of `content_bytes` that nothing but their content tells are opened and
-// looked at as well (0: none is). Uses are not looked at. Any thread.
-// Errors: kUnsupported - sysfs is not there, or one that would have to be looked at cannot be
-// opened: then it cannot be said that it is not a copy.
+// Lists devices with a size, including partitions; path and real_path are the node. Costs a few
+// reads of sysfs per device. Nameless devices of `content_bytes` bytes, which only their content
+// identifies, are also opened and read (0: none). Usage is not checked. Any thread. Errors:
+// kUnsupported - sysfs is not available, or a device that has to be read cannot be opened: then a
+// copy cannot be ruled out.
 [[nodiscard]] Result<std::vector<DeviceInfo>> attached_devices(std::uint64_t content_bytes);
 
 }  // namespace blkrewind::host

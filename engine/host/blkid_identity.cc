@@ -1,20 +1,14 @@
 #include "host/blkid_identity.h"
 
-#include <blkid/blkid.h>
-
 #include <cstddef>
-#include <memory>
+
+#include "host/blkid_probe.h"
 
 namespace blkrewind::host {
 namespace {
 
-struct FreeProbe {
-  void operator()(blkid_probe probe) const { blkid_free_probe(probe); }
-};
-using Probe = std::unique_ptr<blkid_struct_probe, FreeProbe>;
-
-Probe make_probe(int fd) {
-  Probe probe(blkid_new_probe());
+BlkidProbe make_probe(int fd) {
+  BlkidProbe probe(blkid_new_probe());
   // Offset 0 and size 0: the whole device.
   if (probe != nullptr && blkid_probe_set_device(probe.get(), fd, 0, 0) != 0) {
     probe.reset();
@@ -33,19 +27,19 @@ std::string value_of(blkid_probe probe, const char* name) {
 
 }  // namespace
 
-// Two probes, so that an ambiguous file system does not hide the partition table, nor the reverse.
+// Two probes, so that an ambiguous file system does not hide the partition table, or vice versa.
 void read_content_identity(int fd, DeviceIdentity& identity) {
-  if (const Probe probe = make_probe(fd)) {
+  if (const BlkidProbe probe = make_probe(fd)) {
     blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE);
     if (blkid_do_safeprobe(probe.get()) == 0) {
       identity.filesystem_uuid = value_of(probe.get(), "UUID");
       identity.filesystem_type = value_of(probe.get(), "TYPE");
     }
   }
-  if (const Probe probe = make_probe(fd)) {
+  if (const BlkidProbe probe = make_probe(fd)) {
     blkid_probe_enable_superblocks(probe.get(), 0);
     blkid_probe_enable_partitions(probe.get(), 1);
-    // The details of a partition's entry come from the table on its whole disk.
+    // The details of a partition's entry are in the table of its whole disk.
     blkid_probe_set_partitions_flags(probe.get(), BLKID_PARTS_ENTRY_DETAILS);
     if (blkid_do_safeprobe(probe.get()) == 0) {
       identity.table_uuid = value_of(probe.get(), "PTUUID");

@@ -22,7 +22,7 @@ constexpr std::uint64_t kWindowBytes = 256 * kMiB;
 
 std::uint64_t page_bytes() { return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)); }
 
-// cachestat(2), since Linux 6.5; headers of today's libc do not have it.
+// cachestat(2), since Linux 6.5; the headers of current libcs do not have it.
 constexpr long kSysCachestat = 451;
 struct CachestatRange {
   std::uint64_t offset;
@@ -54,7 +54,7 @@ class PageMap {
   PageMap(const PageMap&) = delete;
   PageMap& operator=(const PageMap&) = delete;
   [[nodiscard]] bool valid() const { return address_ != MAP_FAILED; }
-  // One byte a page; its lowest bit: cached. Touches no page.
+  // One byte per page, whose lowest bit means cached. Touches no page.
   [[nodiscard]] bool look(std::vector<unsigned char>& pages) const {
     return ::mincore(address_, length_, pages.data()) == 0;
   }
@@ -77,8 +77,9 @@ Result<std::uint64_t> read_at(int fd, std::uint64_t offset, std::span<std::byte>
 }  // namespace
 
 void drop_cache(int fd) {
-  // The first needs CAP_SYS_ADMIN and reaches pages on their way into a list (lru_add_drain_all);
-  // the second needs no privilege. What neither drops is found by cached_pages().
+  // The first call needs CAP_SYS_ADMIN and also drops pages on their way into a list
+  // (lru_add_drain_all); the second needs no privilege. cached_pages() finds pages that neither
+  // drops.
   (void)::ioctl(fd, BLKFLSBUF, 0);
   (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }

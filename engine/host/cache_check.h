@@ -1,4 +1,4 @@
-// What the page cache of an open block device holds, and whether it is what the device holds.
+// What the page cache of an open block device contains, and whether it equals the device's content.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,14 @@
 
 namespace blkrewind::host {
 
-// Gives up the pages that can be had again; what is dirty is written back before. Pages that a
-// process has mapped stay.
+// Writes back dirty pages and drops all pages that can be dropped. Pages mapped by a process stay.
 void drop_cache(int fd);
 
-// Offsets of pages of `range` that are cached, at most kCachedPagesMax of them. An error when the
-// kernel does not say.
+// Offsets of cached pages in `range`, at most kCachedPagesMax. An error if the kernel cannot tell.
 inline constexpr std::size_t kCachedPagesMax = 16384;
 [[nodiscard]] Result<std::vector<std::uint64_t>> cached_pages(int fd, const Extent& range);
 
-// The first of these pages that a buffered read and a direct one see differently.
+// The first of these pages for which a buffered and a direct read differ.
 [[nodiscard]] Result<std::optional<Extent>> first_stale_page(
     int fd, const std::vector<std::uint64_t>& pages);
 

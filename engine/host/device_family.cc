@@ -13,11 +13,10 @@
 
 #include "base/remedies.h"
 #include "host/loops.h"
+#include "host/stays.h"
 
 namespace blkrewind::host {
 namespace {
-
-constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
 // Empty when they have no byte in common.
 Extent common(const Extent& a, const Extent& b) {
@@ -26,9 +25,9 @@ Extent common(const Extent& a, const Extent& b) {
   return begin < end ? Extent{begin, end - begin} : Extent{};
 }
 
-class Walk {
+class FamilyWalk {
  public:
-  explicit Walk(DeviceNumber device) {
+  explicit FamilyWalk(DeviceNumber device) {
     visited_.insert(device);
     around(device, {0, device_size_bytes(device)});
   }
@@ -41,7 +40,7 @@ class Walk {
     members_.push_back({device, node_path(device), range, exact_});
   }
 
-  // `range`: of the device.
+  // `range`: a range of the device.
   void around(DeviceNumber device, const Extent& range) {
     const DeviceNumber whole = whole_disk(device);
     const Extent on_whole = {range.offset + partition_start_bytes(device), range.length};
@@ -54,7 +53,7 @@ class Walk {
     if (const auto loop = loop_device(whole); loop && loop->backing_device != 0) {
       below(loop->backing_device, {loop->range.offset + on_whole.offset, on_whole.length});
     }
-    // Where dm and md put which byte is not known: all of what they stand on.
+    // The mapping of dm and md is unknown: their slaves count as a whole.
     for (const DeviceNumber slave : slaves_of(whole)) {
       exact_ = false;
       below(slave, {0, device_size_bytes(slave)});
@@ -68,11 +67,11 @@ class Walk {
   }
 
   std::set<DeviceNumber> visited_;
-  bool exact_ = true;  // of what comes next
+  bool exact_ = true;  // of the next member
   std::vector<FamilyMember> members_;
 };
 
-// 0 when it was opened, and is that device; else an errno.
+// 0 if it was opened and is that device; otherwise an errno.
 int open_node(const std::string& path, DeviceNumber device, UniqueFd& fd) {
   fd.reset(::open(path.c_str(), kLookFlags));
   if (!fd.valid()) return errno;
@@ -84,8 +83,8 @@ int open_node(const std::string& path, DeviceNumber device, UniqueFd& fd) {
   return ENOENT;
 }
 
-// A node in a folder of our own, removed once it is open. Not every file system lets
-// devices be opened (nodev).
+// A node in a private directory, removed as soon as it is open. Not every file system allows
+// devices to be opened (nodev).
 UniqueFd open_private_node(DeviceNumber device) {
   UniqueFd fd;
   for (const char* const parent : {"/dev", "/run", "/var/tmp", "/tmp"}) {
@@ -104,7 +103,7 @@ UniqueFd open_private_node(DeviceNumber device) {
 
 }  // namespace
 
-std::vector<FamilyMember> device_family(DeviceNumber device) { return Walk(device).take(); }
+std::vector<FamilyMember> device_family(DeviceNumber device) { return FamilyWalk(device).take(); }
 
 Result<UniqueFd> open_member(const FamilyMember& member) {
   UniqueFd fd;

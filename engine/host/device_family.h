@@ -1,13 +1,13 @@
-// The other nodes that show bytes of a device: its whole disk, partitions, and what it stands on.
+// The other nodes over the bytes of a device: its whole disk, partitions, and the devices below it.
 //
-// Each node of a block device has a page cache of its own, and the kernel keeps them apart: what is
-// written through /dev/sda is not seen in pages that /dev/sda1 has cached, and dirty pages of
-// /dev/sda1 are not seen through /dev/sda. A regular file has one cache for all its readers, also a
-// loop device on it; that one needs no care.
+// Each node of a block device has a page cache of its own, and the kernel does not keep them
+// coherent: data written through /dev/sda is not visible in pages that /dev/sda1 has cached, and
+// dirty pages of /dev/sda1 are not visible through /dev/sda. A regular file has one page cache for
+// all its readers, including a loop device over it, and needs no such care.
 //
-// Devices above (dm, md, loops on it) are users of the device: it is refused while there are any
-// (usage.h). Other dm devices that map the same sectors of a common disk, as LVM's snapshots do,
-// are not of the family, since where they map is theirs to know.
+// Devices above (dm, md, loop devices over it) are users of the device: it is refused while there
+// are any (usage.h). Other dm devices that map the same sectors of a common disk, such as LVM
+// snapshots, do not belong to the family, because only they know their mapping.
 #pragma once
 
 #include <string>
@@ -23,16 +23,16 @@ namespace blkrewind::host {
 struct FamilyMember {
   DeviceNumber device = 0;
   std::string node;   // "/dev/loop0p1"
-  Extent range;       // those of its bytes that may be bytes of the device that was asked about
-  bool exact = true;  // they are; else some of them
+  Extent range;       // the range of its bytes that may be bytes of the requested device
+  bool exact = true;  // all of them are; otherwise some of them
 };
 
-// Without the device itself. Every member comes before those that
-// it stands on: written back in this order, no dirty page is left in any of them.
+// Without the device itself. Every member precedes the members below it: writing them back in this
+// order leaves no dirty page in any of them.
 [[nodiscard]] std::vector<FamilyMember> device_family(DeviceNumber device);
 
-// Opens a member for reading, not exclusively; by a private node where there is none in /dev.
-// kPrecondition, with what to do, where neither works: what its cache holds cannot be known.
+// Opens a member for reading, not exclusively; through a private node if there is none in /dev.
+// kPrecondition, with a remedy, if neither works: the content of its cache is unknown.
 [[nodiscard]] Result<UniqueFd> open_member(const FamilyMember& member);
 
 }  // namespace blkrewind::host

@@ -15,18 +15,18 @@
 namespace blkrewind::host {
 namespace {
 
-// `fd`: an open descriptor of the device or of its partition; -1 without.
+// `fd`: an open descriptor of the device or of its partition; -1: none.
 DeviceIdentity block_layers(DeviceNumber device, int depth, int fd = -1);
 
-// What a loop device stands on is told only to a process that may open its node.
+// The kernel tells the backing of a loop device only to a process that can open its node.
 bool is_told(const DeviceIdentity& identity) {
   if (identity.layer == Layer::kLoop) return identity.backing_id != FileId{};
   if (identity.layer != Layer::kPartition) return true;
   return !identity.below.empty() && is_told(identity.below.front());
 }
 
-// The device that holds a file. What cannot be looked at (no sysfs, as in a container; no rights)
-// is left out: it would look like another device.
+// The device that holds a file. It is omitted if it cannot be examined (no sysfs, as in a
+// container; no permission), because it would look like another device.
 void add_host(DeviceNumber host, int depth, DeviceIdentity& identity) {
   if (depth <= 0 || ::access((sysfs_directory(host) + "/dev").c_str(), R_OK) != 0) return;
   DeviceIdentity layers = block_layers(host, depth);
@@ -42,11 +42,11 @@ std::string first_of(std::initializer_list<std::string> paths) {
   return {};
 }
 
-// The unit serial number page of SCSI: four bytes of heading, then text (SPC-4, 7.8.15).
+// The unit serial number page of SCSI: four bytes of header, then text (SPC-4, 7.8.15).
 std::string scsi_serial(const std::string& disk) {
   const std::string page = read_attribute(disk + "/device/vpd_pg80");
   constexpr std::size_t kHeadingBytes = 4;
-  // read_attribute() strips the zero byte that a page begins with, so look for the page's number.
+  // read_attribute() strips the zero byte at the start of a page, so look for the page number.
   const std::size_t number = page.find('\x80');
   if (number == std::string::npos || page.size() < number + kHeadingBytes - 1) {
     return {};
@@ -61,7 +61,8 @@ std::string kernel_name(DeviceNumber device) {
   return node.substr(node.rfind('/') + 1);
 }
 
-// An eMMC has one CID for several areas, each a block device: "mmcblk0boot0" is "boot0".
+// An eMMC has one CID for several areas, each of which is a block device: "mmcblk0boot0" is
+// "boot0".
 std::string emmc_area(const std::string& name) {
   if (!name.starts_with("mmcblk")) {
     return {};
@@ -73,7 +74,8 @@ std::string emmc_area(const std::string& name) {
 void read_hardware(DeviceNumber device, const std::string& directory, DeviceIdentity& identity) {
   const std::string name = kernel_name(device);
   identity.unit = emmc_area(name);
-  // The boot areas of an eMMC stand below its main one, which alone has the card's attributes.
+  // The boot areas of an eMMC are below its main area in sysfs; only that has the card's
+  // attributes.
   const std::string card = identity.unit.empty() ? directory : directory + "/..";
   identity.serial = first_of({directory + "/serial", directory + "/device/serial"});
   if (identity.serial.empty()) {
@@ -91,12 +93,12 @@ void read_hardware(DeviceNumber device, const std::string& directory, DeviceIden
     identity.unit = "namespace " + std::to_string(*nsid);
   }
   if (name.starts_with("nbd")) {
-    // diskseq does not count a reconnection that was made through netlink.
+    // diskseq does not count reconnections made through netlink.
     identity.attachment = first_of({directory + "/pid"});
   }
 }
 
-// sysfs tells an array's UUID only on newer kernels; its members carry it in their superblocks.
+// sysfs has the UUID of an array only on newer kernels; the superblocks of its members contain it.
 std::string md_uuid(const std::string& directory, DeviceNumber device) {
   if (std::string uuid = read_attribute(directory + "/md/uuid"); !uuid.empty()) {
     return uuid;

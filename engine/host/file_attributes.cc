@@ -13,7 +13,7 @@ WriteBar write_bar(int fd, const std::string& path) {
   if (::statx(fd, "", AT_EMPTY_PATH, 0, &status) == 0) {
     attributes = status.stx_attributes & status.stx_attributes_mask;
   }
-  int flags = 0;  // of file systems that do not tell statx(2)
+  int flags = 0;  // for file systems that do not report it by statx(2)
   if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) flags = 0;
   if ((attributes & STATX_ATTR_IMMUTABLE) != 0 || (flags & FS_IMMUTABLE_FL) != 0) {
     return {"is immutable", run_program("let it be written", "chattr -i", {path})};

@@ -1,4 +1,4 @@
-// What may be done to an image file, apart from its permissions.
+// Restrictions on an image file other than its permissions.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace blkrewind::host {
 
-// Why an open file cannot be rewritten by any process, and what to do about it: it is immutable,
-// append-only, or sealed by fs-verity. Empty: none of these, as far as its file system says.
+// Why no process can rewrite an open file, and a remedy: it is immutable, append-only, or sealed by
+// fs-verity. Empty: none of these, as far as its file system reports.
 struct WriteBar {
   std::string reason;  // "is append-only"
   Remedy remedy;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "host/blkid_identity.h"
 #include "host/mounts.h"
@@ -39,8 +40,6 @@ struct Ext4UuidHead {
 };
 constexpr unsigned long kGetExt4Uuid = _IOR('f', 44, Ext4UuidHead);
 
-constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
-
 std::string hex(const std::uint8_t* bytes, std::size_t count) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
@@ -55,7 +54,7 @@ bool is_zero(const auto& bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
-// Told by every kernel, and without any rights.
+// Available on every kernel, without privileges.
 std::string btrfs_uuid(int fd) {
   btrfs_ioctl_fs_info_args info{};
   if (::ioctl(fd, BTRFS_IOC_FS_INFO, &info) != 0) {
@@ -78,7 +77,7 @@ std::string filesystem_uuid(int fd) {
   return {};
 }
 
-// What the block device of the file system carries, for kernels that do not tell.
+// Reads the UUID from the block device of the file system, for kernels that do not report it.
 std::string filesystem_uuid_below(const struct stat& status) {
   if (major(status.st_dev) == 0) {
     return {};
@@ -91,14 +90,14 @@ std::string filesystem_uuid_below(const struct stat& status) {
   DeviceIdentity content;
   read_content_identity(fd.get(), content);
   std::string uuid = content.filesystem_uuid;
-  // In the form of the kernel's, so that either can be compared with the other.
+  // In the same form as the kernel's, so that the two can be compared.
   std::erase(uuid, '-');
   std::transform(uuid.begin(), uuid.end(), uuid.begin(),
                  [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
   return uuid;
 }
 
-// A snapshot of a subvolume has files of equal inode number, generation and time of birth.
+// A snapshot of a subvolume has files with equal inode number, generation and birth time.
 std::string subvolume(int fd) {
   const auto info = std::make_unique<btrfs_ioctl_get_subvol_info_args>();
   if (::ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, info.get()) == 0) {
@@ -125,7 +124,8 @@ bool is_btrfs(int fd) {
 
 void read_inode_evidence(int fd, const struct stat& status, DeviceIdentity& identity) {
   if (is_btrfs(fd)) {
-    // Without the subvolume the file system's UUID alone would take its snapshots for it.
+    // With the file system's UUID alone, files of a subvolume's snapshot would be taken for the
+    // originals.
     const std::string uuid = btrfs_uuid(fd);
     const std::string volume = subvolume(fd);
     if (!uuid.empty() && !volume.empty()) {

@@ -1,4 +1,4 @@
-// What tells one inode from another, also when its number is used again or its medium was copied.
+// Evidence that distinguishes inodes, even if an inode number is reused or a medium was copied.
 #pragma once
 
 #include <sys/stat.h>
@@ -10,12 +10,12 @@
 
 namespace blkrewind::host {
 
-// Fills host_filesystem, generation and birth_ns from the open file. What the file system does not
-// tell stays empty. Any thread.
+// Fills host_filesystem, generation and birth_ns from the open file. Values that the file system
+// does not report stay empty. Any thread.
 void read_inode_evidence(int fd, const struct stat& status, DeviceIdentity& identity);
 
-// The block device that holds the open file's file system; none when several do, or none does, or
-// the file system does not tell.
+// The block device that holds the open file's file system; empty if there are several or none, or
+// if the file system does not report it.
 [[nodiscard]] std::optional<DeviceNumber> only_device_under(int fd, const struct stat& status);
 
 }  // namespace blkrewind::host

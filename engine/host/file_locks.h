@@ -3,9 +3,8 @@
 
 namespace blkrewind::host {
 
-// Whether an open file description other than `fd`'s own has a lock of any kind on the file or
-// device; F_OFD_GETLK (fcntl(2)). Open file description locks are how a virtual machine (QEMU)
-// guards its image.
+// Whether an open file description other than `fd`'s own holds a lock of any kind on the file or
+// device; F_OFD_GETLK (fcntl(2)). A virtual machine (QEMU) protects its image by such locks.
 [[nodiscard]] bool is_locked(int fd);
 
 }  // namespace blkrewind::host

@@ -12,14 +12,15 @@ Judgement judge_layer(const DeviceIdentity& then, const DeviceIdentity& now, int
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
-// What stands below, where both are known.
+// The layers below, if both are known.
 std::optional<Judgement> judge_below(const DeviceIdentity& then, const DeviceIdentity& now,
                                      int depth) {
   if (then.below.empty() || now.below.empty() || depth <= 1) return std::nullopt;
   return judge_layer(then.below.front(), now.below.front(), depth - 1);
 }
 
-// `proven` unless what holds it is proven to be another device: then it is a copy, or was moved.
+// Returns `proven` unless the layer below is proven to be another device: then this is a copy, or
+// was moved.
 Judgement unless_moved(Judgement proven, const DeviceIdentity& then, const DeviceIdentity& now,
                        int depth) {
   const auto host = judge_below(then, now, depth);
@@ -64,7 +65,8 @@ Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int
   if (births) inode += generations ? " and time of birth" : " and its time of birth";
   if (!generations && !births) {
     if (then.layer == Layer::kLoop && is_same_attachment(then, now)) {
-      // While it is attached, the inode is in use and its number belongs to no other file.
+      // While the loop device is attached, the inode is in use, so its number belongs to no other
+      // file.
       return same(inode + ", and its attachment in this boot (diskseq " + number(now.diskseq) +
                   ")");
     }
@@ -100,7 +102,7 @@ Judgement judge_loop(const DeviceIdentity& then, const DeviceIdentity& now, int 
                                   number(now.backing_limit)));
   }
   if (then.backing_id.inode != 0) return judge_inode(then, now, depth);
-  // Over a block device: it is that device.
+  // Over a block device: the evidence of that device.
   if (auto below = judge_below(then, now, depth)) {
     below->why = "the device below it: " + below->why;
     return *std::move(below);
@@ -138,12 +140,12 @@ Judgement judge_disk(const DeviceIdentity& then, const DeviceIdentity& now) {
   return same(why);
 }
 
-// `uuid`: the one that names a volume of this kind.
+// `uuid`: the UUID that identifies a volume of this kind.
 Judgement judge_volume(const DeviceIdentity& then, const DeviceIdentity& now,
                        std::string DeviceIdentity::*uuid, const std::string& what, int depth) {
   const std::string& known = then.*uuid;
   if (!known.empty() && (now.*uuid).empty() && then.layer == Layer::kMd) {
-    // Older kernels tell it in the members' superblocks only, and those only to root.
+    // On older kernels it is only in the members' superblocks, which only root can read.
     return weak("its " + what + " was " + known + " when it was registered and cannot be read now");
   }
   if (!known.empty() && known != now.*uuid) {

@@ -1,42 +1,43 @@
-// Is this device the one that was registered?
+// Whether a device is the one that was registered.
 //
-// A path is where a disk was seen last, not who it is: /dev/sdb is another disk after a reboot,
-// /dev/loop0 after the next losetup, and an inode number is used again. Writing onto the wrong one
-// destroys it. So sameness is proven by evidence or not at all, layer by layer (device_info.h):
+// A path is only where a disk was seen last: /dev/sdb may be another disk after a reboot,
+// /dev/loop0 after the next losetup, and inode numbers are reused. Writing to the wrong device
+// destroys it. Identity is therefore proven by evidence or not assumed at all, layer by layer
+// (device_info.h):
 //
 //   layer      proves                          disproves                   only hints
 //   any        -                               another kind of layer       size, path, content
-//   disk       WWN; serial + model + unit      any of these that differs   -
-//                                              or is not there any more
+//   disk       WWN; serial + model + unit      any of these differs or     -
+//                                              is missing
 //   dm         dm UUID                         dm UUID differs             name
 //   md         md UUID                         md UUID differs             -
-//   partition  the disk below it, as it is     the disk below is another;  size
-//              proven, and number, start and   number, start or PARTUUID
-//              PARTUUID (where there is one)   differs
+//   partition  the disk below it is proven,    the disk below is another;  size
+//              and number, start and           number, start or PARTUUID
+//              PARTUUID (if any) are equal     differs
 //   loop       its file, or the device below,  either differs              node
-//              and offset and limit; of a file
-//              that is not to be seen (deleted)
+//              and offset and limit; if the
+//              file is not visible (deleted)
 //              its inode and, in one boot,
 //              diskseq
 //   file       file system UUID (btrfs: and    any of these differs        path
 //              subvolume), inode, and
-//              generation or time of birth
+//              generation or birth time
 //   nameless   diskseq in one boot             diskseq in one boot         place, size, UUIDs
 //
-// nameless: a disk without WWN and serial number, dm or md without UUID, and a disk whose hardware
-// id another one reports too (shared_hardware). In another boot it is recognised, which is less
-// than proof, when place, size and all UUIDs of its content that were known are found again and no
-// other device that is attached looks like it.
+// nameless: a disk without WWN and serial number, a dm or md device without UUID, and a disk whose
+// hardware id another device reports too (shared_hardware). In a later boot it is recognised, which
+// is less than proof, if place, size and all known UUIDs of its content are found again and no
+// other attached device matches.
 //
-// Facts for and against are a contradiction: an image file whose file system is on another device
-// now (a cloned medium), a PARTUUID that has moved. mkfs, wipefs and a new partition table are what
-// a rollback is for: content never overrules proof, and never is proof.
+// Facts for and against are a contradiction: an image file whose file system is now on another
+// device (a cloned medium), a PARTUUID that has moved. Content neither proves nor disproves
+// identity: a rollback is often needed just because of mkfs, wipefs or a new partition table.
 //
-// The record of an older program (Layer::kUnknown) is compared on what it has, and its size must be
-// the same; what it did not record is not proof (identity_old.cc).
+// A record of an older version (Layer::kUnknown) is compared by the fields it has, and the size
+// must be equal; missing fields prove nothing (identity_old.cc).
 //
-// Pure; any thread. That no two attached devices are the same disk is asked in
-// engine/operations/recognise.h.
+// Pure; any thread. engine/operations/recognise.h checks that no two attached devices match the
+// same disk.
 #pragma once
 
 #include <cstdint>
@@ -48,22 +49,22 @@ namespace blkrewind::host {
 
 enum class Verdict : std::uint8_t {
   kSame,           // proven
-  kRecognised,     // nameless, found again where it was; good if no other device looks like it
+  kRecognised,     // nameless, found at the same place; valid if no other device matches
   kWeak,           // hints only
   kContradictory,  // facts for it and against it
-  kDifferent,      // proven, or nothing at all says that it is the one
+  kDifferent,      // proven to be another one, or nothing indicates that it is the same
 };
 
 struct Judgement {
   Verdict verdict = Verdict::kDifferent;
-  // kSame, kRecognised: what it rests on, a noun ("its serial number S1"). Otherwise a clause that
+  // kSame, kRecognised: the evidence, a noun ("its serial number S1"). Otherwise a clause that
   // names the facts then and now.
   std::string why;
-  // kDifferent because nothing says that it is the one, not because something says that it is not.
+  // kDifferent because nothing indicates that it is the same, not because a fact disproves it.
   bool unproven = false;
 };
 
-// A device as it was recorded.
+// The recorded state of a device.
 struct KnownDevice {
   DeviceKind kind = DeviceKind::kFile;
   std::string path;
@@ -74,7 +75,7 @@ struct KnownDevice {
 
 [[nodiscard]] Judgement judge(const DeviceInfo& now, const KnownDevice& then);
 
-// Both report the same hardware id in one of their layers: they may still be two devices.
+// Both report the same hardware id in one of their layers; they may still be two devices.
 [[nodiscard]] bool same_hardware_id(const DeviceIdentity& a, const DeviceIdentity& b);
 
 }  // namespace blkrewind::host

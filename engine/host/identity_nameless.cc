@@ -1,5 +1,5 @@
-// A device that nothing names: within a boot its attachment, beyond it where it is and what it
-// holds.
+// A device without a name of its own: identified within a boot by its attachment, across boots by
+// its place and its content.
 #include <utility>
 
 #include "host/identity_words.h"
@@ -9,7 +9,7 @@ namespace {
 
 struct Content {
   int known = 0;  // UUIDs that were known then
-  int found = 0;  // of them found again
+  int found = 0;  // those that were found again
   std::string then;
   std::string now;
 };

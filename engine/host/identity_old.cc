@@ -1,21 +1,21 @@
-// Records of programs before the layers: flat, a partition with its disk's serial number. What they
-// have is compared; the size must be the same as well, for a serial number alone did not tell a
-// partition from its disk.
+// Records of versions before layers: flat, a partition with its disk's serial number. The recorded
+// fields are compared. The size must be equal as well, because a serial number alone did not
+// distinguish a partition from its disk.
 #include <array>
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "host/identity_words.h"
 
 namespace blkrewind::host {
 namespace {
 
-constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
 // No disk was registered before 2024-01-01: a record that says so was made before the clock was
 // set, and is no older or younger than anything.
 constexpr std::int64_t kFirstRegistration = 1'704'067'200;
 
-// What that program would have recorded of this device.
+// What the older version would have recorded of this device.
 DeviceIdentity flat(const DeviceIdentity& now) {
   DeviceIdentity old = now;
   if (now.layer == Layer::kPartition && !now.below.empty()) {
@@ -63,11 +63,11 @@ Judgement judge_old_file(const DeviceIdentity& then, std::int64_t registered_at,
               std::to_string(now.size_bytes) + " bytes");
 }
 
-struct Fact {
+struct OldFact {
   std::string_view what;
   std::string DeviceIdentity::*value;
 };
-constexpr std::array<Fact, 4> kFacts = {{
+constexpr std::array<OldFact, 4> kFacts = {{
     {"its serial number", &DeviceIdentity::serial},
     {"its WWN", &DeviceIdentity::wwn},
     {"its device-mapper UUID", &DeviceIdentity::dm_uuid},
@@ -81,7 +81,7 @@ Judgement judge_old(const DeviceIdentity& then, DeviceKind kind, std::int64_t re
   if (kind == DeviceKind::kFile) return judge_old_file(then, registered_at, now);
   const DeviceIdentity flat_now = flat(now);
   std::string proof;
-  for (const Fact& fact : kFacts) {
+  for (const OldFact& fact : kFacts) {
     const std::string& known = then.*fact.value;
     if (known.empty()) continue;
     if (known != flat_now.*fact.value) {
@@ -94,7 +94,7 @@ Judgement judge_old(const DeviceIdentity& then, DeviceKind kind, std::int64_t re
   }
   const bool is_partition = now.layer == Layer::kPartition;
   if (is_partition && then.partition_uuid.empty()) {
-    // The disk, or a partition without a UUID: the record does not say.
+    // The disk, or a partition without a UUID: the record does not distinguish them.
     return then.size_bytes == now.size_bytes
                ? weak("an older program did not record whether it was " + then.place +
                       " or a partition, and it is partition " +

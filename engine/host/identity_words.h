@@ -1,4 +1,4 @@
-// The sentences of a judgement.
+// The messages of an identity check.
 #pragma once
 
 #include <string>
@@ -26,10 +26,10 @@ namespace blkrewind::host {
   return {Verdict::kContradictory, std::move(why), false};
 }
 
-// Nothing but this boot's attachment, place and content tells the device.
+// Only its attachment in this boot, its place and its content identify the device.
 [[nodiscard]] Judgement judge_nameless(const DeviceIdentity& then, const DeviceIdentity& now);
 
-// The record of an older program: its layer is unknown, place and size are filled in.
+// A record of an older version: its layer is unknown, place and size are filled in.
 [[nodiscard]] Judgement judge_old(const DeviceIdentity& then, DeviceKind kind,
                                   std::int64_t registered_at, const DeviceIdentity& now);
 

@@ -17,7 +17,7 @@ struct Mark {
 
 using namespace std::string_view_literals;
 
-// As the formats' documents and QEMU's block drivers have them (bdrv_probe).
+// From the documents of the formats and QEMU's block drivers (bdrv_probe).
 constexpr std::array kMarks = {
     Mark{"qcow2", 0, "QFI\xfb"sv},  // also version 1
     Mark{"qed", 0, "QED\0"sv},
@@ -46,8 +46,8 @@ std::uint32_t big_endian(std::span<const std::byte> bytes, std::size_t offset) {
   return value;
 }
 
-// The footer of a VHD is its last 512 bytes, or 511 as old programs wrote it. Its checksum tells it
-// from a sector that happens to begin so.
+// The footer of a VHD is in its last 512 bytes, or 511 as written by old programs. Its checksum
+// distinguishes it from a sector that happens to start the same way.
 bool is_vhd_footer(std::span<const std::byte> footer) {
   constexpr std::size_t kChecksumAt = 64;
   if (footer.size() < 511 || !has(footer, 0, "conectix"sv)) return false;
@@ -69,7 +69,7 @@ std::string_view image_format(std::span<const std::byte> head, std::span<const s
     return has(head, one.offset, one.bytes);
   });
   if (mark != kMarks.end()) return mark->name;
-  // The descriptor of a VMDK may have comments and blank lines before it.
+  // The descriptor of a VMDK may be preceded by comments and blank lines.
   std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
   while (!text.empty() && (text.front() == '#' || text.front() == '\n' || text.front() == '\r')) {
     if (text.starts_with("# Disk DescriptorFile")) return "vmdk";

@@ -22,8 +22,8 @@
 namespace blkrewind::host {
 namespace {
 
-// The mount that an open file is on; -1 when the kernel does not say. By its id, not by the longest
-// matching mount point: those can be stacked, bound and hidden.
+// The mount that an open file is on; -1 if the kernel does not tell. By its id, not by the longest
+// matching mount point: mount points can be stacked, bound and hidden.
 int mount_id_of(const UniqueFd& fd) {
   constexpr std::string_view kKey = "mnt_id:";
   const std::string info = read_attribute("/proc/self/fdinfo/" + std::to_string(fd.get()));
@@ -49,12 +49,12 @@ std::string option_value(const std::string& options, const std::string& key) {
   return padded.substr(begin, padded.find(',', begin) - begin);
 }
 
-class Walk {
+class MountWalk {
  public:
-  Walk(const DeviceInfo& target, std::vector<Mount> mounts)
+  MountWalk(const DeviceInfo& target, std::vector<Mount> mounts)
       : target_(target), mounts_(std::move(mounts)) {}
 
-  // What the target is a window on is rewritten with it.
+  // The devices below the target are rewritten with it.
   [[nodiscard]] Status begin() {
     if (target_.kind != DeviceKind::kBlock) return {};
     DeviceNumber device = makedev(target_.major, target_.minor);
@@ -69,7 +69,7 @@ class Walk {
     return {};
   }
 
-  // Queues the block devices that carry the file system of `fd`.
+  // Queues the block devices that hold the file system of `fd`.
   [[nodiscard]] Status enter(const UniqueFd& fd) {
     struct stat status {};
     if (::fstat(fd.get(), &status) == 0 && major(status.st_dev) != 0) {
@@ -118,7 +118,7 @@ class Walk {
   }
 
  private:
-  // A device that carries the file system: all of its bytes count.
+  // A device that holds the file system: all of its bytes count.
   Result<bool> visit(DeviceNumber device) {
     BLKREWIND_ASSIGN(const DeviceNumber whole, ask_whole_disk(device));
     if (rewritten_.contains(device) || rewritten_.contains(whole)) {
@@ -143,7 +143,7 @@ class Walk {
                                  .length = device_size_bytes(device)});
   }
 
-  // `range`: the bytes of the backing file that are in the way.
+  // `range`: the relevant bytes of the backing file.
   Result<bool> visit_backing(const LoopDevice& loop, const Extent& range) {
     if (loop.backing_device != 0) {
       queue_.push_back(loop.backing_device);
@@ -161,7 +161,7 @@ class Walk {
         FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
       BLKREWIND_TRY(enter(file));
     } else if (major(loop.backing.device) != 0) {
-      queue_.push_back(loop.backing.device);  // deleted or renamed: its file system still is there
+      queue_.push_back(loop.backing.device);  // deleted or renamed: its file system still exists
     } else {
       return fail(
           Errc::kUnsupported,
@@ -206,13 +206,14 @@ Result<UniqueFd> open_nearest(const std::string& directory) {
 }  // namespace
 
 Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
-  // A file system reaches an image file through something that has it open: then it is not free.
+  // A file system reaches an image file only through a user that has it open, and then the image is
+  // not free.
   if (device.kind == DeviceKind::kFile && device.used_by.empty() && device.unknown.empty()) {
     return false;
   }
   BLKREWIND_ASSIGN(const UniqueFd fd, open_nearest(directory));
   BLKREWIND_ASSIGN(std::vector<Mount> mounts, read_mounts());
-  Walk walk(device, std::move(mounts));
+  MountWalk walk(device, std::move(mounts));
   auto answer = [&]() -> Result<bool> {
     BLKREWIND_TRY(walk.begin());
     BLKREWIND_TRY(walk.enter(fd));

@@ -1,4 +1,4 @@
-// Does a directory live on the device that is about to be rewritten?
+// Whether a directory is stored on the device that is about to be rewritten.
 #pragma once
 
 #include <string>
@@ -8,22 +8,22 @@
 
 namespace blkrewind::host {
 
-// True if rewriting `device` could change bytes of the file system that holds `directory` (or,
-// while it does not exist yet, its nearest existing parent).
+// True if rewriting `device` could change bytes of the file system that holds `directory` (or, if
+// it does not exist yet, its nearest existing parent).
 //
-// Followed downwards from the directory: its file system -> the block devices under it (all of a
-// btrfs pool; the upper layer of an overlay) -> of a partition, its disk; of a dm or md device, its
-// slaves; of a loop device, its backing device, or the file system that holds its backing file, and
-// so on. True when that way comes upon
-//   - the device, or what it is itself a window on (a loop device over a block device);
-//   - a partition of it; or, if it is a partition, a file system or a dm member that takes the
-//   whole
+// The search goes downwards from the directory: its file system -> the block devices under it (the
+// whole pool of btrfs; the upper layer of an overlay) -> for a partition, its disk; for a dm or md
+// device, its slaves; for a loop device, its backing device, or the file system that holds its
+// backing file, and so on. The result is true if the search finds
+//   - the device, or a device below it (for a loop device over a block device);
+//   - a partition of it; or, if it is a partition, a file system or a dm member on the whole
 //     disk. Another partition of the same disk does not count;
 //   - a loop device backed by it, if it is an image file; or by the same bytes of the same file, if
 //     it is a loop device.
-// What a file system never tells is not followed: ZFS, FUSE, the network's.
+// File systems that do not report their devices are not followed: ZFS, FUSE, network file systems.
 // Only reads /proc, sysfs and the directory's attributes; any thread. Errors: kIo, kNotFound;
-// kPrecondition, with a hint, when a part of the way cannot be seen here: that is no "false".
+// kPrecondition, with a remedy, if a part of the path cannot be examined: that is not the same as
+// false.
 [[nodiscard]] Result<bool> lives_on(const std::string& directory, const DeviceInfo& device);
 
 }  // namespace blkrewind::host

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kDeletedMark = " (deleted)";
 
-// The mark is the kernel's (d_path) unless a file really is named so.
+// The kernel adds this suffix (d_path), unless a file really has such a name.
 std::string without_deleted_mark(const std::string& path) {
   if (path.ends_with(kDeletedMark) && ::access(path.c_str(), F_OK) != 0) {
     return path.substr(0, path.size() - kDeletedMark.size());
@@ -35,7 +35,7 @@ DeviceNumber unpack_device(std::uint64_t packed) {
   return makedev(major_number, minor_number);
 }
 
-// False: not attached any more.
+// False: no longer attached.
 bool ask_driver(LoopDevice& loop, int fd) {
   const UniqueFd opened(fd >= 0 ? -1
                                 : ::open(loop.node.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -104,10 +104,6 @@ Result<std::vector<LoopDevice>> ask_loop_devices() {
     if (loop) loops.push_back(std::move(*loop));
   }
   return loops;
-}
-
-std::vector<LoopDevice> loop_devices() {
-  return ask_loop_devices().value_or(std::vector<LoopDevice>());
 }
 
 bool ranges_overlap(const Extent& a, const Extent& b) {

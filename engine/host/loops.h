@@ -1,4 +1,4 @@
-// The loop devices that are attached now, and what each stands on.
+// The loop devices that are attached now, and what backs each of them.
 #pragma once
 
 #include <optional>
@@ -14,31 +14,29 @@ namespace blkrewind::host {
 struct LoopDevice {
   DeviceNumber device = 0;
   std::string node;                 // "/dev/loop0"
-  std::string backing_file;         // the kernel's path of it, without its " (deleted)" mark
-  bool backing_known = false;       // the driver has told the three below
+  std::string backing_file;         // the kernel's path of it, without the suffix " (deleted)"
+  bool backing_known = false;       // the driver has reported the three fields below
   FileId backing;                   // of the file
-  DeviceNumber backing_device = 0;  // when the backing file is a block device
-  std::uint64_t size_limit = 0;     // as it was asked for when it was set up; 0: none
-  Extent range;                     // the bytes of the backing file that the device shows
-  bool is_plain = false;            // they are the device's bytes as they are: the driver says so
+  DeviceNumber backing_device = 0;  // if the backing file is a block device
+  std::uint64_t size_limit = 0;     // as requested at setup; 0: none
+  Extent range;                     // the bytes of the backing file that the device maps
+  bool is_plain = false;            // the bytes are mapped unchanged, says the driver
 };
 
-// The loop device of that number; nothing when it is no loop device or not attached.
-// What backs it is asked of the driver (LOOP_GET_STATUS64), which knows the very inode whatever was
-// renamed since, through `fd` where that is a descriptor of the device or of its partition (else
-// -1), or through its node. Where that cannot be opened it stays unknown: the path in sysfs may be
-// another file in this mount namespace.
-// Errors: kUnsupported, with a hint, as ask_attribute().
+// The loop device of that number; empty if it is not a loop device or not attached. The driver is
+// asked for its backing file (LOOP_GET_STATUS64) and knows the inode even if it was renamed;
+// through `fd` if that is a descriptor of the device or of its partition (otherwise -1), or through
+// its node. If that cannot be opened the backing file stays unknown: the path in sysfs may be
+// another file in this mount namespace. Errors: kUnsupported, with a remedy, as ask_attribute().
 [[nodiscard]] Result<std::optional<LoopDevice>> ask_loop_device(DeviceNumber device, int fd = -1);
 
-// All attached ones. Without sysfs there are none only where the kernel has no loop driver.
+// All attached loop devices. Without sysfs the list is empty only if the kernel has no loop driver.
 [[nodiscard]] Result<std::vector<LoopDevice>> ask_loop_devices();
 
-// The same, for facts that may be missing.
+// The same, for callers that can do without it.
 [[nodiscard]] std::optional<LoopDevice> loop_device(DeviceNumber device);
-[[nodiscard]] std::vector<LoopDevice> loop_devices();
 
-// Do both show bytes of the same file, and some byte twice?
+// Whether both map a common byte of the same file.
 [[nodiscard]] bool ranges_overlap(const Extent& a, const Extent& b);
 
 }  // namespace blkrewind::host

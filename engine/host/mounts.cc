@@ -1,6 +1,7 @@
 #include "host/mounts.h"
 
 #include <fcntl.h>
+#include <libmount/libmount.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -10,7 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -59,34 +64,19 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   }
 }
 
-template <class Number>
-bool parse(std::string_view text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size();
+std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : text; }
+
+// "\\040" and the like back into bytes, as the kernel writes blanks in these files.
+std::string unmangled(std::string_view field) {
+  const std::unique_ptr<char, decltype(&::free)> bytes(mnt_unmangle(std::string(field).c_str()),
+                                                       ::free);
+  if (bytes == nullptr) throw std::bad_alloc();
+  return bytes.get();
 }
 
-// Fields, proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-",
-// type, source, super options.
-bool parse_line(std::string_view line, Mount& mount) {
-  const auto fields = split(line, " ");
-  const auto dash = std::find(fields.begin(), fields.end(), "-");
-  if (fields.size() < 9 || dash - fields.begin() < 6 || fields.end() - dash < 3) {
-    return false;
-  }
-  const auto numbers = split(fields[2], ":");
-  unsigned major_number = 0;
-  unsigned minor_number = 0;
-  if (!parse(fields[0], mount.id) || numbers.size() != 2 || !parse(numbers[0], major_number) ||
-      !parse(numbers[1], minor_number)) {
-    return false;
-  }
-  mount.device = makedev(major_number, minor_number);
-  mount.mount_point = unescape_octal(fields[4]);
-  mount.type = dash[1];
-  mount.source = unescape_octal(dash[2]);
-  mount.super_options = fields.end() - dash > 3 ? unescape_octal(dash[3]) : std::string();
-  return true;
-}
+// A line that libmount does not understand, or has no memory for, ends the reading: without it a
+// device that is mounted would look free.
+int stop_reading(libmnt_table* /*table*/, const char* /*name*/, int /*line*/) { return -1; }
 
 std::vector<DeviceNumber> btrfs_pool_of(DeviceNumber member) {
   const std::string root = "/sys/fs/btrfs";
@@ -107,28 +97,33 @@ std::vector<DeviceNumber> btrfs_pool_of(DeviceNumber member) {
 
 }  // namespace
 
-std::string unescape_octal(std::string_view text) {
-  const auto digit = [&text](std::size_t at) {
-    return at < text.size() && text[at] >= '0' && text[at] <= '7' ? text[at] - '0' : -1;
-  };
-  std::string bytes;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '\\' && digit(at + 1) >= 0 && digit(at + 2) >= 0 && digit(at + 3) >= 0) {
-      bytes.push_back(static_cast<char>(digit(at + 1) * 64 + digit(at + 2) * 8 + digit(at + 3)));
-      at += 3;
-    } else {
-      bytes.push_back(text[at]);
-    }
-  }
-  return bytes;
-}
-
-std::vector<Mount> parse_mountinfo(std::string_view text) {
+Result<std::vector<Mount>> parse_mountinfo(std::string text) {
   std::vector<Mount> mounts;
-  for (const std::string_view line : split(text, "\n")) {
-    if (Mount mount; parse_line(line, mount)) {
-      mounts.push_back(std::move(mount));
-    }
+  if (text.empty()) return mounts;
+  const auto nonsense = [] {
+    return fail(Errc::kIo, "/proc/self/mountinfo has a line that makes no sense",
+                "see which: findmnt --kernel");
+  };
+  const std::unique_ptr<FILE, decltype(&std::fclose)> stream(
+      ::fmemopen(text.data(), text.size(), "r"), std::fclose);
+  const std::unique_ptr<libmnt_table, decltype(&mnt_unref_table)> table(mnt_new_table(),
+                                                                        mnt_unref_table);
+  const std::unique_ptr<libmnt_iter, decltype(&mnt_free_iter)> position(
+      mnt_new_iter(MNT_ITER_FORWARD), mnt_free_iter);
+  if (stream == nullptr || table == nullptr || position == nullptr) throw std::bad_alloc();
+  mnt_table_set_parser_errcb(table.get(), stop_reading);
+  if (mnt_table_parse_stream(table.get(), stream.get(), "/proc/self/mountinfo") != 0) {
+    return nonsense();
+  }
+  libmnt_fs* line = nullptr;
+  while (mnt_table_next_fs(table.get(), position.get(), &line) == 0) {
+    if (mnt_fs_is_kernel(line) != 1) return nonsense();  // taken for a line of fstab(5)
+    mounts.push_back({.id = mnt_fs_get_id(line),
+                      .device = mnt_fs_get_devno(line),
+                      .mount_point = text_or_empty(mnt_fs_get_target(line)),
+                      .type = text_or_empty(mnt_fs_get_fstype(line)),
+                      .source = text_or_empty(mnt_fs_get_source(line)),
+                      .super_options = text_or_empty(mnt_fs_get_fs_options(line))});
   }
   return mounts;
 }
@@ -136,10 +131,12 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
 std::string read_list(const std::string& path) { return read_whole(path).value_or(std::string()); }
 
 Result<std::vector<Mount>> read_mounts() {
-  BLKREWIND_ASSIGN(const std::string text, read_whole("/proc/self/mountinfo"));
-  return parse_mountinfo(text);
+  BLKREWIND_ASSIGN(std::string text, read_whole("/proc/self/mountinfo"));
+  return parse_mountinfo(std::move(text));
 }
 
+// Not by libmount: it takes " (deleted)" off a path, and the file that has the name by now would be
+// taken for the one that is swapped on.
 Result<std::vector<Swap>> read_swaps() {
   std::vector<Swap> swaps;
   const std::string list = "/proc/swaps";
@@ -154,7 +151,7 @@ Result<std::vector<Swap>> read_swaps() {
       continue;  // the heading
     }
     Swap swap;
-    swap.path = unescape_octal(fields[0]);
+    swap.path = unmangled(fields[0]);
     swap.is_file = fields.size() > 1 && fields[1] == "file";
     // Else deleted, or of another mount namespace, where the path may be another file as well.
     struct stat file {};

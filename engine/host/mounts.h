@@ -5,7 +5,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "blkrewind/error.h"
@@ -33,18 +32,16 @@ struct Swap {
   FileId file;              // when it is a swap file
 };
 
-// Errors: kIo when /proc is not there, or another file system is. Without these two no device can
-// be called free.
+// Errors: kIo when /proc is not there, another file system is, or a line makes no sense. Without
+// these two no device can be called free.
 [[nodiscard]] Result<std::vector<Mount>> read_mounts();
 [[nodiscard]] Result<std::vector<Swap>> read_swaps();
 
 // All of another list in /proc; empty when it cannot be read.
 [[nodiscard]] std::string read_list(const std::string& path);
 
-// For tests: the parsers alone. Lines that make no sense are left out.
-[[nodiscard]] std::vector<Mount> parse_mountinfo(std::string_view text);
-// "\040" and the like back into bytes, as the kernel writes blanks in these files.
-[[nodiscard]] std::string unescape_octal(std::string_view text);
+// For tests: the parser alone.
+[[nodiscard]] Result<std::vector<Mount>> parse_mountinfo(std::string text);
 
 // The block devices that hold the file system of a mount: its own; for btrfs all of the pool, from
 // /sys/fs/btrfs/UUID/devices; none for file systems that are not on block devices (tmpfs, NFS), and

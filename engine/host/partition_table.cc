@@ -12,16 +12,13 @@
 #include <utility>
 
 #include "base/shell.h"
+#include "host/blkid_probe.h"
 
 namespace blkrewind::host {
 namespace {
 
-// libblkid and sysfs count in these, whatever the disk's sector is.
+// libblkid and sysfs count in these units, whatever the sector size of the disk is.
 constexpr std::uint64_t kUnitBytes = 512;
-
-struct FreeProbe {
-  void operator()(blkid_probe probe) const { blkid_free_probe(probe); }
-};
 
 bool same_place(const Partition& a, const Partition& b) {
   if (a.extent.offset != b.extent.offset) return false;
@@ -36,7 +33,7 @@ std::map<int, Partition> by_number(const std::vector<Partition>& partitions) {
 
 // 0, or an errno.
 int tell_kernel(int fd, const PartitionStep& step) {
-  constexpr std::uint64_t kExtendedBytes = 2 * kUnitBytes;  // as the kernel's own reader does
+  constexpr std::uint64_t kExtendedBytes = 2 * kUnitBytes;  // as the kernel's own parser does
   blkpg_partition partition{};
   partition.pno = step.partition.number;
   partition.start = static_cast<long long>(step.partition.extent.offset);
@@ -66,7 +63,8 @@ bool expects_partitions(DeviceNumber device) {
   return scans.empty() || scans == "1";
 }
 
-// Not partx -u: it goes by number, and loses a partition whose place another one still has.
+// Not partx -u: it goes by number, and loses a partition whose place is still occupied by another
+// one.
 PartitionUpdate stale(const std::string& node, std::string reason) {
   const std::string word = shell_word(node);
   return {PartitionUpdate::State::kStale, std::move(reason),
@@ -76,7 +74,7 @@ PartitionUpdate stale(const std::string& node, std::string reason) {
 }  // namespace
 
 std::optional<std::vector<Partition>> partitions_in_table(int fd) {
-  const std::unique_ptr<blkid_struct_probe, FreeProbe> probe(blkid_new_probe());
+  const BlkidProbe probe(blkid_new_probe());
   if (probe == nullptr || blkid_probe_set_device(probe.get(), fd, 0, 0) != 0) return {};
   blkid_probe_enable_superblocks(probe.get(), 0);
   blkid_probe_enable_partitions(probe.get(), 1);
@@ -143,7 +141,7 @@ PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_f
   const std::vector<Partition> before = partitions_in_kernel(device);
   const auto table = partitions_in_table(buffered_fd);
   if (!table) {
-    // Partitions may have been added by hand, where there is no table.
+    // Partitions may have been added by hand, without a table.
     if (before.empty()) return {};
     PartitionUpdate update = stale(
         node, "the kernel has partitions of " + node + ", but no partition table is found on it");

@@ -26,9 +26,6 @@
 namespace blkrewind::host {
 namespace {
 
-// O_NONBLOCK: a drive without a medium, or a fifo, must not make us wait.
-constexpr int kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-
 std::string kind_name(mode_t mode) {
   switch (mode & S_IFMT) {
     case S_IFDIR:
@@ -71,7 +68,7 @@ tl::unexpected<Error> replaced(const std::string& path) {
               "see what it is now, then try again");
 }
 
-// Nodes differ, as in a container's own /dev, and are the same device.
+// Nodes may differ, as in a container's own /dev, and still be the same device.
 bool is_same(const struct stat& a, const struct stat& b) {
   if (S_ISBLK(a.st_mode) || S_ISBLK(b.st_mode)) {
     return S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev;
@@ -79,7 +76,7 @@ bool is_same(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// Where what is open stands, without symbolic links.
+// The path of the open file, without symbolic links.
 Result<std::string> real_path_of(const std::string& path, const struct stat& opened) {
   struct stat named {};
   if (::stat(path.c_str(), &named) != 0 || !is_same(named, opened)) return replaced(path);
@@ -90,8 +87,8 @@ Result<std::string> real_path_of(const std::string& path, const struct stat& ope
   return std::string(real.get());
 }
 
-// Open file description locks on it: how a virtual machine (QEMU) guards its image, and how it
-// shows itself on a block device that it has opened without O_EXCL.
+// Open file description locks on it: a virtual machine (QEMU) protects its image by them, and
+// reveals itself by them on a block device that it has opened without O_EXCL.
 void add_lock_use(int fd, DeviceInfo& info) {
   if (stays_held([&] { return is_locked(fd); })) {
     info.used_by.push_back(
@@ -138,9 +135,9 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   add_lock_use(fd, info);
   if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.kin, info);
   if (info.used_by.empty() && !subject.exclusive) {
-    // Last, and only when nothing else was found: for this moment we are the exclusive holder.
+    // Last, and only if nothing else was found: for this moment the probe is the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
-    // bd_may_claim), and mounts of other mount namespaces.
+    // bd_may_claim), and mounts in other mount namespaces.
     const auto held = [&] {
       const std::string self = "/proc/self/fd/" + std::to_string(fd);
       const UniqueFd exclusive(::open(self.c_str(), kLookFlags | O_EXCL));
@@ -172,8 +169,8 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
   if (!subject.ask_uses) return {};
   BLKREWIND_ASSIGN(Uses uses, uses_of_file(info.identity.backing_id));
   info.used_by = std::move(uses.used_by);
-  // A loop device, and swap, have the file open: where nothing else has, there is neither, whatever
-  // could not be looked at.
+  // A loop device or swap has the file open: if nothing else has it open, there is neither, even if
+  // some checks were not possible.
   const bool alone = subject.only_opener ||
                      (!uses.unknown.empty() && !subject.exclusive && is_only_opener(subject.fd));
   if (!alone) info.unknown = std::move(uses.unknown);
@@ -183,7 +180,7 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
       subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
   if (written != Answer::kNo) {
     add_writer(uses.kin, info);
-    // Where something could not be looked at, that is the better answer.
+    // If a check was not possible, that is the better answer.
     if (info.used_by.empty() && info.unknown.empty() && written == Answer::kYes) {
       info.used_by.push_back(
           {"open for writing in a process that is not visible here, or in the kernel itself",
@@ -195,7 +192,7 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
 }
 
 Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
-  // Before the open: opening a device of the wrong kind may have effects (a tape rewinds).
+  // Before the open: opening a device of the wrong kind may have side effects (a tape rewinds).
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(cannot_find(errno, path));
   if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {

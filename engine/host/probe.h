@@ -1,10 +1,10 @@
-// What a device or image file is, how large, and who uses it.
+// The kind of a device or image file, its size, and its users.
 //
-// All of it is asked of an open descriptor, or of sysfs by that descriptor's device number: the
-// path is resolved once. Reads only: sysfs, /proc, ioctl queries and the bytes that libblkid looks
-// at. The kernel can notice two things: a momentary O_EXCL open, taken last to learn whether
-// another process holds the device, and a momentary lease on an image file. Any thread may call,
-// several at a time.
+// Everything is asked of an open descriptor, or of sysfs by that descriptor's device number: the
+// path is resolved once. Reads only: sysfs, /proc, ioctl queries and the bytes that libblkid reads.
+// Two side effects are visible: a momentary O_EXCL open, made last to find out whether another
+// process holds the device, and a momentary lease on an image file. Any thread may call, several at
+// a time.
 #pragma once
 
 #include <string>
@@ -15,16 +15,16 @@
 
 namespace blkrewind::host {
 
-// `path`: a block device or a regular file; symbolic links are followed.
-// What cannot be learned (no serial, an ambiguous signature) stays empty; it is not an error.
-// Errors: kNotFound - nothing of that name; kInvalidArgument - neither a block device nor a regular
-// file; kIo (errno) - it cannot be opened or asked for its size.
+// `path`: a block device or a regular file; symbolic links are followed. Values that are not
+// available (no serial, an ambiguous signature) stay empty; that is not an error. Errors: kNotFound
+// - no such file; kInvalidArgument - neither a block device nor a regular file; kIo (errno) - it
+// cannot be opened or its size cannot be read.
 [[nodiscard]] Result<DeviceInfo> probe_device(const std::string& path);
 
-// A descriptor to ask, and what is known of it from its opening.
+// A descriptor to query, and what is known of it from its opening.
 struct ProbeSubject {
-  int fd = -1;             // of the open file itself: its locks and its hold are no use
-  int bytes_fd = -1;       // takes unaligned reads
+  int fd = -1;             // of the open file itself: its own locks and its own hold do not count
+  int bytes_fd = -1;       // accepts unaligned reads
   bool exclusive = false;  // no other process can hold it exclusively
   bool ask_uses = true;
   bool look_for_writers = false;
@@ -33,9 +33,10 @@ struct ProbeSubject {
   bool only_opener = false;
 };
 
-// The same of an open file; `path`: what it was opened by. kBusy when that leads elsewhere now.
+// The same for an open file; `path`: the path it was opened by. kBusy if the path now refers to
+// another file.
 [[nodiscard]] Result<DeviceInfo> probe_opened(const ProbeSubject& subject, const std::string& path);
-// The same without asking who uses it: used_by stays empty, and nothing is opened exclusively.
+// The same without checking its users: used_by stays empty, and nothing is opened exclusively.
 [[nodiscard]] Result<DeviceInfo> examine_device(const std::string& path);
 
 }  // namespace blkrewind::host

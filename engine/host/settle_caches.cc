@@ -37,7 +37,7 @@ tl::unexpected<Error> cannot_tell(const FamilyMember& member, Error error) {
   return fail(std::move(error));
 }
 
-// Pages that were there before and after each of several drops. A page that another process has
+// Pages that were cached before and after each of several drops. A page that another process has
 // read again meanwhile is not one of them, or not for long.
 Result<Pages> undroppable_pages(const OpenMember& open) {
   constexpr int kDrops = 6;
@@ -82,8 +82,8 @@ Status prove(const OpenMember& open, CacheUse use) {
 
 Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
   std::vector<OpenMember> family;
-  // First, since what it has not written back may go to the cache of what it stands on. Not exact:
-  // its pages that stay are renewed by what is written, and need only be right.
+  // First, because its dirty pages may go to the cache of the device below it. Not exact: pages
+  // that stay are updated by the write, and only need to be correct.
   UniqueFd own(::fcntl(own_fd, F_DUPFD_CLOEXEC, 0));
   if (!own.valid())
     return fail(system_error(errno, "cannot look at what is cached for the device"));
@@ -93,19 +93,20 @@ Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
     BLKREWIND_ASSIGN(UniqueFd fd, open_member(member));
     family.push_back({std::move(member), std::move(fd)});
   }
-  // A failure of its own pages to be written back may be an old one of a writer that is gone; pages
-  // that are still dirty are found below.
+  // A failure to write back its own pages may be an old one of a writer that is gone; pages that
+  // are still dirty are found below.
   (void)::sync_file_range(family.front().fd.get(), 0, 0, kWriteBack);
   for (std::size_t i = 1; i < family.size(); ++i) {
     const OpenMember& open = family[i];
-    // Without a flush of the device: what has to see the pages is a read, and a failed path of a
-    // multipath device has none to write.
+    // Without a flush of the device: only reads have to see the pages, and a failed path of a
+    // multipath device cannot write.
     if (::sync_file_range(open.fd.get(), 0, 0, kWriteBack) == 0) continue;
     return fail(system_error(errno, "cannot write back what is cached for " + open.member.node));
   }
   for (const OpenMember& open : family) drop_cache(open.fd.get());
-  // Direct reads pass its own pages by, and the kernel writes back what is dirty of them before. So
-  // a user who may only read it, whom the kernel tells nothing of its cache, is not kept waiting.
+  // Direct reads bypass its own pages, and the kernel writes back dirty ones before. A user with
+  // read permission only, to whom the kernel does not report the cache, is therefore not made to
+  // wait.
   const std::size_t first = use == CacheUse::kBeforeReading ? 1 : 0;
   for (std::size_t i = first; i < family.size(); ++i) BLKREWIND_TRY(prove(family[i], use));
   return {};

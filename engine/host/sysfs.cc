@@ -22,10 +22,10 @@
 namespace blkrewind::host {
 namespace {
 
-// sysfs counts sizes and starts in these, whatever the device's sector is.
+// Unit of sizes and starts in sysfs, whatever the sector size of the device is.
 constexpr std::uint64_t kSysfsSectorBytes = 512;
 
-// Nothing: it is no device, or has just gone.
+// Empty: it is not a device, or has just been removed.
 Result<std::optional<DeviceNumber>> ask_number(const std::string& device_directory) {
   BLKREWIND_ASSIGN(const auto text, ask_attribute(device_directory + "/dev"));
   return text ? device_number_of(device_directory) : std::nullopt;
@@ -46,8 +46,8 @@ tl::unexpected<Error> unreadable(int sys_errno, const std::string& path) {
               "run it as root, where all of /sys can be read");
 }
 
-// A copy of a device's entry in the place of sysfs: it tells of that very device, and what is open
-// belongs to it as a whole. A file system that hides a part of the entry does not.
+// A copy of a device's entry mounted in place of sysfs: it describes that device, and the open file
+// belongs to it as a whole. This is not true of a file system that hides a part of the entry.
 bool is_copied_entry(int fd, const std::string& path) {
   constexpr std::string_view kEntries = "/sys/dev/block/";
   if (!path.starts_with(kEntries)) return false;
@@ -60,7 +60,7 @@ bool is_copied_entry(int fd, const std::string& path) {
          opened.st_dev == told.st_dev && read_attribute(entry + "/dev") == number;
 }
 
-// Another file system may cover a part of sysfs, as containers do to hide it.
+// Another file system may be mounted over a part of sysfs, as containers do to hide it.
 Status check_is_sysfs(int fd, const std::string& path) {
   struct statfs status {};
   if (::fstatfs(fd, &status) != 0) return unreadable(errno, path);
@@ -70,7 +70,7 @@ Status check_is_sysfs(int fd, const std::string& path) {
                   .or_else("run it outside of the container"));
 }
 
-// That sysfs itself says that it has no `path`: its nearest folder that exists is one of sysfs.
+// Whether sysfs itself has no `path`: its nearest existing directory is part of sysfs.
 Status check_absent(const std::string& path) {
   std::string above = path;
   while (true) {
@@ -82,7 +82,7 @@ Status check_absent(const std::string& path) {
   }
 }
 
-// The device went while it was looked at: what is gone uses nothing.
+// The device was removed during the check: it uses nothing.
 bool means_gone(int sys_errno) { return sys_errno == ENODEV || sys_errno == ENXIO; }
 
 std::string stripped(std::string_view text) {
@@ -109,7 +109,7 @@ std::string sysfs_directory(DeviceNumber device) {
   const std::string number = std::to_string(major(device)) + ":" + std::to_string(minor(device));
   std::string entry = "/sys/dev/block/" + number;
   if (major(device) == 0 || ::access(entry.c_str(), F_OK) == 0) return entry;
-  // Hidden or covered there, as in some containers: each device has an entry of its name as well.
+  // Hidden or mounted over, as in some containers: each device also has an entry under its name.
   const std::string by_name = "/sys/class/block";
   for (const std::string& name : list_names(by_name)) {
     std::string other = join_path(by_name, name);
@@ -261,10 +261,6 @@ std::vector<DeviceNumber> partitions_of(DeviceNumber whole) {
 
 Result<std::vector<DeviceNumber>> ask_holders(DeviceNumber device) {
   return numbers_in(sysfs_directory(device) + "/holders");
-}
-
-std::vector<DeviceNumber> holders_of(DeviceNumber device) {
-  return ask_holders(device).value_or(std::vector<DeviceNumber>());
 }
 
 Result<std::vector<DeviceNumber>> ask_slaves(DeviceNumber device) {

@@ -1,12 +1,11 @@
-// What the kernel's sysfs says about block devices: attributes, names and who stands on whom.
+// The block devices in sysfs: attributes, names and dependencies.
 //
-// A device is a device number, as st_rdev and makedev() give it. All functions only read files, any
+// A device is a device number, as st_rdev and makedev() give it. All functions only read files; any
 // thread may call. Layout: kernel's Documentation/ABI/stable/sysfs-block and testing/sysfs-block.
 //
-// Most attributes exist for some drivers only, so an empty answer is a common one. It has two
-// meanings: the driver has no such attribute, or sysfs cannot be read here. Where it decides
-// whether a device is free, ask with an ask_ function, which fails in the second case; the others
-// are for facts that may be missing.
+// Most attributes exist for some drivers only, so an empty answer is common. It has two meanings:
+// the driver has no such attribute, or sysfs cannot be read. Use an ask_ function, which fails in
+// the second case, to decide whether a device is free; the others are for optional facts.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +21,27 @@ namespace blkrewind::host {
 
 using DeviceNumber = std::uint64_t;
 
-// "/sys/dev/block/7:0"; where that is hidden and the device has an entry under its name, that one:
+// "/sys/dev/block/7:0"; if that is hidden and the device has an entry under its name, that one:
 // "/sys/class/block/loop0".
 [[nodiscard]] std::string sysfs_directory(DeviceNumber device);
 
 [[nodiscard]] std::string join_path(const std::string& directory, std::string_view name);
 
-// The file's text without surrounding blanks, line ends and zero bytes; empty when it cannot be
-// read. At most 4096 bytes, which is the longest a sysfs attribute gets.
+// The text of the file without surrounding blanks, line ends and zero bytes; empty if it cannot be
+// read. At most 4096 bytes, the maximum length of a sysfs attribute.
 [[nodiscard]] std::string read_attribute(const std::string& path);
 [[nodiscard]] std::optional<std::uint64_t> read_number(const std::string& path);
 
-// The names in a directory, without "." and "..", sorted; empty when it cannot be read.
+// The names in a directory, without "." and "..", sorted; empty if it cannot be read.
 [[nodiscard]] std::vector<std::string> list_names(const std::string& directory);
 
-// The same, of paths in sysfs. Nothing or empty: sysfs is there and has no such file.
-// kUnsupported, with a hint: sysfs is not mounted, is covered by another file system, or may not be
-// read; the message is a clause that says which.
+// The same, for paths in sysfs. Empty: sysfs is available and has no such file. kUnsupported, with
+// a hint: sysfs is not mounted, is mounted over by another file system, or cannot be read; the
+// message is a clause that says which.
 [[nodiscard]] Result<std::optional<std::string>> ask_attribute(const std::string& path);
 [[nodiscard]] Result<std::vector<std::string>> ask_names(const std::string& directory);
 
-// "/dev/loop0p1", from the device's uevent; "block device 7:0" when sysfs does not know it.
+// "/dev/loop0p1", from the device's uevent; "block device 7:0" if sysfs does not know it.
 [[nodiscard]] std::string node_path(DeviceNumber device);
 
 // From the "dev" file in a device's sysfs directory.
@@ -52,11 +51,10 @@ using DeviceNumber = std::uint64_t;
 [[nodiscard]] std::optional<DeviceNumber> block_device_at(const std::string& path);
 
 [[nodiscard]] bool is_partition(DeviceNumber device);
-// The disk that a partition belongs to; the device itself when it is no partition.
+// The disk of a partition; for a whole disk the device itself.
 [[nodiscard]] DeviceNumber whole_disk(DeviceNumber device);
 [[nodiscard]] std::vector<DeviceNumber> partitions_of(DeviceNumber whole);
-// Devices that are built on this one (dm, md, bcache), and those that this one is built on.
-[[nodiscard]] std::vector<DeviceNumber> holders_of(DeviceNumber device);
+// Devices that this one is built on (dm, md, bcache).
 [[nodiscard]] std::vector<DeviceNumber> slaves_of(DeviceNumber device);
 
 [[nodiscard]] Result<DeviceNumber> ask_whole_disk(DeviceNumber device);

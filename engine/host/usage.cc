@@ -53,7 +53,7 @@ std::string holder_text(DeviceNumber holder) {
   return "held by " + name + (dm_name.empty() ? "" : " (" + dm_name + ")");
 }
 
-// Locks on the file below a loop device: how another operation of ours holds an image, and a
+// Locks on the file below a loop device: another blkrewind operation locks an image so, and a
 // virtual machine its own.
 bool file_is_locked(const LoopDevice& loop) {
   const UniqueFd fd(open_past_leases(loop.backing_file, O_RDONLY | O_CLOEXEC));
@@ -62,8 +62,8 @@ bool file_is_locked(const LoopDevice& loop) {
       FileId{.device = status.st_dev, .inode = status.st_ino} == loop.backing) {
     return is_locked(fd.get());
   }
-  // Under another path, or deleted. The list of locks goes by the file system's number, which on
-  // btrfs is not the one that stat(2) tells.
+  // Under another path, or deleted. The list of locks uses the file system's device number, which
+  // on btrfs differs from that of stat(2).
   std::array<char, 64> id{};
   (void)std::snprintf(id.data(), id.size(), " %02x:%02x:%llu ", major(loop.backing.device),
                       minor(loop.backing.device),
@@ -71,12 +71,12 @@ bool file_is_locked(const LoopDevice& loop) {
   return read_list("/proc/locks").find(id.data()) != std::string::npos;
 }
 
-// One state of the machine, read once, walked from the target outwards.
+// The state of the machine, read once, searched from the target outwards.
 class Survey {
  public:
   [[nodiscard]] Status read() {
     BLKREWIND_ASSIGN(mounts_, read_mounts());
-    // A swapped-on device is held exclusively, so only files need the list.
+    // A device used as swap is held exclusively, so only files need the list.
     if (auto swaps = read_swaps()) {
       swaps_ = *std::move(swaps);
     } else {
@@ -130,7 +130,7 @@ class Survey {
     }
   }
 
-  // The answer into `value`; or what is missing for it is noted, and `value` stays as it is.
+  // Stores the answer in `value`; or records what is missing, and leaves `value` unchanged.
   template <class T>
   bool known(Result<T> answer, T& value) {
     if (answer) {
@@ -141,8 +141,8 @@ class Survey {
     return false;
   }
 
-  // A writer of any other node over the same bytes, or of a file below one of them, is one of the
-  // target's.
+  // A process that writes to any other node over the same bytes, or to a file below one of them, is
+  // a writer of the target.
   void add_family(DeviceNumber target) {
     for (const FamilyMember& member : device_family(target)) {
       uses_.kin.devices.insert(member.device);
@@ -167,12 +167,12 @@ class Survey {
     }
   }
 
-  // `subject`: who is used, "" for the target itself, else "partition /dev/loop0p1".
+  // `subject`: the used device, "" for the target itself, otherwise "partition /dev/loop0p1".
   void add(const std::string& subject, const std::string& what, Remedy remedy) {
     uses_.used_by.push_back({subject.empty() ? what : subject + " is " + what, std::move(remedy)});
   }
 
-  // What stands on `device`. Reasons found deeper come first, as they must be undone first.
+  // The users above `device`. Reasons found deeper come first, because they must be resolved first.
   void above(DeviceNumber device, const std::string& subject, bool with_partitions) {
     if (!visited_.insert(device).second) {
       return;
@@ -214,7 +214,7 @@ class Survey {
     }
   }
 
-  // A loop device that was seen already is the target, or on the way to it: not its own user.
+  // A loop device that was visited already is the target, or on the path to it: not its own user.
   void loop_use(const LoopDevice& loop, const std::string& subject) {
     if (visited_.contains(loop.device)) {
       return;
@@ -224,7 +224,7 @@ class Survey {
                              run_program("detach it", "losetup -d", {loop.node})});
   }
 
-  // Swap on the file, and loop devices that show bytes of `range` of it (empty: any byte).
+  // Swap on the file, and loop devices that map bytes of `range` of it (empty: any byte).
   void file_uses(const FileId& file, const Extent& range, const std::string& subject,
                  const LoopDevice* except) {
     for (const LoopDevice& loop : loops_) {
@@ -241,7 +241,7 @@ class Survey {
     }
   }
 
-  // What the device is cut from: rewriting it rewrites a part of that. `fd`: of the device, or -1.
+  // The devices below: rewriting the device rewrites a part of them. `fd`: of the device, or -1.
   void below(DeviceNumber device, int fd) {
     DeviceNumber whole = device;
     (void)known(ask_whole_disk(device), whole);

@@ -1,4 +1,4 @@
-// Who uses a device or an image file, as reasons to show.
+// The users of a device or an image file, as reasons for a refusal.
 #pragma once
 
 #include <vector>
@@ -12,23 +12,22 @@ namespace blkrewind::host {
 
 struct Uses {
   std::vector<UsedBy> used_by;
-  // What could not be looked at: without it the device cannot be called free.
+  // Checks that were not possible; without them the device cannot be considered free.
   std::vector<Unknown> unknown;
-  // Whatever is open for writing of these, the device changes: itself, its partitions, its whole
-  // disk, and what it is a window on.
+  // Writing to any of these changes the device: itself, its partitions, its whole disk, and the
+  // devices or files below it.
   Sought kin;
 };
 
-// Everything that would see bytes change under it if the device were rewritten: mounts, swap,
-// holders and loop devices, on the device, on its partitions, on its whole disk if it is a
-// partition, on the loop devices that it backs, and on what backs it if it is a loop device. What
-// has to be undone first comes first. Any thread; only reads /proc and sysfs. `fd`: has the device
-// open.
-// Errors: kIo - /proc is not there.
+// All users that would see bytes change if the device were rewritten: mounts, swap, holders and
+// loop devices, on the device, on its partitions, on its whole disk if it is a partition, on the
+// loop devices that it backs, and on its backing file or device if it is a loop device. The first
+// entry must be resolved first. Any thread; only reads /proc and sysfs. `fd`: has the device open.
+// Errors: kIo - /proc is not available.
 [[nodiscard]] Result<Uses> uses_of_device(DeviceNumber device, int fd);
 
-// The same for a regular file: loop devices on it, swap, and mounts of the file itself. What has it
-// locked or open is looked at in probe.cc.
+// The same for a regular file: loop devices over it, swap, and mounts of the file itself. probe.cc
+// checks for locks and open descriptors.
 [[nodiscard]] Result<Uses> uses_of_file(const FileId& file);
 
 }  // namespace blkrewind::host

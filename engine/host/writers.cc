@@ -22,10 +22,10 @@
 namespace blkrewind::host {
 namespace {
 
-// 0, or the errno why the kernel gives no lease. It is given back at once.
+// 0, or the errno why the kernel grants no lease. It is released at once.
 int try_lease(int fd, int kind) {
-  // Should another process open the file in between, the kernel tells this one by a signal: by
-  // default SIGIO, which ends a process; SIGURG is ignored by default.
+  // If another process opens the file in between, the kernel sends a signal to this process: by
+  // default SIGIO, which would terminate it; SIGURG is ignored by default.
   if (::fcntl(fd, F_SETSIG, SIGURG) != 0) return errno;
   const int error = ::fcntl(fd, F_SETLEASE, kind) == 0 ? 0 : errno;
   if (error == 0) ::fcntl(fd, F_SETLEASE, F_UNLCK);
@@ -38,7 +38,7 @@ bool is_number(std::string_view name) {
          std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Through the link to the open file itself. Never waits for a network file system.
+// Through the link to the open file itself. Never blocks on a network file system.
 bool leads_to(const std::string& link, const Sought& sought) {
   struct statx status {};
   if (::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &status) != 0) {
@@ -88,7 +88,7 @@ std::string read_all(const std::string& path) {
   return text;
 }
 
-// A shared mapping writes after its descriptor was closed. proc(5): "address perms offset ...".
+// A shared mapping can write after its descriptor was closed. proc(5): "address perms offset ...".
 std::string mapped(const std::string& process, const Sought& sought) {
   const std::string maps = read_all(process + "/maps");
   constexpr std::string_view kSharedWritable = "w-s ";
@@ -108,8 +108,8 @@ std::string mapped(const std::string& process, const Sought& sought) {
   return {};
 }
 
-// What the process, or one thread of it, has open for writing of what is sought; empty: nothing
-// that can be seen.
+// A searched file that the process, or one of its threads, has open for writing; empty: none is
+// visible.
 std::string written_by_task(const std::string& process, const Sought& sought) {
   const std::string descriptors = process + "/fd";
   for (const std::string& name : list_names(descriptors)) {
@@ -119,13 +119,13 @@ std::string written_by_task(const std::string& process, const Sought& sought) {
   return mapped(process, sought);
 }
 
-// A thread may have a table of descriptors of its own (unshare(2), CLONE_FILES), and the first one
-// has none any more when it has ended before the others. False where the kernel does not tell.
+// A thread may have its own descriptor table (unshare(2), CLONE_FILES), and the main thread has
+// none if it has ended before the others. False if the kernel does not tell.
 bool shares_descriptors(pid_t process, pid_t thread) {
   return ::syscall(SYS_kcmp, process, thread, KCMP_FILES, 0, 0) == 0;
 }
 
-// Of the process with all of its threads. `process`: "/proc/4711" or "/proc/self".
+// For the process and all of its threads. `process`: "/proc/4711" or "/proc/self".
 std::string written_by(const std::string& process, const Sought& sought) {
   if (std::string path = written_by_task(process, sought); !path.empty()) return path;
   const std::vector<std::string> threads = list_names(process + "/task");
@@ -140,7 +140,7 @@ std::string written_by(const std::string& process, const Sought& sought) {
     pid_t thread = 0;
     std::from_chars(name.data(), name.data() + name.size(), thread);
     if (thread == first || shares_descriptors(first, thread)) continue;
-    // Found by its number, though not listed: proc(5).
+    // Found by its number, although it is not listed: proc(5).
     if (std::string path = written_by_task("/proc/" + name, sought); !path.empty()) return path;
   }
   return {};
@@ -169,7 +169,7 @@ Answer open_for_writing_elsewhere(int fd) {
 }
 
 bool is_only_opener(int fd) {
-  // A file of an overlay is another one below it, which can be open by itself.
+  // A file on an overlay is a different file below, which can be open by itself.
   struct statfs status {};
   if (::fstatfs(fd, &status) != 0 || status.f_type == OVERLAYFS_SUPER_MAGIC) return false;
   return try_lease(fd, F_WRLCK) == 0;
@@ -194,7 +194,7 @@ std::optional<Writer> find_writer(const Sought& sought) {
 std::optional<Writer> find_lasting_writer(const Sought& sought) {
   std::optional<Writer> found = find_writer(sought);
   (void)stays_held([&] {
-    // All of the table only when this one has let go.
+    // The whole table again only after this process has released the file.
     if (found && written_by(process_folder(*found), sought).empty()) found = find_writer(sought);
     return found.has_value();
   });

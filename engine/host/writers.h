@@ -1,10 +1,10 @@
 // Which processes have a device or an image file open for writing.
 //
-// Two witnesses. /proc/PID/fd and /proc/PID/maps name the process, of those that this process may
-// look into: root sees all of its PID namespace and those below it; other users see their own. A
-// lease on a regular file (fcntl(2), F_SETLEASE) names no process, but the kernel grants none while
-// anything has the file open, be it a process of another PID namespace or the kernel itself
-// (a loop device, NFS or iSCSI service). Neither knows of writers on other machines.
+// Two methods are used. /proc/PID/fd and /proc/PID/maps name the process, for processes that this
+// one may inspect: root sees its PID namespace and those below it; other users see their own
+// processes. A lease on a regular file (fcntl(2), F_SETLEASE) names no process, but the kernel
+// grants it only if nothing else has the file open, be it a process of another PID namespace or the
+// kernel itself (a loop device, NFS or iSCSI service). Neither detects writers on other machines.
 #pragma once
 
 #include <sys/types.h>
@@ -23,15 +23,15 @@ namespace blkrewind::host {
 enum class Answer : std::uint8_t { kNo, kYes, kUnknown };
 
 // Whether anything else has the regular file open for writing. `fd` has it open for reading only.
-// kUnknown: leases are not to be had (a network file system, another user's file), or it is this
-// process that has it open. A writer is kYes only when it stays for half a second. Any thread.
+// kUnknown: leases are not available (a network file system, another user's file), or this process
+// itself has it open. A writer counts only if it stays for half a second. Any thread.
 [[nodiscard]] Answer open_for_writing_elsewhere(int fd);
 
-// Whether `fd` is the only description that has the regular file open, for reading or writing.
-// False also where that cannot be known.
+// Whether `fd` is the only open file description of the regular file, for reading or writing. False
+// also if that is unknown.
 [[nodiscard]] bool is_only_opener(int fd);
 
-// What is looked for.
+// The files to search for.
 struct Sought {
   std::set<DeviceNumber> devices;
   std::vector<FileId> files;
@@ -40,15 +40,15 @@ struct Sought {
 struct Writer {
   pid_t process = 0;
   std::string program;  // its comm
-  std::string path;     // what it has open, as that process calls it
+  std::string path;     // the path of the open file, as seen by that process
 };
 
-// One look at the process table, without this process. Processes that may not be looked
-// into are left out. Any thread.
+// Searches the process table once, without this process. Processes that may not be inspected are
+// skipped. Any thread.
 [[nodiscard]] std::optional<Writer> find_writer(const Sought& sought);
 
-// The same of another process, when it stays one for half a second: udev and such open devices for
-// a moment.
+// The same for another process, if it stays for half a second: udev and similar programs open
+// devices for a moment.
 [[nodiscard]] std::optional<Writer> find_lasting_writer(const Sought& sought);
 
 }  // namespace blkrewind::host

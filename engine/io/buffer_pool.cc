@@ -19,12 +19,12 @@ struct Mapping {
   std::size_t bytes = 0;
 };
 
-// Mappings that were let go of, for the pools that come next: an operation makes several, one after
-// another, and the kernel clears each page that it hands out anew.
+// Released mappings, kept for later pools: an operation creates several, one after another, and the
+// kernel clears every page that it hands out.
 class KeptMappings {
  public:
-  // The smallest one that is large enough; without an address when there is none. Then the others
-  // go, so that what is kept does not come on top of what is mapped.
+  // The smallest mapping that is large enough; without an address if there is none. In that case
+  // all others are unmapped, so that kept memory does not add to mapped memory.
   Mapping take(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     auto best = kept_.end();
@@ -43,7 +43,7 @@ class KeptMappings {
     return mapping;
   }
 
-  // False when that would be too much to keep.
+  // False if that would exceed the limit on kept memory.
   bool keep(Mapping mapping) {
     const std::lock_guard lock(mutex_);
     if (kept_bytes_ + mapping.bytes > kKeptBytesMax) return false;
@@ -58,7 +58,7 @@ class KeptMappings {
   std::size_t kept_bytes_ = 0;
 };
 
-// Never destroyed: pools of static objects may come back after it would have been.
+// Never destroyed: pools of static objects may be released after it would have been.
 KeptMappings& kept_mappings() {
   static auto* const kept = new KeptMappings;
   return *kept;
@@ -71,7 +71,7 @@ Result<Mapping> map(std::size_t bytes) {
   if (address == MAP_FAILED) {
     return tl::unexpected(system_error(errno, "cannot map " + format_bytes(bytes) + " of buffers"));
   }
-  // Huge pages make a 1 MiB request one segment instead of 256. Advice only: no error matters.
+  // Huge pages make a 1 MiB request one segment instead of 256. Only advice: errors are ignored.
   if (bytes >= kHugePageBytes) ::madvise(address, bytes, MADV_HUGEPAGE);
   return Mapping{address, bytes};
 }
@@ -128,7 +128,7 @@ std::optional<std::uint32_t> BufferPool::slot_of(const std::byte* data,
 }
 
 std::span<const std::byte> zero_bytes() {
-  // Mapped for the life of the process: requests of any queue may point into it.
+  // Mapped for the lifetime of the process: requests of any queue may point into it.
   static const std::span<const std::byte> zeroes = [] {
     void* mapping = ::mmap(nullptr, kMiB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) return std::span<const std::byte>{};

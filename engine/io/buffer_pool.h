@@ -12,10 +12,9 @@
 
 namespace blkrewind::io {
 
-// One anonymous mapping cut into slots of equal size. The kernel hands out its pages when they are
-// first used, so a pool of which little is used costs little. Up to 32 MiB of mappings stay with
-// the process for the pools that come next, so what a slot holds at first is anything. Belongs to
-// one thread.
+// One anonymous mapping split into slots of equal size. The kernel allocates its pages on first
+// use, so a pool that is barely used is cheap. Up to 32 MiB of mappings are kept by the process for
+// later pools, so the initial content of a slot is undefined. Belongs to one thread.
 class BufferPool {
  public:
   // `slot_bytes`: a multiple of 4096 (kInvalidArgument otherwise); ignored when `slots` is 0.
@@ -26,7 +25,7 @@ class BufferPool {
   ~BufferPool();
 
   [[nodiscard]] std::span<const Slot> slots() const { return slots_; }
-  // The index of the slot that holds all of [data, data + length_bytes).
+  // The index of the slot that contains all of [data, data + length_bytes).
   [[nodiscard]] std::optional<std::uint32_t> slot_of(const std::byte* data,
                                                      std::uint64_t length_bytes) const;
 
@@ -36,8 +35,8 @@ class BufferPool {
   std::vector<Slot> slots_;
 };
 
-// At least 1 MiB of zero bytes, page-aligned, shared by everybody, never written, and without
-// memory of its own (the kernel's zero page). An empty span when it could not be mapped.
+// At least 1 MiB of zero bytes, page-aligned, shared by all users, never written, and without
+// memory of its own (the kernel's zero page). An empty span if it could not be mapped.
 [[nodiscard]] std::span<const std::byte> zero_bytes();
 
 }  // namespace blkrewind::io

@@ -11,15 +11,15 @@
 namespace blkrewind::io {
 namespace {
 
-// One page or so of answer for each question.
+// About one page of results per query.
 constexpr std::uint32_t kBatchExtents = 256;
 
-// Those that say nothing against the place. Any other one, also one that does not exist yet, makes
-// an extent incomparable.
+// Flags that do not affect the location. Any other flag, including future ones, makes an extent
+// incomparable.
 constexpr std::uint32_t kHarmless =
     FIEMAP_EXTENT_LAST | FIEMAP_EXTENT_SHARED | FIEMAP_EXTENT_UNWRITTEN;
 
-// A fiemap ends in as many extents as there is room for.
+// A fiemap struct is followed by as many extents as it has room for.
 struct alignas(fiemap) Question {
   std::array<std::byte, sizeof(fiemap) + kBatchExtents * sizeof(fiemap_extent)> bytes;
 };
@@ -30,7 +30,7 @@ bool is_strange(const fiemap_extent& extent, std::uint64_t not_before) {
          extent.fe_logical < not_before;
 }
 
-// The part of it within `range`; an empty one when there is none.
+// The part of it within `range`; empty if there is none.
 MappedExtent clip(const fiemap_extent& extent, const Extent& range) {
   const std::uint64_t begin = std::max<std::uint64_t>(extent.fe_logical, range.offset);
   const std::uint64_t end =
@@ -44,14 +44,14 @@ MappedExtent clip(const fiemap_extent& extent, const Extent& range) {
 
 }  // namespace
 
-Result<ExtentBatch> FileExtentMap::read(const Extent& range) {
+Result<ExtentBatch> read_extent_map(int fd, const Extent& range) {
   Question question = {};
   auto* map = reinterpret_cast<fiemap*>(question.bytes.data());
   map->fm_start = range.offset;
   map->fm_length = range.length;
   map->fm_flags = FIEMAP_FLAG_SYNC;
   map->fm_extent_count = kBatchExtents;
-  while (::ioctl(fd_, FS_IOC_FIEMAP, map) != 0) {
+  while (::ioctl(fd, FS_IOC_FIEMAP, map) != 0) {
     if (errno == EINTR) continue;
     Error error = system_error(errno, "cannot read the extent map");
     if (errno == EOPNOTSUPP || errno == ENOTTY || errno == EBADR) error.code = Errc::kUnsupported;
@@ -71,8 +71,8 @@ Result<ExtentBatch> FileExtentMap::read(const Extent& range) {
     const MappedExtent clipped = clip(extent, range);
     if (!clipped.logical.empty()) batch.extents.push_back(clipped);
   }
-  // An answer goes on unless it says that it does not or was empty: being shorter than it might be
-  // proves nothing. XFS used to stop after some 1360 extents of a longer question.
+  // A result is followed by more unless it says that it is the last or is empty: being shorter than
+  // possible proves nothing. XFS used to stop after about 1360 extents of a longer query.
   if (count == 0 || end >= range.end()) return batch;
   if ((map->fm_extents[count - 1].fe_flags & FIEMAP_EXTENT_LAST) != 0) return batch;
   if (end <= range.offset) {

@@ -13,7 +13,7 @@
 namespace blkrewind::io {
 namespace {
 
-// Locks that are waited for are held for one append or one look, milliseconds.
+// Blocking locks are held for one append or one read, that is, for milliseconds.
 constexpr std::chrono::seconds kPatience{30};
 constexpr std::chrono::microseconds kShortestNap{100};
 constexpr std::chrono::microseconds kLongestNap{10'000};
@@ -23,7 +23,7 @@ class FileLock final : public Lock {
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
 
  private:
-  UniqueFd fd_;  // the lock goes with its open file description
+  UniqueFd fd_;  // the lock is released with its open file description
 };
 
 struct flock byte_range(std::uint64_t offset, short type) {
@@ -49,8 +49,7 @@ Result<std::unique_ptr<Lock>> lock_byte(const std::string& path, std::uint64_t o
 Result<std::unique_ptr<Lock>> lock_byte(UniqueFd fd, const std::string& path, std::uint64_t offset,
                                         LockMode mode, bool wait) {
   struct flock range = byte_range(offset, mode == LockMode::kExclusive ? F_WRLCK : F_RDLCK);
-  // F_OFD_SETLKW would wait for ever for a process that is stopped, deaf to every signal but the
-  // last.
+  // F_OFD_SETLKW would wait forever for a stopped process, ignoring all signals but SIGKILL.
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   auto nap = kShortestNap;
   while (::fcntl(fd.get(), F_OFD_SETLK, &range) != 0) {

@@ -41,7 +41,7 @@ tl::unexpected<Error> not_ours(const std::string& path, const char* what) {
               "move away what stands in its place and bring the file back from a backup");
 }
 
-// No damage: an administrator may have put it there, in good faith.
+// Not damage: an administrator may have put it there for a reason.
 tl::unexpected<Error> a_link(const std::string& path) {
   return fail(Errc::kPrecondition,
               path + " is a symbolic link, and none is followed beneath the folder of a store",
@@ -135,7 +135,7 @@ Result<Folder::Place> Folder::place_of(const std::string& name) const {
     const std::string path = path_of(name.substr(0, name.size() - rest.size() + slash));
     if (!next.valid()) {
       const int error = errno;
-      // ENOTDIR of a link, too: O_NOFOLLOW with O_DIRECTORY (open(2)).
+      // ENOTDIR is also the error for a link: O_NOFOLLOW with O_DIRECTORY (open(2)).
       struct stat status = {};
       const bool seen = ::fstatat(place.folder, step.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
       if (seen && S_ISLNK(status.st_mode)) return a_link(path);
@@ -157,13 +157,13 @@ Result<UniqueFd> Folder::open_file(const std::string& name, int flags) const {
   const bool create = (flags & O_CREAT) != 0;
   struct stat status = {};
   if (!create) {
-    // Asked first: opening a device can do something already.
+    // Checked first: opening a device can have side effects.
     if (::fstatat(place.folder, place.last.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
       return errno_error(errno, "cannot open " + path);
     }
     BLKREWIND_TRY(judge_file(status, path));
   }
-  // O_NONBLOCK in case that a FIFO was put there meanwhile.
+  // O_NONBLOCK in case a FIFO was put there meanwhile.
   UniqueFd fd(open_at(place.folder, place.last, flags));
   if (!fd.valid()) {
     if (errno == ELOOP) return a_link(path);
@@ -178,7 +178,7 @@ Result<UniqueFd> Folder::open_file(const std::string& name, int flags) const {
   } else {
     BLKREWIND_TRY(judge_file(status, path));
   }
-  // io_uring fails what would wait on such a descriptor.
+  // io_uring fails requests that would block on such a descriptor.
   const int now = ::fcntl(fd.get(), F_GETFL);
   if (now < 0 || ::fcntl(fd.get(), F_SETFL, now & ~O_NONBLOCK) != 0) {
     return errno_error(errno, "cannot set the flags of " + path);
@@ -187,7 +187,7 @@ Result<UniqueFd> Folder::open_file(const std::string& name, int flags) const {
 }
 
 Result<UniqueFd> Folder::open_folder(const std::string& name) const {
-  // A descriptor of its own, also of this one: readdir(3) moves it.
+  // A separate descriptor, also for this directory itself: readdir(3) moves its position.
   if (name.empty()) {
     UniqueFd self(::openat(fd_.get(), ".", kFolderFlags));
     if (!self.valid()) return errno_error(errno, "cannot open the folder " + path_);
@@ -217,7 +217,7 @@ Result<bool> Folder::judge(const std::string& name) const {
 bool Folder::gives_away() const { return ::geteuid() == 0 && (owner_ != 0 || group_ != 0); }
 
 Status Folder::hand_over(int fd, const std::string& name) const {
-  // A file system without owners, or a user namespace without this one, is none of this rule's.
+  // Not applicable to a file system without owners, or in a user namespace without this user.
   if (!gives_away() || ::fchown(fd, owner_, group_) == 0 || errno == EINVAL || errno == EPERM) {
     return {};
   }
@@ -232,7 +232,7 @@ Status Folder::make_folder(const std::string& name) const {
   if (!gives_away()) return {};
   const UniqueFd made(open_at(place.folder, place.last, kFolderFlags));
   struct stat status = {};
-  // Its owner may have put another one there already, which stays as it is.
+  // The owner may have created the name already; that file stays as it is.
   if (!made.valid() || ::fstat(made.get(), &status) != 0 || status.st_uid != 0) return {};
   return hand_over(made.get(), name);
 }
@@ -259,7 +259,7 @@ Result<std::vector<std::string>> names_in(UniqueFd folder, const std::string& pa
   (void)folder.release();
   std::vector<std::string> names;
   for (;;) {
-    errno = 0;  // readdir(3): only errno tells the end from an error
+    errno = 0;  // readdir(3): only errno distinguishes the end from an error
     const dirent* entry = ::readdir(directory.get());
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;

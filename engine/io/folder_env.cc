@@ -61,7 +61,7 @@ class FolderEnv final : public Env {
     const auto name = folder_name(path);
     if (!name) return env_.sync_directory(path);
     BLKREWIND_ASSIGN(const UniqueFd fd, folder_.open_folder(*name));
-    // Never asked twice: a failed flush is told once and then forgotten (fsync(2)).
+    // Never retried: the kernel reports a failed flush once and then forgets it (fsync(2)).
     if (::fsync(fd.get()) == 0) return {};
     return tl::unexpected(system_error(errno, "cannot flush the directory " + path));
   }
@@ -133,7 +133,7 @@ class FolderEnv final : public Env {
   }
 
  private:
-  // What follows the folder's path; nothing: the path does not lie beneath it as it is written.
+  // The part after the directory's path; empty: the path, as written, is not below it.
   [[nodiscard]] std::optional<std::string> beneath_name(const std::string& path) const {
     const std::string& root = folder_.path();
     if (path.size() <= root.size() + 1 || !path.starts_with(root) || path[root.size()] != '/') {
@@ -148,7 +148,7 @@ class FolderEnv final : public Env {
       rest.remove_prefix(slash + 1);
     }
   }
-  // The same of a folder; "" is the folder itself.
+  // The same for a directory; "" is the directory itself.
   [[nodiscard]] std::optional<std::string> folder_name(const std::string& path) const {
     if (path == folder_.path()) return std::string();
     return beneath_name(path);

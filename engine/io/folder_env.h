@@ -1,4 +1,4 @@
-// The real machine with the names beneath one folder taken through io::Folder.
+// The real machine, with the names below one directory resolved by io::Folder.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace blkrewind::io {
 
-// `env`: everything that does not lie beneath `folder` goes there; it must outlive the result.
-// Errors: Folder::open's.
+// `env` handles everything that is not below `folder`; it must outlive the result. Errors:
+// Folder::open's.
 [[nodiscard]] Result<std::unique_ptr<Env>> make_folder_env(Env& env, const std::string& folder);
 
 }  // namespace blkrewind::io

@@ -122,7 +122,8 @@ Status LocalEnv::rename(const std::string& from, const std::string& to) {
 
 Status LocalEnv::rename_new(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
-  // A file system that does not know the flag may have hard links, which never replace either.
+  // A file system that does not know the flag may support hard links, which never replace a file
+  // either.
   bool renamed = false;
   if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
     renamed = ::link(from.c_str(), to.c_str()) == 0 && ::unlink(from.c_str()) == 0;
@@ -151,7 +152,7 @@ Status LocalEnv::remove(const std::string& path) {
 Status LocalEnv::sync_directory(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return errno_error("cannot open the directory " + path);
-  // Never asked twice: a failed flush is told once and then forgotten (fsync(2)).
+  // Never retried: the kernel reports a failed flush once and then forgets it (fsync(2)).
   if (::fsync(fd.get()) == 0) return {};
   return errno_error("cannot flush the directory " + path);
 }
@@ -161,7 +162,7 @@ Result<std::vector<std::string>> LocalEnv::list_directory(const std::string& pat
   if (!directory) return errno_error("cannot list the directory " + path);
   std::vector<std::string> names;
   for (;;) {
-    errno = 0;  // readdir(3): only errno tells the end from an error
+    errno = 0;  // readdir(3): only errno distinguishes the end from an error
     const dirent* entry = ::readdir(directory.get());
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
@@ -174,7 +175,7 @@ Result<std::vector<std::string>> LocalEnv::list_directory(const std::string& pat
 
 Result<bool> LocalEnv::exists(const std::string& path) {
   struct stat status = {};
-  if (::lstat(path.c_str(), &status) == 0) return true;  // a dangling link takes the name, too
+  if (::lstat(path.c_str(), &status) == 0) return true;  // a dangling link also occupies the name
   if (errno == ENOENT || errno == ENOTDIR) return false;
   return errno_error("cannot look for " + path);
 }
@@ -194,7 +195,7 @@ Result<std::int64_t> LocalEnv::modified_at(const std::string& path) {
 Result<std::uint64_t> LocalEnv::allocated_bytes(const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
-  // st_blocks counts 512 bytes, whatever the file system's block is (stat(2)).
+  // st_blocks is in units of 512 bytes, whatever the block size of the file system (stat(2)).
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 

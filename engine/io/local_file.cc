@@ -23,9 +23,9 @@ namespace {
 constexpr std::uint32_t kMaxRequestBytes = 1 * kMiB;
 constexpr std::uint32_t kPageBytes = 4096;
 
-// The kernel splits what is longer than max_sectors_kb (Documentation/ABI/stable/sysfs-block), so
-// longer requests gain nothing. A file on a file system without a device of its own (btrfs, tmpfs,
-// overlay) has no such limit to read.
+// The kernel splits requests longer than max_sectors_kb (Documentation/ABI/stable/sysfs-block), so
+// longer requests gain nothing. For a file on a file system without a device of its own (btrfs,
+// tmpfs, overlay) there is no such limit.
 std::uint32_t max_request_bytes_of(dev_t device) {
   const std::string sysfs =
       "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
@@ -69,15 +69,16 @@ tl::unexpected<Error> not_a_disk(const std::string& path) {
               "name a block device or an image file");
 }
 
-// What O_EXCL is to a block device. Requests in flight hold the open file description, so a killed
-// process keeps its image until none of them can land any more. 0, or EBUSY when it is another's.
+// The equivalent of O_EXCL on a block device. Requests in flight hold the open file description, so
+// after a process is killed its image stays locked until none of its requests can complete any
+// more. 0, or EBUSY if another process holds it.
 int claim_image(int fd, Access access) {
   struct flock whole = {};
   whole.l_type = access == Access::kReadWrite ? F_WRLCK : F_RDLCK;
-  whole.l_whence = SEEK_SET;  // with l_start = l_len = 0: all of it
+  whole.l_whence = SEEK_SET;  // with l_start = l_len = 0: the whole file
   while (::fcntl(fd, F_OFD_SETLK, &whole) != 0) {
     if (errno == EINTR) continue;
-    // Anything else: a file system without locks, as for every other user of the image.
+    // Any other error: a file system without locks, which no user of the image can take.
     return errno == EAGAIN || errno == EACCES ? EBUSY : 0;
   }
   return 0;
@@ -95,7 +96,7 @@ tl::unexpected<Error> replaced(const std::string& path) {
               "see what it is now, then try again");
 }
 
-// Before we are a writer ourselves: a writer cannot tell whether it is the only one.
+// Before opening it for writing: a writer cannot tell whether it is the only one.
 host::Answer ask_other_writers(const std::string& path, const struct stat& named) {
   const UniqueFd fd(host::open_past_leases(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
   struct stat status = {};
@@ -113,9 +114,9 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   struct stat named = {};
   host::Answer other_writers = host::Answer::kUnknown;
   if (options.create_new) {
-    flags |= O_CREAT | O_EXCL;  // O_EXCL: nor through a symbolic link
+    flags |= O_CREAT | O_EXCL;  // O_EXCL: does not follow a symbolic link either
   } else {
-    // Asked first, since merely opening a FIFO waits and opening a tape rewinds it.
+    // Checked first, because opening a FIFO blocks and opening a tape rewinds it.
     if (::stat(path.c_str(), &named) != 0) {
       return tl::unexpected(open_error(errno, path, options));
     }
@@ -127,8 +128,8 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
     }
   }
 
-  // O_DIRECT comes afterwards, by fcntl: with O_CREAT a file system without direct I/O would make
-  // the file and then refuse to open it.
+  // O_DIRECT is set afterwards, by fcntl: with O_CREAT a file system without direct I/O would
+  // create the file and then refuse to open it.
   int opened = -1;
   do {
     opened = ::open(path.c_str(), flags, 0600);
@@ -140,7 +141,7 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   if (::fstat(fd.get(), &status) != 0) {
     return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
   }
-  // What was asked of the path above must be true of what is open.
+  // What was checked for the path above must hold for the opened file.
   if (!options.create_new && !is_same_file(status, named)) return replaced(path);
   return adopt(path, std::move(fd), options, other_writers);
 }
@@ -149,7 +150,7 @@ Result<std::unique_ptr<File>> LocalFile::adopt(const std::string& path, UniqueFd
                                                const OpenOptions& options,
                                                host::Answer other_writers) {
   if (options.create_new && options.in_place) {
-    // Only while the file is empty, and only btrfs knows it (ioctl_iflags(2)).
+    // Only while the file is empty, and only on btrfs (ioctl_iflags(2)).
     int attributes = 0;
     if (::ioctl(fd.get(), FS_IOC_GETFLAGS, &attributes) == 0) {
       attributes |= FS_NOCOW_FL;
@@ -194,7 +195,7 @@ Status LocalFile::learn_block_device(const OpenOptions& options, dev_t device) {
   }
   sector_bytes_ = static_cast<std::uint32_t>(sector);
   // The kernel opens a read-only device for writing and refuses the writes (EPERM), which would be
-  // late.
+  // too late.
   int read_only = 0;
   if (options.access == Access::kReadWrite && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 &&
       read_only != 0) {
@@ -220,7 +221,7 @@ void LocalFile::learn_alignment() {
     alignment = std::max(status.stx_dio_offset_align, status.stx_dio_mem_align);
   }
   const int flags = ::fcntl(fd_.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(fd_.get(), F_SETFL, flags | O_DIRECT) != 0) return;  // buffered, then
+  if (flags < 0 || ::fcntl(fd_.get(), F_SETFL, flags | O_DIRECT) != 0) return;  // buffered
   direct_ = true;
   alignment_bytes_ = alignment;
 }
@@ -295,7 +296,7 @@ Result<bool> LocalFile::reserve(const Extent& extent) {
   while (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.offset),
                      static_cast<off_t>(extent.length)) != 0) {
     if (errno == EINTR) continue;
-    // Not of this file system: NFS, exFAT, many of FUSE.
+    // Not supported by this file system: NFS, exFAT, many FUSE ones.
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return false;
     return tl::unexpected(system_error(errno, "cannot set blocks aside for " + path_).at(extent));
   }
@@ -307,12 +308,12 @@ Result<std::uint64_t> LocalFile::allocated_bytes() {
   if (::fstat(fd_.get(), &status) != 0) {
     return tl::unexpected(system_error(errno, "cannot ask what " + path_ + " takes"));
   }
-  // st_blocks counts 512 bytes, whatever the file system's block is (stat(2)).
+  // st_blocks is in units of 512 bytes, whatever the block size of the file system (stat(2)).
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
 void LocalFile::drop_cache() {
-  // Advice; a direct read passes the cache by anyhow.
+  // Only advice; a direct read bypasses the cache in any case.
   (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
@@ -338,15 +339,15 @@ int LocalFile::buffered_fd() {
   if (!direct_) return fd_.get();
   const std::lock_guard guard(buffered_mutex_);
   if (buffered_.valid()) return buffered_.get();
-  // Through the open descriptor, since the name may mean another file by now. Never O_EXCL: we
-  // hold the device already, and a second claim would find it busy.
+  // Through the open descriptor, because the name may refer to another file by now. Never O_EXCL:
+  // this process holds the device already, and a second claim would find it busy.
   const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
   buffered_.reset(::open(self.c_str(), access_flags_ | O_CLOEXEC | O_NOCTTY));
   return buffered_.valid() ? buffered_.get() : -errno;
 }
 
 void LocalFile::refuse_zero_method(ZeroMethod failed) {
-  // Only from `failed` onwards: another thread may have gone further already.
+  // Only from `failed` on: another thread may have advanced further already.
   zero_method_.compare_exchange_strong(failed, next_zero_method(failed), std::memory_order_relaxed);
 }
 

@@ -20,11 +20,11 @@
 
 namespace blkrewind::io {
 
-// Holds one descriptor, direct where the file system takes O_DIRECT, and opens a second, buffered
-// one when the first unaligned request comes. Both see the same bytes: the kernel writes dirty
-// pages back before, and drops clean ones after, every direct request that touches them. What it
-// does not order is a buffered and a direct write to *one page* at the same time; the owner of the
-// file must not have both in flight.
+// Holds one descriptor, direct if the file system supports O_DIRECT, and opens a second, buffered
+// one for the first unaligned request. Both see the same bytes: the kernel writes dirty pages back
+// before, and drops clean ones after, every direct request that touches them. It does not order a
+// buffered and a direct write to *one page* at the same time; the owner of the file must not have
+// both in flight.
 //
 // Any thread may call any function.
 class LocalFile final : public File {
@@ -34,7 +34,7 @@ class LocalFile final : public File {
   // file meanwhile), kIo, kNoSpace.
   [[nodiscard]] static Result<std::unique_ptr<File>> open(const std::string& path,
                                                           const OpenOptions& options);
-  // The same of a file that is open already, with the access that the options say.
+  // The same for a file that is already open, with the access given in the options.
   [[nodiscard]] static Result<std::unique_ptr<File>> adopt(
       const std::string& path, UniqueFd fd, const OpenOptions& options,
       host::Answer other_writers = host::Answer::kUnknown);
@@ -54,20 +54,21 @@ class LocalFile final : public File {
   [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
 
   [[nodiscard]] bool is_block_device() const { return is_block_device_; }
-  // The logical sector of a block device; 1 for a regular file. What fallocate asks for.
+  // The logical sector size of a block device; 1 for a regular file. fallocate requires multiples
+  // of it.
   [[nodiscard]] std::uint32_t sector_bytes() const { return sector_bytes_; }
   // Opened with exclusive_device.
   [[nodiscard]] bool is_exclusive() const { return exclusive_; }
   [[nodiscard]] bool is_writable() const { return access_flags_ == O_RDWR; }
-  // Of an image file that is open exclusively, as it was when it was opened.
-  // For writing: whether anything else had it open so; asked once, then unknown.
+  // For an image file that is open exclusively: the state when it was opened. For writing: whether
+  // anything else had it open for writing; can be asked once, then it is unknown.
   [[nodiscard]] host::Answer take_other_writers() {
     return std::exchange(other_writers_, host::Answer::kUnknown);
   }
   // Nothing else had it open, not even for reading.
   [[nodiscard]] bool was_only_opener() const { return only_opener_; }
 
-  // The descriptor the file was opened with: for everything but unaligned transfers.
+  // The descriptor that the file was opened with: for everything but unaligned transfers.
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool is_direct(std::uint64_t offset, std::uint64_t length,
                                const std::byte* address) const;
@@ -77,7 +78,7 @@ class LocalFile final : public File {
   [[nodiscard]] ZeroMethod zero_method() const {
     return zero_method_.load(std::memory_order_relaxed);
   }
-  // Remembers that the kernel refused `failed` on this file.
+  // Records that the kernel refused `failed` on this file.
   void refuse_zero_method(ZeroMethod failed);
 
  private:
@@ -88,7 +89,7 @@ class LocalFile final : public File {
 
   std::string path_;
   UniqueFd fd_;
-  std::unique_ptr<LoopHoles> loop_holes_;  // of a loop device that is ours alone; else null
+  std::unique_ptr<LoopHoles> loop_holes_;  // of an exclusive loop device; otherwise null
   int access_flags_ = 0;                   // O_RDONLY or O_RDWR
   bool is_block_device_ = false;
   bool exclusive_ = false;

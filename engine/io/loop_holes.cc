@@ -24,7 +24,7 @@ std::unique_ptr<LoopHoles> LoopHoles::below(int fd, dev_t device, std::uint64_t 
   if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return nullptr;
   }
-  // The very inode: the name may mean another file by now.
+  // Compared by inode: the name may refer to another file by now.
   if (host::FileId{status.st_dev, status.st_ino} != loop->backing) return nullptr;
   const std::uint64_t begin = loop->range.offset + host::partition_start_bytes(device);
   return std::unique_ptr<LoopHoles>(new LoopHoles(fd, std::move(file), begin, device_bytes));
@@ -34,8 +34,8 @@ bool LoopHoles::is_fully_allocated() const {
   return io::is_fully_allocated(file_.get(), {begin_, device_bytes_});
 }
 
-// The device's dirty pages into the file, and the file's own to where its file system knows of
-// them.
+// Writes back the device's dirty pages to the file, and the file's own, so that its file system
+// knows of them.
 void LoopHoles::flush() { reliable_ = ::fsync(device_fd_) == 0 && ::fsync(file_.get()) == 0; }
 
 std::uint64_t LoopHoles::end_bytes() const {
@@ -53,8 +53,8 @@ std::optional<Extent> LoopHoles::next_data(std::uint64_t offset) {
   const Extent none{device_bytes_, 0};
   const off_t data = ::lseek(file_.get(), static_cast<off_t>(begin_ + offset), SEEK_DATA);
   if (data < 0) {
-    // A hole up to the end of the file; one that has been cut off holds no zeroes, and is read, for
-    // the error that it is.
+    // A hole up to the end of the file; a truncated part is not zero, and is read so that the read
+    // fails.
     const bool hole = errno == ENXIO && end_bytes() == device_bytes_;
     return hole ? std::optional(none) : std::nullopt;
   }

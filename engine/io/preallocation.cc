@@ -11,13 +11,12 @@ namespace blkrewind::io {
 bool is_fully_allocated(int fd, const Extent& range) {
   struct stat status = {};
   if (range.empty() || ::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return false;
-  // Tells a sparse file at once, but not a full one: blocks beyond the end count, and the file
-  // system's own. (st_blocks counts 512 bytes, stat(2).)
+  // Detects a sparse file quickly, but not a fully allocated one: blocks beyond the end count, and
+  // so do blocks for metadata. (st_blocks is in units of 512 bytes, stat(2).)
   if (static_cast<std::uint64_t>(status.st_blocks) * 512 < range.length) return false;
-  FileExtentMap map(fd);
   std::uint64_t at = range.offset;
   while (at < range.end()) {
-    const auto batch = map.read({at, range.end() - at});
+    const auto batch = read_extent_map(fd, {at, range.end() - at});
     if (!batch) return batch.error().code == Errc::kUnsupported;  // tmpfs: by its blocks alone
     for (const MappedExtent& extent : batch->extents) {
       if (extent.logical.offset > at) return false;

@@ -1,14 +1,13 @@
-// Whether a file has a place on its file system for each of its bytes.
+// Whether all bytes of a file are allocated on its file system.
 #pragma once
 
 #include "blkrewind/units.h"
 
 namespace blkrewind::io {
 
-// True when no byte of the range lies in a hole: what was reserved (fallocate(1)) or written counts
-// alike. Such an image was given its space on purpose, and keeps it: it is zeroed without giving
-// blocks back (ZeroMethod::kZeroRange), where a sparse one gets its holes again. False also where
-// it cannot be told.
+// True if no byte of the range is in a hole; reserved (fallocate(1)) and written blocks count
+// alike. Such an image was allocated on purpose and stays so: it is zeroed without freeing blocks
+// (ZeroMethod::kZeroRange), where a sparse one gets holes. False also if that is unknown.
 [[nodiscard]] bool is_fully_allocated(int fd, const Extent& range);
 
 }  // namespace blkrewind::io

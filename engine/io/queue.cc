@@ -78,8 +78,8 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
                          .and_then("check " + file.path());
       break;
     case ENOSPC:
-      // A device has no free space to run out of: the extent lies past its end, or the thin pool
-      // or file system under it is full.
+      // A device has no free space of its own: the extent is past its end, or the thin pool or file
+      // system under it is full.
       if (is_device) {
         error.code = Errc::kIo;
         error.remedy =

@@ -1,13 +1,13 @@
 // One I/O queue over many files.
 //
-// A queue belongs to the thread that made it: every call on it comes from that thread. A completion
-// is the whole extent or an error: short transfers, EINTR and EAGAIN are re-issued inside (EAGAIN a
-// bounded number of times). Requests are independent of each other; nothing orders them but
-// waiting.
+// A queue belongs to the thread that created it: every call on it must come from that thread. A
+// completion is the whole extent or an error: short transfers, EINTR and EAGAIN are re-issued
+// internally (EAGAIN a bounded number of times). Requests are independent of each other; only
+// waiting orders them.
 //
-// The bytes behind a request's `data` stay valid until its completion has been returned by wait().
-// For direct I/O the fast path needs offset, length and address aligned to the file's
-// `alignment_bytes()`; a request that is not is served through the file's buffered descriptor.
+// The bytes behind a request's `data` must stay valid until wait() has returned its completion. For
+// direct I/O the fast path needs offset, length and address aligned to the file's
+// `alignment_bytes()`; other requests are served through the file's buffered descriptor.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,12 @@ class File;
 
 enum class Op : std::uint8_t {
   kRead,         // reading past the end of a regular file yields zero bytes up to `length`, and
-                 // the completion says how many
+                 // the completion reports how many
   kWrite,        // extends a regular file; past the end of a device: ENOSPC
   kWriteZeroes,  // the extent reads as zeroes after the next flush; never a discard.
-                 // On a regular file it punches (and never changes the size)
-  kDiscard,  // the store no longer needs the bytes: punches a hole, size kept. Regular files only
+                 // On a regular file it punches a hole (and never changes the size)
+  kDiscard,  // the store no longer needs the bytes: punches a hole, keeps the size. Regular files
+             // only
   kFlush,    // everything completed on this file before the submission is durable (fdatasync)
 };
 
@@ -44,12 +45,12 @@ struct Request {
 struct Completion {
   std::uint64_t user_data = 0;
   int error = 0;  // 0, or a positive errno
-  // kRead: so many bytes of the extent lie past the end of the file or device. A device answers
-  // EIO as well: a sector that it cannot read lies before its end.
+  // kRead: this many bytes of the extent are past the end of the file or device. A device also
+  // returns EIO: then a sector before its end cannot be read.
   std::uint64_t missing_bytes = 0;
 };
 
-// A slice of the queue's own memory, page-aligned and registered with the kernel where it allows.
+// A slice of the queue's own memory, page-aligned and registered with the kernel if possible.
 struct Slot {
   std::uint32_t index = 0;
   std::byte* data = nullptr;
@@ -62,22 +63,19 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // Takes every request or fails as a whole (kInternal: more than `depth()` in flight).
+  // Accepts all requests or fails as a whole (kInternal: more than `depth()` in flight).
   [[nodiscard]] virtual Status submit(std::span<const Request> requests) = 0;
 
-  // Appends finished requests to `out`; blocks until at least `min` are there (0: does not block).
-  // `min` beyond the number in flight is lowered to it. Returns how many were appended.
+  // Appends finished requests to `out`; blocks until at least `min` have finished (0: does not
+  // block). `min` is limited to the number in flight. Returns the number appended.
   [[nodiscard]] virtual Result<std::size_t> wait(std::size_t min, std::vector<Completion>& out) = 0;
 
   [[nodiscard]] virtual std::size_t in_flight() const = 0;
   [[nodiscard]] virtual std::size_t depth() const = 0;
 
-  // The queue's buffer slots, cut from one mapping. Empty when it was made with none. Requests
-  // whose `data` lies inside a slot use the registered buffer by themselves.
+  // The queue's buffer slots, parts of one mapping. Empty if it was created without. Requests whose
+  // `data` is inside a slot automatically use the registered buffer.
   [[nodiscard]] virtual std::span<const Slot> slots() const = 0;
-
-  // "io_uring (single issuer, defer taskrun, registered buffers)", "synchronous": for logs.
-  [[nodiscard]] virtual std::string describe() const = 0;
 
  protected:
   Queue() = default;
@@ -86,7 +84,7 @@ class Queue {
 // Blocking helpers: one request, waited for. The queue must be idle (nothing in flight). The error
 // names the file, the extent and the errno.
 [[nodiscard]] Status read_now(Queue& queue, File& file, Extent extent, std::byte* data);
-// The same, and returns how many of the bytes were there: the file may end before the extent does.
+// The same, and returns the number of bytes that exist: the file may end before the extent does.
 [[nodiscard]] Result<std::uint64_t> read_there_now(Queue& queue, File& file, Extent extent,
                                                    std::byte* data);
 [[nodiscard]] Status write_now(Queue& queue, File& file, Extent extent, const std::byte* data);
@@ -96,12 +94,13 @@ class Queue {
 // The Error of a failed request: "cannot read /dev/loop0 [offset .., length ..]: Input/output
 // error".
 [[nodiscard]] Error request_error(Op op, const File& file, Extent extent, int sys_errno);
-// What was read ends at `offset`, and should not have.
+// The data ended at `offset`, before the expected end.
 [[nodiscard]] Error ended_error(const File& file, std::uint64_t offset);
 
-// An errno by which a medium says that it cannot read these sectors, others perhaps: EIO, and what
-// block/blk-core.c (blk_errors) makes of a medium, protection or integrity error. Not that the
-// device has gone (ENODEV, ENXIO, ENOMEDIUM), nor a limit of this process.
+// An errno by which a medium reports that it cannot read these sectors, although others may be
+// readable: EIO, and the codes that block/blk-core.c (blk_errors) uses for a medium, protection or
+// integrity error. Not the removal of the device (ENODEV, ENXIO, ENOMEDIUM), nor a limit of this
+// process.
 [[nodiscard]] bool means_bad_sector(int sys_errno);
 
 }  // namespace blkrewind::io

@@ -41,7 +41,6 @@ class SyncQueue final : public Queue {
   std::size_t in_flight() const override { return done_.size(); }
   std::size_t depth() const override { return depth_; }
   std::span<const Slot> slots() const override { return pool_.slots(); }
-  std::string describe() const override { return "synchronous"; }
 
  private:
   std::size_t depth_;

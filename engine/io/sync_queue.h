@@ -1,4 +1,4 @@
-// The queue without io_uring: pread, pwrite, fallocate and fdatasync, one after another.
+// The queue without io_uring: pread, pwrite, fallocate and fdatasync, executed in order.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace blkrewind::io {
 
-// Requests are carried out inside submit(), in their order; wait() never blocks.
+// Requests are executed inside submit(), in order; wait() never blocks.
 [[nodiscard]] Result<std::unique_ptr<Queue>> make_sync_queue(const QueueOptions& options);
 
 // kInvalidArgument for options that no queue can serve.
@@ -19,7 +19,7 @@ namespace blkrewind::io {
 [[nodiscard]] Status check_requests(std::span<const Request> requests, std::size_t in_flight,
                                     std::size_t depth);
 
-// The call itself, in the calling thread: its result, or minus its errno.
+// Executes the call in the calling thread: returns its result, or minus its errno.
 [[nodiscard]] std::int64_t run_step(const Step& step);
 
 }  // namespace blkrewind::io

@@ -11,8 +11,8 @@
 namespace blkrewind::io {
 namespace {
 
-// The kernel moves at most 0x7ffff000 bytes a call (read(2)); a power of two keeps the next call
-// aligned.
+// The kernel transfers at most 0x7ffff000 bytes per call (read(2)); a power of two keeps the next
+// call aligned.
 constexpr std::uint64_t kMaxCallBytes = 1 * kGiB;
 constexpr int kMaxAgain = 64;
 
@@ -43,7 +43,7 @@ void Transfer::check() {
   if (file_->is_block_device()) {
     if (request_.op == Op::kDiscard) return finish(EOPNOTSUPP);
     if (request_.op == Op::kWriteZeroes) {
-      // With KEEP_SIZE the kernel would quietly cut the range off at the end of the device.
+      // With KEEP_SIZE the kernel would silently truncate the range at the end of the device.
       const auto size = file_->size_bytes();
       if (!size) return finish(size.error().sys_errno != 0 ? size.error().sys_errno : EIO);
       if (extent.end() > *size) return finish(ENOSPC);
@@ -93,7 +93,7 @@ void Transfer::plan_transfer(Step::Kind kind, Extent extent, std::byte* data) {
 void Transfer::plan_zeroing(Extent remaining) {
   const ZeroMethod method = file_->zero_method();
   if (method == ZeroMethod::kWrite && !file_->is_block_device()) {
-    // Plain writes must not make a file longer; what is past its end reads as zeroes anyway.
+    // Plain writes must not extend a file; bytes past its end read as zeroes anyway.
     const auto size = file_->size_bytes();
     if (!size) return finish(size.error().sys_errno != 0 ? size.error().sys_errno : EIO);
     if (remaining.offset >= *size) return finish(0);
@@ -137,11 +137,11 @@ void Transfer::take_end_of_file() {
     std::memset(request_.data + done_bytes_, 0, missing_bytes_);
     return finish(file_->is_block_device() ? EIO : 0);
   }
-  finish(EIO);  // a write that moves nothing
+  finish(EIO);  // a write that transfers nothing
 }
 
 void Transfer::fail_step(int error) {
-  // The kernel tells a failed flush once; asking again would answer "fine" (fsync(2)).
+  // The kernel reports a failed flush once; a retry would report success (fsync(2)).
   if (step_.kind == Step::Kind::kSync) return finish(error);
   if (error == EINTR) return;
   if (error == EAGAIN && ++again_ <= kMaxAgain) {
@@ -154,7 +154,7 @@ void Transfer::fail_step(int error) {
     return plan();
   }
   if (error == EINVAL && !buffered_only_ && step_.fd == file_->fd()) {
-    // The file system wants a coarser alignment than it said.
+    // The file system needs a coarser alignment than it reported.
     buffered_only_ = true;
     return plan();
   }

@@ -1,9 +1,10 @@
-// One request on its way through the kernel, step by step.
+// The execution of one request, as a sequence of system calls.
 //
-// Both queues share this: it decides which system call comes next and what its result means. Short
+// Both queues use this: it decides which system call comes next and interprets its result. Short
 // transfers are continued, EINTR is retried, EAGAIN a bounded number of times, unaligned requests
-// take the buffered descriptor, the end of a file reads as zeroes and the end of a device is an
-// error, and zeroing falls from one method to the next. It makes no transfer itself.
+// use the buffered descriptor, bytes past the end of a file read as zeroes and past the end of a
+// device are an error, and zeroing falls back from one method to the next. It executes no call
+// itself.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,7 @@
 
 namespace blkrewind::io {
 
-// A system call to make. Its result goes to Transfer::advance().
+// A system call to execute. Its result is passed to Transfer::advance().
 struct Step {
   enum class Kind : std::uint8_t { kRead, kWrite, kFallocate, kSync };
   Kind kind = Kind::kRead;
@@ -22,7 +23,7 @@ struct Step {
   Extent extent;
   std::byte* data = nullptr;  // kRead, kWrite; never written to by kWrite
   int mode = 0;               // kFallocate
-  bool must_block = false;    // the last attempt came back with EAGAIN
+  bool must_block = false;    // the last attempt returned EAGAIN
 };
 
 class Transfer {
@@ -37,7 +38,7 @@ class Transfer {
   }
   // The call to make next; only while not finished.
   [[nodiscard]] const Step& step() const { return step_; }
-  // `result`: what the call of step() returned, or minus its errno.
+  // `result`: the result of the call of step(), or minus its errno.
   void advance(std::int64_t result);
 
  private:
@@ -54,11 +55,11 @@ class Transfer {
   std::uint64_t done_bytes_ = 0;
   Step step_;
   ZeroMethod zero_method_ = ZeroMethod::kPunch;  // of the step, while zeroing
-  int again_ = 0;                                // EAGAIN in a row
-  bool buffered_only_ = false;                   // the direct descriptor said EINVAL
+  int again_ = 0;                                // consecutive EAGAIN results
+  bool buffered_only_ = false;                   // the direct descriptor returned EINVAL
   bool finished_ = true;
   int error_ = 0;
-  std::uint64_t missing_bytes_ = 0;  // of a read: past the end of the file
+  std::uint64_t missing_bytes_ = 0;  // for a read: past the end of the file
 };
 
 }  // namespace blkrewind::io

@@ -18,22 +18,18 @@ namespace blkrewind::io {
 namespace {
 
 // Best first; each is tried when the kernel says EINVAL to the one before.
-struct Setup {
-  unsigned flags;
-  const char* name;
-};
 constexpr unsigned kBase = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
-constexpr std::array<Setup, 5> kLadder = {{
-    {kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-     "single issuer, defer taskrun"},                                                   // 6.1
-    {kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER, "single issuer"},  // 6.0
-    {kBase | IORING_SETUP_COOP_TASKRUN, "coop taskrun"},                                // 5.19
-    {IORING_SETUP_CQSIZE, "plain"},                                                     // 5.5
-    {0, "plain"},
-}};
+constexpr std::array<unsigned, 5> kLadder = {
+    kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER |
+        IORING_SETUP_DEFER_TASKRUN,                                  // 6.1
+    kBase | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER,  // 6.0
+    kBase | IORING_SETUP_COOP_TASKRUN,                               // 5.19
+    IORING_SETUP_CQSIZE,                                             // 5.5
+    0,
+};
 
 constexpr unsigned kMaxRegisteredSlots = 1U << 14;  // IORING_MAX_REG_BUFFERS of the kernel
-constexpr int kMaxRefusals = 1000;  // of io_uring_enter in a row, before the queue gives up
+constexpr int kMaxRefusals = 1000;  // failures of io_uring_enter in a row before the queue gives up
 
 // liburing declares the write with a const address.
 void prepare_write_fixed(io_uring_sqe* sqe, int fd, void* data, unsigned length, __u64 offset,
@@ -59,7 +55,6 @@ class UringQueue final : public Queue {
   std::size_t in_flight() const override { return transfers_.size() - free_.size() + done_.size(); }
   std::size_t depth() const override { return transfers_.size(); }
   std::span<const Slot> slots() const override { return pool_.slots(); }
-  std::string describe() const override;
 
  private:
   void prepare_registration();
@@ -72,7 +67,6 @@ class UringQueue final : public Queue {
   BufferPool pool_;
   io_uring ring_ = {};
   bool started_ = false;
-  const char* setup_name_ = "";
   // Slots are registered one by one when they are first used: registering takes their memory, and
   // small work uses few of them.
   bool register_slots_ = false;
@@ -80,22 +74,21 @@ class UringQueue final : public Queue {
 
   std::vector<Transfer> transfers_;  // the index is the user data of the kernel's entries
   std::vector<std::uint32_t> free_;
-  std::vector<Completion> done_;  // finished, not yet handed out
-  std::size_t issued_ = 0;        // entries put into the ring and not yet answered
+  std::vector<Completion> done_;  // finished, not yet returned
+  std::size_t issued_ = 0;        // entries in the ring without a completion
   int refusals_ = 0;
 };
 
 Status UringQueue::start() {
   int error = EINVAL;
-  for (const Setup& setup : kLadder) {
+  for (const unsigned flags : kLadder) {
     io_uring_params params = {};
-    params.flags = setup.flags;
+    params.flags = flags;
     // Every transfer has at most one entry in the kernel, so this many answers never overflow.
     params.cq_entries = static_cast<unsigned>(transfers_.size());
     // It is compared with the submission ring after both are rounded up to a power of two.
     error = -io_uring_queue_init_params(static_cast<unsigned>(transfers_.size()), &ring_, &params);
     if (error != EINVAL) {
-      setup_name_ = setup.name;
       started_ = error == 0;
       break;
     }
@@ -122,9 +115,9 @@ bool UringQueue::register_slot(std::uint32_t slot) {
   if (registered_[slot]) return true;
   if (!register_slots_) return false;
   iovec memory = {pool_.slots()[slot].data, pool_.slots()[slot].size_bytes};
-  const __u64 tag = 0;  // no answer when it is unregistered
+  const __u64 tag = 0;  // no effect on an unregistered one
   if (io_uring_register_buffers_update_tag(&ring_, slot, &memory, &tag, 1) != 1) {
-    // ENOMEM: more than RLIMIT_MEMLOCK. What is registered stays so, the rest goes without.
+    // ENOMEM: more than RLIMIT_MEMLOCK. Registered slots stay so, the others are used unregistered.
     register_slots_ = false;
     return false;
   }
@@ -134,7 +127,8 @@ bool UringQueue::register_slot(std::uint32_t slot) {
 
 UringQueue::~UringQueue() {
   if (!started_) return;
-  // The kernel must be done with the caller's memory, and no write may land after we are gone.
+  // The kernel must be done with the caller's memory, and no write may complete after the
+  // destructor.
   while (issued_ > 0) {
     reap(false);
     if (issued_ > 0 && !enter(1)) break;
@@ -151,12 +145,13 @@ Status UringQueue::submit(std::span<const Request> requests) {
     settle(index);
   }
   const int result = io_uring_submit(&ring_);
-  // What the kernel does not take now stays in the ring and goes with the next wait().
+  // Entries that the kernel does not accept now stay in the ring and are submitted by the next
+  // wait().
   if (result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY) return {};
   return tl::unexpected(system_error(-result, "cannot hand requests to io_uring"));
 }
 
-// Puts the next step of a transfer into the ring, or its end among the finished ones.
+// Puts the next step of a transfer into the ring, or the transfer among the finished ones.
 void UringQueue::settle(std::uint32_t index) {
   if (!transfers_[index].finished()) return issue(index);
   done_.push_back(transfers_[index].completion());
@@ -165,7 +160,7 @@ void UringQueue::settle(std::uint32_t index) {
 
 void UringQueue::issue(std::uint32_t index) {
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-  if (sqe == nullptr) std::abort();  // one entry a transfer: the ring has room for all
+  if (sqe == nullptr) std::abort();  // one entry per transfer: the ring has room for all
   const Step& step = transfers_[index].step();
   const auto length = static_cast<unsigned>(step.extent.length);
   switch (step.kind) {
@@ -196,7 +191,8 @@ void UringQueue::issue(std::uint32_t index) {
   ++issued_;
 }
 
-// Takes the kernel's answers. `go_on` false: the queue is going, no transfer takes another step.
+// Processes the completions. `go_on` false: the queue is being destroyed, no transfer takes another
+// step.
 void UringQueue::reap(bool go_on) {
   io_uring_cqe* cqe = nullptr;
   while (io_uring_peek_cqe(&ring_, &cqe) == 0 && cqe != nullptr) {
@@ -205,8 +201,8 @@ void UringQueue::reap(bool go_on) {
     io_uring_cqe_seen(&ring_, cqe);
     --issued_;
     if (!go_on) continue;
-    // No request of ours is ever cancelled: the kernel had no thread for it (RLIMIT_NPROC,
-    // pids.max; io_wq_enqueue). This one does it, then.
+    // The queue never cancels a request: the kernel had no thread for it (RLIMIT_NPROC, pids.max;
+    // io_wq_enqueue). The calling thread executes it instead.
     if (result == -ECANCELED) result = run_step(transfers_[index].step());
     transfers_[index].advance(result);
     settle(index);
@@ -214,7 +210,7 @@ void UringQueue::reap(bool go_on) {
 }
 
 Status UringQueue::enter(unsigned wait_for) {
-  // Without waiting, submitting alone would not run the work that DEFER_TASKRUN put off.
+  // Without waiting, submitting alone would not run the work that DEFER_TASKRUN deferred.
   const int result = wait_for > 0 ? io_uring_submit_and_wait(&ring_, wait_for)
                                   : io_uring_submit_and_get_events(&ring_);
   if (result >= 0 || result == -EINTR) {
@@ -233,7 +229,7 @@ Result<std::size_t> UringQueue::wait(std::size_t min, std::vector<Completion>& o
   min = std::min(min, in_flight());
   reap(true);
   bool entered = false;
-  // One look at the kernel when nothing is at hand, even without waiting.
+  // Polls the kernel once if no completion is available, even without waiting.
   const auto must_look = [&] { return min == 0 && !entered && done_.empty() && issued_ > 0; };
   while (done_.size() < min || io_uring_sq_ready(&ring_) > 0 || must_look()) {
     const std::size_t missing = done_.size() < min ? min - done_.size() : 0;
@@ -245,11 +241,6 @@ Result<std::size_t> UringQueue::wait(std::size_t min, std::vector<Completion>& o
   out.insert(out.end(), done_.begin(), done_.end());
   done_.clear();
   return count;
-}
-
-std::string UringQueue::describe() const {
-  return std::string("io_uring (") + setup_name_ +
-         (register_slots_ ? ", registered buffers)" : ")");
 }
 
 }  // namespace

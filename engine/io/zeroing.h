@@ -1,16 +1,16 @@
-// How an extent is made to read as zeroes.
+// Methods to make an extent read as zeroes.
 //
 // In this order, each until the kernel refuses it on the file (fallocate(2); for block devices
 // block/fops.c, blkdev_fallocate):
-//   kPunch      PUNCH_HOLE | KEEP_SIZE. A device zeroes by its own write-zeroes command, and may
-//               unmap what it zeroes, but only where it promises zeroes afterwards: this is not a
-//               discard. A regular file gives the blocks back.
+//   kPunch      PUNCH_HOLE | KEEP_SIZE. A device uses its own write-zeroes command, and may unmap
+//               what it zeroes, but only if it guarantees zeroes afterwards: this is not a discard.
+//               A regular file frees the blocks.
 //   kZeroRange  ZERO_RANGE | KEEP_SIZE. The same without unmapping; the kernel itself writes zero
-//               pages where the device has no command for it.
+//               pages if the device has no command for it.
 //   kWrite      plain writes of zero bytes.
-// An image that has all of its blocks when it is opened begins with kZeroRange: it keeps them,
-// since its space was reserved on purpose (preallocation.h). A sparse one gets its holes again.
-// BLKDISCARD is never used: what a discarded range reads as is up to the device.
+// For an image that is fully allocated when it is opened, kZeroRange is the first method: it keeps
+// its blocks, which were reserved on purpose (preallocation.h). A sparse one gets holes. BLKDISCARD
+// is never used: the content of a discarded range depends on the device.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct ZeroPiece {
   Extent extent;
 };
 
-// `remaining`: not empty. `sector_bytes`: fallocate wants multiples of it; what sticks out on
-// either side is written plainly. `write_bytes`: the longest plain write.
+// `remaining`: not empty. `sector_bytes`: fallocate requires multiples of it; the unaligned ends
+// are written plainly. `write_bytes`: the longest plain write.
 [[nodiscard]] ZeroPiece first_zero_piece(Extent remaining, ZeroMethod method,
                                          std::uint32_t sector_bytes, std::uint64_t write_bytes);
 

@@ -1,4 +1,4 @@
-// What differs, as extents: the device against a snapshot, or two snapshots.
+// The extents that differ between a device and a snapshot, or between two snapshots.
 #include <utility>
 
 #include "base/remedies.h"
@@ -11,7 +11,7 @@
 namespace blkrewind {
 namespace {
 
-// Merges chunks into extents and hands them on.
+// Merges chunks into extents and passes them on.
 class ExtentMerger {
  public:
   ExtentMerger(const std::function<void(Extent)>& visit, DiffReceipt& receipt)
@@ -137,7 +137,7 @@ Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
   BLKREWIND_ASSIGN(const auto second, find_accomplished(*state, to));
   auto compared = compare(store, first, second, visit, monitor);
   if (compared || !store.journal().refresh()) return compared;
-  // Nothing is locked: a delete that ran meanwhile takes nodes away, and that is no damage.
+  // Nothing is locked: a concurrent delete removes nodes, which is not damage.
   for (const auto& snapshot : {first, second}) {
     if (find_accomplished(*store.state(), snapshot.number)) continue;
     return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the comparison",

@@ -1,4 +1,4 @@
-// A snapshot as a raw image: a new sparse file, or a stream of every byte.
+// Writes a snapshot as a raw image: a new sparse file, or a stream of every byte.
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace blkrewind {
 namespace {
 
-// A tree of this geometry that is all zero: everything a snapshot stores differs from it.
+// A tree of this geometry that is all zero: it differs from the snapshot in every stored chunk.
 store::Tree empty_tree(const format::Geometry& geometry) { return {geometry, {}}; }
 
 Status write_out(const std::byte* data, std::uint64_t length) {
@@ -40,7 +40,7 @@ Status write_zeroes_out(std::uint64_t length) {
   return {};
 }
 
-// In order, chunk by chunk: a pipe takes no other.
+// In order, chunk by chunk: a pipe cannot seek.
 Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& receipt,
                   const Monitor& monitor) {
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
@@ -56,7 +56,7 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
     BLKREWIND_TRY(write_zeroes_out(extent.offset - at));
     if (!chunk) break;
     if (chunk->to.length_bytes != extent.length) {
-      // Never read: it might be longer than the buffer.
+      // Never read, because it might be longer than the buffer.
       return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
     }
     BLKREWIND_ASSIGN(const auto file, store.files().get(chunk->to.segment, *queue));
@@ -108,7 +108,7 @@ Status refuse_existing(io::Env& env, const std::string& path) {
               "name a file that does not exist yet; export never overwrites");
 }
 
-// Half an image would pass for a whole one, so it gets its name last.
+// A partial image could be taken for a complete one, so it is renamed last.
 Status write_image(store::Store& store, const store::Tree& tree, const std::string& path,
                    const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
   io::Env& env = store.env();
@@ -120,13 +120,13 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
                 "name a file outside of the store");
   }
   BLKREWIND_TRY(refuse_existing(env, path));
-  // Not made of the name: that one may be as long as the file system takes.
+  // Not derived from the name, which may already have the maximum length.
   const std::string partial =
       (slash == std::string::npos ? "" : folder) + ".blkrewind-" + new_id("partial-");
   BLKREWIND_ASSIGN(const auto file,
                    env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
   Status done = fill_file(store, tree, *file, means, receipt, monitor);
-  // Another process may have made a file of that name meanwhile.
+  // Another process may have created a file of that name meanwhile.
   if (done) done = env.rename_new(partial, path);
   if (!done) {
     (void)env.remove(partial);
@@ -152,7 +152,7 @@ Result<ExportReceipt> Operations::export_image(format::SnapshotNumber number,
   const Status done = path == "-" ? stream_out(store, tree, receipt, monitor)
                                   : write_image(store, tree, path, parts_->means, receipt, monitor);
   if (!done) {
-    // A delete that ran meanwhile takes the chunks away: that is no damage.
+    // A concurrent delete removes chunks, which is not damage.
     if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {
       return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the export");
     }

@@ -14,12 +14,12 @@ namespace {
 
 using format::SnapshotState;
 
-// What operations that ended without an end left on this disk, which is ours now.
+// Cleans up after operations on this disk that ended prematurely; its lock is held.
 Result<std::uint64_t> clear_unfinished(store::Store& store, format::DiskNumber disk) {
   std::uint64_t given_back = 0;
   std::vector<format::SnapshotNumber> deleting;
   bool progressing = false;
-  const auto known = store.state();  // held: another thread may put a newer state in its place
+  const auto known = store.state();  // kept alive: another thread may replace the state
   for (const auto& [number, snapshot] : known->snapshots) {
     if (snapshot.disk != disk) continue;
     if (snapshot.state == SnapshotState::kDeleting) deleting.push_back(number);
@@ -56,7 +56,7 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
     BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
   }
   BLKREWIND_TRY(store.journal().settle());
-  // Whole files first: they give back room without a record.
+  // Whole files first: they free space without a record.
   BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
   locked.finished_bytes = orphans.bytes + finished;
@@ -123,7 +123,8 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
 std::optional<format::SnapshotRecord> parent_of(const store::State& state,
                                                 const format::DiskRecord& disk,
                                                 const format::Geometry& geometry) {
-  // Nothing is shared with a damaged one: the device may hold the chunk that the store has lost.
+  // Nothing is shared with a damaged snapshot: the device may hold the chunk that the store has
+  // lost.
   const auto fits = [&](const format::SnapshotRecord& snapshot) {
     return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
            !snapshot.damaged && store::tree_of(snapshot).geometry == geometry;

@@ -13,10 +13,11 @@ tl::unexpected<Error> refuse(std::string message, Remedy remedy) {
   return fail(Errc::kPrecondition, std::move(message), std::move(remedy));
 }
 
-// Another program may open and close a device at any moment; one that does so each time holds it.
+// Another program may open and close a device at any moment; if it does so each time, it holds the
+// device.
 constexpr int kClaimAttempts = 3;
 
-// The content's own identifiers do not count here: a judged device may be written to.
+// The identifiers in the content do not count here: a device that was checked may be written to.
 Status check_unchanged(const host::DeviceInfo& judged, const host::DeviceInfo& now) {
   host::DeviceIdentity identity = now.identity;
   identity.table_uuid = judged.identity.table_uuid;
@@ -41,7 +42,7 @@ Status check_unchanged(const host::DeviceInfo& judged, const host::DeviceInfo& n
 Result<std::string> check_device(io::Env& env, const std::string& store_path,
                                  const format::DiskRecord& disk, const host::DeviceInfo& info,
                                  DeviceUse use) {
-  // First: what cannot be looked at would be missing from the evidence as well.
+  // First, because a check that was not possible is missing from the evidence as well.
   if (!info.unknown.empty()) BLKREWIND_TRY(check_free(info));
   BLKREWIND_ASSIGN(
       std::string recognised_by,
@@ -86,7 +87,7 @@ Status check_free(const host::DeviceInfo& info) {
 bool is_in_store(io::Env& env, const std::string& store_path, std::string folder) {
   const auto store = env.identify(store_path);
   if (!store) return false;
-  // Upwards by "..", which follows the file system and not the name, until a folder is its own
+  // Upwards by "..", which follows the file system and not the name, until a directory is its own
   // parent.
   std::optional<host::FileId> below;
   for (folder = folder.empty() ? "/" : folder;; folder += "/..") {
@@ -110,8 +111,8 @@ Error device_gone(const format::DiskRecord& disk, const std::string& path) {
 
 namespace {
 
-// Opens exclusively, then judges what was opened.
-// `judge`: what it is recognised by, or why it cannot be used.
+// Opens exclusively, then checks the opened device. `judge`: returns the evidence, or why it cannot
+// be used.
 Result<OpenedDevice> claim(
     io::Env& env, const std::string& path, DeviceUse use,
     const std::function<Result<std::string>(const host::DeviceInfo&)>& judge) {
@@ -121,10 +122,10 @@ Result<OpenedDevice> claim(
       .access = use == DeviceUse::kWrite ? io::Access::kReadWrite : io::Access::kReadOnly,
       .exclusive_device = true};
   auto file = env.open(path, options);
-  // What holds the device may be gone by the time that it is looked for.
+  // The holder may be gone by the time it is searched for.
   for (int attempt = 0; !file && attempt < kClaimAttempts; ++attempt) {
     if (file.error().code == Errc::kNotFound) return fail(std::move(file).error());
-    // Why it cannot be had: that is told by what it is, not by how the open failed.
+    // The reason is what the device is, not the error of the open.
     auto info = look_at(env, path);
     if (!info) return fail(file.error().code == Errc::kBusy ? info.error() : file.error());
     BLKREWIND_TRY(judge(*info));

@@ -17,7 +17,7 @@ using format::SnapshotState;
 
 namespace {
 
-// The path without symbolic links and "..", as far as it leads anywhere: how a record names it.
+// The path without symbolic links and "..", as far as it exists: the form used in records.
 std::string resolved(const std::string& path) {
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
@@ -26,7 +26,7 @@ std::string resolved(const std::string& path) {
   return error ? absolute.lexically_normal().string() : canonical.string();
 }
 
-// The disk that was seen last at `path`; none when several were.
+// The disk that was seen last at `path`; none if there are several.
 const format::DiskRecord* only_disk_at(const store::State& state, const std::string& path) {
   const std::string full = resolved(path);
   const format::DiskRecord* only = nullptr;
@@ -45,8 +45,8 @@ tl::unexpected<Error> already_known(const format::DiskRecord& disk, const std::s
                   .or_else({Verb::kDiskForget, "drop that disk", {{Parameter::kTarget, disk.id}}}));
 }
 
-// An interrupted rollback can only go on where its snapshot fits; otherwise the disk has the size
-// that it was seen with last.
+// An interrupted rollback can only be resumed on a device of its snapshot's size; otherwise the
+// disk has the size that was seen last.
 Status check_adopted_size(const store::State& state, const format::DiskRecord& disk,
                           const host::DeviceInfo& info) {
   std::uint64_t wanted = disk.device_bytes;
@@ -70,7 +70,7 @@ Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
   BLKREWIND_ASSIGN(const bool there, store::Store::exists(env, options.store));
   if (!there && options.create) {
     const Status made = store::Store::create(env, options.store);
-    // Another process was quicker.
+    // Another process was faster.
     if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
   }
   BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
@@ -106,7 +106,7 @@ std::optional<DiskView> Operations::disk(format::DiskNumber number) {
   if (const auto intent = state->intents.find(number); intent != state->intents.end()) {
     view.intent = intent->second;
   }
-  // A lock that cannot be looked at says nothing; the operation that needs it will say why.
+  // A lock that cannot be read says nothing; the operation that needs it will report the cause.
   if (auto locked = parts_->store->disk_is_locked(number)) view.locked = *locked;
   return view;
 }
@@ -192,14 +192,14 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
           const host::Judgement judgement = judge(info, known);
           if (!is_certain(judgement.verdict)) continue;
           if (!as_new) {
-            // Another process has registered it since the caller looked.
+            // Another process has registered it since the caller checked.
             record = known;
             return format::Transaction{};
           }
-          // Recognised is less than proven: a copy looks like that.
+          // Recognised is less than proven: a copy looks the same.
           if (judgement.verdict == host::Verdict::kRecognised && !one_id) continue;
           if (!one_id) return already_known(known, path, judgement.why);
-          // By the caller's word two devices have this id: it proves neither of them.
+          // The caller asserts that two devices have this id: it identifies neither of them.
           shared = true;
           format::DiskRecord other = known;
           mark_shared(other.identity);
@@ -248,7 +248,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
         record.path = adopted.path;
         record.kind = adopted.kind;
         record.identity = adopted.identity;
-        // Nothing is known of what this device holds.
+        // Nothing is known about the content of this device.
         record.anchor = 0;
         return format::Transaction{record};
       });
@@ -278,7 +278,7 @@ Status Operations::forget_disk(format::DiskNumber number) {
 
 namespace {
 
-// Both ways out lead over damaged snapshots.
+// Both directions need damaged snapshots.
 bool is_stuck(const store::State& state, const format::IntentRecord& intent) {
   const auto is_lost = [&](format::SnapshotNumber number) {
     const auto* snapshot = state.snapshot(number);

@@ -1,13 +1,14 @@
-// The mechanism: snapshots, plans, rollbacks and space, on a store and a device.
+// Operations: snapshots, plans, rollbacks and space, on a store and a device.
 //
-// Composes store/, track/ and rollback/. It keeps the promises about devices and stores (exclusive
-// open, identity, intent, undo, durability) but knows no rule of the ResetDisk API: those are
-// decided in control/, which stands above and is the only caller besides tests.
+// Composes store/, track/ and pipeline/. It keeps the promises about devices and stores (exclusive
+// open, identity, intent, undo, durability) but knows no rule of the ResetDisk API: those are in
+// control/, which is the only caller besides tests.
 //
-// Thread safety: as blkrewind/engine.h says; each long operation opens its own queues and holds the
-// lock of its disk.
+// Thread safety: as described in blkrewind/engine.h; each long operation opens its own queues and
+// holds the lock of its disk.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,19 +28,19 @@ struct OperationsOptions {
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
   std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation
-  track::Trackers* trackers = nullptr;  // outlive the Operations; null: nothing is tracked
+  track::Trackers* trackers = nullptr;               // outlive the Operations; null: no tracking
 };
 
-// The state of a disk as the journal says, with what the locks say about now.
+// The state of a disk in the journal, with the current state of its locks.
 struct DiskView {
   format::DiskRecord disk;
-  std::vector<format::SnapshotRecord> snapshots;  // oldest first; without deleting ones, tombstones
-  std::vector<format::SnapshotRecord> deleting;   // a delete of them was cut off, or runs now
+  std::vector<format::SnapshotRecord> snapshots;  // oldest first; not deleting, no tombstone
+  std::vector<format::SnapshotRecord> deleting;   // their delete was interrupted, or is running
   std::optional<format::IntentRecord> intent;
-  bool locked = false;  // an operation runs on it right now, in some process
-  // What find_disk() saw when it was given a path: probing a device is not cheap.
+  bool locked = false;  // an operation is running on it now, in any process
+  // The device that find_disk() inspected if it was given a path, because probing is not cheap.
   std::optional<host::DeviceInfo> device;
-  std::string recognised_by;  // then: what says that the device is this disk
+  std::string recognised_by;  // then: the evidence that identified the device
 };
 
 struct RollbackRequest {
@@ -47,8 +48,8 @@ struct RollbackRequest {
   format::SnapshotNumber target = 0;
   std::string path;  // of the device
   std::string request_id;
-  // Of the rollback that this one takes back: kBusy when it is not the disk's last one any more.
-  // Empty: it takes none back.
+  // The rollback that this one undoes: kBusy if it is no longer the disk's last one. Empty: it
+  // undoes none.
   std::string takes_back = {};
   bool undo = true;
   bool dry_run = false;
@@ -57,13 +58,11 @@ struct RollbackRequest {
 };
 
 // A snapshot that stands in the journal as progressing, with its disk locked and its device open,
-// and waits to be made. Dropped before that, nothing stays of it. Must not outlive its Operations.
-class AnnouncedSnapshot {
- public:
-  virtual ~AnnouncedSnapshot() = default;
-  [[nodiscard]] virtual const std::string& id() const = 0;
-  // Once.
-  [[nodiscard]] virtual Result<SnapshotReceipt> make(const Monitor& monitor) = 0;
+// and waits to be made. `make` is called once and holds all of it; dropped before that, nothing
+// stays. Must not outlive its Operations.
+struct AnnouncedSnapshot {
+  std::string id;
+  std::function<Result<SnapshotReceipt>(const Monitor& monitor)> make;
 };
 
 class Operations {
@@ -74,36 +73,36 @@ class Operations {
   Operations(const Operations&) = delete;
   Operations& operator=(const Operations&) = delete;
 
-  // Re-reads what other processes appended to the journal.
+  // Replays what other processes appended to the journal.
   [[nodiscard]] Status refresh();
   [[nodiscard]] std::vector<DiskView> disks();
   [[nodiscard]] std::optional<DiskView> disk(format::DiskNumber number);
   [[nodiscard]] Result<StoreInfo> store_info();
-  // The number that the next snapshot gets, of whatever disk: later ones have it or a larger one.
+  // The number of the next snapshot, of any disk: later snapshots have this or a larger number.
   [[nodiscard]] format::SnapshotNumber next_snapshot() const;
 
-  // `target`: a disk id, or a path, which is the disk that the device is by its evidence
-  // (recognise.h), wherever that was seen last. nullopt: not registered.
-  // kPrecondition with a remedy when the evidence is weak, contradicts itself, or fits another
-  // attached device as well. A path that leads to nothing is the disk that was seen there last.
+  // `target`: a disk id, or a path, which selects the disk that the device is by its evidence
+  // (recognise.h), wherever that was seen last. nullopt: not registered. kPrecondition with a
+  // remedy if the evidence is weak or contradictory, or also matches another attached device. A
+  // path that does not exist selects the disk that was seen there last.
   [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
-  // When another device is at `path` now than the disk that was seen there last: so, in words; else
-  // empty.
+  // If another device than the disk last seen there is now at `path`, a message that says so;
+  // otherwise empty.
   [[nodiscard]] std::string seen_last_at(const std::string& path);
   // Where the disk's device is now.
   [[nodiscard]] Presence find_device(const format::DiskRecord& disk);
-  // `as_new`: also a device that may be, or by its hardware id is, a disk that is registered
-  // already: the caller says that it is another one. kAlreadyExists when that is disproven.
+  // `as_new`: also registers a device that may be, or by its hardware id is, a registered disk: the
+  // caller asserts that it is a different one. kAlreadyExists if that is disproven.
   [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes,
                                                bool raw = false, bool as_new = false);
-  // kPrecondition when the device has another size than the disk.
+  // kPrecondition if the device and the disk differ in size.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
-  // Forgets that a rollback was interrupted, and leaves the device as it is: for one that can be
-  // finished in neither direction. kPrecondition while it still can.
+  // Removes the intent of an interrupted rollback, and leaves the device as it is: for one that can
+  // be finished in neither direction. kPrecondition while it still can.
   [[nodiscard]] Status abandon_rollback(format::DiskNumber disk);
 
-  // What remembers where a disk changes.
+  // The trackers of a disk.
   [[nodiscard]] Status start_tracking(format::DiskNumber disk, const std::string& path,
                                       track::TrackerKind kind);
   [[nodiscard]] Result<std::vector<std::string>> stop_tracking(format::DiskNumber disk,
@@ -111,23 +110,24 @@ class Operations {
   [[nodiscard]] Result<std::vector<track::TrackerState>> tracking(format::DiskNumber disk,
                                                                   const std::string& path);
 
-  // kPrecondition (nothing touched) when the device cannot be written now: in use, read-only,
-  // another identity, or the store lives on it. `for_writing` false: reading is enough. The size is
-  // a matter between the device and one snapshot: rollback() and resume() look at it.
+  // kPrecondition (nothing changed) if the device cannot be written now: in use, read-only, another
+  // identity, or the store is on it. `for_writing` false: reading is enough. The size is checked by
+  // rollback() and resume(), because it depends on the snapshot.
   [[nodiscard]] Status check_device(const format::DiskRecord& disk, const std::string& path,
                                     bool for_writing);
 
-  // kPrecondition when the evidence of the device at `path` is weak, contradicts itself, or fits
-  // another attached device as well. A device that is not there, or is another one, is no reason.
+  // kPrecondition if the evidence of the device at `path` is weak or contradictory, or also matches
+  // another attached device. A device that is missing, or is a different one, is no reason.
   [[nodiscard]] Status check_evidence(const format::DiskRecord& disk, const std::string& path);
 
-  // The lock of a disk for an operation that is run later, and is given it then; whoever keeps a
-  // copy holds the disk beyond that operation's end. kBusy when another operation has it.
+  // The lock of a disk for an operation that runs later, and is passed to it; a caller that keeps a
+  // copy holds the disk beyond the end of the operation. kBusy if another operation holds it.
   [[nodiscard]] Result<std::shared_ptr<io::Lock>> hold_disk(format::DiskNumber disk);
 
   // The first half of snapshot(): all that can be refused is refused here.
-  [[nodiscard]] Result<std::unique_ptr<AnnouncedSnapshot>> announce_snapshot(
-      format::DiskNumber disk, const std::string& path, const SnapshotOptions& options);
+  [[nodiscard]] Result<AnnouncedSnapshot> announce_snapshot(format::DiskNumber disk,
+                                                            const std::string& path,
+                                                            const SnapshotOptions& options);
   [[nodiscard]] Result<SnapshotReceipt> snapshot(format::DiskNumber disk, const std::string& path,
                                                  const SnapshotOptions& options,
                                                  const Monitor& monitor);
@@ -145,11 +145,11 @@ class Operations {
                                                    format::SnapshotNumber to,
                                                    const std::function<void(Extent)>& visit,
                                                    const Monitor& monitor);
-  // `held`: the disk's lock, where the caller has it already.
+  // `held`: the disk's lock, if the caller holds it already.
   [[nodiscard]] Result<RollbackReceipt> rollback(const RollbackRequest& request,
                                                  const Monitor& monitor,
                                                  std::shared_ptr<io::Lock> held = nullptr);
-  // An interrupted rollback: forward to its target, or (`backwards`) to the state before it.
+  // An interrupted rollback: forwards to its target, or (`backwards`) to the state before it.
   [[nodiscard]] Result<RollbackReceipt> resume(format::DiskNumber disk, const std::string& path,
                                                bool backwards, const Monitor& monitor,
                                                std::shared_ptr<io::Lock> held = nullptr,

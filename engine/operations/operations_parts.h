@@ -1,4 +1,4 @@
-// What the files that implement Operations share.
+// Shared by the files that implement Operations.
 #pragma once
 
 #include <ctime>
@@ -20,45 +20,46 @@ struct Operations::Parts {
   track::Trackers* trackers;
 };
 
-// The disk, locked for one operation, and the state of the store once it was.
+// The disk, locked for one operation, and the state of the store at that time.
 struct LockedDisk {
   std::shared_ptr<io::Lock> lock;
   std::shared_ptr<const store::State> state;
   format::DiskRecord disk;
-  std::uint64_t finished_bytes = 0;  // given back by deletes that were finished, and orphans
+  std::uint64_t finished_bytes = 0;  // bytes freed by finishing deletes, and by removing orphans
 };
 
 enum class Pending : std::uint8_t { kRefuse, kAllow };
 
-// Locks, replays the journal, clears what earlier operations on this disk left unfinished
-// (snapshots that were being made become failed, deletes are finished, orphans go), and refuses a
-// disk with a rollback pending unless told otherwise. `held`: the lock, where it was taken before.
+// Locks the disk, replays the journal, cleans up after earlier operations on it (marks snapshots in
+// progress as failed, finishes deletes, removes orphans), and refuses a disk with a pending
+// rollback unless told otherwise. `held`: the lock, if it was taken before.
 [[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
                                            Pending pending,
                                            std::shared_ptr<io::Lock> held = nullptr);
 
-// For what only reads a device and the store: no rollback and no delete of this disk runs until it
-// goes. As lock_disk(), and where this process may not write to the store (a read-only file system,
-// another user's store) a shared lock, which clears nothing: what is unfinished stays as it is.
+// For operations that only read the device and the store: no rollback and no delete of this disk
+// runs while the lock is held. As lock_disk(); if this process may not write to the store (a
+// read-only file system, another user's store), takes a shared lock, and does not clean up.
 [[nodiscard]] Result<LockedDisk> lock_disk_for_reading(store::Store& store,
                                                        format::DiskNumber number);
-// Keeps the record of a disk that is locked up with where its device is now and with the evidence
-// of now, in the journal too when that changed. What cannot be written is written the next time.
+// Updates the record of a locked disk with the current path and evidence of its device, also in the
+// journal if they changed. If that cannot be written now, it is written the next time.
 void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device);
 
-// kPrecondition: InvalidOperation.DiskResetInProgress, with what to do.
+// kPrecondition: InvalidOperation.DiskResetInProgress, with a remedy.
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                                       const format::IntentRecord& intent);
 
 [[nodiscard]] Result<format::SnapshotRecord> find_accomplished(const store::State& state,
                                                                format::SnapshotNumber number);
 
-// The tree to compare with and share from: the anchor's, else the newest one's of this geometry.
+// The tree to compare with and share chunks from: that of the base snapshot, otherwise the newest
+// one of this geometry.
 [[nodiscard]] std::optional<format::SnapshotRecord> parent_of(const store::State& state,
                                                               const format::DiskRecord& disk,
                                                               const format::Geometry& geometry);
 
-// A record under construction, with number and id given by the state.
+// A record under construction, with number and id from the state.
 [[nodiscard]] inline std::int64_t now_seconds() { return std::time(nullptr); }
 
 }  // namespace blkrewind

@@ -1,4 +1,4 @@
-// Beginning and ending the tracking of a disk, and looking at it.
+// Starting, stopping and showing the tracking of a disk.
 #include <utility>
 
 #include "operations/operations_parts.h"
@@ -43,7 +43,7 @@ Result<std::vector<std::string>> Operations::stop_tracking(format::DiskNumber nu
   BLKREWIND_ASSIGN(const auto lock, store.lock_disk(number));
   const auto view = disk(number);
   if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
-  // Also of a device that is gone.
+  // Also for a device that is gone.
   auto seen = look_at(*this, store, parts_->env, number, path);
   return parts_->trackers->stop(
       seen ? *seen : tracked_disk(store, view->disk, view->disk.path, view->disk.device_bytes));

@@ -1,4 +1,4 @@
-// Image files are taken byte by byte; one of another format is taken so only when asked.
+// Image files are treated as raw bytes; a file of another format only on request.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace blkrewind {
 
-// kPrecondition, with what to do, when the file bears the mark of a format that is not raw
-// (io/image_format.h). A block device is what it is. Looked at once, when a disk is registered, and
-// for each file that is imported: what a registered disk holds later is not looked at.
+// kPrecondition, with a remedy, if the file has the signature of a format that is not raw
+// (host/image_format.h). Block devices are not checked. Checked when a disk is registered, and for
+// each file that is imported; the later content of a registered disk is not checked.
 [[nodiscard]] Status check_raw(io::Env& env, const host::DeviceInfo& info);
 
 }  // namespace blkrewind

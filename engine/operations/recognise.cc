@@ -49,7 +49,7 @@ bool is_same_node(const host::DeviceInfo& a, const host::DeviceInfo& b) {
   return a.kind == b.kind && a.major == b.major && a.minor == b.minor;
 }
 
-// The attachment that the record was made of, in this boot.
+// The attachment at the time of the record, in this boot.
 bool is_that_attachment(const format::DiskRecord& disk, const host::DeviceInfo& device) {
   const host::DeviceIdentity& then = disk.identity;
   const host::DeviceIdentity& now = device.identity;
@@ -71,7 +71,7 @@ bool is_certain(Verdict verdict) {
 Result<std::optional<std::string>> other_match(io::Env& env, const format::DiskRecord& disk,
                                                const host::DeviceInfo& device, Verdict verdict) {
   if (device.kind == host::DeviceKind::kFile) {
-    // Other names of one file are one file; a copy of the whole file system is not.
+    // Other names of one file are the same file; a copy of the whole file system is not.
     if (disk.path == device.real_path) return std::nullopt;
     const auto other = env.examine(disk.path);
     if (other && other->identity.backing_id != device.identity.backing_id &&
@@ -85,7 +85,7 @@ Result<std::optional<std::string>> other_match(io::Env& env, const format::DiskR
   for (const host::DeviceInfo& other : attached) {
     if (is_same_node(other, device)) continue;
     const Verdict its = judge(other, disk).verdict;
-    // Beside one that is only recognised, one that merely looks like it is enough for doubt.
+    // If this one is only recognised, another device that resembles the record is enough for doubt.
     if (its == Verdict::kSame || (!proven && its != Verdict::kDifferent)) {
       return std::optional(other.path);
     }
@@ -172,7 +172,7 @@ format::DiskRecord as_seen(format::DiskRecord disk, const host::DeviceInfo& devi
   const bool shared = is_shared(disk.identity);
   const bool vouched = disk.identity.vouched;
   disk.path = device.real_path;
-  // What cannot be learned this time, say without the rights for it, is not forgotten.
+  // Evidence that cannot be read this time, for example without permission, is kept.
   std::string host = std::move(disk.identity.host_filesystem);
   auto below = std::move(disk.identity.below);
   const host::FileId backing = disk.identity.backing_id;

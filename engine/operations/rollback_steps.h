@@ -36,7 +36,7 @@ struct Rollback {
 };
 
 [[nodiscard]] std::string resume_hint(const Rollback& rollback);
-// The error of a rollback that stands, with a hint to go on with it.
+// The error of a rollback that stands, with a remedy to go on with it.
 [[nodiscard]] Error to_be_resumed(const Rollback& rollback, Error error);
 // Where chunks are lost in both directions.
 [[nodiscard]] std::string loss_hint(const Rollback& rollback);

@@ -1,12 +1,12 @@
-// Taking a snapshot, from the device or from an image file.
+// Takes a snapshot, from the device or from an image file.
 //
 //   1. journal: the snapshot is progressing
 //   2. read, digest, compare; new chunks and nodes go to segments of their own
 //   3. flush the segments
 //   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
 //
-// When power goes before 4, the journal knows a progressing snapshot that nobody makes (the next
-// operation on the disk calls it failed), and the segments are orphans.
+// After a power cut before 4, the journal has a progressing snapshot without a process (the next
+// operation on the disk marks it as failed), and the segments are orphans.
 #include <algorithm>
 #include <utility>
 
@@ -31,7 +31,7 @@ struct SnapshotPlan {
   std::int64_t created_at = 0;
   OpenedDevice source;  // the disk's device, or the image file that is imported
   format::Geometry geometry;
-  bool is_device = true;  // which equals the snapshot now
+  bool is_device = true;  // which now equals the snapshot
   ChangeSource change_source = ChangeSource::kAuto;
   std::string recognised_by;  // of the device
 };
@@ -56,7 +56,7 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
   return {};
 }
 
-class SnapshotMaker final : public AnnouncedSnapshot {
+class SnapshotMaker {
  public:
   SnapshotMaker(store::Store& store, track::Trackers* trackers, LockedDisk locked,
                 SnapshotPlan plan, const pipeline::Means& means)
@@ -67,7 +67,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
         means_(means) {}
 
   // Announced and never made: nothing stays of it.
-  ~SnapshotMaker() override {
+  ~SnapshotMaker() {
     if (announced_) (void)store::forget_unfinished(store_, record_.number);
   }
 
@@ -96,9 +96,9 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     return announced;
   }
 
-  [[nodiscard]] const std::string& id() const override { return record_.id; }
+  [[nodiscard]] const std::string& id() const { return record_.id; }
 
-  Result<SnapshotReceipt> make(const Monitor& monitor) override {
+  Result<SnapshotReceipt> make(const Monitor& monitor) {
     const pipeline::Stopwatch watch;
     announced_ = false;
     auto outcome = scan_and_commit(monitor);
@@ -135,7 +135,8 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     request.geometry = plan_.geometry;
     request.source = &everything;
     request.work_bytes = plan_.geometry.device_bytes;
-    // What it says is of the anchor, so the tree must be shared with that one.
+    // The tracker's changes are relative to the base snapshot, so the tree must be shared with that
+    // one.
     if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
       request.source = &tracked.emplace(*tracking.source(), plan_.geometry, std::nullopt);
       BLKREWIND_ASSIGN(request.work_bytes, tracking.changed_bytes());
@@ -147,10 +148,10 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     request.means = means_;
     BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
                      pipeline::scan_device(store_, request, monitor));
-    // What was not looked at is as in the parent.
+    // Chunks that were not read are as in the parent.
     if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
-    // What was read counts only if it was this device's, and at rest.
+    // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
 
     record_.state = SnapshotState::kAccomplished;
@@ -175,7 +176,7 @@ class SnapshotMaker final : public AnnouncedSnapshot {
           }
           return transaction;
         });
-    // Where the record may be there, its segments have to stay.
+    // If the record may be in the journal, its segments must stay.
     if (noted || store_.journal().in_doubt()) writer->keep();
     BLKREWIND_TRY(noted);
     tracking.commit();
@@ -193,9 +194,9 @@ class SnapshotMaker final : public AnnouncedSnapshot {
     return recheck_device(store_.env(), store_.layout().root(), locked_.disk, plan_.source);
   }
 
-  // Asked to stop, or refused: nothing stays. Failed: it stays as a failed one until it is deleted,
-  // so that whoever asked can see why. What cannot be written now is found by the next operation on
-  // the disk.
+  // Cancelled or refused: leaves no trace. Failed: a failed record stays until it is deleted, so
+  // that the caller can see the cause. If it cannot be written now, the next operation on the disk
+  // writes it.
   void give_up(const Error& error) {
     if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
       (void)store::forget_unfinished(store_, record_.number);
@@ -222,16 +223,17 @@ class SnapshotMaker final : public AnnouncedSnapshot {
   const pipeline::Means means_;
   format::SnapshotRecord record_;
   std::string source_name_;
-  bool announced_ = false;  // and not made yet
+  bool announced_ = false;  // and not taken yet
 };
 
-Result<std::unique_ptr<AnnouncedSnapshot>> announce(store::Store& store, track::Trackers* trackers,
-                                                    LockedDisk locked, SnapshotPlan plan,
-                                                    const pipeline::Means& means) {
+Result<AnnouncedSnapshot> announce(store::Store& store, track::Trackers* trackers,
+                                   LockedDisk locked, SnapshotPlan plan,
+                                   const pipeline::Means& means) {
   auto maker =
-      std::make_unique<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
+      std::make_shared<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
   BLKREWIND_TRY(maker->announce());
-  return maker;
+  return AnnouncedSnapshot{maker->id(),
+                           [maker](const Monitor& monitor) { return maker->make(monitor); }};
 }
 
 Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32_t chunk_bytes) {
@@ -247,8 +249,9 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
 
 }  // namespace
 
-Result<std::unique_ptr<AnnouncedSnapshot>> Operations::announce_snapshot(
-    format::DiskNumber number, const std::string& path, const SnapshotOptions& options) {
+Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber number,
+                                                        const std::string& path,
+                                                        const SnapshotOptions& options) {
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
@@ -274,7 +277,7 @@ Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const st
                                              const SnapshotOptions& options,
                                              const Monitor& monitor) {
   BLKREWIND_ASSIGN(const auto announced, announce_snapshot(number, path, options));
-  return announced->make(monitor);
+  return announced.make(monitor);
 }
 
 Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, const std::string& file,
@@ -302,7 +305,7 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   plan.is_device = false;
   BLKREWIND_ASSIGN(const auto announced,
                    announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));
-  return announced->make(monitor);
+  return announced.make(monitor);
 }
 
 }  // namespace blkrewind

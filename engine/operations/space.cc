@@ -1,4 +1,4 @@
-// Deleting snapshots, and collecting what crashes left.
+// Deletes snapshots, and collects what crashed operations left.
 #include <utility>
 
 #include "operations/operations_parts.h"
@@ -22,7 +22,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   const auto* record = locked.state->snapshot(number);
   if (found->state == SnapshotState::kDeleting &&
       (record == nullptr || record->state == SnapshotState::kTombstone)) {
-    // An earlier delete was cut off; taking the lock has finished it.
+    // An earlier delete was interrupted; taking the lock has finished it.
     receipt.reclaimed_bytes = locked.finished_bytes;
     receipt.elapsed_seconds = watch.seconds();
     return receipt;
@@ -38,7 +38,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   pipeline::Meter meter(monitor, "reclaim", 1);
   BLKREWIND_TRY(meter.advance(0));
   if (record->state == SnapshotState::kAccomplished) {
-    // A disk whose anchor goes knows nothing of what its device holds.
+    // Without its base snapshot, nothing is known about the content of the disk's device.
     format::Transaction extra;
     if (locked.disk.anchor == number) {
       format::DiskRecord disk = locked.disk;
@@ -60,7 +60,7 @@ Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
   const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.check_writable());
-  // Before the disks are locked one by one, which clears orphans away without counting them.
+  // Before the disks are locked one by one, which removes orphans without counting them.
   BLKREWIND_ASSIGN(const auto crashed, store.remove_orphans());
   BLKREWIND_TRY(store.journal().refresh());
   CollectReceipt receipt;
@@ -82,7 +82,7 @@ Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
   receipt.removed_files = crashed.files + orphans.files;
   receipt.reclaimed_bytes += crashed.bytes + orphans.bytes + emptied;
   auto checkpointed = store.journal().checkpoint(true);
-  // Two journals do not fit beside each other: the one that is there goes on.
+  // There is no space for a second journal: the existing one stays in use.
   if (!checkpointed && checkpointed.error().code != Errc::kNoSpace) {
     return fail(std::move(checkpointed).error());
   }

@@ -122,7 +122,7 @@ void Tracking::prepare(const std::string& id, track::Collected before) {
     const Status prepared = begun.tracker->prepare(id, before);
     note(*begun.tracker, prepared);
     if (prepared) return false;
-    // It goes back to where it was, and will be found to lag behind.
+    // The tracker returns to its former base, and will be found outdated.
     if (begun.tracker.get() == source_) source_ = nullptr;
     return true;
   });
@@ -130,7 +130,7 @@ void Tracking::prepare(const std::string& id, track::Collected before) {
 
 void Tracking::commit() {
   for (Begun& begun : begun_) {
-    // What it did not know before, it does not know now.
+    // A tracker that was not valid before is not valid now.
     if (before_ == track::Collected::kKept && !begun.knows) {
       note(*begun.tracker, begun.tracker->distrust("an interrupted rollback was ended without "
                                                    "looking at the whole device"));

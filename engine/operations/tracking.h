@@ -1,8 +1,8 @@
-// The trackers of a disk during one operation on it: which of them is believed, and moving all of
-// them on to what the device equals at the end.
+// The trackers of a disk during one operation: selects the one to use, and moves the base of all of
+// them to the state of the device at the end.
 //
-// Trackers are never in the way: what fails with them is logged, and the operation scans. Only a
-// caller who insists on one is told that it cannot be had.
+// Trackers never block an operation: a failure is logged, and the operation scans. Only a caller
+// that insists on a tracker gets an error.
 #pragma once
 
 #include <memory>
@@ -19,31 +19,33 @@ namespace blkrewind {
 
 class Tracking {
  public:
-  // Begins on every tracker that the disk has. `trackers` may be null: there are none.
-  // kPrecondition when `wanted` names one that knows nothing now, or that the disk does not have.
+  // Calls begin() on every tracker of the disk. `trackers` may be null: there are none.
+  // kPrecondition if `wanted` names a tracker that is not valid now, or that the disk does not
+  // have.
   [[nodiscard]] static Result<Tracking> begin(track::Trackers* trackers, store::Store& store,
                                               const LockedDisk& locked,
                                               const host::DeviceInfo& device, ChangeSource wanted,
                                               track::TrackUse use);
   Tracking() = default;
 
-  // What says where the device may differ from the disk's anchor; null: everything has to be read.
+  // The tracker that says where the device may differ from the base snapshot; null: everything has
+  // to be read.
   [[nodiscard]] track::Tracker* source() const { return source_; }
   [[nodiscard]] Result<std::uint64_t> changed_bytes() const;
 
-  // How much of the device the operation has written, besides what it told of before.
+  // The number of bytes that the operation has written to the device since the last call.
   void wrote(std::uint64_t bytes);
 
-  // Around the journal record that makes `id` the disk's anchor.
+  // Before and after the journal record that makes `id` the base snapshot.
   void prepare(const std::string& id, track::Collected before);
   void commit();
-  // The source has missed something.
+  // The tracker has missed a change.
   void distrust(const std::string& why);
 
  private:
   struct Begun {
     std::unique_ptr<track::Tracker> tracker;
-    bool knows = false;  // changed() holds
+    bool knows = false;  // changed() is valid
   };
 
   std::vector<Begun> begun_;
@@ -53,7 +55,7 @@ class Tracking {
 
 [[nodiscard]] track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& disk,
                                               const std::string& path, std::uint64_t device_bytes);
-// The id of the snapshot that the device equalled last, as trackers know it; or empty.
+// The id of the base snapshot, as trackers know it; or empty.
 [[nodiscard]] std::string anchor_id(const store::State& state, const format::DiskRecord& disk);
 
 }  // namespace blkrewind

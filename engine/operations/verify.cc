@@ -1,8 +1,8 @@
-// Reading the store again and checking every digest.
+// Reads the store and checks every digest.
 //
-// Each stored chunk is read once, however many snapshots share it: a snapshot is walked beside its
-// kin that were verified before, and only what is its own is read. What is found bad is then looked
-// for in every other snapshot of the disk.
+// Each stored chunk is read once, however many snapshots share it: a snapshot is walked beside
+// those of its lineage that were verified before, and only chunks that it does not share with them
+// are read. Damage that is found is then searched for in every other snapshot of the disk.
 #include <algorithm>
 #include <set>
 #include <string>
@@ -25,7 +25,7 @@ using format::SnapshotState;
 constexpr std::size_t kFindingsMax = 100;
 constexpr std::size_t kBadMax = 10000;
 
-// A place of the tree that is bad: a chunk (level -1) or a node.
+// A damaged position of the tree: a chunk (level -1) or a node.
 struct BadPlace {
   format::SnapshotNumber found_in = 0;
   format::DiskNumber disk = 0;
@@ -50,12 +50,13 @@ class Verifier {
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     store::TreeReader reader(store_.files(), *queue, store_.secret());
     BLKREWIND_TRY(walk(snapshot, tree, reader));
-    // Only what was read in full spares its kin the reading, and may lose its mark.
+    // Only a snapshot that was read in full spares its lineage the reading, and may be cleared of
+    // damage.
     if (!unreadable_.contains(snapshot.number)) verified_.insert(snapshot.number);
     return {};
   }
 
-  // Whoever shares a bad place is damaged too.
+  // Snapshots that share a damaged chunk or node are damaged too.
   Status spread() {
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     store::TreeReader reader(store_.files(), *queue, store_.secret());
@@ -71,11 +72,11 @@ class Verifier {
     return {};
   }
 
-  // Whether something was found in this snapshot's own walk.
+  // Whether something was found during this snapshot's own walk.
   [[nodiscard]] bool finds(SnapshotNumber number) const {
     return damaged_.contains(number) || unreadable_.contains(number);
   }
-  // It was deleted while it was walked: what is missing of it is not damage.
+  // It was deleted while it was walked: what is missing is not damage.
   void forget(const format::SnapshotRecord& snapshot) {
     damaged_.erase(snapshot.number);
     unreadable_.erase(snapshot.number);
@@ -106,7 +107,7 @@ class Verifier {
     for (const SnapshotNumber near : state_->holders_near(snapshot.number)) {
       if (verified_.contains(near)) kin.push_back(store::tree_of(*state_->snapshot(near)));
     }
-    // The walk is turned into a stream by taking one run of chunks at a time: leaf by leaf.
+    // Turns the walk into a stream by taking one run of chunks at a time: leaf by leaf.
     std::vector<pipeline::ChunkTarget> chunks;
     store::UniqueFilter filter;
     filter.on_damage = [&](int level, std::uint64_t index, const format::Entry& entry,
@@ -153,7 +154,7 @@ class Verifier {
     return {};
   }
 
-  // What cannot be read now may be whole: no damage, and no clean pass either.
+  // Data that cannot be read now may be intact: neither damage nor success.
   void unreadable(const format::SnapshotRecord& snapshot, const Error& error) {
     unreadable_.insert(snapshot.number);
     if (!receipt_.unreadable_because) receipt_.unreadable_because = error;
@@ -207,7 +208,7 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
   }
   BLKREWIND_TRY(verifier.spread());
 
-  // The marks follow what was found: damage sets them, a clean pass takes them away.
+  // The damaged flag follows the result: damage sets it, a complete pass clears it.
   const auto& damaged = verifier.damaged();
   const auto& verified = verifier.verified();
   const bool changes = std::ranges::any_of(state->snapshots, [&](const auto& entry) {
@@ -215,7 +216,7 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
     return (is_damaged && !entry.second.damaged) ||
            (!is_damaged && entry.second.damaged && verified.contains(entry.first));
   });
-  // A store that may only be read is told about, not marked.
+  // In a read-only store damage is reported, but not recorded.
   if (changes && store.check_writable()) {
     const Status marked = store.journal().update(
         [&](const store::State& now) -> Result<format::Transaction> {
@@ -235,7 +236,7 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
       const Error& error = marked.error();
       if (error.code != Errc::kNoSpace && !store::Store::may_only_be_read(error))
         return fail(error);
-      // What was found is in the receipt all the same.
+      // The damage is in the receipt in any case.
       log::warning("the store cannot be written, so the damage is reported and not marked in it: " +
                    error.to_string());
     }

@@ -1,7 +1,7 @@
-// What may differ from what a tree says: candidates, leaf by leaf, in order.
+// The chunks that may differ from a tree: candidates, leaf by leaf, in ascending order.
 //
-// A change source may err only towards too much: what it calls unchanged must be; what it calls
-// changed is read and compared by digest.
+// A change source may report too much, but never too little: chunks that it does not report must be
+// unchanged; reported chunks are read and compared by digest.
 #pragma once
 
 #include <bitset>
@@ -15,7 +15,7 @@ namespace blkrewind::pipeline {
 
 using ChunkSet = std::bitset<format::kFanout>;
 
-// The chunks of one leaf. Those in neither set are as the reference tree says.
+// The chunks of one leaf. Chunks in neither set are as in the reference tree.
 struct Candidate {
   std::uint64_t leaf = 0;
   ChunkSet read;  // to be read and digested
@@ -25,7 +25,7 @@ struct Candidate {
 class ChangeSource {
  public:
   virtual ~ChangeSource() = default;
-  // Leaves in ascending order, each at most once; nothing after the last. One thread.
+  // Leaves in ascending order, each at most once; empty after the last. One thread.
   [[nodiscard]] virtual Result<std::optional<Candidate>> next() = 0;
   // As in a receipt: "scan".
   [[nodiscard]] virtual const char* name() const = 0;

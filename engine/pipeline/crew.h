@@ -1,14 +1,14 @@
-// Lanes at work: tasks go in in order, results come out in the same order.
+// A pool of workers: tasks go in in order, results come out in the same order.
 //
-// With one lane everything happens in the calling thread, request by request, the same every time:
-// what simulated tests need. With more, each lane has a thread of its own, on which it is made (a
-// ring belongs to the thread that made it) and destroyed.
+// With one worker everything happens in the calling thread, request by request, deterministically,
+// as simulated tests need it. With more, each worker has a thread of its own, on which it is
+// created (a ring belongs to the thread that created it) and destroyed.
 //
-// Where the process may have no more threads, or no more rings and buffers, fewer lanes do the
-// work; without any thread, the calling one does.
+// If the process may have no more threads, or no more rings and buffers, fewer workers do the work;
+// without any thread, the calling one does.
 //
 // A Lane has the types Task and Result and wants_task(), add(), idle(), step(), drain() and
-// take_results() as in track/scan_lane.h. It gives one Result for each Task, in any order, and
+// take_results() as in pipeline/scan_lane.h. It returns one Result for each Task, in any order, and
 // copies the Task's `sequence` into it.
 #pragma once
 
@@ -38,14 +38,14 @@ class Crew {
   using Done = typename Lane::Result;
   using MakeLane = std::function<Result<std::unique_ptr<Lane>>()>;
 
-  // `outstanding_max`: tasks that may be under way at once, all lanes together.
+  // `outstanding_max`: maximum number of tasks in flight, of all workers together.
   Crew(unsigned lanes, std::size_t outstanding_max, MakeLane make)
       : make_(std::move(make)), outstanding_max_(outstanding_max), lanes_(lanes) {}
   ~Crew() { stop(); }
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
-  // Whether push() would be taken without waiting for results to be popped.
+  // Whether push() would accept a task without waiting for results to be popped.
   [[nodiscard]] bool has_room() const { return pushed_ - popped_ < outstanding_max_; }
   [[nodiscard]] bool empty() const { return pushed_ == popped_; }
 
@@ -67,15 +67,6 @@ class Crew {
     finished_.wait(lock, [&] { return error_ || results_.contains(popped_); });
     if (error_) return fail(*error_);
     return take(results_.find(popped_));
-  }
-
-  // The same, but does not wait.
-  [[nodiscard]] Result<std::optional<Done>> try_pop() {
-    std::unique_lock lock(mutex_);
-    if (error_) return fail(*error_);
-    const auto found = results_.find(popped_);
-    if (found == results_.end()) return std::optional<Done>{};
-    return std::optional<Done>(take(found));
   }
 
  private:
@@ -137,7 +128,7 @@ class Crew {
     if (threads_.empty()) lanes_ = 1;
   }
 
-  // Nothing is caught above a thread.
+  // An exception must not leave a thread.
   void run() {
     try {
       work();
@@ -150,7 +141,7 @@ class Crew {
     auto made = make_();
     if (!made) {
       const std::lock_guard lock(mutex_);
-      // The others do its work; who waits is woken for the case that this was the last.
+      // The other workers do its work; waiting threads are woken in case this was the last worker.
       if (--working_ == 0 && !error_) error_ = made.error();
       finished_.notify_one();
       return;
@@ -170,7 +161,7 @@ class Crew {
           added = true;
         }
       }
-      // Fill the lane before waiting for it.
+      // Gives the worker all the tasks it takes before waiting for it.
       if (added && lane.wants_task() && !lane.idle() && has_tasks()) continue;
       if (!lane.idle()) {
         if (auto status = lane.step(); !status) {
@@ -211,17 +202,17 @@ class Crew {
   unsigned lanes_;  // 1: in the calling thread
   std::unique_ptr<Lane> inline_lane_;
   std::vector<std::thread> threads_;
-  std::uint64_t pushed_ = 0;  // the coordinating thread's alone
+  std::uint64_t pushed_ = 0;  // used by the coordinating thread only
   std::uint64_t popped_ = 0;
 
   std::mutex mutex_;
-  std::condition_variable changed_;   // a task has come, or the crew stops
-  std::condition_variable finished_;  // a result has come, or an error
+  std::condition_variable changed_;   // a task was added, or the pool stops
+  std::condition_variable finished_;  // a result was added, or an error
   std::deque<Task> tasks_;
   Results results_;
   std::optional<Error> error_;
   bool stopping_ = false;
-  unsigned working_ = 0;  // lanes that have been made, or will be
+  unsigned working_ = 0;  // workers that have been created, or will be
 };
 
 }  // namespace blkrewind::pipeline

@@ -19,7 +19,7 @@ Result<std::optional<Candidate>> FullScan::next() {
     if (!known_ || data_.end() <= at) {
       BLKREWIND_ASSIGN(data_, device_.next_data(at));
       known_ = true;
-      // A hole is no end: what has been cut off is no zeroes.
+      // A hole is not the end of the file: a truncated part does not read as zeroes.
       if (data_.empty() && data_.offset < geometry_.device_bytes) {
         return fail(io::ended_error(device_, data_.offset));
       }
@@ -29,7 +29,7 @@ Result<std::optional<Candidate>> FullScan::next() {
     if (data_.offset >= leaf.end()) break;
     const std::uint64_t begin = std::max(data_.offset, leaf.offset);
     const std::uint64_t end = std::min(data_.end(), leaf.end());
-    // A chunk that holds any data is read whole.
+    // A chunk that contains any data is read whole.
     for (std::uint64_t i = (begin - leaf.offset) / geometry_.chunk_bytes;
          i * geometry_.chunk_bytes < end - leaf.offset; ++i) {
       candidate.read.set(i);

@@ -1,5 +1,5 @@
-// The change source that knows nothing: every chunk may differ. Holes of a sparse file are known to
-// be zero and are not read.
+// The change source of a scan: every chunk may differ. Holes of a sparse file are known to be zero
+// and are not read.
 #pragma once
 
 #include <cstdint>

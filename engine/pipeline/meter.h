@@ -13,7 +13,7 @@ class Meter {
  public:
   Meter(const Monitor& monitor, const char* phase, std::uint64_t total_bytes);
 
-  // kCancelled once the caller has asked for it.
+  // kCancelled if the caller has requested it.
   [[nodiscard]] Status advance(std::uint64_t bytes);
   void finish();
 
@@ -25,7 +25,7 @@ class Meter {
   std::chrono::steady_clock::time_point next_;
 };
 
-// Seconds since it was made.
+// Seconds since construction.
 class Stopwatch {
  public:
   [[nodiscard]] double seconds() const {

@@ -33,7 +33,7 @@ bool overlap(const Extent& one, const Extent& other) {
 }
 
 // user_data: the slot, and for a capture the number of its write, for a piece that of its read.
-std::uint64_t tag_of(std::uint32_t slot, std::uint32_t write_plus_one) {
+std::uint64_t transfer_tag(std::uint32_t slot, std::uint32_t write_plus_one) {
   return std::uint64_t{write_plus_one} << 32 | slot;
 }
 
@@ -108,7 +108,7 @@ bool ScanLane::issue_read(Job& job) {
   free_slots_.pop_back();
   ++job.outstanding;
   batch_.push_back(
-      {io::Op::kRead, settings_.device, transfer.extent, memory.data, tag_of(slot, 0)});
+      {io::Op::kRead, settings_.device, transfer.extent, memory.data, transfer_tag(slot, 0)});
   return true;
 }
 
@@ -179,7 +179,7 @@ void ScanLane::salvage(std::uint32_t slot, const Extent& extent, std::uint64_t p
     transfer.pieces.push_back(piece);
     ++transfer.pieces_ahead;
     batch_.push_back({io::Op::kRead, settings_.device, piece, data + (at - transfer.extent.offset),
-                      tag_of(slot, static_cast<std::uint32_t>(transfer.pieces.size()))});
+                      transfer_tag(slot, static_cast<std::uint32_t>(transfer.pieces.size()))});
   }
 }
 
@@ -295,7 +295,7 @@ Status ScanLane::capture(std::uint32_t slot, std::uint64_t first, std::uint64_t 
   transfer.captured.push_back({placement.file, target});
   ++transfer.writes;
   batch_.push_back({io::Op::kWrite, placement.file, target, data + begin,
-                    tag_of(slot, static_cast<std::uint32_t>(transfer.captured.size()))});
+                    transfer_tag(slot, static_cast<std::uint32_t>(transfer.captured.size()))});
   return {};
 }
 

@@ -1,4 +1,5 @@
-// What a device could not read: how much, where, and how an undo snapshot remembers it.
+// The extents that a device could not read: their size and location, and their record in an undo
+// snapshot.
 #pragma once
 
 #include <cstdint>
@@ -14,22 +15,22 @@ namespace blkrewind::pipeline {
 
 class UnreadableExtents {
  public:
-  // As many extents are named; all are counted.
+  // This many extents are listed; all are counted.
   static constexpr std::size_t kNamedMax = 16;
 
-  // In ascending order; neighbours are one.
+  // Calls must be in ascending order; adjacent extents are merged.
   void add(const Extent& extent);
   void because(int sys_errno) { sys_errno_ = sys_errno; }
 
   [[nodiscard]] bool empty() const { return bytes_ == 0; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] const std::vector<Extent>& named() const { return named_; }
-  // More than can be named.
+  // More than can be listed.
   [[nodiscard]] bool is_full() const { return extents_ > kNamedMax; }
 
   // "1024 bytes could not be read: [offset 4096, length 1024]"
   [[nodiscard]] std::string note() const;
-  // kIo, for an operation that needs all of the file.
+  // kIo, for an operation that needs the whole file.
   [[nodiscard]] Error error(const io::File& file) const;
 
  private:
@@ -40,8 +41,8 @@ class UnreadableExtents {
   int sys_errno_ = 0;
 };
 
-// How many bytes of the device could not be read when this undo snapshot was taken: they hold a
-// mark (track/unreadable_mark.h). From its note, which stands in the record's `failure`.
+// How many bytes of the device could not be read when this undo snapshot was taken: it holds
+// placeholders for them (pipeline/unreadable_mark.h). From the note in the record's `failure`.
 [[nodiscard]] std::uint64_t unreadable_bytes_of(const format::SnapshotRecord& snapshot);
 
 }  // namespace blkrewind::pipeline

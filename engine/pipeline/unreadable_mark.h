@@ -1,8 +1,8 @@
-// What stands in an undo snapshot where the device could not be read.
+// The placeholder in an undo snapshot for data that the device could not read.
 //
-// Neither zeroes nor what a buffer happened to hold: content that no device has of its own, that
-// says what it is to a reader of the bytes, and that equals nothing a snapshot holds (`id` is new
-// for each operation). So a chunk with such a sector differs from every other, by definition.
+// Neither zeroes nor whatever a buffer contained: text that explains itself to a reader of the
+// bytes, and that equals nothing a snapshot holds (`id` is new for each operation). A chunk with
+// such a sector therefore differs from every other, by definition.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace blkrewind::pipeline {
 
 inline constexpr std::size_t kMarkBytes = 512;
 
-// `bytes`: those of `where` on the device. Each 512 of them get a mark of their own.
+// `bytes`: those of `where` on the device. Each 512 of them get their own placeholder.
 inline void put_unreadable_mark(std::span<std::byte> bytes, const Extent& where,
                                 const std::string& id) {
   for (std::size_t at = 0; at < bytes.size(); at += kMarkBytes) {

@@ -1,6 +1,6 @@
-// How many lanes work on a device, and with how much memory. Pure.
+// The number of workers for a device, and their memory. Pure.
 //
-// All buffers of an operation together take at most Means::buffer_bytes, so that the process stays
+// All buffers of an operation together use at most Means::buffer_bytes, so that the process stays
 // below 64 MiB whatever the size of the device.
 #pragma once
 
@@ -13,27 +13,27 @@
 
 namespace blkrewind::pipeline {
 
-// What an operation may use of the machine.
+// The resources of the machine that an operation may use.
 struct Means {
   unsigned threads = 0;  // 0: as many as there are cores, at most 4
-  // Of all lanes together, but of one slot a lane at least.
+  // Of all workers together, but at least one slot per worker.
   std::uint64_t buffer_bytes = kDefaultBufferBytes;
 };
 
 struct Workforce {
   unsigned lanes = 1;
-  std::uint32_t slots = 1;  // a lane
+  std::uint32_t slots = 1;  // per worker
   std::uint32_t slot_bytes = 0;
 
   static constexpr std::uint32_t kSlotBytes = 1 * kMiB;
   static constexpr unsigned kLanesMax = 4;
-  // Below this a second thread costs more than it brings.
+  // Below this a second thread costs more than it gains.
   static constexpr std::uint64_t kBytesPerLane = 16 * kMiB;
 
   static constexpr std::uint64_t kUsesPerSlot = 4;
-  static constexpr std::uint64_t kSlotsMin = 16;  // of all lanes together, where there is work
+  static constexpr std::uint64_t kSlotsMin = 16;  // of all workers together, if there is work
 
-  // `work_bytes`: what has to be read.
+  // `work_bytes`: the number of bytes to read.
   [[nodiscard]] static Workforce plan(const Means& means, std::uint64_t work_bytes) {
     Workforce force;
     const unsigned wanted =
@@ -43,8 +43,8 @@ struct Workforce {
     force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
     force.slot_bytes = kSlotBytes;
     const std::uint64_t slots = means.buffer_bytes / kSlotBytes / force.lanes;
-    // Every slot is used several times, or making it costs more than it brings; but a device that
-    // is read in single chunks needs many of them under way.
+    // Each slot is used several times, otherwise creating it costs more than it gains; but a device
+    // that is read in single chunks needs many requests in flight.
     const std::uint64_t all = (work_bytes + kSlotBytes - 1) / kSlotBytes;
     const std::uint64_t wanted_slots = std::min(all, std::max(kSlotsMin, all / kUsesPerSlot));
     const std::uint64_t needed = std::max<std::uint64_t>(1, wanted_slots / force.lanes);
@@ -53,7 +53,7 @@ struct Workforce {
   }
 
   [[nodiscard]] io::QueueOptions queue_options() const {
-    // A slot may take several requests at once: the pieces that it is gathered from.
+    // A slot may serve several requests at once: the pieces of which its content is gathered.
     return {.depth = std::max(32U, 2 * slots), .slots = slots, .slot_bytes = slot_bytes};
   }
 };

@@ -18,9 +18,10 @@ using format::kJournalBlockBytes;
 using format::kJournalRecordsOffset;
 using format::kJournalTailOffset;
 
-// A checkpoint pays when the journal is this many records longer than the state it describes.
+// A checkpoint is worthwhile when the journal has this many more records than the state that it
+// describes.
 constexpr std::uint64_t kCheckpointRecords = 512;
-// Entries a record of a checkpoint: keeps each record far below the format's limit.
+// Entries per record of a checkpoint: keeps each record far below the format's limit.
 constexpr std::size_t kCheckpointEntries = 1024;
 
 format::Block block_of(AlignedBuffer& buffer) {
@@ -90,8 +91,8 @@ Status Journal::refresh_locked(bool have_lock) {
 }
 
 Status Journal::replay_all(io::Queue& queue, bool have_lock) {
-  // The name may be given to another file while it is opened: only when it named the same file
-  // before and after is that the one that was opened.
+  // The name may be given to another file while it is opened: the opened file is identified only if
+  // the name referred to the same file before and after.
   std::unique_ptr<io::File> file;
   BLKREWIND_ASSIGN(host::FileId id, env_.identify(layout_.journal()));
   for (bool same = false; !same;) {
@@ -100,7 +101,7 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
     same = after == id;
     id = after;
   }
-  // Every journal was made this long before it got its name.
+  // Every journal had at least this length before it was renamed into place.
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size < kJournalRecordsOffset) {
     return fail(Errc::kIntegrity,
@@ -112,7 +113,7 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   BLKREWIND_TRY(io::read_now(queue, *file, {0, kJournalBlockBytes}, block.data()));
   BLKREWIND_ASSIGN(const auto header,
                    format::decode_journal_header(secret_, uuid_, block_of(block)));
-  // The tail before the records: it may only be behind what is read after it.
+  // The tail before the records: it may only be behind the records that are read afterwards.
   BLKREWIND_TRY(io::read_now(queue, *file, {kJournalTailOffset, kJournalBlockBytes}, block.data()));
   const auto tail = format::decode_journal_tail(secret_, block_of(block));
 
@@ -129,8 +130,8 @@ Status Journal::replay_all(io::Queue& queue, bool have_lock) {
   Status whole = check_journal_end(queue, *file, secret_, header, tail, scan);
   if (!whole) {
     if (have_lock) return whole;
-    // An append that is under way can look like damage; with the lock held no process appends. A
-    // shared one does, and can be had where the store may only be read.
+    // An append in progress can look like damage; while the lock is held no process appends. A
+    // shared lock is enough, and can be taken on a read-only store.
     BLKREWIND_ASSIGN(const auto lock,
                      env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kShared));
     return replay_all(queue, true);
@@ -176,15 +177,15 @@ Status Journal::update(const Build& build, Room room) {
   if (broken_) return fail(*broken_);
   if (grown_enough()) {
     // The record is durable. A checkpoint that cannot be made now (a full file system) is made
-    // later; one that left the journal in doubt has set broken_.
+    // later; a failure that left the journal in doubt has set broken_.
     if (auto done = checkpoint_locked(*queue); !done && broken_) return fail(*broken_);
   }
   return {};
 }
 
-// When deletes that free nothing yet have used most of the reserve up, the records themselves are
-// the room: a checkpoint is a fraction of them. It fits into what is left of the reserve once that
-// is let go. Best effort: without it the next record that frees may not fit.
+// If deletes that freed nothing have used most of the reserve, the space of the records themselves
+// is recovered: a checkpoint is a fraction of their size. It fits into the rest of the reserve
+// after that is released. Best effort: if it fails, the next record that frees space may not fit.
 void Journal::regain_reserve(io::Queue& queue) {
   const std::uint64_t whole = reserve_bytes(*state_);
   const auto fill = [&] { return reserve_.ensure(queue, *file_, {end_, 0}, Room::kAdds, whole); };
@@ -198,7 +199,7 @@ void Journal::regain_reserve(io::Queue& queue) {
     reserve_.forget();
     if (file_->truncate(end_)) done = checkpoint_locked(queue, Room::kFrees);
   }
-  // The old file's blocks are free now, or what was let go is taken back.
+  // The old file's blocks are free now, or the released blocks are allocated again.
   if (!broken_) (void)fill();
 }
 
@@ -229,12 +230,13 @@ Status Journal::settle_locked(io::Queue& queue) {
     return {};
   }
   BLKREWIND_TRY(open_for_writing());
-  // Its flush may have failed: only bytes that are written again are sure to be covered by ours. On
-  // its own, since a cut that kept a record behind it and lost this one would look like damage.
+  // Its flush may have failed: only bytes that are written again are certain to be covered by this
+  // process's flush. The record is written alone, because a power cut that kept a later record and
+  // lost this one would look like damage.
   const AlignedBuffer bytes = aligned_copy(foreign_last_);
   Status durable = io::write_now(queue, *file_, {end_ - bytes.size(), bytes.size()}, bytes.data());
   if (durable) durable = io::flush_now(queue, *file_);
-  // Nor is it sure that who checkpointed lived to make the file's name durable.
+  // Nor is it certain that the process that made the checkpoint made the file's name durable.
   if (durable) durable = env_.sync_directory(layout_.root());
   if (!durable) return break_off(std::move(durable).error());
   foreign_last_.clear();
@@ -265,8 +267,8 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction,
   BLKREWIND_TRY(reserve_.ensure(queue, *file_, {end_, bytes.size()}, room, reserve_bytes(next)));
   Status written = io::write_now(queue, *file_, {end_, bytes.size()}, bytes.data());
   if (written) written = io::flush_now(queue, *file_);
-  // Whether the record is there can only be told by reading it back later, and not by a process
-  // that would then go on as if it were not. So: no more appends from here.
+  // Whether the record is on disk can only be determined by reading it back later, and not by a
+  // process that would continue as if it were not. Therefore: no more appends by this process.
   if (!written) return break_off(std::move(written).error());
   end_ += record.size();
   ++next_sequence_;
@@ -279,7 +281,7 @@ Status Journal::append(io::Queue& queue, const format::Transaction& transaction,
 void Journal::write_tail(io::Queue& queue) {
   AlignedBuffer block(kJournalBlockBytes);
   format::encode_journal_tail(secret_, {header_.generation, next_sequence_ - 1}, block_of(block));
-  // A tail that cannot be written is only behind; the record it would name is safe already.
+  // A tail that cannot be written only lags behind; the record it would name is durable already.
   (void)io::write_now(queue, *file_, {kJournalTailOffset, kJournalBlockBytes}, block.data());
 }
 
@@ -316,12 +318,12 @@ Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::
     ++made.next_sequence;
     ++made.records;
   }
-  // Without a tail, which would say that the name is durable too.
+  // Without a tail, which would claim that the name is durable too.
   AlignedBuffer blocks(kJournalRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());
   format::encode_journal_header(secret_, made.header, block_of(blocks));
   BLKREWIND_TRY(io::write_now(queue, *made.file, {0, blocks.size()}, blocks.data()));
-  // The journal that it replaces has a reserve: without one it is not worth having.
+  // The journal that it replaces has a reserve: a new one without a reserve would be worse.
   BLKREWIND_TRY(
       made.reserve.ensure(queue, *made.file, {made.end, 0}, room, reserve_bytes(*state_)));
   BLKREWIND_TRY(io::flush_now(queue, *made.file));
@@ -335,13 +337,13 @@ Status Journal::checkpoint_locked(io::Queue& queue, Room room) {
   auto written = write_checkpoint(queue, path, room);
   Status named = written ? env_.rename(path, layout_.journal()) : Status(fail(written.error()));
   if (!named) {
-    // It takes room that something else may need.
+    // It occupies space that other operations may need.
     if (written) written->file.reset();
     (void)env_.remove(path);
     return named;
   }
   if (auto synced = env_.sync_directory(layout_.root()); !synced) {
-    // Either name may survive a power cut, so nothing may be appended to either file.
+    // Either file may have the name after a power cut, so neither may be appended to.
     broken_ = std::move(synced).error();
     return fail(*broken_);
   }
@@ -361,7 +363,7 @@ Status Journal::checkpoint_locked(io::Queue& queue, Room room) {
 Result<std::uint64_t> Journal::size_bytes() {
   const std::lock_guard lock(mutex_);
   BLKREWIND_TRY(refresh_locked(false));
-  return end_;  // what lies behind it is the reserve
+  return end_;  // the space behind it is the reserve
 }
 
 }  // namespace blkrewind::store

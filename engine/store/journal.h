@@ -1,18 +1,18 @@
-// The append-only log that is the only mutable truth of a store.
+// The append-only log that holds the only mutable state of a store.
 //
-// Several processes may use one journal. Appending takes the journal's lock, replays what others
-// appended, and only then builds its own transaction on the state that holds now. Reading takes no
-// lock: the file only grows, and a record that is not whole yet is not there yet.
+// Several processes may use one journal. An append takes the journal's lock, replays the records
+// that others appended, and only then builds its transaction on the current state. Reading takes no
+// lock: the file only grows, and an incomplete record is ignored.
 //
-// When power goes
-//   before the record is whole     -> it is not there; nothing that it names is visible
-//   after it, before the flush     -> it is there or not, never in part (checksum, whole blocks)
-//   after the flush                -> it is there; the tail block notices if it is lost later
-//   during a checkpoint            -> the old journal is there (a new file, flushed, then renamed)
-// When only the process ends before the flush, the next one reads a record that a power cut can
-// still take away: settle() makes it durable before anything is built on it, and every append does
-// so first. An append that fails is never retried: the journal refuses every later one of this
-// process, since it cannot know whether the record is there.
+// After a power cut
+//   before the record is complete    -> it does not exist; nothing that it names is visible
+//   after it, before the flush       -> it exists or not, never in part (checksum, whole blocks)
+//   after the flush                  -> it exists; the tail block detects it if it is lost later
+//   during a checkpoint              -> the old journal exists (new file, flush, then rename)
+// If only the process ends before the flush, the next one reads a record that a power cut can still
+// remove: settle() makes it durable before anything is built on it, and every append does so first.
+// A failed append is never retried: the journal refuses all later appends of this process, because
+// it is unknown whether the record exists.
 //
 // Thread-safe.
 #pragma once
@@ -44,26 +44,26 @@ class Journal {
 
   Journal(io::Env& env, Layout layout, const format::StoreHeader& header);
 
-  // Replays what was appended since the last call; everything the first time.
+  // Replays the records appended since the last call; all records the first time.
   [[nodiscard]] Status refresh();
-  // As of the last refresh or update; never changes under the holder.
+  // The state as of the last refresh or update; never changes while the caller holds it.
   [[nodiscard]] std::shared_ptr<const State> state() const;
 
-  // What to append, given the state that holds now; an empty one appends nothing.
+  // Returns what to append, given the current state; an empty transaction appends nothing.
   using Build = std::function<Result<format::Transaction>(const State&)>;
-  // Returns after the record was flushed. kNoSpace, and not in_doubt(): there is no room for what
+  // Returns after the record was flushed. kNoSpace, and not in_doubt(): there is no space for what
   // the record adds, and nothing was written.
   [[nodiscard]] Status update(const Build& build, Room room = Room::kAdds);
-  // An append or a checkpoint failed half-way: whether its record is there is not known.
+  // An append or a checkpoint failed half-way: whether its record exists is unknown.
   [[nodiscard]] bool in_doubt() const;
 
-  // For whoever is about to do what cannot be taken back because of what the journal says (write to
-  // a device, punch, remove a file): replays, and makes sure that the last record will still be
-  // there after a power cut, although the process that wrote it may have died before its flush.
+  // To be called before any irreversible action that relies on the journal (writing to a device,
+  // punching, removing a file): replays, and ensures that the last record survives a power cut,
+  // even if the process that wrote it died before its flush.
   [[nodiscard]] Status settle();
 
   // Rewrites the journal as one put of every record, if `force` or if it has grown enough.
-  // kNoSpace: there is no room for a second file; the journal is as it was.
+  // kNoSpace: there is no space for a second file; the journal is unchanged.
   [[nodiscard]] Result<bool> checkpoint(bool force);
 
   [[nodiscard]] Result<std::uint64_t> size_bytes();
@@ -77,7 +77,7 @@ class Journal {
   void write_tail(io::Queue& queue);
   [[nodiscard]] bool grown_enough() const;
   [[nodiscard]] Status checkpoint_locked(io::Queue& queue, Room room = Room::kAdds);
-  // The file that a checkpoint makes, under its temporary name, flushed, with a reserve of its own.
+  // The new file of a checkpoint, under its temporary name, flushed, with a reserve of its own.
   struct NewFile {
     std::unique_ptr<io::File> file;
     format::JournalHeader header;
@@ -104,10 +104,10 @@ class Journal {
   host::FileId file_id_;
   format::JournalHeader header_;
   JournalReserve reserve_;
-  std::uint64_t end_ = 0;  // where the next record goes
+  std::uint64_t end_ = 0;  // offset of the next record
   std::uint64_t next_sequence_ = 1;
   std::uint64_t records_ = 0;  // in this file
-  // The last record's blocks when another process wrote it, until it is known to be durable: either
+  // The last record's blocks if another process wrote it, until it is known to be durable: either
   // the tail says so, or they are written again and flushed.
   std::vector<std::byte> foreign_last_;
   std::optional<Error> broken_;  // a flush failed: no more appends

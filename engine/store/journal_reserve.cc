@@ -10,8 +10,8 @@ namespace blkrewind::store {
 namespace {
 
 constexpr std::uint64_t kLeastBytes = 512 * kKiB;
-// A record may name every segment, and every kin of a snapshot.
-// More than is needed is asked for, so that not every append has to ask.
+// A record may name every segment, and every snapshot of a lineage. More than needed is allocated,
+// so that not every append has to allocate.
 constexpr std::uint64_t kSlackBytes = 64 * kKiB;
 
 Status write_zeroes_behind(io::Queue& queue, io::File& file, std::uint64_t end) {
@@ -51,8 +51,8 @@ Status JournalReserve::ensure(io::Queue& queue, io::File& file, const Extent& re
     if (done) known_end_ = end;
     if (done || done.error().code != Errc::kNoSpace) return done;
   }
-  // XFS asks for as many free blocks as the whole extent has, also where it has them already; what
-  // the file takes tells, since a journal has no holes.
+  // XFS requires as many free blocks as the whole extent has, even if they are already allocated;
+  // the allocated size of the file shows that, because a journal has no holes.
   if (const auto allocated = file.allocated_bytes(); allocated && *allocated >= least_end) {
     return {};
   }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kWindowBytes = 256 * kKiB;
 
-// A window over the file that grows to what one record needs.
+// A window over the file that grows to the size of a record.
 class Window {
  public:
   Window(io::Queue& queue, io::File& file, std::uint64_t size_bytes)
@@ -38,11 +38,11 @@ class Window {
   AlignedBuffer buffer_;
 };
 
-// What is looked at after the last record, and what of it is verified: an append that was cut off
-// leaves one record's bytes. Any number of beginnings of the longest record could be forged.
+// Limits on what is read after the last record, and on how much of it is verified: a torn append
+// leaves the bytes of one record, but any number of headers of the longest record could be forged.
 constexpr std::uint64_t kEndBytesMax = 512 * kMiB;
 
-// The intact record at `offset`, if there is one.
+// The intact record at `offset`, if any.
 Result<std::optional<format::RecordHeader>> record_at(Window& window, const DigestSecret& secret,
                                                       std::uint64_t offset) {
   BLKREWIND_ASSIGN(auto bytes, window.at(offset, format::kJournalBlockBytes));
@@ -107,7 +107,7 @@ Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& s
   std::uint64_t looked_at = 0;
   Extent data;
   for (std::uint64_t offset = scan.end; offset < size; offset += format::kJournalBlockBytes) {
-    if (offset >= data.end()) {  // a record never begins in a hole
+    if (offset >= data.end()) {  // a record never starts in a hole
       BLKREWIND_ASSIGN(data, file.next_data(offset));
       if (data.empty()) break;
       offset = std::max(offset, align_down(data.offset, format::kJournalBlockBytes));
@@ -120,7 +120,7 @@ Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& s
     }
     if (!claimed || claimed->sequence < scan.next_sequence) continue;
     BLKREWIND_ASSIGN(const auto later, record_at(window, secret, offset));
-    // A record of an older number may stand there: what an earlier generation's torn append left.
+    // There may be a record with an older number, left by a torn append of an earlier generation.
     if (later && later->sequence >= scan.next_sequence) {
       return lost_record(file, scan.end,
                          "record " + std::to_string(scan.next_sequence) +

@@ -1,4 +1,4 @@
-// Reading records one after another, and telling a journal's end from damage.
+// Reads records one after another, and distinguishes the end of a journal from damage.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace blkrewind::store {
 
-// Where a replay stands.
+// The position of a replay.
 struct JournalScan {
   State state;
   std::uint64_t end = 0;            // offset of the next record
-  std::uint64_t next_sequence = 1;  // and the number that it must have
+  std::uint64_t next_sequence = 1;  // and the sequence number that it must have
   std::uint64_t records = 0;        // replayed by this scan
   std::vector<std::byte> last_record;
 };
@@ -26,9 +26,9 @@ struct JournalScan {
 [[nodiscard]] Status scan_records(io::Queue& queue, io::File& file, const DigestSecret& secret,
                                   JournalScan& scan);
 
-// A torn append leaves nothing readable behind it, since an append begins only after the one before
-// was flushed. So a later record that is intact, or a tail that names one past the end, means that
-// an acknowledged record was lost: kIntegrity.
+// A torn append leaves nothing readable behind it, because an append starts only after the previous
+// one was flushed. A later intact record, or a tail that names one past the end, therefore means
+// that an acknowledged record was lost: kIntegrity.
 [[nodiscard]] Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& secret,
                                        const format::JournalHeader& header,
                                        const std::optional<format::JournalTail>& tail,

@@ -17,8 +17,8 @@ void add_kin(SnapshotRecord& record, SnapshotNumber kin) {
   record.kin.erase(std::unique(record.kin.begin(), record.kin.end()), record.kin.end());
 }
 
-// The one of `gone` that stays as the tombstone: an earlier one with the most edges, so that few
-// records change; without one it is `number`.
+// The member of `gone` that stays as the tombstone: an earlier tombstone with the most edges, so
+// that few records change; if there is none, `number`.
 SnapshotNumber junction_of(const std::set<SnapshotNumber>& gone, SnapshotNumber number,
                            const State::Kin& edges) {
   SnapshotNumber best = number;
@@ -48,7 +48,7 @@ format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
     if (at == number || record.state == SnapshotState::kTombstone) dead.push_back(at);
   }
   State::Kin edges = state.kin_of(dead);
-  // The dead that are connected with it become one with it: they lead to the same kin.
+  // The tombstones connected with it are merged with it: they lead to the same snapshots.
   std::set<SnapshotNumber> gone = {number};
   std::set<SnapshotNumber> near;
   std::vector<SnapshotNumber> open = {number};
@@ -67,7 +67,7 @@ format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
   format::Transaction transaction;
   const bool junction = near.size() > 2;
   const SnapshotNumber kept = junction ? junction_of(gone, number, edges) : 0;
-  std::set<SnapshotNumber> changed;  // whose edges led to what is removed
+  std::set<SnapshotNumber> changed;  // whose edges led to a removed record
   for (const SnapshotNumber removed : gone) {
     if (junction && removed == kept) continue;
     transaction.emplace_back(format::SnapshotRemoved{removed});
@@ -79,7 +79,7 @@ format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
   const auto removed = [&](SnapshotNumber kin) {
     return gone.contains(kin) && !(junction && kin == kept);
   };
-  // One side records each edge: the younger.
+  // Only the younger side records an edge.
   for (const SnapshotNumber at : changed) {
     SnapshotRecord record = *state.snapshot(at);
     std::erase_if(record.kin, removed);

@@ -1,4 +1,4 @@
-// Taking a snapshot out of the graph of kin without losing who may share with whom.
+// Removes a snapshot from the lineage graph and preserves which of the others may share extents.
 #pragma once
 
 #include "format/records.h"
@@ -6,10 +6,10 @@
 
 namespace blkrewind::store {
 
-// The entries that remove `number` from the state, or leave a tombstone where three or more kin are
-// connected only through it. Tombstones that it was connected with become one with it, so there are
-// never two side by side, and none that leads to fewer than three. Looks at every edge once, and
-// changes only the records whose edges led to what is removed, however dense the graph is.
+// The entries that remove `number` from the state, or leave a tombstone if three or more snapshots
+// are connected only through it. Tombstones that it was connected with are merged with it, so two
+// are never adjacent, and none connects fewer than three. Visits every edge once, and changes only
+// the records whose edges led to a removed record, however dense the graph is.
 [[nodiscard]] format::Transaction remove_from_kin(const State& state,
                                                   format::SnapshotNumber number);
 

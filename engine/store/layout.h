@@ -1,7 +1,7 @@
-// Names and lock bytes of a store.
+// File names and lock bytes of a store.
 //
-// Locks are taken on bytes of STORE/format far beyond its end, so that they need no file of their
-// own. Order, to exclude deadlock: disk, then writers, then journal.
+// Locks are taken on bytes of STORE/format far beyond its end, so that they need no files of their
+// own. Lock order, to prevent deadlock: disk, then writers, then journal.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@ class Layout {
   [[nodiscard]] std::string segment(format::SegmentId id) const {
     return segments() + "/" + std::to_string(id);
   }
-  // A file under construction, renamed to its name when it is whole and flushed.
+  // A file under construction, renamed to its name once it is complete and flushed.
   [[nodiscard]] static std::string temporary(const std::string& path) { return path + ".new"; }
 
   static constexpr std::uint64_t kJournalLock = std::uint64_t{1} << 32;
-  // Shared by every operation that makes segments; exclusively by who removes orphaned ones.
+  // Shared: operations that create segments; exclusive: the removal of orphaned segments.
   static constexpr std::uint64_t kWritersLock = kJournalLock + 1;
   [[nodiscard]] static constexpr std::uint64_t disk_lock(format::DiskNumber disk) {
     return (std::uint64_t{2} << 32) + disk;

@@ -1,4 +1,4 @@
-// What to say where a store cannot be written.
+// Errors of a store that cannot be written.
 #pragma once
 
 #include <cerrno>
@@ -9,8 +9,8 @@
 
 namespace blkrewind::store {
 
-// The result of something that a change of the store needs. Where its file system is read-only, or
-// this user may not write, the error says so, and what can still be done with the store.
+// The result of an operation that needs to change the store. If its file system is read-only, or
+// this user may not write, the error says so, and which commands still work.
 template <class T>
 [[nodiscard]] Result<T> read_only_store(Result<T> result) {
   if (result) return result;

@@ -29,8 +29,8 @@ std::uint64_t blocks_of(const format::Entry& entry) {
   return align_up(entry.length_bytes, format::kBlockBytes);
 }
 
-// Adds to `transaction` that the segments of which `state` needs nothing are out of the table, and
-// returns them. None while a snapshot is deleting.
+// Adds to `transaction` the removal of the segments of which `state` needs nothing, and returns
+// them. None while a snapshot is deleting.
 std::vector<SegmentId> take_empty(const State& state, format::Transaction& transaction) {
   std::vector<SegmentId> empty;
   const bool wanted = std::ranges::any_of(state.snapshots, [](const auto& entry) {
@@ -38,7 +38,7 @@ std::vector<SegmentId> take_empty(const State& state, format::Transaction& trans
   });
   if (wanted) return empty;
   for (const auto& [id, live_bytes] : state.segments) {
-    // Without any snapshot nothing is needed, whatever damage has kept from being counted.
+    // Without any snapshot nothing is needed, including bytes that damage kept from being counted.
     if (live_bytes != 0 && !state.snapshots.empty()) continue;
     transaction.emplace_back(format::SegmentRemoved{id});
     empty.push_back(id);
@@ -46,7 +46,8 @@ std::vector<SegmentId> take_empty(const State& state, format::Transaction& trans
   return empty;
 }
 
-// Returns what they took. One that cannot be removed now is an orphan of the next remove_orphans().
+// Returns the space that they occupied. A file that cannot be removed now is left to the next
+// remove_orphans().
 std::uint64_t remove_files(Store& store, const std::vector<SegmentId>& segments) {
   std::uint64_t given_back = 0;
   for (const SegmentId id : segments) {
@@ -57,8 +58,8 @@ std::uint64_t remove_files(Store& store, const std::vector<SegmentId>& segments)
   return given_back;
 }
 
-// Punches extents, neighbours merged, and flushes what it touched. Segments that nothing needs any
-// more are left out: their files go as a whole.
+// Punches extents, merging neighbours, and flushes the files. Segments of which nothing is needed
+// are skipped: they are removed as files.
 class Puncher {
  public:
   Puncher(Store& store, const State& state, io::Queue& queue)
@@ -89,7 +90,7 @@ class Puncher {
     return {};
   }
 
-  // By what was flushed, as the file system counts it.
+  // From the allocated size after the flush, as reported by the file system.
   [[nodiscard]] std::uint64_t given_back_bytes() const { return given_back_; }
 
  private:
@@ -97,10 +98,10 @@ class Puncher {
 
   struct Open {
     std::unique_ptr<io::File> file;
-    std::uint64_t allocated_bytes = 0;  // before anything was punched
+    std::uint64_t allocated_bytes = 0;  // before the first hole was punched
   };
 
-  // Only for the receipt: a file that cannot be asked counts as one that takes nothing.
+  // Only for the receipt: a file whose size cannot be read counts as empty.
   static std::uint64_t allocated(io::File& file) { return file.allocated_bytes().value_or(0); }
 
   Status punch_run() {
@@ -109,7 +110,7 @@ class Puncher {
     if (open.file == nullptr) {
       auto opened = store_.files().open_for_punching(segment_, queue_);
       if (!opened && opened.error().code == Errc::kNotFound) {
-        // Lost, or removed by hand: there is nothing left to give back.
+        // Lost, or removed by hand: there is nothing left to free.
         files_.erase(segment_);
         run_ = {};
         return {};
@@ -118,7 +119,7 @@ class Puncher {
       open.file = std::move(*opened);
       open.allocated_bytes = allocated(*open.file);
     }
-    // A file of the right name may be shorter than a tree says; it does not grow by this.
+    // The file may be shorter than a tree says; punching does not extend it.
     BLKREWIND_ASSIGN(const std::uint64_t size, open.file->size_bytes());
     const std::uint64_t end = std::min(run_.end(), size);
     if (run_.offset < end) {
@@ -138,14 +139,14 @@ class Puncher {
   Extent run_;
 };
 
-// Before anything is recorded: each segment that is about to get holes is a segment of this store,
-// or is missing.
+// Before anything is recorded: checks that each segment that is about to get holes belongs to this
+// store, or is missing.
 Status check_segments(Store& store, const State& state,
                       const std::map<SegmentId, std::uint64_t>& freed) {
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 4}));
   for (const auto& [id, bytes] : freed) {
     const auto live = state.segments.find(id);
-    if (live == state.segments.end() || live->second <= bytes) continue;  // removed as a whole
+    if (live == state.segments.end() || live->second <= bytes) continue;  // removed as a file
     const auto file = store.files().open_for_punching(id, *queue);
     if (!file && file.error().code != Errc::kNotFound) return fail(file.error());
   }
@@ -220,7 +221,7 @@ Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
     given_back += puncher.given_back_bytes();
   }
 
-  // One record for both, since on a full file system each takes a block of the reserve.
+  // One record for both, because on a full file system each takes a block of the reserve.
   std::vector<SegmentId> empty;
   BLKREWIND_TRY(store.journal().update(
       [&](const State& now) -> Result<format::Transaction> {

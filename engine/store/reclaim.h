@@ -1,20 +1,19 @@
-// Giving back what only one snapshot used.
+// Freeing the space that only one snapshot uses.
 //
-//   1. count   walk what is unique; nothing is changed
-//   2. mark    journal: the snapshot is deleting, the segments' live bytes are lower   <- it is
-//   gone
+//   1. count   walk the extents that only it uses; nothing is changed
+//   2. mark    journal: the snapshot is deleting, the segments' live bytes are reduced
+//              <- from here on it is gone
 //   3. punch   chunks, flush; then nodes level by level from the leaves up, flush after each
-//   4. finish  journal: out of the graph of kin, empty segments out of the table; then their files
+//   4. finish  journal: out of the lineage graph, empty segments removed; then their files
 //
-// When power goes before 2, nothing happened. After 2, finish_delete() repeats 3 and 4: punching is
-// idempotent, and since a node is punched only after all below it was (and that was flushed), a
-// node that cannot be read any more has nothing left below it. After 4, files that were not removed
-// yet are orphans.
+// After a power cut before 2, nothing happened. After 2, finish_delete() repeats 3 and 4: punching
+// is idempotent, and because a node is punched only after everything below it was punched and
+// flushed, a node that cannot be read has nothing left below it. After 4, files that were not
+// removed yet are orphans.
 //
 // On a full file system: the records of 2 and 4 use the journal's reserve (journal_reserve.h), and
-// what 3 gives back fills that again. Where even a hole cannot be punched for want of space (a file
-// system that copies its own trees on write), the snapshot stays deleting, and the same command
-// given again goes on.
+// the space freed by 3 refills it. If even punching a hole needs space (a copy-on-write file
+// system) and fails, the snapshot stays deleting, and repeating the command continues.
 //
 // The caller holds the lock of the snapshot's disk.
 #pragma once
@@ -28,17 +27,17 @@
 
 namespace blkrewind::store {
 
-// Steps 1 to 4. Returns the bytes given back. `extra`: entries that become true with step 2.
+// Steps 1 to 4. Returns the number of bytes freed. `extra`: entries that take effect with step 2.
 [[nodiscard]] Result<std::uint64_t> delete_snapshot(Store& store, format::SnapshotNumber number,
                                                     const format::Transaction& extra = {});
-// Steps 3 and 4 for a snapshot that is deleting. Returns the bytes that the files of segments take
-// less than before.
+// Steps 3 and 4 for a snapshot that is deleting. Returns by how many bytes the segment files have
+// shrunk.
 [[nodiscard]] Result<std::uint64_t> finish_delete(Store& store, format::SnapshotNumber number);
-// For a snapshot that never came to be (progressing, failed): its record goes.
+// For a snapshot that was never completed (progressing, failed): removes its record.
 [[nodiscard]] Status forget_unfinished(Store& store, format::SnapshotNumber number);
-// Segments of which nothing is needed any more: out of the table, then their files. Does nothing
-// while a snapshot is deleting, which may still need their nodes to find its way. Returns the bytes
-// that the files took.
+// Removes segments of which nothing is needed, first from the table, then their files. Does nothing
+// while a snapshot is deleting, because its walk may still need their nodes. Returns the number of
+// bytes that the files occupied.
 [[nodiscard]] Result<std::uint64_t> remove_empty_segments(Store& store);
 
 }  // namespace blkrewind::store

@@ -1,4 +1,4 @@
-// Open segments, for reading. A bounded cache of descriptors; thread-safe.
+// Open segments for reading: a bounded cache of descriptors. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -20,23 +20,23 @@ class SegmentFiles {
  public:
   SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header);
 
-  // How many segments an operation should have open at once: a quarter of what the process may
-  // open (RLIMIT_NOFILE), at most 256.
+  // How many segments an operation should have open at once: a quarter of the process's limit
+  // (RLIMIT_NOFILE), at most 256.
   [[nodiscard]] static std::size_t open_max();
-  // Whether so many are in use right now. The caller lets go of some before it asks for more; get()
-  // still answers.
+  // Whether that many are in use now. The caller should release some before it asks for more; get()
+  // works regardless.
   [[nodiscard]] bool is_crowded();
 
-  // The segment, its header checked when it is opened (with one read on `queue`, which must be
-  // idle). The file stays open as long as somebody holds the pointer. Segment numbers are never
-  // used again, so a cached file is never another one's.
+  // The segment; its header is checked when it is opened (with one read on `queue`, which must be
+  // idle). The file stays open while a caller holds the pointer. Segment numbers are never reused,
+  // so a cached file never belongs to another segment.
   [[nodiscard]] Result<std::shared_ptr<io::File>> get(format::SegmentId id, io::Queue& queue);
-  // Makes the segment's holes: a file opened for writing, not cached. Its header is checked first,
-  // with one read on `queue`, which must be idle: what is not this segment is not changed.
+  // Punches holes in the segment: opens it for writing, uncached. Its header is checked first, with
+  // one read on `queue`, which must be idle: a file that is not this segment is not changed.
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_for_punching(format::SegmentId id,
                                                                     io::Queue& queue);
-  // Whether a file that no record names is what an operation of this store left there: its header
-  // is the segment's, or a part of it was not written, down to all of it.
+  // Whether a file that no record names was left by an operation of this store: it has the header
+  // of the segment, or an incompletely written one, possibly empty.
   [[nodiscard]] Result<bool> is_left_over(format::SegmentId id, io::File& file, io::Queue& queue);
 
  private:
@@ -46,7 +46,7 @@ class SegmentFiles {
     format::SegmentId id;
     std::shared_ptr<io::File> file;
   };
-  // Closes what no caller uses, used last last, until fewer than `count` are open.
+  // Closes files that no caller uses, least recently used first, until fewer than `count` are open.
   void close_idle(std::size_t count);
 
   io::Env& env_;
@@ -55,8 +55,8 @@ class SegmentFiles {
   const DigestSecret secret_;
   const std::size_t open_max_;
   std::mutex mutex_;
-  std::list<Open> by_use_;  // used last first
-  // Of all that get() has given out: a file lives as long as a caller holds it.
+  std::list<Open> by_use_;  // most recently used first
+  // All files that get() has returned: a file is open as long as a caller holds it.
   std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 

@@ -27,7 +27,7 @@ SegmentWriter::~SegmentWriter() {
 void SegmentWriter::abandon() {
   for (const auto& segment : segments_) {
     segment->file.reset();
-    // What cannot be removed now is an orphan, and goes with the next remove_orphans().
+    // A file that cannot be removed now is an orphan, removed by the next remove_orphans().
     (void)env_.remove(layout_.segment(segment->id));
   }
   segments_.clear();
@@ -39,7 +39,7 @@ Result<SegmentWriter::Segment*> SegmentWriter::add_segment() {
     auto file =
         env_.open(layout_.segment(id), {.access = io::Access::kReadWrite, .create_new = true});
     if (!file) {
-      // Another process took the number.
+      // Another process has taken the number.
       if (file.error().code == Errc::kAlreadyExists) continue;
       return fail(std::move(file).error());
     }
@@ -62,7 +62,7 @@ Result<format::Placement> SegmentWriter::reserve_in(Segment*& current, std::uint
       static_cast<std::uint32_t>(current->length_bytes / kBlockBytes)};
   current->length_bytes += length;
   if (current->length_bytes > current->extended_bytes) {
-    // Writes inside the file's length need not take the inode's lock to extend it.
+    // Writes within the file's length need not take the inode's lock to extend it.
     current->extended_bytes = align_up(current->length_bytes, kExtendBytes);
     BLKREWIND_TRY(current->file->truncate(current->extended_bytes));
   }

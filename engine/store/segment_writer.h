@@ -1,11 +1,11 @@
-// The segments that one operation writes: all of them new, none shared with another operation.
+// The segments written by one operation: all of them new, none shared with another operation.
 //
 // Chunk bytes go to one segment at a time, tree nodes to another, so that the nodes of a snapshot
-// lie together and are read in few requests. Nothing refers to a segment before the journal record
-// of its operation is durable; until then it is an orphan, removed by abandon() or, after a crash,
-// by remove_orphans(). seal() makes everything durable and must precede that record.
+// are contiguous and are read in few requests. Nothing refers to a segment before the journal
+// record of its operation is durable; until then it is an orphan, removed by abandon() or, after a
+// crash, by remove_orphans(). seal() makes everything durable and must precede that record.
 //
-// reserve() may be called from any thread; everything else belongs to the thread that made it.
+// reserve() may be called from any thread; everything else belongs to the thread that created it.
 #pragma once
 
 #include <atomic>
@@ -29,29 +29,30 @@ namespace blkrewind::store {
 
 class SegmentWriter final : public format::SpaceSource {
  public:
-  // `writers`: the shared writers lock, held until this object goes. `next`: the first number that
-  // may be free.
+  // `writers`: the shared writers lock, held until this object is destroyed. `next`: the first
+  // number that may be free.
   SegmentWriter(io::Env& env, Layout layout, const format::StoreHeader& header,
                 std::unique_ptr<io::Lock> writers, format::SegmentId next);
   ~SegmentWriter() override;
 
   [[nodiscard]] Result<format::Placement> reserve(std::uint64_t length_bytes) override;
 
-  // Where the node will lie; it is written with others, at the latest by seal().
+  // The location of the node; it is written together with others, at the latest by seal().
   [[nodiscard]] Result<format::Entry> append_node(io::Queue& queue, const format::Node& node);
   // Writes buffered nodes, so that they can be read.
   [[nodiscard]] Status write_nodes(io::Queue& queue);
 
   // Headers, lengths, flush of every segment, flush of the directory.
   [[nodiscard]] Status seal(io::Queue& queue);
-  // The segments and their live bytes, for the journal record; and the counter that goes with them.
+  // The segments and their live bytes, for the journal record, and the counter of segments.
   [[nodiscard]] std::vector<format::SegmentRecord> records() const;
   [[nodiscard]] format::SegmentId next_segment() const { return next_; }
 
-  // From here on the files are the store's: the journal record that names them is being written.
+  // From here on the files belong to the store: the journal record that names them is being
+  // written.
   void keep() { kept_ = true; }
 
-  // Opens a segment of this writer for reading; nullptr when it is not one of them.
+  // Opens a segment of this writer for reading; nullptr if it is not one of them.
   [[nodiscard]] io::File* find(format::SegmentId id);
 
  private:
@@ -59,10 +60,10 @@ class SegmentWriter final : public format::SpaceSource {
     format::SegmentId id = 0;
     std::unique_ptr<io::File> file;
     std::uint64_t length_bytes = 0;    // used
-    std::uint64_t extended_bytes = 0;  // the file's length now
+    std::uint64_t extended_bytes = 0;  // current length of the file
   };
   // Large, so that an operation never has more than a few hundred files open: 16 TiB are 256
-  // segments. Space inside a segment is given back by punching, so nothing is gained by small ones.
+  // segments. Space inside a segment is freed by punching, so small segments have no advantage.
   static constexpr std::uint64_t kSegmentBytes = 64 * kGiB;
   static constexpr std::uint64_t kExtendBytes = 64 * kMiB;
   static constexpr std::size_t kNodeBufferBytes = 256 * kKiB;
@@ -77,7 +78,7 @@ class SegmentWriter final : public format::SpaceSource {
   const DigestSecret secret_;
   std::unique_ptr<io::Lock> writers_;
 
-  mutable std::mutex mutex_;  // guards what reserve() touches
+  mutable std::mutex mutex_;  // guards the members that reserve() uses
   format::SegmentId next_;
   std::vector<std::unique_ptr<Segment>> segments_;
   Segment* chunks_ = nullptr;
@@ -85,7 +86,7 @@ class SegmentWriter final : public format::SpaceSource {
 
   AlignedBuffer node_buffer_;
   std::size_t node_bytes_ = 0;  // buffered
-  format::Placement node_run_;  // where the buffered ones go
+  format::Placement node_run_;  // offset of the buffered nodes
   bool kept_ = false;
 };
 

@@ -9,7 +9,7 @@ namespace {
 struct Apply {
   State& state;
 
-  // Numbers are never used again, whatever the counters say.
+  // Numbers are never reused, whatever the counters say.
   void operator()(const format::DiskRecord& disk) {
     state.disks[disk.number] = disk;
     (*this)(format::Counters{.next_disk = disk.number + 1});
@@ -24,7 +24,7 @@ struct Apply {
     (*this)(format::Counters{.next_segment = segment.id + 1});
   }
   void operator()(const format::Counters& counters) {
-    // Counters only grow: entries of two operations that ran side by side may arrive in any order.
+    // Counters only grow: entries of two concurrent operations may arrive in any order.
     state.counters.next_disk = std::max(state.counters.next_disk, counters.next_disk);
     state.counters.next_snapshot = std::max(state.counters.next_snapshot, counters.next_snapshot);
     state.counters.next_segment = std::max(state.counters.next_segment, counters.next_segment);
@@ -93,8 +93,8 @@ State::Kin State::kin_of(const std::vector<format::SnapshotNumber>& chosen) cons
 }
 
 std::vector<format::SnapshotNumber> State::holders_near(format::SnapshotNumber number) const {
-  // Every edge of what is no holder any more is looked at once from either side, however long the
-  // chains of tombstones are.
+  // Each edge of a record that no longer holds extents is visited once from either side, however
+  // long the chains of tombstones are.
   std::vector<format::SnapshotNumber> passed;
   for (const auto& [at, record] : snapshots) {
     if (at == number || record.state != format::SnapshotState::kAccomplished) passed.push_back(at);
@@ -114,7 +114,7 @@ std::vector<format::SnapshotNumber> State::holders_near(format::SnapshotNumber n
       if (record->state == format::SnapshotState::kAccomplished) {
         holders.push_back(near);
       } else {
-        open.push_back(near);  // a tombstone, or one whose space is being given back
+        open.push_back(near);  // a tombstone, or a snapshot whose space is being freed
       }
     }
   }

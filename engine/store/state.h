@@ -1,4 +1,4 @@
-// What a replayed journal amounts to.
+// The state that results from replaying a journal.
 #pragma once
 
 #include <cstddef>
@@ -21,29 +21,30 @@ struct State {
   void apply(const format::JournalEntry& entry);
   void apply(const format::Transaction& transaction);
 
-  // Past what a process can hold in memory; only a forged journal is.
+  // More than a process can hold in memory; only a forged journal has that many.
   [[nodiscard]] bool is_too_large() const {
     return disks.size() > kRecordsMax || snapshots.size() > kRecordsMax ||
            intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax;
   }
-  // An id that two disks or two snapshots have, which could then stand for each other; or empty.
+  // An id that two disks or two snapshots share, so that one could be taken for the other; or
+  // empty.
   [[nodiscard]] std::string_view repeated_id() const;
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + 1;
   }
-  // Every record, put once: replaying it gives this state.
+  // Every record, put once: replaying it results in this state.
   [[nodiscard]] format::Transaction as_puts() const;
 
   [[nodiscard]] const format::SnapshotRecord* snapshot(format::SnapshotNumber number) const;
   [[nodiscard]] const format::DiskRecord* disk(format::DiskNumber number) const;
 
-  // The kin of each of `chosen` (sorted), from whichever side they are recorded; those that are
-  // there.
+  // The lineage of each of `chosen` (sorted), from whichever side it is recorded; only existing
+  // snapshots.
   using Kin = std::map<format::SnapshotNumber, std::vector<format::SnapshotNumber>>;
   [[nodiscard]] Kin kin_of(const std::vector<format::SnapshotNumber>& chosen) const;
 
-  // The snapshots that may share extents with `number` and still hold them: those that are reached
-  // from it along kinship through tombstones. See reclaim.h.
+  // The snapshots that may share extents with `number` and still hold them: those reachable from it
+  // in the lineage graph through tombstones. See reclaim.h.
   [[nodiscard]] std::vector<format::SnapshotNumber> holders_near(
       format::SnapshotNumber number) const;
 

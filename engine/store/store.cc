@@ -31,19 +31,19 @@ std::span<std::byte, format::kStoreHeaderBytes> header_span(AlignedBuffer& buffe
   return std::span<std::byte, format::kStoreHeaderBytes>(buffer.data(), buffer.size());
 }
 
-// Flushes the names in the folder that holds `path`.
+// Flushes the names in the directory that contains `path`.
 Status sync_parent(io::Env& env, const std::string& path) {
   const std::size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return env.sync_directory(".");
   return env.sync_directory(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-// What a create() that was cut off may have left of a file: nothing, zeroes, or its beginning.
-// Another program's file of that name is somebody's.
+// What an interrupted create() may have left of a file: nothing, zeroes, or its beginning. A file
+// of that name with other content belongs to another program.
 Result<bool> is_left_over(io::Env& env, const std::string& path,
                           bool (*begins)(std::span<const std::byte>)) {
   auto opened = env.open(path, {});
-  // Whoever makes the store right now has named or removed it.
+  // A concurrent create() has renamed or removed it.
   if (!opened && opened.error().code == Errc::kNotFound) return true;
   BLKREWIND_ASSIGN(const auto file, std::move(opened));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
@@ -55,7 +55,7 @@ Result<bool> is_left_over(io::Env& env, const std::string& path,
   return is_all_zero(bytes.span()) || begins(bytes.span());
 }
 
-// Whether the folder of a store that has no format file holds what somebody needs still.
+// Whether a store directory without a format file contains data that must be kept.
 Result<bool> is_used(io::Env& env, const Layout& layout) {
   BLKREWIND_ASSIGN(const bool segments, env.exists(layout.segments()));
   if (segments) {
@@ -76,9 +76,9 @@ tl::unexpected<Error> lost_format(const Layout& layout) {
                   " back from a backup: it holds the secret without which nothing can be read");
 }
 
-// A create() that was cut off leaves an empty journal, an empty segments folder and perhaps a
-// format file that has not got its name. Only that is cleared away: a store that has lost its
-// format file holds somebody's snapshots still, and any other file is somebody's.
+// An interrupted create() leaves an empty journal, an empty segments directory and perhaps a format
+// file that was not renamed yet. Only these are removed: a store that has lost its format file
+// still contains snapshots, and any other file belongs to another program.
 Status clear_unfinished_create(io::Env& env, const Layout& layout, bool remove) {
   BLKREWIND_ASSIGN(const auto names, env.list_directory(layout.root()));
   const auto refuse = [&] {
@@ -135,7 +135,8 @@ Status Store::create(io::Env& machine, const std::string& path) {
   const auto beneath = machine.beneath(path);
   if (!beneath) return fail(explain_folder(machine, path, beneath.error()));
   io::Env& env = *beneath ? **beneath : machine;
-  // Whoever holds the unnamed format file makes the store; others wait, and find it made.
+  // The process that holds the temporary format file creates the store; others wait, and find it
+  // created.
   const std::string temporary = Layout::temporary(layout.format());
   std::unique_ptr<io::Lock> alone;
   while (alone == nullptr) {
@@ -150,7 +151,7 @@ Status Store::create(io::Env& machine, const std::string& path) {
       return fail(explain_folder(env, path, opened.error()));
     }
     auto locked = env.lock(temporary, 0, io::LockMode::kExclusive);
-    if (!locked && locked.error().code == Errc::kNotFound) continue;  // it has got its name
+    if (!locked && locked.error().code == Errc::kNotFound) continue;  // it has been renamed
     if (!locked) return fail(std::move(locked).error());
     alone = std::move(*locked);
   }
@@ -169,7 +170,7 @@ Status Store::create(io::Env& machine, const std::string& path) {
   BLKREWIND_TRY(fill_random(header.secret));
   BLKREWIND_TRY(Journal::create(env, layout, header));
 
-  // The format file makes it a store, so it gets its name last, when it is whole.
+  // The format file makes the directory a store, so it is renamed last, when it is complete.
   {
     BLKREWIND_ASSIGN(auto file, env.open(temporary, {.access = io::Access::kReadWrite}));
     BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
@@ -194,7 +195,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& 
     return fail(Errc::kNotFound, "there is no store in " + path,
                 Remedy(Verb::kStoreInit, "make one"));
   }
-  // Looking into it judges the folder: later a refusal could be taken for missing segments.
+  // Listing the directory checks it: later a refusal could be taken for missing segments.
   BLKREWIND_TRY(env.exists(layout.segment(1)));
   BLKREWIND_ASSIGN(auto file, open_store_file(env, layout.format(), {}));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
@@ -286,7 +287,7 @@ Result<Store::Orphans> Store::remove_orphans() {
                    read_only_store(env_.try_lock(layout_.format(), Layout::kWritersLock,
                                                  io::LockMode::kExclusive)));
   if (alone == nullptr) return orphans;
-  // Nobody makes segments now, so every one that counts is in the journal.
+  // No process creates segments now, so every valid segment is in the journal.
   BLKREWIND_TRY(journal_.settle());
   BLKREWIND_ASSIGN(auto queue, env_.make_queue({.depth = 4}));
   const auto known = state();
@@ -296,7 +297,8 @@ Result<Store::Orphans> Store::remove_orphans() {
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
     const bool is_number = error == std::errc{} && end == name.data() + name.size();
     if (!is_number || known->segments.contains(id)) continue;
-    // One that a delete has just taken out of the journal goes by that delete's hand, maybe first.
+    // A segment that a delete has just removed from the journal is removed by that delete, maybe
+    // first.
     auto opened = open_store_file(env_, layout_.segment(id), {});
     if (!opened && opened.error().code == Errc::kNotFound) continue;
     BLKREWIND_ASSIGN(const auto file, std::move(opened));
@@ -332,7 +334,7 @@ Result<StoreInfo> Store::info() {
   BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));
   for (const std::string& name : names) {
     auto allocated = env_.allocated_bytes(layout_.segments() + "/" + name);
-    // A segment that went in between takes nothing.
+    // A segment that was removed meanwhile counts as empty.
     if (allocated) info.allocated_bytes += *allocated;
   }
   return info;
@@ -340,10 +342,6 @@ Result<StoreInfo> Store::info() {
 
 Tree tree_of(const format::SnapshotRecord& snapshot) {
   return {{snapshot.device_bytes, snapshot.chunk_bytes}, snapshot.root};
-}
-
-format::Geometry geometry_of(const format::DiskRecord& disk) {
-  return {disk.device_bytes, disk.chunk_bytes};
 }
 
 }  // namespace blkrewind::store

@@ -22,15 +22,15 @@ namespace blkrewind::store {
 
 class Store {
  public:
-  // Makes a store in a missing or empty folder. When power goes in between, the folder holds no
-  // format file, and a second create() begins anew.
+  // Creates a store in a missing or empty directory. After an interruption there is no format file,
+  // and a second create() starts again.
   [[nodiscard]] static Status create(io::Env& machine, const std::string& path);
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(io::Env& machine,
                                                            const std::string& path);
-  // Whether the folder holds a store.
+  // Whether the directory contains a store.
   [[nodiscard]] static Result<bool> exists(io::Env& env, const std::string& path);
 
-  // `folder`: Env::beneath() of the store's folder; null: `env` itself serves.
+  // `folder`: Env::beneath() of the store's directory; null: `env` itself is used.
   Store(io::Env& env, std::unique_ptr<io::Env> folder, Layout layout,
         const format::StoreHeader& header);
 
@@ -43,26 +43,27 @@ class Store {
   [[nodiscard]] SegmentFiles& files() { return files_; }
   [[nodiscard]] std::shared_ptr<const State> state() const { return journal_.state(); }
 
-  // kUnsupported when a feature of the store forbids this program to write to it. Everything that
-  // appends to the journal asks first; lock_disk(), make_writer() and remove_orphans() do it
-  // themselves.
+  // kUnsupported if a feature of the store forbids this program to write to it. Every operation
+  // that appends to the journal must call this first; lock_disk(), make_writer() and
+  // remove_orphans() do so themselves.
   [[nodiscard]] Status check_writable() const;
 
-  // The lock of one disk, for the length of one operation; kBusy when another operation has it.
+  // The lock of one disk, for the duration of one operation; kBusy if another operation holds it.
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk(format::DiskNumber disk);
-  // Excludes operations on the disk, but not other readers; for a store that may only be read,
-  // where the lock above cannot be had. kBusy as above.
+  // Excludes operations on the disk, but not other readers; for a read-only store, on which the
+  // lock above cannot be taken. kBusy as above.
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk_shared(format::DiskNumber disk);
-  // Whether the error says that this process may not write to the store: a read-only file system,
-  // or the permissions.
+  // Whether the error means that this process may not write to the store: a read-only file system,
+  // or missing permissions.
   [[nodiscard]] static bool may_only_be_read(const Error& error);
   [[nodiscard]] Result<bool> disk_is_locked(format::DiskNumber disk);
 
-  // For an operation that adds to the store. kUnsupported when the store may only be read.
+  // For an operation that adds to the store. kUnsupported if the store is read-only.
   [[nodiscard]] Result<std::unique_ptr<SegmentWriter>> make_writer();
 
-  // Removes segments that no journal record names: what crashed operations left. Does nothing while
-  // an operation that makes segments runs. Returns how many files went, and their bytes.
+  // Removes segments that no journal record names, left by crashed operations. Does nothing while
+  // an operation that creates segments is running. Returns the number of files removed, and their
+  // bytes.
   struct Orphans {
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
@@ -84,6 +85,5 @@ class Store {
 };
 
 [[nodiscard]] Tree tree_of(const format::SnapshotRecord& snapshot);
-[[nodiscard]] format::Geometry geometry_of(const format::DiskRecord& disk);
 
 }  // namespace blkrewind::store

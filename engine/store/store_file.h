@@ -1,4 +1,4 @@
-// Opening a file of a store that must be there.
+// Opens a file of a store that must exist.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace blkrewind::store {
 
-// Something else than a file in its place (a folder, a socket) is damage to the store and no
-// mistake of the caller's, who did not name it: kIntegrity. Other errors are Env::open's.
+// If something else is in its place (a directory, a socket), the store is damaged; it is not a
+// mistake of the caller, who did not name it: kIntegrity. Other errors are Env::open's.
 [[nodiscard]] inline Result<std::unique_ptr<io::File>> open_store_file(
     io::Env& env, const std::string& path, const io::OpenOptions& options) {
   auto file = env.open(path, options);

@@ -22,7 +22,7 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// ENOENT or ENOTDIR, told by the first name on the way that is not a folder.
+// ENOENT or ENOTDIR, from the first name in the path that is not a directory.
 Error explain_way(io::Env& env, const std::string& path, const std::string& cannot, Error error) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string name = path.substr(0, end);

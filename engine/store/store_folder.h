@@ -1,4 +1,4 @@
-// The folder that a store is to be made in.
+// The directory in which a store is to be created.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace blkrewind::store {
 
-// `error`, which came of making or listing the folder `path`, as what is wrong on the way there and
-// what to do: a folder that is missing, a file or a dangling link in its place, no permission, a
-// read-only file system. Other errors stay as they are.
+// Explains `error`, the result of creating or listing the directory `path`, with the cause and a
+// hint: a missing directory, a file or a dangling link in its place, no permission, a read-only
+// file system. Other errors are returned unchanged.
 [[nodiscard]] Error explain_folder(io::Env& env, const std::string& path, Error error);
 
-// The same of opening the store in `path`, where what may only be read is no fault. kNotFound:
-// there is nothing on the way there, or nothing at its end.
+// The same for opening the store in `path`, where read-only access is not an error. kNotFound: a
+// directory of the path does not exist, or there is no store.
 [[nodiscard]] Error explain_opening(io::Env& env, const std::string& path, Error error);
 
 }  // namespace blkrewind::store

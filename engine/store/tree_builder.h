@@ -1,8 +1,8 @@
-// A new tree from an old one, copy-on-write: leaves that are put replace the base's; everything
-// else is shared with it. Only nodes that differ from the base's are written, so a tree that ends
-// up equal to its base writes nothing and has its root.
+// Builds a new tree from an old one, copy-on-write: leaves that are put replace the base's;
+// everything else is shared with it. Only nodes that differ from the base's are written, so a tree
+// that equals its base writes nothing and has the same root.
 //
-// Memory: one node a level. One thread.
+// Memory: one node per level. One thread.
 #pragma once
 
 #include <array>
@@ -18,11 +18,11 @@ namespace blkrewind::store {
 
 class TreeBuilder {
  public:
-  // `base` has the same geometry as the new tree; nullptr: everything not put is zero.
+  // `base` has the same geometry as the new tree; nullptr: all leaves that are not put are zero.
   TreeBuilder(const format::Geometry& geometry, TreeCursor* base, SegmentWriter& writer,
               io::Queue& queue);
 
-  // Leaves come in ascending order.
+  // Leaves must be put in ascending order.
   [[nodiscard]] Status put(std::uint64_t leaf, const format::Entries& entries);
   // The root entry. Nodes may still be buffered in the writer.
   [[nodiscard]] Result<format::Entry> finish();
@@ -30,7 +30,7 @@ class TreeBuilder {
  private:
   [[nodiscard]] Status open_path(std::uint64_t leaf);
   [[nodiscard]] Status close_level(std::uint32_t level);
-  // The entry for `node`: the base's where nothing differs, zero, or a newly written one.
+  // The entry for `node`: the base's if nothing differs, zero, or a newly written one.
   [[nodiscard]] Result<format::Entry> settle(const format::Node& node);
   void set_entry(std::uint32_t level, std::uint64_t index, const format::Entry& entry);
 

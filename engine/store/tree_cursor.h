@@ -1,5 +1,5 @@
-// A place in a chunk tree, with the nodes on the way to it in memory: 5 KiB a level, whatever the
-// size of the tree. Moving forward loads each node once.
+// A position in a chunk tree, with the nodes on the path to it in memory: 5 KiB per level, whatever
+// the size of the tree. Moving forward loads each node once.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace blkrewind::store {
 
-// A tree, as a value: what a snapshot record names.
+// A tree, as a value: the part of a snapshot record that describes it.
 struct Tree {
   format::Geometry geometry;
   format::Entry root;
@@ -25,12 +25,12 @@ class TreeCursor {
 
   [[nodiscard]] const Tree& tree() const { return tree_; }
 
-  // The node, or nullptr where all below it is zero. Valid until the next call.
+  // The node, or nullptr if everything below it is zero. Valid until the next call.
   [[nodiscard]] Result<const format::Node*> node(std::uint32_t level, std::uint64_t index);
-  // The entry that names node (level - 1, index), or chunk `index` for level 0. Above the root's
-  // level: the root entry.
+  // The entry that refers to node (level - 1, index), or to chunk `index` for level 0. Above the
+  // root's level: the root entry.
   [[nodiscard]] Result<format::Entry> entry(std::uint32_t level, std::uint64_t index);
-  // The entries of a leaf; nullptr where they are all zero. Valid until the next call.
+  // The entries of a leaf; nullptr if they are all zero. Valid until the next call.
   [[nodiscard]] Result<const format::Entries*> leaf(std::uint64_t index);
 
  private:

@@ -15,7 +15,7 @@ Result<std::optional<ChunkDifference>> TreeDiff::next() {
   const format::Geometry& geometry = from_.tree().geometry;
   const std::uint64_t count = geometry.chunk_count();
   while (chunk_ < count) {
-    // From the root down: the largest equal subtree that begins here or contains this chunk.
+    // From the root down: the largest equal subtree that starts at this chunk or contains it.
     bool skipped = false;
     for (std::uint32_t level = geometry.height() + 1; level-- > 0;) {
       const std::uint32_t bits = kFanoutBits * level;

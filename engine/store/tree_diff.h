@@ -1,5 +1,6 @@
-// The chunks in which two trees differ, in order. Equal subtrees are skipped by their digests: the
-// cost follows the difference, not the size of the trees. Memory: one node a level and tree.
+// The chunks in which two trees differ, in ascending order. Equal subtrees are skipped by their
+// digests: the cost is proportional to the difference, not to the size of the trees. Memory: one
+// node per level and tree.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ class TreeDiff {
   // Two trees of the same geometry.
   TreeDiff(TreeReader& reader, const Tree& from, const Tree& to);
 
-  // Nothing after the last one.
+  // Empty after the last one.
   [[nodiscard]] Result<std::optional<ChunkDifference>> next();
 
  private:

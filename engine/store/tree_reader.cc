@@ -24,7 +24,8 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
       window.used_at = clock_;
       return window.bytes.data() + (offset - window.offset);
     }
-    // A walk that goes on where a window ended, or a little beyond, will want what follows too.
+    // A walk that continues where a window ended, or shortly after, will need the following nodes
+    // too.
     if (window.segment == segment && window.length != 0 && offset >= window.offset &&
         offset <= window.offset + 2 * window.length) {
       length = std::max(length, std::min(kWindowMaxBytes, window.length * 8));
@@ -42,7 +43,7 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
   if (window.bytes.size() < length) window.bytes = AlignedBuffer(length);
   auto there = io::read_there_now(queue_, *file, {offset, length}, window.bytes.data());
   if (!there && length > kNodeBytes) {
-    // What was to be read ahead may be what cannot be read.
+    // The unreadable part may be in the read-ahead.
     length = kNodeBytes;
     there = io::read_there_now(queue_, *file, {offset, length}, window.bytes.data());
   }
@@ -56,7 +57,8 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
   length = std::min(length, align_down(*there, kNodeBytes));
   window.segment = segment;
   window.offset = offset;
-  // Bytes of this operation's own segments may not be written yet; only what was asked for is sure.
+  // Bytes of this operation's own segments may not be written yet; only the requested ones are
+  // certain.
   window.length = writer_ != nullptr && writer_->find(segment) == file ? kNodeBytes : length;
   window.used_at = clock_;
   return window.bytes.data();

@@ -1,7 +1,8 @@
-// Nodes from segments: read, verified, and a few kept.
+// Reads nodes from segments, verifies them, and caches a few.
 //
-// The nodes of one snapshot lie together in the order in which a walk meets them, so reads are made
-// in windows that grow while they pay. One thread; its queue must be idle when a method is called.
+// The nodes of one snapshot are contiguous in the order in which a walk visits them, so reads are
+// made in windows that grow while they are useful. One thread; its queue must be idle when a method
+// is called.
 #pragma once
 
 #include <array>
@@ -21,12 +22,11 @@ namespace blkrewind::store {
 
 class TreeReader {
  public:
-  // `writer`: its nodes can be read too (it has to write_nodes() first); may be null.
+  // `writer`: its nodes can be read too (after write_nodes()); may be null.
   TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret,
              SegmentWriter* writer = nullptr);
 
-  // `entry` must be stored. kIntegrity names the node, and the segment and offset where it should
-  // be.
+  // `entry` must be stored. The message of kIntegrity names the node, its segment and its offset.
   [[nodiscard]] Result<format::Node> load(const format::Entry& entry, std::uint32_t level,
                                           std::uint64_t index);
 

@@ -17,7 +17,7 @@ class Walk {
        const UniqueVisitor& visit)
       : reader_(reader), geometry_(geometry), filter_(filter), visit_(visit) {}
 
-  // `kin`: the entries that the kin have in the same place.
+  // `kin`: the entries of the lineage at the same position.
   Status descend(std::uint32_t level, std::uint64_t index, const Entry& entry,
                  const std::vector<Entry>& kin) {
     if (is_shared(entry, kin)) return {};
@@ -37,13 +37,13 @@ class Walk {
       if (filter_.pass_over_damage && node.error().code == Errc::kIntegrity) return {};
       return fail(std::move(node).error());
     }
-    // On the heap: a walk may be eight nodes deep, times the kin.
+    // On the heap: a walk may be eight nodes deep, for each snapshot of the lineage.
     const auto self = std::make_unique<Node>(*node);
     std::vector<Node> beside;
     for (const Entry& other : distinct(kin)) {
       auto loaded = reader_.load(other, level, index);
       if (!loaded && filter_.on_damage) continue;
-      // What it shares cannot be told, so nothing below is called unique.
+      // What it shares is unknown, so nothing below counts as unique.
       if (!loaded && filter_.pass_over_damage && loaded.error().code == Errc::kIntegrity) return {};
       if (!loaded) return fail(std::move(loaded).error());
       beside.push_back(std::move(*loaded));
@@ -66,8 +66,8 @@ class Walk {
   }
 
  private:
-  // Kin that share this node count once, so that memory follows the nodes that the store really
-  // holds and not the number of its snapshots.
+  // Snapshots that share this node count once, so that memory is proportional to the number of
+  // nodes in the store and not to the number of snapshots.
   static std::vector<Entry> distinct(std::vector<Entry> kin) {
     std::erase_if(kin, [](const Entry& entry) { return entry.is_zero(); });
     std::ranges::sort(kin, {},
@@ -92,7 +92,7 @@ class Walk {
 
 Status for_each_unique(TreeReader& reader, const Tree& tree, std::span<const Tree> kin,
                        const UniqueFilter& filter, const UniqueVisitor& visit) {
-  // Kin of another geometry (the device was resized in between) share nothing.
+  // Snapshots of another geometry (the device was resized in between) share nothing.
   std::vector<Entry> roots;
   for (const Tree& other : kin) {
     if (other.geometry == tree.geometry) roots.push_back(other.root);

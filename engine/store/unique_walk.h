@@ -1,9 +1,11 @@
-// What a snapshot refers to and none of its kin does: exactly what deleting it gives back.
+// The extents that a snapshot refers to and no other of its lineage does: exactly what deleting it
+// frees.
 //
-// An extent is shared only between snapshots that were made from one another, and always at the
-// same place of both trees (State::holders_near names the candidates). So one walk down the
-// snapshot's tree, with the kin's trees at its side, that turns back wherever the same node or
-// chunk is met, visits just what is unique: the cost follows what is given back.
+// An extent is shared only between snapshots of which one was made from the other, and always at
+// the same position of both trees (State::holders_near returns the candidates). One walk down the
+// snapshot's tree, beside the trees of its lineage, that turns back wherever it meets the same node
+// or chunk, therefore visits exactly the unique extents: the cost is proportional to the freed
+// space.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +24,15 @@ struct UniqueFilter {
   static constexpr int kChunks = -1;
   static constexpr int kEverything = -2;
   int what = kEverything;
-  // A damaged node is passed over, with all below it; so is what stands beside a damaged node of
-  // the kin. Deleting a damaged snapshot gives back less than it could, and never what others need.
-  // It also lets a walk be repeated whose work was done in part: below a node that was given back,
-  // everything was given back before.
+  // A damaged node is skipped, with everything below it, and so are the nodes beside a damaged node
+  // of the lineage. Deleting a damaged snapshot therefore frees less than possible, and never what
+  // other snapshots need. It also makes a walk repeatable after an interruption: below a node that
+  // was freed, everything had been freed before.
   bool pass_over_damage = false;
-  // The same, and tells; a damaged node of the kin is then taken for one that shares nothing. Told
-  // as well of a node that cannot be read now (any code but kIntegrity), which is no damage:
-  // without on_damage the walk fails there, since what stands below can be neither counted nor
-  // punched.
+  // The same, but reports damage; a damaged node of the lineage then counts as sharing nothing.
+  // Nodes that cannot be read now (any code but kIntegrity) are reported as well, although they are
+  // not damage: without on_damage the walk fails there, because what is below can be neither
+  // counted nor punched.
   std::function<void(int level, std::uint64_t index, const format::Entry& entry,
                      const Error& error)>
       on_damage = {};

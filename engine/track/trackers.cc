@@ -32,7 +32,8 @@ class LocalTrackers final : public Trackers {
 
   std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) override {
     std::vector<std::unique_ptr<Tracker>> found;
-    // Who sees more first: it is the one that is believed, and what it misses, all of them miss.
+    // The one that sees more comes first: it is the one that is used, and a change that it misses
+    // is missed by all.
     add(found, find_extents(disk));
     add(found, find_bitmap(disk));
     return found;

@@ -1,4 +1,4 @@
-// The trackers of a machine: which a disk has, beginning and ending them.
+// The trackers of a machine: finding those of a disk, starting and stopping them.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ class Trackers {
   Trackers& operator=(const Trackers&) = delete;
 
   [[nodiscard]] virtual Status start(TrackerKind kind, const TrackedDisk& disk) = 0;
-  // Of every kind. Returns the names of those that there were.
+  // Stops trackers of every kind. Returns the names of those that existed.
   [[nodiscard]] virtual Result<std::vector<std::string>> stop(const TrackedDisk& disk) = 0;
-  // Those that the disk has, the cheapest first. One that cannot be opened is left out, and logged.
+  // The trackers of the disk, the cheapest first. One that cannot be opened is skipped and logged.
   [[nodiscard]] virtual std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) = 0;
   [[nodiscard]] virtual Result<std::vector<TrackerState>> states(const TrackedDisk& disk,
                                                                  const std::string& anchor) = 0;
@@ -31,7 +31,7 @@ class Trackers {
   Trackers() = default;
 };
 
-// Those of the machine that this runs on. Any thread.
+// The trackers of the real machine. Any thread.
 [[nodiscard]] Trackers& local_trackers();
 
 }  // namespace blkrewind::track

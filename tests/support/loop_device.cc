@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "support/machine_wide.h"
 
 namespace blkrewind::test {
 namespace {
@@ -27,6 +28,7 @@ namespace {
 }  // namespace
 
 bool have_root_and_loop() {
+  check_machine_wide("looking for loop devices");
   return ::geteuid() == 0 && UniqueFd(::open("/dev/loop-control", O_RDWR | O_CLOEXEC)).valid();
 }
 
@@ -38,6 +40,9 @@ void make_sparse_file(const std::string& path, std::uint64_t size_bytes) {
 
 void run_program(std::initializer_list<std::string> arguments) {
   std::vector<std::string> strings(arguments);
+  for (const char* program : {"losetup", "mount", "umount"}) {
+    if (strings.front() == program) check_machine_wide(strings.front());
+  }
   std::vector<char*> argv;
   std::string line;
   for (std::string& argument : strings) {
@@ -83,6 +88,7 @@ LoopDevice::~LoopDevice() { detach(); }
 
 LoopDevice LoopDevice::make(const std::string& backing, std::uint64_t size_bytes,
                             std::uint32_t sector_bytes, const LoopOptions& options) {
+  check_machine_wide("a loop device on " + backing);
   if (struct stat status = {}; ::stat(backing.c_str(), &status) != 0) {
     make_sparse_file(backing, size_bytes);
   }
@@ -132,6 +138,7 @@ void LoopDevice::reread_size() const {
 Mount::Mount(const std::string& source, const std::string& target, const std::string& type,
              const std::string& options)
     : target_(target) {
+  check_machine_wide("a mount on " + target);
   if (::mount(source.c_str(), target.c_str(), type.c_str(), 0, options.c_str()) != 0) {
     fail_with_errno("mount " + source + " on " + target);
   }

@@ -101,7 +101,6 @@ class MemoryQueue final : public io::Queue {
   [[nodiscard]] std::size_t in_flight() const override { return done_.size(); }
   [[nodiscard]] std::size_t depth() const override { return depth_; }
   [[nodiscard]] std::span<const io::Slot> slots() const override { return slots_; }
-  [[nodiscard]] std::string describe() const override { return "in memory"; }
 
  private:
   const std::size_t depth_;

@@ -53,7 +53,6 @@ class SimulatedQueue final : public io::Queue {
   [[nodiscard]] std::size_t in_flight() const override { return in_flight_.size(); }
   [[nodiscard]] std::size_t depth() const override { return depth_; }
   [[nodiscard]] std::span<const io::Slot> slots() const override { return slots_; }
-  [[nodiscard]] std::string describe() const override { return "simulated"; }
 
  private:
   [[nodiscard]] Status check_thread() const;

@@ -77,12 +77,12 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
   EXPECT_TRUE(all() == first_);
   // The restored chunk lies where a segment has it.
   const UniqueFd image(::open(image_.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto there = io::FileExtentMap(image.get()).read({3 * kImageChunk, kImageChunk});
+  const auto there = io::read_extent_map(image.get(), {3 * kImageChunk, kImageChunk});
   ASSERT_TRUE(there);
   bool found = false;
   for (const auto& entry : std::filesystem::directory_iterator(mount_point_ + "/store/segments")) {
     const UniqueFd segment(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
-    const auto map = io::FileExtentMap(segment.get()).read({0, entry.file_size()});
+    const auto map = io::read_extent_map(segment.get(), {0, entry.file_size()});
     ASSERT_TRUE(map);
     for (const auto& extent : map->extents) {
       const std::uint64_t place = there->extents.at(0).physical;

@@ -53,7 +53,7 @@ class TrackingEpoch : public TrackedSystem {
   void expect_can_be_begun_anew() {
     const auto begun = engine_->start_tracking(path_, ChangeSource::kBitmap);
     ASSERT_TRUE(begun) << begun.error().to_string();
-    expect_unknown("no snapshot or rollback has ended since tracking began");
+    expect_unknown("the next snapshot or rollback reads everything once");
     const auto done = engine_->rollback(path_, "anchor");
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "scan");
@@ -76,7 +76,7 @@ TEST_F(TrackingEpoch, BeginsWithTheFirstOperationAndNotBefore) {
     GTEST_SKIP() << begun.error().to_string();
   }
   ASSERT_TRUE(begun) << begun.error().to_string();
-  const std::string why = "no snapshot or rollback has ended since tracking began";
+  const std::string why = "the next snapshot or rollback reads everything once";
   expect_unknown(why);
   expect_scans_and_is_right(why);
   expect_relies_on_it();

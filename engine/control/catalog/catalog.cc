@@ -1,4 +1,4 @@
-// What the catalog's rows mean and which changes are allowed.
+// The meaning of the catalog's rows, and which changes are allowed.
 #include "control/catalog/catalog.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -85,7 +85,7 @@ void put_disk(SQLite::Database& database, const Attachment& row) {
   put.exec();
 }
 
-// The instance, or the error when there is none of that id.
+// The instance, or the error if there is no such instance.
 Result<InstanceRow> need_instance(SQLite::Database& database, const std::string& id) {
   auto row = find_instance(database, id);
   if (!row) return fail(no_such_instance(id));
@@ -273,7 +273,7 @@ Status Catalog::delete_instance(const std::string& id, std::span<const std::stri
       }
     }
     query.reset();
-    // Disks that the store has forgotten meanwhile may still stand here.
+    // Disks that the store no longer has may still be listed here.
     for (const char* text : {"DELETE FROM disks WHERE instance_id = ?",
                              "DELETE FROM instance_locks WHERE instance_id = ?",
                              "DELETE FROM instances WHERE id = ?"}) {
@@ -332,7 +332,7 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
 }
 
 Status Catalog::forget_disk(const std::string& disk_id) {
-  // Nothing to forget must not make a catalog.
+  // If there is nothing to remove, no catalog must be created.
   BLKREWIND_ASSIGN(const auto row, attachment(disk_id));
   BLKREWIND_ASSIGN(const auto reset, reset_of(disk_id));
   if (!row && !reset) return {};

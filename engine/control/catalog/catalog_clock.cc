@@ -12,9 +12,9 @@
 namespace blkrewind::control {
 namespace {
 
-// Counting writes, and flushes: not every minute.
+// Counting writes and flushes, so not every minute.
 constexpr std::int64_t kCountSeconds = 600;
-// No machine is off for longer than a century; a larger number is a clock that is wrong.
+// No machine is off for longer than a century; a larger number means a wrong clock.
 constexpr std::int64_t kGapSecondsMax = 100LL * 366 * 86'400;
 
 std::vector<std::string> over_after(SQLite::Database& database, std::int64_t seconds) {
@@ -48,8 +48,8 @@ TimeStep time_since_count(SQLite::Database& database, const Moment& now) {
     step.doubt = !known_seconds(then, now);
     return step;
   }
-  // What this boot has lasted so far has passed, but since when the other one is over is not known:
-  // all of it is owed.
+  // The uptime of this boot has certainly passed, but the end of the former boot is unknown: all of
+  // it is owed.
   step.rebooted = true;
   std::int64_t gap = 0;
   step.doubt = __builtin_sub_overflow(now.wall, then.wall, &gap) || gap < 0;
@@ -101,7 +101,7 @@ Result<std::vector<std::string>> Catalog::count_retention(const Moment& now) {
     over = over_after(database, 0);
     return {};
   });
-  // A full file system: what has passed is counted as soon as there is room.
+  // On a full file system the time is counted once there is space again.
   if (!counted) log::warning("retention is not counted now: " + counted.error().to_string());
   return over;
 }

@@ -12,8 +12,8 @@
 namespace blkrewind::control {
 namespace {
 
-// Every value with its length and its column's number before it, so that no two contents read
-// alike.
+// Each value is preceded by its length and its column's number, so that different contents are
+// never serialised alike.
 void add_rows(SQLite::Database& database, const char* query, std::string& content) {
   SQLite::Statement rows(database, query);
   content += query;

@@ -1,9 +1,9 @@
-// A digest of every row of the catalog, kept in a table of it.
+// A digest of all rows of the catalog, stored in one of its tables.
 //
-// SQLite's own checks find a broken structure, not a letter of a lock's name that has become
-// another one, which would let through what the lock forbids.
+// SQLite's own checks find a damaged structure, but not a changed letter in the name of a lock,
+// which would disable that lock.
 //
-// Each is called inside a transaction, and throws SQLite::Exception.
+// Each function is called inside a transaction, and throws SQLite::Exception.
 #pragma once
 
 namespace SQLite {
@@ -12,10 +12,10 @@ class Database;
 
 namespace blkrewind::control {
 
-// Writes the digest of what the tables hold now; makes its table in a catalog that has none.
+// Writes the digest of the current content of the tables; creates its table if there is none.
 void seal(SQLite::Database& database);
 
-// False when the tables do not hold what was sealed. True also when nothing was sealed.
+// False if the tables do not match the stored digest. True also if there is no stored digest.
 [[nodiscard]] bool seal_is_intact(SQLite::Database& database);
 
 }  // namespace blkrewind::control

@@ -1,4 +1,4 @@
-// The catalog as a file: made, opened, checked, and every exception of SQLite stopped here.
+// The catalog as a file: created, opened, verified; no exception of SQLite leaves this file.
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -39,7 +39,8 @@ Error damaged(const std::string& path, const std::string& why) {
   return error;
 }
 
-// SQLite keeps no errno of a file that it maps and cannot extend: the file system itself is asked.
+// SQLite keeps no errno for a file that it maps and cannot extend: the file system itself is
+// queried.
 bool is_full(const std::string& path) {
   constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of its log and its shared memory
   struct statvfs status {};
@@ -102,7 +103,7 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
   }
 }
 
-// Calls `body` and lets nothing out. Every use of SQLiteCpp stands inside one of these.
+// Calls `body` and lets no exception out. Every use of SQLiteCpp is inside one of these.
 template <class Body>
 Status guarded(const std::string& path, const std::unique_ptr<SQLite::Database>& database,
                const Body& body) {
@@ -144,7 +145,7 @@ std::string name_of(const std::string& path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
-// The folder's path may lead through links, what lies in it may not.
+// The path of the directory may contain links, names in it may not be links.
 std::string without_links(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> folder(::realpath(folder_of(path).c_str(), nullptr),
                                                       std::free);
@@ -197,13 +198,13 @@ int pragma(SQLite::Database& database, const char* text) {
 }
 
 void make_schema(SQLite::Database& database, const std::string& path) {
-  // Not possible inside a transaction, and not serious when another process is in the way: the
-  // catalog works with a rollback journal as well.
+  // Not possible inside a transaction, and not serious if another process prevents it: the catalog
+  // also works with a rollback journal.
   if (database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
     log::warning("the catalog " + path + " keeps a rollback journal");
   }
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
-  if (pragma(database, "PRAGMA user_version") == 0) {  // else another process was first
+  if (pragma(database, "PRAGMA user_version") == 0) {  // otherwise another process was first
     make_tables(database, kCatalogVersion);
     seal(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
@@ -212,9 +213,9 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   transaction.commit();
 }
 
-// Whoever moved a catalog away may have left its log behind, and SQLite would play that into the
-// next file of the name. Locked, so that it is not the log of a catalog that somebody else has just
-// made.
+// If a catalog was moved away, its log may have been left behind, and SQLite would apply it to the
+// next file of that name. The lock ensures that it is not the log of a catalog that another process
+// has just created.
 Status give_name(const std::string& temporary, const std::string& path) {
   const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0 || flock(folder.get(), LOCK_EX) != 0) {
@@ -223,8 +224,8 @@ Status give_name(const std::string& temporary, const std::string& path) {
   BLKREWIND_ASSIGN(const bool there, file_is_there(path));
   if (there) return {};
   for (const char* suffix : {"-wal", "-shm", "-journal"}) unlink((path + suffix).c_str());
-  // Never two names, which a process that opens it just now would refuse, unless the file system
-  // knows no other way; then as briefly as can be.
+  // The file never has two names, because another process opening it at that moment would refuse
+  // it, unless the file system has no other way; then as briefly as possible.
   if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0 ||
       errno == EEXIST) {
     return {};
@@ -241,15 +242,15 @@ Status give_name(const std::string& temporary, const std::string& path) {
   return {};
 }
 
-// The whole catalog, schema and all, made beside its place and then given its name: an empty file
-// is damage, never a catalog that was not finished. Mode 0600 (SQLite's own would follow the
-// umask). SQLite locks by fcntl(2), and closing any descriptor of a file drops those locks for the
-// whole process, so nothing here opens the file once it has its name.
+// The complete catalog, including the schema, is created under a temporary name and then renamed:
+// an empty file is therefore damage, never an unfinished catalog. Mode 0600 (SQLite would use the
+// umask). SQLite locks by fcntl(2), and closing any descriptor of a file releases those locks for
+// the whole process, so nothing here opens the file once it has its name.
 Status make_file(const std::string& path) {
   const std::string temporary = path + "." + new_id("new-");
   {
     const auto folder = io::Folder::open(folder_of(path));
-    // Closed before SQLite opens it. SQLite gives the log and the shared memory to its owner.
+    // Closed before SQLite opens it. SQLite chowns the log and the shared memory to its owner.
     const auto file = folder.and_then([&](const io::Folder& opened) {
       return opened.open_file(name_of(temporary), O_WRONLY | O_CREAT | O_EXCL);
     });
@@ -300,7 +301,7 @@ Status Catalog::check_version() {
   if (const std::string fault = schema_fault(database, version); !fault.empty()) {
     return fail(damaged(path_, fault));
   }
-  // The full check, of the indices too: a row that its index does not know is not found.
+  // The full check, including the indices: a row that is missing in its index is not found.
   const std::string check = database.execAndGet("PRAGMA integrity_check(1)").getString();
   if (check != "ok") return fail(damaged(path_, check));
   SQLite::Transaction transaction(database);
@@ -318,7 +319,7 @@ Status Catalog::upgrade() {
 }
 
 Status Catalog::check_content() {
-  // Changes when another process has changed something.
+  // Differs after another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
   if (!seal_is_intact(*database_)) {
@@ -338,7 +339,7 @@ void Catalog::leave_if_moved() {
   const int asked = sqlite3_file_control(database_->getHandle(), nullptr, SQLITE_FCNTL_HAS_MOVED,
                                          static_cast<void*>(&moved));
   if (asked != SQLITE_OK || moved == 0) return;
-  // Its last connection would remove the log by name, which may be that of a new catalog by now.
+  // Its last connection would remove the log by name, which may belong to a new catalog by now.
   sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   log::warning("the catalog " + path_ + " was moved away or replaced");
   database_.reset();
@@ -374,7 +375,7 @@ Status Catalog::open_if_there() {
   return open_to_read(opened.error());
 }
 
-// https://www.sqlite.org/wal.html#readonly. "immutable" leaves out the log: only where it is empty.
+// https://www.sqlite.org/wal.html#readonly. "immutable" ignores the log: only if that is empty.
 Status Catalog::open_to_read(Error why) {
   close();
   const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
@@ -427,8 +428,8 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
   steps_.restart();
   std::unique_ptr<SQLite::Transaction> view;
   Status begun = begin_view(view);
-  // A file that was opened when there was room still; and one that another process changed while it
-  // was read without a lock.
+  // A file that was opened before the file system was full, or that another process changed while
+  // it was read without a lock.
   constexpr int kLooks = 3;
   std::optional<Error> reason = only_reads_;
   for (int look = 1; !begun && look < kLooks; ++look) {
@@ -440,7 +441,7 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
     if (begun) begun = begin_view(view);
   }
   if (begun && database_) {
-    // Rolled back at its end: nothing was changed.
+    // Rolled back at its end, because nothing was changed.
     begun = guarded(path_, database_, [&]() -> Status {
       body(*database_);
       return {};
@@ -479,7 +480,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     transaction.commit();
     return {};
   });
-  // Opened while it could not be written, which the next look finds out anew.
+  // It was opened while it could not be written; the next read tries again.
   if (!changed && may_be_unwritable(changed.error())) close();
   return changed;
 }

@@ -67,8 +67,8 @@ CREATE TABLE client_tokens(
 ) STRICT;
 )sql";
 
-// What durations are measured by: see base/clock.h. Added to the tables of version 2, so that a new
-// catalog and an upgraded one are the same.
+// The columns for measuring durations: see base/clock.h. Added to the tables of version 2, so that
+// a new catalog and an upgraded one are the same.
 constexpr const char* kSchemaOfVersion3 = R"sql(
 ALTER TABLE disks ADD COLUMN detached_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE resets ADD COLUMN accepted_boottime INTEGER NOT NULL DEFAULT 0;
@@ -85,7 +85,7 @@ CREATE TABLE clock(
 ) STRICT;
 )sql";
 
-// A catalog that holds the most tokens has a few tens of MiB.
+// A catalog with the maximum number of tokens has a few tens of MiB.
 constexpr std::uint64_t kFileBytesMax = kGiB;
 
 using Schema = std::set<std::array<std::string, 4>>;
@@ -101,7 +101,7 @@ Schema schema_of(SQLite::Database& database) {
   return schema;
 }
 
-// The digest's table came with the first change of a catalog, and early ones have none.
+// The table of the digest was added by the first change of a catalog, and early catalogs have none.
 void forget_digest(Schema& schema) {
   schema.erase({"table", "content_digest", "content_digest",
                 "CREATE TABLE content_digest(value INTEGER NOT NULL) STRICT"});

@@ -1,4 +1,4 @@
-// What the catalog's file may hold: it may have been written by another user.
+// Limits on the content of the catalog's file, which another user may have written.
 #pragma once
 
 #include <cstdint>
@@ -13,28 +13,28 @@ class Database;
 
 namespace blkrewind::control {
 
-// Makes the tables of that version in an empty database.
+// Creates the tables of that version in an empty database.
 void make_tables(SQLite::Database& database, int version);
 // The tables and columns that each version added.
 void add_tables_of_version2(SQLite::Database& database);
 void add_tables_of_version3(SQLite::Database& database);
 
-// Empty, or what is there and does not belong there: the tables, indices, views and triggers are
-// compared word by word with what make_tables() makes, before any of them is used.
+// Empty, or the unexpected object: tables, indices, views and triggers are compared literally with
+// those that make_tables() creates, before any of them is used.
 [[nodiscard]] std::string schema_fault(SQLite::Database& database, int version);
-// Empty, or the row whose id or name cannot be one. Ids become parts of names elsewhere.
+// Empty, or the row with an invalid id or name. Ids become parts of names elsewhere.
 [[nodiscard]] std::string row_fault(SQLite::Database& database);
 
-// Opens the folder, and judges the catalog's files in it as the store's others are (folder.h)
+// Opens the directory, and checks the catalog's files in it like those of the store (folder.h)
 // before SQLite opens them by name. False: there is no catalog.
 [[nodiscard]] Result<bool> judge_catalog_files(const io::Folder& folder, const std::string& name);
 
-// How much one use of the catalog may make SQLite do; lives as long as the connection.
+// Limits the work of SQLite for one use of the catalog; lives as long as the connection.
 class StepLimit {
  public:
-  // From here on a new use counts.
+  // Starts counting for a new use.
   void restart() { left_ = kCallsMax; }
-  // Sets what a connection to a file of unknown origin may do, and counts its steps.
+  // Restricts a connection to a file of unknown origin, and counts its steps.
   void apply(SQLite::Database& database);
 
  private:

@@ -1,4 +1,4 @@
-// What was accepted to be done later, and what snapshots carry besides their bytes.
+// Operations accepted for later execution, and metadata of snapshots.
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <utility>
@@ -44,7 +44,7 @@ ResetRow row_of(SQLite::Statement& query) {
   return row;
 }
 
-// A catalog of version 1, which nothing has changed since, has no such tables.
+// A catalog of version 1 that has not been changed since has no such tables.
 bool knows_tasks(SQLite::Database& database) { return database.tableExists("resets"); }
 
 void remove_note(SQLite::Database& database, const std::string& snapshot_id) {
@@ -135,7 +135,7 @@ Result<std::vector<ResetRow>> Catalog::resets() {
 
 Status Catalog::note_snapshot(const SnapshotNote& note, const TokenRow& token, const Moment& now) {
   return change([&](SQLite::Database& database) -> Status {
-    // First: what has passed until now counts for the others only.
+    // First: the time that has passed until now counts only for the others.
     count_time(database, now);
     SQLite::Statement insert(database, "INSERT INTO snapshot_notes VALUES(?, ?, 0, 0)");
     insert.bind(1, note.snapshot_id);
@@ -165,7 +165,7 @@ Result<std::vector<SnapshotNote>> Catalog::snapshot_notes() {
       note.retention_days = query.getColumn(1).getUInt();
       notes.push_back(std::move(note));
     }
-    // Both in the order of their snapshots.
+    // Both are in the order of their snapshots.
     SQLite::Statement tags(
         database, "SELECT snapshot_id, key, value FROM snapshot_tags ORDER BY snapshot_id, key");
     auto note = notes.begin();
@@ -183,7 +183,7 @@ Result<std::optional<TokenRow>> Catalog::token(const std::string& token, const M
   std::optional<TokenRow> row;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
-    // Before version 3 nothing was counted: then it counts from the upgrade on.
+    // Before version 3 nothing was counted, so counting starts with the upgrade.
     const bool counted = knows_clock(database);
     SQLite::Statement query(database,
                             "SELECT parameters, snapshot_id FROM client_tokens WHERE token = ?" +
@@ -197,7 +197,7 @@ Result<std::optional<TokenRow>> Catalog::token(const std::string& token, const M
 }
 
 Status Catalog::forget_snapshot(const std::string& snapshot_id) {
-  // Nothing to forget must not make a catalog.
+  // If there is nothing to remove, no catalog must be created.
   bool noted = false;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;

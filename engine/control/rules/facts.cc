@@ -7,7 +7,7 @@
 namespace blkrewind::control {
 namespace {
 
-// What cannot be told is not taken for free: the instance counts as running then.
+// Unknown is not free: the instance then counts as running.
 std::vector<host::UsedBy> uses_of(const host::DeviceInfo& device) {
   std::vector<host::UsedBy> uses = device.used_by;
   for (const host::Unknown& unknown : device.unknown) {
@@ -106,7 +106,7 @@ Result<ResetFacts> gather_facts(const FactSources& sources, const ResetRequest& 
   snapshot.number = record.number;
   snapshot.imported = record.kind == SnapshotKind::kImport;
   snapshot.of_this_disk = record.disk == found.disk->disk.number;
-  // Another disk's lock is not known here; its snapshot is refused as a mismatch before that.
+  // The lock of another disk is not known here; its snapshot is refused as a mismatch before that.
   snapshot.status = status_now(record, found.disk->locked);
   snapshot.damaged = record.damaged;
   snapshot.created_at = record.created_at;

@@ -1,5 +1,5 @@
-// Gathers what reset_rules.h decides on: from the journal's view of a disk, the catalog, and the
-// kernel's truth about the device. Reads only; any thread.
+// Gathers the facts that reset_rules.h decides on: from the journal's view of a disk, the catalog,
+// and the state of the device in the kernel. Reads only; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace blkrewind::control {
 
-// Who asks for what; see ResetFacts for the fields.
+// The request; see ResetFacts for the fields.
 struct ResetRequest {
   std::string target;
   std::string snapshot_text;
@@ -24,7 +24,7 @@ struct ResetRequest {
   bool api_dry_run = false;
 };
 
-// What the names of a request were found to mean.
+// The objects that the names of a request refer to.
 struct ResetFound {
   std::optional<DiskView> disk;
   std::string path;  // of the disk's device
@@ -38,8 +38,8 @@ struct FactSources {
   std::int64_t now = 0;  // seconds since the epoch
 };
 
-// The device as it is now. Both are empty when there is none under the path or another one than
-// `disk`: that refusal is Operations::check_device's, which names the difference.
+// The current state of the device. Both are empty if there is none at the path or a different one
+// than `disk`: Operations::check_device refuses that, and names the difference.
 struct DeviceNow {
   std::optional<std::uint64_t> size_bytes;
   std::vector<host::UsedBy> used_by;
@@ -47,11 +47,11 @@ struct DeviceNow {
 [[nodiscard]] DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk,
                                        const std::string& path);
 
-// A rollback of the disk was accepted, and who accepted it holds the disk. One that nobody holds is
-// what a crash left, and stands in nobody's way.
+// A rollback of the disk was accepted, and the accepting process holds the disk. One whose disk no
+// process holds was left by a crash, and blocks nothing.
 [[nodiscard]] bool waits_for_reset(const DiskView& view, const std::optional<ResetRow>& reset);
 
-// A snapshot's status as it is: one whose process died is failed, whatever the journal still says.
+// The real status of a snapshot: one whose process died has failed, whatever the journal says.
 [[nodiscard]] SnapshotStatus status_now(const format::SnapshotRecord& snapshot, bool disk_locked);
 
 // Errors: the catalog's.

@@ -37,7 +37,7 @@ constexpr std::array<RuleText, kResetRules> kTexts = {{
     {ApiCode::kDryRun, "Request validation has been passed with DryRun flag set."},
 }};
 
-// What a remedy calls the device: its path, or what the caller wrote when there is none.
+// The device in a remedy: its path, or the caller's argument if there is none.
 const std::string& name_of(const ResetFacts& facts) {
   return facts.disk && !facts.disk->path.empty() ? facts.disk->path : facts.target;
 }
@@ -46,7 +46,7 @@ std::optional<Refusal> refuse(ResetRule rule, Remedy remedy) {
   return Refusal{rule, std::move(remedy)};
 }
 
-// Rules 1 to 5: what was asked for exists and belongs together.
+// Rules 1 to 5: the requested objects exist and belong together.
 std::optional<Refusal> check_request(const ResetFacts& facts) {
   if (facts.target.empty()) {
     return refuse(
@@ -104,7 +104,7 @@ std::optional<Refusal> check_geometry(const ResetFacts& facts) {
         copy_of(facts).because("the snapshot has chunks of " + format_bytes(snapshot.chunk_bytes) +
                                " and the disk of " + format_bytes(disk.chunk_bytes)));
   }
-  // Out of a rollback that was interrupted there are only two ways: what is whole is restored.
+  // An interrupted rollback can only be resumed or undone: intact chunks are restored.
   if (snapshot.damaged && !facts.continues_pending) {
     return refuse(
         ResetRule::kOperationDenied,
@@ -116,10 +116,10 @@ std::optional<Refusal> check_geometry(const ResetFacts& facts) {
   return std::nullopt;
 }
 
-// By number: times come from clocks that can be set.
+// By number, because times come from clocks that can be set.
 bool was_detached_since(const DiskFacts& disk, const SnapshotFacts& snapshot) {
   if (disk.detached_before != 0) return snapshot.number < disk.detached_before;
-  return disk.detached_at > snapshot.created_at;  // a catalog of before version 3
+  return disk.detached_at > snapshot.created_at;  // a catalog from before version 3
 }
 
 // Rules 6 to 8: the snapshot can be restored at all.
@@ -141,7 +141,7 @@ std::optional<Refusal> check_snapshot(const ResetFacts& facts) {
   return std::nullopt;
 }
 
-// Rules 9 to 11: the disk can take it now.
+// Rules 9 to 11: the disk can be reset now.
 std::optional<Refusal> check_disk(const ResetFacts& facts) {
   const DiskFacts& disk = *facts.disk;
   if (disk.reset_pending && !facts.continues_pending) {
@@ -163,8 +163,8 @@ std::optional<Refusal> check_disk(const ResetFacts& facts) {
   return std::nullopt;
 }
 
-// Rules 12 to 14. The first two count only while the disk is In_use; a device in use is
-// never touched, whatever the catalog says.
+// Rules 12 to 14. The first two count only while the disk is In_use; a device in use is never
+// touched, whatever the catalog says.
 std::optional<Refusal> check_instance(const ResetFacts& facts) {
   const InstanceFacts& instance = facts.disk->instance;
   const bool in_use = !instance.id.empty();

@@ -34,8 +34,8 @@ const SnapshotRecord* find_latest(const DiskView& view, SnapshotKind kind) {
   return latest;
 }
 
-// An import is a state of the past, or of another device: it is meant only where nothing was taken
-// of the device itself.
+// An import holds a state of the past, or of another device: it is used only if no snapshot of the
+// device itself was taken.
 const SnapshotRecord* find_latest(const DiskView& view) {
   const SnapshotRecord* taken = find_latest(view, SnapshotKind::kUser);
   return taken != nullptr ? taken : find_latest(view, SnapshotKind::kImport);
@@ -117,7 +117,7 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
     }
   }
   if (found.empty()) return fail(not_found(look_into_list("see the snapshots")));
-  // A name may have been given again after a snapshot that failed: it means the one that is there.
+  // A name may have been reused after a snapshot that failed: it refers to the existing one.
   if (std::any_of(found.begin(), found.end(), is_there)) {
     std::erase_if(found, [](const FoundSnapshot& one) { return !is_there(one); });
   }

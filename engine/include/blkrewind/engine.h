@@ -1,4 +1,4 @@
-// blkrewind: snapshots of block devices, and back.
+// blkrewind: snapshots and rollback of block devices.
 //
 //   auto engine = blkrewind::Engine::open({.store = "/var/lib/blkrewind", .create = true});
 //   auto before = engine->snapshot("/dev/loop0", {.name = "before"});
@@ -6,17 +6,17 @@
 //   auto done = engine->rollback("/dev/loop0", "before");
 //   auto back = engine->undo("/dev/loop0");
 //
-// Life of an Engine: open -> any number of operations -> destroyed. Opening replays the journal and
-// touches nothing else. Operations are safe from several threads; each takes the lock of the one
-// disk it works on, so two operations on one disk answer kBusy and two disks proceed side by side,
-// in one process or in many.
+// Life cycle of an Engine: open, any number of operations, destruction. Opening replays the journal
+// and changes nothing. Operations may be called from several threads. Each takes the lock of the
+// disk that it works on: a second operation on the same disk returns kBusy, and operations on
+// different disks run in parallel, in one process or in several.
 //
 // A `target` is a block device, an image file or a disk id ("d-..."). A `snapshot` is an id
-// ("s-..."), a name, or "latest". Names are looked up among the snapshots of the target's disk
-// first.
+// ("s-..."), a name, or "latest". Names are looked up first among the snapshots of the target's
+// disk.
 //
-// Before each restore (rollback, undo, resume) the preconditions of the cloud API ResetDisk are
-// enforced; a refusal is Errc::kPrecondition with the API's code in `api_code`.
+// Every rollback, undo and resume enforces the preconditions of the cloud API ResetDisk; a refusal
+// is Errc::kPrecondition with the API's code in `api_code`.
 #pragma once
 
 #include <cstdint>
@@ -41,66 +41,67 @@ inline constexpr std::uint64_t kDefaultBufferBytes = 32 * kMiB;
 
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
-  bool create = false;  // make the store when the folder is missing or empty
+  bool create = false;  // create the store if the directory is missing or empty
   bool allow_io_uring = true;
-  unsigned threads = 0;  // 0: as many as the machine has cores, at most 4
-  // Memory for the buffers of one operation, in MiB steps; two at once take it twice.
+  unsigned threads = 0;  // 0: one per core, at most 4
+  // Memory for the buffers of one operation, in MiB; two concurrent operations use twice as much.
   std::uint64_t buffer_bytes = kDefaultBufferBytes;
-  bool accept_available_disks = false;  // today's API; the 2016 rule (In_use only) otherwise
+  bool accept_available_disks = false;  // as in the current API; false: In_use only (2016)
 };
 
-// Where an operation learns what may have changed since the device equalled a snapshot last. A
-// source may err only towards too much; what it names is read and compared.
+// How an operation finds out what may have changed since the device equalled its base snapshot. A
+// source may report too much, but never too little; the reported chunks are read and compared.
 enum class ChangeSource : std::uint8_t {
-  kAuto,     // the cheapest that is valid now
-  kScan,     // everything is read
-  kBitmap,   // what a program in the kernel has marked: see Engine::start_tracking()
-  kExtents,  // what the image file does not share with the anchor's clone any more
+  kAuto,     // the cheapest source that is valid now
+  kScan,     // read everything
+  kBitmap,   // the kernel's dirty bitmap: see Engine::start_tracking()
+  kExtents,  // what the image file no longer shares with the clone of the base
 };
 
 struct SnapshotOptions {
   std::string name;  // empty: none
   std::string description;
-  std::uint32_t chunk_bytes = kDefaultChunkBytes;  // counts when the disk is registered
-  bool chunk_bytes_given = false;  // then a registered disk of another chunk size is an error
-  // An image file is registered with the bytes it has, also where they are those of another image
-  // format (qcow2, vmdk, vdi, vhd, vhdx, ...), which is refused otherwise.
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;  // used if the disk is registered by this call
+  bool chunk_bytes_given = false;  // a disk registered with another chunk size is an error
+  // Registers an image file as raw bytes, even if they are those of another image format (qcow2,
+  // vmdk, vdi, vhd, vhdx, ...), which is refused otherwise.
   bool raw = false;
-  // kBitmap, kExtents: an error where that one is not valid now.
+  // kBitmap, kExtents: an error if that tracker is not valid now.
   ChangeSource change_source = ChangeSource::kAuto;
-  // For register_disk(): a device that may be, or by its hardware id is, a registered disk becomes
-  // a disk of its own: the caller says that it is another one.
+  // For register_disk(): register a device as a new disk, even if its identity is in doubt or its
+  // hardware id is that of a registered disk; the caller asserts that it is a different one.
   bool as_new = false;
 };
 
-// For accept_snapshot(): what a snapshot carries besides its bytes, and a token of the caller's.
+// For accept_snapshot(): metadata of the snapshot, and a token of the caller.
 struct SnapshotNotes {
   std::uint32_t retention_days = 0;  // 0: kept until it is deleted
   std::vector<Tag> tags;
-  // The same token with the same wishes is the same snapshot, for a day. Empty: none.
+  // A repeated call with the same token and parameters within a day returns the same snapshot.
+  // Empty: no token.
   std::string client_token;
 };
 
 struct ImportOptions {
   std::string name;
   std::string description;
-  std::optional<std::int64_t> created_at;  // else the image file's modification time
+  std::optional<std::int64_t> created_at;  // default: the image file's modification time
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   bool chunk_bytes_given = false;
-  bool raw = false;  // of the file, and of the target when it is registered
+  bool raw = false;  // for the file, and for the target if this call registers it
 };
 
-// What is read back from the device, past the caches, after it was written and flushed.
+// What is read back from the device, bypassing the caches, after it was written and flushed.
 enum class VerifyAfter : std::uint8_t {
-  kAuto,     // kWritten where that takes under a tenth of what was read and written, else kNone
-  kNone,     // the receipt's digest is the expected one
-  kWritten,  // what was written
-  kAll,      // and then the whole device: the change source has missed nothing either
+  kAuto,     // kWritten if that is less than a tenth of the bytes read and written, otherwise kNone
+  kNone,     // the receipt's digest is the expected one, not a verified one
+  kWritten,  // the written data
+  kAll,      // the whole device, which also shows changes that the change source missed
 };
 
 struct RollbackOptions {
-  bool dry_run = false;  // the plan's totals; touches neither device nor store
-  bool undo = true;      // capture what is about to be lost
+  bool dry_run = false;  // only compute the totals of the plan; device and store are not changed
+  bool undo = true;      // first save the data that will be overwritten
   ChangeSource change_source = ChangeSource::kAuto;
   VerifyAfter verify_after = VerifyAfter::kAuto;
   bool paranoid = false;  // the same as VerifyAfter::kAll
@@ -108,9 +109,9 @@ struct RollbackOptions {
 
 struct AcceptOptions {
   std::string request_id;  // UUID in upper case; empty: a new one
-  bool dry_run = false;    // when every rule is passed, the answer is the error DryRunOperation
+  bool dry_run = false;    // if all rules are met, return the error DryRunOperation
   bool undo = true;
-  bool ids_only = false;  // paths, names and "latest" are not found: for requests of strangers
+  bool ids_only = false;  // do not resolve paths, names and "latest": for remote clients
 };
 
 struct InstanceChange {
@@ -126,23 +127,24 @@ class BLKREWIND_API Engine {
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
-  // Reads the device; registers it the first time. The device must be free (not mounted, not held).
+  // Reads the device; registers it by its first snapshot. The device must be free (not mounted, not
+  // held).
   [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
                                                  const SnapshotOptions& options = {},
                                                  const Monitor& monitor = {});
-  // A raw image of exactly the disk's size becomes a snapshot of the target.
+  // Imports a raw image of exactly the disk's size as a snapshot of the target.
   [[nodiscard]] Result<SnapshotReceipt> import_image(const std::string& target,
                                                      const std::string& file,
                                                      const ImportOptions& options = {},
                                                      const Monitor& monitor = {});
-  // Writes a new sparse file, or with "-" every byte to standard output. An existing file is
+  // Writes a new sparse file, or, for "-", every byte to standard output. An existing file is
   // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
                                                    const std::string& file,
                                                    const Monitor& monitor = {});
 
-  // The extents that differ, merged and in order, handed to `visit` as they are found: between the
-  // device now and a snapshot, or between two snapshots of the target.
+  // Calls `visit` with the extents that differ, merged and in ascending order, as they are found:
+  // between the device and a snapshot, or between two snapshots of the target.
   [[nodiscard]] Result<DiffReceipt> diff(const std::string& target, const std::string& snapshot,
                                          const std::optional<std::string>& other,
                                          const std::function<void(Extent)>& visit,
@@ -152,7 +154,7 @@ class BLKREWIND_API Engine {
                                                  const std::string& snapshot,
                                                  const RollbackOptions& options = {},
                                                  const Monitor& monitor = {});
-  // Takes back the last rollback, or an interrupted one. Itself undoable.
+  // Undoes the last rollback, or an interrupted one. The undo can itself be undone.
   [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor = {},
                                              VerifyAfter verify_after = VerifyAfter::kAuto);
   // Finishes an interrupted rollback.
@@ -160,67 +162,68 @@ class BLKREWIND_API Engine {
                                                const Monitor& monitor = {},
                                                VerifyAfter verify_after = VerifyAfter::kAuto);
 
-  // For servers, which answer before the work is done. Every rule is checked and the disk is held
-  // for the task; what was accepted is written down, and shows as ReIniting. Asking again for the
-  // snapshot of an interrupted rollback goes on with that one.
+  // For servers, which answer before the work is done. Checks every rule and locks the disk for the
+  // task; the accepted rollback is recorded, and the disk is shown as ReIniting. Accepting the
+  // snapshot of an interrupted rollback again resumes that rollback.
   [[nodiscard]] Result<RollbackTask> accept_rollback(const std::string& target,
                                                      const std::string& snapshot,
                                                      const AcceptOptions& options = {});
-  // Of a registered target. The snapshot shows as progressing at once.
+  // For a registered target. The snapshot is shown as progressing immediately.
   [[nodiscard]] Result<SnapshotTask> accept_snapshot(const std::string& target,
                                                      const SnapshotOptions& options = {},
                                                      const SnapshotNotes& notes = {});
-  // Accepted rollbacks whose process ended before they did, as tasks again: what had begun is
-  // resumed, what had not is begun if it was accepted within the last hour. Where a rule forbids it
-  // by now, the rollback is noted as failed (DiskInfo::last_reset).
+  // Returns accepted rollbacks whose process ended before they did, as new tasks. A task resumes a
+  // rollback that had started; one that had not is started if it was accepted within the last hour.
+  // If a rule now forbids the rollback, it is recorded as failed (DiskInfo::last_reset).
   [[nodiscard]] Result<std::vector<RollbackTask>> unfinished_rollbacks();
 
-  // Reads every chunk and node of the snapshots (none named: all) and checks every digest. Damage
-  // is in the receipt and marks the snapshots; it is not an error of the call.
+  // Reads every chunk and node of the given snapshots (none given: all) and checks every digest.
+  // Damage is reported in the receipt and recorded in the snapshots; it is not an error of the
+  // call.
   [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
                                              const Monitor& monitor = {});
   [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
                                                       const Monitor& monitor = {});
-  // Finishes interrupted deletes, removes what crashed operations left, compacts the journal.
+  // Finishes interrupted deletes, removes files that crashed operations left, compacts the journal.
   [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor = {});
 
   [[nodiscard]] Result<std::vector<DiskInfo>> disks();
   [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
-  // Oldest first. Empty `disk_id`: of every disk.
+  // Oldest first. An empty `disk_id` selects every disk.
   [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id = {});
-  // The ids of snapshots whose retention_days are over, the oldest first. Time is counted while it
-  // is observed, by a clock that cannot be set: call it about once a minute while the program runs,
-  // and delete what it returns. Time during which the machine was off counts at the pace at which
-  // it is observed afterwards.
+  // The ids of snapshots whose retention has ended, oldest first. Time is counted while it is
+  // observed, by a clock that cannot be set: call this about once a minute while the program runs,
+  // and delete the returned snapshots. Time during which the machine was off is added at the pace
+  // at which time is observed afterwards.
   [[nodiscard]] Result<std::vector<std::string>> snapshots_past_retention();
   [[nodiscard]] Result<StoreInfo> store_info();
 
-  // Disks and instances. A disk that no instance was named for belongs to "i-local".
+  // Disks and instances. A disk without a named instance belongs to "i-local".
   [[nodiscard]] Result<DiskInfo> register_disk(const std::string& target,
                                                const SnapshotOptions& options = {});
   [[nodiscard]] Status attach_disk(const std::string& target, const std::string& instance);
   [[nodiscard]] Status detach_disk(const std::string& target);
-  // The device at `path` is this disk from now on (it moved, or was copied elsewhere).
+  // Declares that the device at `path` is this disk from now on (it moved, or was copied).
   [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
-  // Refused while the disk has snapshots, unless `with_snapshots`. Cancelled between two snapshots,
-  // those before are gone, and the same call goes on.
+  // Refused while the disk has snapshots, unless `with_snapshots`. If it is cancelled between two
+  // snapshots, those already deleted are gone, and a repeated call continues.
   [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false,
                                    const Monitor& monitor = {});
 
-  // Lets the kernel (kBitmap), or a clone of the image file (kExtents), remember where the target
-  // changes, so that operations need not read all of it; kAuto: kBitmap for a block device,
-  // kExtents for a file. Registers the target the first time. What was changed before is not known:
-  // the first snapshot or rollback after it still reads everything.
+  // Starts recording where the target changes, in a bitmap in the kernel (kBitmap) or by a clone of
+  // the image file (kExtents), so that operations need not read the whole device. kAuto: kBitmap
+  // for a block device, kExtents for a file. Registers the target if it is not registered yet.
+  // Earlier changes are unknown: the first snapshot or rollback afterwards still reads everything.
   [[nodiscard]] Result<TrackingInfo> start_tracking(const std::string& target,
                                                     ChangeSource source = ChangeSource::kAuto,
                                                     const SnapshotOptions& options = {});
-  // The names of the sources that have been ended; none: it was not tracked.
+  // Returns the names of the sources that were stopped; none: the target was not tracked.
   [[nodiscard]] Result<std::vector<std::string>> stop_tracking(const std::string& target);
   [[nodiscard]] Result<TrackingInfo> tracking(const std::string& target);
 
   [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
                                                      const std::string& name);
-  // `dry_run`: when every rule is passed, the answer is the error DryRunOperation.
+  // `dry_run`: if all rules are met, returns the error DryRunOperation.
   [[nodiscard]] Status start_instance(const std::string& id, bool dry_run = false);
   [[nodiscard]] Status stop_instance(const std::string& id, bool dry_run = false);
   [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
@@ -231,21 +234,21 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Result<std::vector<InstanceInfo>> instances();
 
  private:
-  friend struct EngineAccess;  // opens one on a simulated machine, for tests
+  friend struct EngineAccess;  // opens an engine on a simulated machine, for tests
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
-// Programs that track disks in this machine's kernel, of every store; needs none.
+// Lists the programs that track disks in this machine's kernel, of every store; needs no store.
 [[nodiscard]] BLKREWIND_API Result<std::vector<PinnedTracking>> pinned_tracking();
-// Ends those whose store or device is gone, and returns them. `dry_run`: ends none.
+// Stops those whose store or device is gone, and returns them. `dry_run`: stops none.
 [[nodiscard]] BLKREWIND_API Result<std::vector<PinnedTracking>> prune_tracking(bool dry_run);
 
 // "0.1.0"
 [[nodiscard]] BLKREWIND_API const char* version();
 
-// Where log lines go and how many. Off until called; to stderr.
+// Sets the level and destination of log messages. Initially off; default destination is stderr.
 enum class LogLevel : std::uint8_t { kOff, kError, kWarning, kInfo, kDebug };
 BLKREWIND_API void set_log_level(LogLevel level);
 

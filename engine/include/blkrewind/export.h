@@ -1,4 +1,4 @@
 #pragma once
 
-// Marks what the shared library shows to the world; everything else in it is hidden.
+// Marks the symbols that the shared library exports; all others are hidden.
 #define BLKREWIND_API [[gnu::visibility("default")]]

@@ -1,4 +1,4 @@
-// What a store knows, as values: disks, snapshots, instances, rollbacks.
+// The content of a store as values: disks, snapshots, instances, rollbacks.
 //
 // Times are seconds since the epoch, UTC; 0 means never. Digests are 32 hexadecimal digits.
 #pragma once
@@ -13,12 +13,12 @@
 namespace blkrewind {
 
 enum class SnapshotKind : std::uint8_t {
-  kUser = 0,    // asked for
-  kUndo = 1,    // what a rollback was about to overwrite
+  kUser = 0,    // taken on request
+  kUndo = 1,    // the data that a rollback was about to overwrite
   kImport = 2,  // read from an image file
 };
 
-// The API's words: progressing, accomplished, failed.
+// The names in the API: progressing, accomplished, failed.
 enum class SnapshotStatus : std::uint8_t { kProgressing, kAccomplished, kFailed };
 
 struct Tag {
@@ -34,18 +34,19 @@ struct SnapshotInfo {
   std::string disk_id;
   SnapshotKind kind = SnapshotKind::kUser;
   SnapshotStatus status = SnapshotStatus::kProgressing;
-  bool damaged = false;  // verify, or a rollback, found a digest that does not match
+  bool damaged = false;  // verify or a rollback found a digest that does not match
   std::int64_t created_at = 0;
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = 0;
-  std::uint64_t stored_bytes = 0;    // chunk bytes that this snapshot added to the store
+  std::uint64_t stored_bytes = 0;    // bytes of chunks that this snapshot added to the store
   std::uint64_t zero_bytes = 0;      // bytes of chunks that are all zero
   std::string root_digest;           // empty unless accomplished
-  std::uint32_t retention_days = 0;  // 0: it is kept until it is deleted
+  std::uint32_t retention_days = 0;  // 0: kept until it is deleted
   std::vector<Tag> tags;             // by key
 };
 
-// A rollback that was accepted to be done later: kAccepted until it has ended, done or failed.
+// A rollback that was accepted for later execution: kAccepted until it has ended as kDone or
+// kFailed.
 enum class ResetState : std::uint8_t { kAccepted, kDone, kFailed };
 
 struct ResetInfo {
@@ -54,36 +55,37 @@ struct ResetInfo {
   ResetState state = ResetState::kAccepted;
   std::int64_t accepted_at = 0;
   std::int64_t finished_at = 0;
-  std::string error_code;  // of a failed one
+  std::string error_code;  // of a failed rollback
   std::string error_message;
 };
 
-// A rollback that has begun to write and has not finished: it runs now, or it was interrupted.
+// A rollback that has started to write and has not finished: it is running, or was interrupted.
 struct PendingRollback {
   std::string request_id;
   std::string snapshot_id;
   std::optional<std::string> undo_snapshot_id;
   std::int64_t started_at = 0;
-  bool running = false;  // a process holds the disk right now
+  bool running = false;  // a process holds the disk's lock now
 };
 
 struct DiskInfo {
   std::string id;    // "d-..."
-  std::string path;  // where it was seen last
+  std::string path;  // where the device was seen last
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = 0;
   std::int64_t registered_at = 0;
-  std::string instance_id;  // "i-local", a named one, or empty while Available
-  std::string status;       // In_use, Available, Creating (first snapshot under way), ReIniting
+  std::string instance_id;  // "i-local", a named instance, or empty while Available
+  std::string status;       // In_use, Available, Creating (first snapshot in progress), ReIniting
   std::int64_t attached_at = 0;
   std::int64_t first_detached_at = 0;
   std::int64_t detached_at = 0;
   std::optional<PendingRollback> pending_rollback;
-  std::optional<ResetInfo> last_reset;    // the last one that was accepted to be done later
-  std::string last_rollback_snapshot_id;  // what `undo` would take back; or empty
+  std::optional<ResetInfo> last_reset;    // the last rollback that was accepted for later execution
+  std::string last_rollback_snapshot_id;  // target of the rollback that `undo` would undo; or empty
   std::string undo_snapshot_id;           // what `undo` would restore; or empty
-  std::string anchor_snapshot_id;  // what the device is known to have equalled last; or empty
-  // Its device is here now, at `path`. Nothing: it cannot be told, or the evidence is weak.
+  std::string anchor_snapshot_id;  // the base snapshot: what the device equalled last; or empty
+  // Whether its device is attached now, at `path`. Empty: it cannot be determined, or the evidence
+  // is weak.
   std::optional<bool> attached;
 };
 
@@ -98,15 +100,15 @@ struct InstanceInfo {
   std::vector<std::string> disk_ids;
 };
 
-// A change source that a disk has.
+// A tracker of a disk.
 struct TrackerInfo {
   std::string source;               // bitmap, extents
-  bool valid = false;               // the next operation need not read everything
+  bool valid = false;               // the next operation can use it instead of reading everything
   std::string reason;               // why it is not valid
-  std::string base_snapshot_id;     // what changes are counted from, when valid
-  std::uint64_t changed_bytes = 0;  // may have changed since, when valid
-  std::uint64_t granule_bytes = 0;  // the smallest change that is told apart
-  std::uint64_t memory_bytes = 0;   // of the kernel; for extents of the file system
+  std::string base_snapshot_id;     // if valid: the snapshot since which changes are recorded
+  std::uint64_t changed_bytes = 0;  // if valid: how much may have changed since
+  std::uint64_t granule_bytes = 0;  // the resolution at which changes are recorded
+  std::uint64_t memory_bytes = 0;   // kernel memory; for extents space on the file system
 };
 
 struct TrackingInfo {
@@ -115,13 +117,13 @@ struct TrackingInfo {
   std::vector<TrackerInfo> trackers;  // none: every operation scans
 };
 
-// A program that tracks a disk in this machine's kernel, of whatever store.
+// A program that tracks a disk in this machine's kernel, for any store.
 struct PinnedTracking {
   std::string disk_id;
-  std::string store_path;  // where the store was when the tracking began; empty: not known
-  std::string store_uuid;  // empty: not known
-  std::string device;      // the whole disk; empty: not known
-  std::string gone;        // why nothing needs it any more; empty: it may be needed
+  std::string store_path;  // the path of the store when tracking started; empty: unknown
+  std::string store_uuid;  // empty: unknown
+  std::string device;      // the whole disk; empty: unknown
+  std::string gone;        // why it can be pruned; empty: it may be in use
 };
 
 struct StoreInfo {
@@ -131,8 +133,8 @@ struct StoreInfo {
   std::uint64_t disks = 0;
   std::uint64_t snapshots = 0;
   std::uint64_t segments = 0;
-  std::uint64_t live_bytes = 0;       // of chunks and tree nodes that a snapshot needs
-  std::uint64_t allocated_bytes = 0;  // what the segments take on the file system
+  std::uint64_t live_bytes = 0;       // bytes of chunks and tree nodes that a snapshot needs
+  std::uint64_t allocated_bytes = 0;  // bytes that the segments occupy on the file system
   std::uint64_t journal_bytes = 0;
 };
 

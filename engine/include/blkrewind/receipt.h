@@ -1,4 +1,4 @@
-// What an operation did. Every byte count is of the device, in bytes, unless it says otherwise.
+// Results of operations. Byte counts are in bytes of the device, unless stated otherwise.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,16 @@ struct SnapshotReceipt {
   std::string snapshot_id;
   std::string name;
   std::string disk_id;
-  bool disk_registered = false;  // this call registered it
+  bool disk_registered = false;  // this call registered the disk
   std::string change_source;     // "scan", "bitmap", "extents"
   std::uint64_t device_bytes = 0;
   std::uint64_t scanned_bytes = 0;  // read from the device; known holes are not read
-  std::uint64_t changed_bytes = 0;  // of chunks that differ from the parent snapshot
-  std::uint64_t stored_bytes = 0;   // chunk bytes written to the store
+  std::uint64_t changed_bytes = 0;  // bytes of chunks that differ from the parent snapshot
+  std::uint64_t stored_bytes = 0;   // bytes of chunks written to the store
   std::uint64_t zero_bytes = 0;     // bytes of chunks that are all zero
   double elapsed_seconds = 0;
   std::string root_digest;
-  std::string recognised_by;  // what says that the device is the disk's; empty for an import
+  std::string recognised_by;  // the evidence that identified the device; empty for an import
 };
 
 struct RollbackReceipt {
@@ -32,57 +32,57 @@ struct RollbackReceipt {
   std::string disk_id;
   std::string snapshot_id;
   std::optional<std::string> undo_snapshot_id;
-  // What was looked at: "scan", "bitmap", "extents"
+  // The change source: "scan", "bitmap", "extents"
   std::string change_source;
   bool dry_run = false;
   std::uint64_t device_bytes = 0;
   std::uint64_t scanned_bytes = 0;  // read from the device to find out what differs
-  // Of chunks that differ from the target; of those that may, when nothing was read
+  // Bytes of chunks that differ from the target; if the device was not read, of chunks that may
+  // differ
   std::uint64_t changed_bytes = 0;
   std::uint64_t restored_bytes = 0;     // streamed from the store to the device
   std::uint64_t zeroed_bytes = 0;       // punched or written as zeroes
-  std::uint64_t undo_stored_bytes = 0;  // chunk bytes that the undo capture wrote to the store
+  std::uint64_t undo_stored_bytes = 0;  // bytes of chunks that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;     // of them: to find out what differs
-  double restore_seconds = 0;  // of them: to write it back
-  // Of the device: sectors that could not be read. They were written anew; the undo snapshot holds
-  // a mark there instead of what they held.
+  double scan_seconds = 0;     // the part of it spent on finding out what differs
+  double restore_seconds = 0;  // the part of it spent on writing
+  // Sectors of the device that could not be read. They were rewritten; the undo snapshot holds a
+  // placeholder for each of them.
   std::uint64_t unreadable_bytes = 0;
-  std::vector<Extent> unreadable;  // the first ones
-  // Of the target, an undo snapshot: bytes that could not be read when it was taken. The device
-  // holds marks there that say so.
+  std::vector<Extent> unreadable;  // the first extents
+  // If the target is an undo snapshot: bytes that could not be read when it was taken. The device
+  // now holds placeholders there.
   std::uint64_t marked_bytes = 0;
   bool ended_interrupted = false;  // it ended a rollback that had been interrupted
-  // Of a resume, and of an undo of an interrupted rollback: what was written to the device
-  // meanwhile was kept in this snapshot before it was overwritten.
+  // For a resume, or an undo of an interrupted rollback: the snapshot of data that had been written
+  // to the device since the interruption, saved before it was overwritten.
   std::optional<std::string> kept_snapshot_id;
   std::uint64_t kept_bytes = 0;
-  // What was read back from the device afterwards and found right: "none", "written", "all"
+  // What was read back from the device afterwards and matched: "none", "written", "all"
   std::string verified_after = "none";
-  std::uint64_t read_back_bytes = 0;             // of what was written
-  std::optional<std::uint64_t> rechecked_bytes;  // "all": of the whole device
-  // Of the device's content after it; expected, where it was not read back
+  std::uint64_t read_back_bytes = 0;             // of the written data
+  std::optional<std::uint64_t> rechecked_bytes;  // if "all": of the whole device
+  // Digest of the device's content afterwards; an expected digest if nothing was read back
   std::string root_digest;
-  // "unchanged": the kernel has the partitions of the table on the device; "reread": it has taken
-  // them over; "stale": it has others, until partition_command is run. Empty: none of it, or not a
-  // whole disk.
+  // "unchanged": the kernel's partitions match the partition table on the device; "reread": the
+  // kernel has updated them; "stale": they do not match until partition_command is run. Empty:
+  // there is no table, or the device is not a whole disk.
   std::string partition_table;
-  std::string partition_reason;   // of "stale"
-  std::string partition_command;  // of "stale"
-  std::string recognised_by;      // what says that the device is the disk's
+  std::string partition_reason;   // if "stale"
+  std::string partition_command;  // if "stale"
+  std::string recognised_by;      // the evidence that identified the device
 };
 
 struct DiffReceipt {
-  std::string from;  // a snapshot id, or empty for the device as it is now
+  std::string from;  // a snapshot id, or empty for the device
   std::string to;
   std::uint64_t device_bytes = 0;
   std::uint64_t scanned_bytes = 0;
   std::uint64_t changed_bytes = 0;
   std::uint64_t extents = 0;
-  std::uint64_t unreadable_bytes =
-      0;                           // of the device: sectors that could not be read, which differ
-  std::vector<Extent> unreadable;  // the first ones
+  std::uint64_t unreadable_bytes = 0;  // of sectors that could not be read; they count as different
+  std::vector<Extent> unreadable;      // the first extents
   double elapsed_seconds = 0;
 };
 
@@ -92,9 +92,9 @@ struct VerifyReceipt {
   std::uint64_t verified_bytes = 0;
   std::vector<std::string> damaged;  // ids of damaged snapshots
   // Ids of snapshots that could not be read in full (permissions, a failing medium, a limit of the
-  // process): no damage, and nothing is marked.
+  // process). This is not damage, and is not recorded.
   std::vector<std::string> unreadable;
-  std::optional<Error> unreadable_because;  // the first error of those
+  std::optional<Error> unreadable_because;  // the first error of these
   std::vector<std::string> findings;        // one line each, at most 100
   double elapsed_seconds = 0;
 };
@@ -110,7 +110,7 @@ struct ExportReceipt {
 
 struct DeleteReceipt {
   std::string snapshot_id;
-  std::uint64_t reclaimed_bytes = 0;  // store bytes given back to the file system
+  std::uint64_t reclaimed_bytes = 0;  // bytes of the store freed on the file system
   double elapsed_seconds = 0;
 };
 

@@ -1,8 +1,8 @@
-// Operations in two steps: accepted now, run later. Engine::accept_rollback() and accept_snapshot()
-// make them.
+// Operations in two steps: accepted now, run later. They are created by Engine::accept_rollback()
+// and accept_snapshot().
 //
-// A task holds its disk: others answer kBusy until it has run or is destroyed. It is run once, by
-// any thread, and must not outlive its Engine. Movable, not copyable.
+// A task holds the lock of its disk: other operations return kBusy until it has run or is
+// destroyed. It is run once, by any thread, and must not outlive its Engine. Movable, not copyable.
 #pragma once
 
 #include <memory>
@@ -19,15 +19,16 @@ class BLKREWIND_API RollbackTask {
  public:
   RollbackTask(RollbackTask&&) noexcept;
   RollbackTask& operator=(RollbackTask&&) noexcept;
-  // Not run, it stays accepted: Engine::unfinished_rollbacks() gives it again.
+  // A task that is destroyed without being run stays accepted: Engine::unfinished_rollbacks()
+  // returns it again.
   ~RollbackTask();
 
   [[nodiscard]] const std::string& request_id() const;
   [[nodiscard]] const std::string& disk_id() const;
   [[nodiscard]] const std::string& snapshot_id() const;
 
-  // How it ended is written down before the disk is let go, but for kCancelled: then it stays
-  // accepted as well.
+  // The result is recorded before the lock of the disk is released. After kCancelled nothing is
+  // recorded, and the rollback stays accepted.
   [[nodiscard]] Result<RollbackReceipt> run(const Monitor& monitor = {});
 
  private:
@@ -41,12 +42,12 @@ class BLKREWIND_API SnapshotTask {
  public:
   SnapshotTask(SnapshotTask&&) noexcept;
   SnapshotTask& operator=(SnapshotTask&&) noexcept;
-  // Not run, nothing stays of the snapshot.
+  // A task that is destroyed without being run leaves no trace of the snapshot.
   ~SnapshotTask();
 
   [[nodiscard]] const std::string& snapshot_id() const;
   [[nodiscard]] const std::string& disk_id() const;
-  // The client token was used before, for this snapshot: there is nothing to run.
+  // The client token was already used, for this snapshot: there is nothing to run.
   [[nodiscard]] bool is_repeated() const;
 
   [[nodiscard]] Result<SnapshotReceipt> run(const Monitor& monitor = {});

@@ -1,6 +1,6 @@
-// Sizes, ranges and identifiers that every layer shares.
+// Sizes, ranges and identifiers shared by all layers.
 //
-// Values only: no I/O, no allocation beyond std::string, safe from any thread.
+// Values only: no I/O, no allocation except std::string; safe from any thread.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ inline constexpr std::uint32_t kDefaultChunkBytes = 64 * kKiB;
 inline constexpr std::uint32_t kMinChunkBytes = 4 * kKiB;
 inline constexpr std::uint32_t kMaxChunkBytes = 1 * kMiB;
 
-// The largest device that a store accepts. Chunk indices of it fit in 54 bits at the smallest
-// chunk, so index arithmetic never overflows 64 bits.
+// The largest device that a store accepts. At the smallest chunk size its chunk indices fit in 54
+// bits, so index arithmetic never overflows 64 bits.
 inline constexpr std::uint64_t kMaxDeviceBytes = std::uint64_t{1} << 62;
 
 // A byte range of a device or a file: [offset, offset + length).
@@ -52,7 +52,8 @@ struct Extent {
   return (value & (alignment - 1)) == 0;
 }
 
-// "1536 B", "64 KiB", "1.50 GiB": exact when it is a whole number of the unit, else two decimals.
+// "1536 B", "64 KiB", "1.50 GiB": exact if it is a whole number of the unit, otherwise two
+// decimals.
 [[nodiscard]] BLKREWIND_API std::string format_bytes(std::uint64_t bytes);
 
 // "[offset 65536, length 4096]"

@@ -22,8 +22,8 @@
 namespace blkrewind::track {
 namespace {
 
-// Of one generation, so that both can be mapped and read in little memory. Beyond it (2 TiB in
-// chunks of 64 KiB) one mark stands for several chunks.
+// Per generation, so that both can be mapped and read with little memory. Beyond it (2 TiB in
+// chunks of 64 KiB) one bit stands for several chunks.
 constexpr std::uint64_t kBitsMax = std::uint64_t{4} * kMiB * 8;
 constexpr std::uint64_t kSectorBytes = 512;
 
@@ -31,8 +31,6 @@ void copy_text(char* field, std::size_t size, const std::string& text) {
   std::memset(field, 0, size);
   text.copy(field, size - 1);
 }
-
-std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
 
 // What the epoch is bound to, as it is now.
 Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
@@ -67,11 +65,11 @@ Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   return epoch;
 }
 
-// Why the marks of `control` say nothing about the device as it is; nothing: they do.
+// Why the dirty bits of `control` are not valid for the current device; empty: they are.
 std::optional<std::string> why_other(const blkrewind_control& control,
                                      const blkrewind_control& now) {
   const auto same_text = [](const auto& one, const auto& two) {
-    return text_of(one, sizeof one) == text_of(two, sizeof two);
+    return text_of_field(one, sizeof one) == text_of_field(two, sizeof two);
   };
   if (!same_text(control.boot_id, now.boot_id)) return "the machine was rebooted";
   if (!same_text(control.store_uuid, now.store_uuid) || !same_text(control.disk_id, now.disk_id)) {
@@ -93,7 +91,7 @@ std::optional<std::string> why_other(const blkrewind_control& control,
   return std::nullopt;
 }
 
-// Dirty pages become writes, and so marks. All descriptors of a block device share its cache.
+// Dirty pages become writes, and so dirty bits. All descriptors of a block device share its cache.
 Status flush(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid() || ::fsync(fd.get()) != 0) {
@@ -102,7 +100,7 @@ Status flush(const std::string& path) {
   return {};
 }
 
-// The marks of a program that runs, and the memory that they are in.
+// The bitmaps of a running program, and their memory.
 class BitmapTracker final : public Tracker {
  public:
   BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
@@ -138,7 +136,7 @@ class BitmapTracker final : public Tracker {
   MarksTracker marks_;
 };
 
-// The epoch is over: it knows nothing, and never will again.
+// The epoch has ended: this tracker is invalid for good.
 class VoidTracker final : public Tracker {
  public:
   explicit VoidTracker(std::string why) : why_(std::move(why)) {}

@@ -28,7 +28,7 @@ using Id = char[BLKREWIND_ID_BYTES];
 
 std::string read_id(const Id& id) { return {id, ::strnlen(id, sizeof id)}; }
 
-// The first byte is the last to come and the first to go: in between the id is empty.
+// The first byte is written last and cleared first: in between the id is empty.
 void write_id(Id& id, const std::string& text) {
   BLKREWIND_CHECK(text.size() < sizeof id);
   store(id[0], '\0');
@@ -72,7 +72,7 @@ void Generations::set_base(std::uint32_t generation, const std::string& id) {
   write_id(control_.base[generation], id);
 }
 
-// The marks first, then the base that they are worth, then the end of the other.
+// First the dirty bits, then the base to which they refer, then the end of the other generation.
 void Generations::merge_other_into_active() {
   const auto from = words(other());
   const auto into = words(active());
@@ -93,10 +93,11 @@ void Generations::settle(const std::string& anchor) {
   if (!rest.empty() && rest == anchor) {
     set_base(other(), "");
   } else if (frozen == anchor) {
-    // Before `pending`: when both are the anchor, only all marks together are enough.
+    // Before `pending`: if both equal the base snapshot, only the dirty bits of both generations
+    // are sufficient.
     merge_other_into_active();
   } else if (!anchor.empty() && read_id(control_.pending) == anchor) {
-    // The journal took the record, and the process died before commit().
+    // The journal record was appended, and the process died before commit().
     set_base(active(), anchor);
     set_base(other(), "");
   } else {
@@ -115,10 +116,10 @@ std::optional<std::string> Generations::why_no_base(const std::string& base,
     return std::string(control_.distrusted,
                        ::strnlen(control_.distrusted, sizeof control_.distrusted));
   }
-  return "no snapshot or rollback has ended since tracking began";
+  return "the next snapshot or rollback reads everything once";
 }
 
-// As settle() and begin() would find it.
+// The result that settle() and begin() would give.
 std::optional<std::string> Generations::why_not(const std::string& anchor) const {
   if (const std::uint32_t how = load(control_.escaped); how != 0) return why_escaped(how);
   const std::string rest = read_id(control_.base[active()]);
@@ -142,7 +143,7 @@ std::optional<std::string> Generations::begin(const std::string& anchor, bool wr
   }
   make_other_active();
   frozen_ = true;
-  // Only now: what escapes later voids the generation that has just begun.
+  // Only now: an untrackable event from here on invalidates the new generation.
   if (const std::uint32_t how = load(control_.escaped); how != 0) {
     set_base(other(), "");
     set_base(active(), "");
@@ -167,7 +168,7 @@ Extent Generations::marked(std::uint64_t granule) const {
     word = load(marks[at]) >> end % 64;
     const auto ones = static_cast<unsigned>(std::countr_one(word));
     end += ones;
-    // The shift brought zeroes in from above, so ones end at the word's end at the latest.
+    // The shift filled in zeroes from above, so a run of ones ends at the word's end at the latest.
     if (end % 64 != 0 || ones == 0) break;
     ++at;
   }
@@ -178,7 +179,7 @@ std::uint64_t Generations::count_marks() const {
   std::uint64_t count = 0;
   const auto one = words(0);
   const auto two = words(1);
-  // At rest only the active one counts; the other may still hold what was dropped.
+  // At rest only the active generation counts; the other may still hold discarded bits.
   const bool both = !read_id(control_.base[other()]).empty();
   for (std::size_t i = 0; i < one.size(); ++i) {
     const std::uint64_t word = both            ? load(one[i]) | load(two[i])
@@ -189,8 +190,9 @@ std::uint64_t Generations::count_marks() const {
   return count;
 }
 
-// `pending` tells a later settle() that the old marks may go. Where they are kept it must not:
-// should the process die before commit(), nothing is known, unless `id` is the base already.
+// `pending` tells a later settle() that the old dirty bits can be dropped. If they are to be kept
+// it must not be set: if the process dies before commit(), the tracker is invalid, unless `id` is
+// the base already.
 void Generations::prepare(const std::string& id, bool keep_all) {
   prepared_ = id;
   keep_all_ = keep_all;
@@ -216,7 +218,8 @@ void Generations::commit() {
   set_base(active(), id);
   set_base(other(), "");
   if (!writes_) return;
-  // A third generation, in the place of the first; what is in the second is ours, or is kept.
+  // A third generation, in place of the first; the bits in the second are from the operation
+  // itself, or are kept.
   clear(other());
   make_other_active();
   if (only_we_wrote()) {

@@ -1,33 +1,35 @@
-// The two generations of marks that a program in the kernel and an operation of the engine share.
+// The two generations of dirty bits shared by the program in the kernel and an operation of the
+// engine.
 //
-// One generation is *active*: the program marks in it. An operation freezes it and makes the other
-// one active, empty, so that what it reads stands still while nothing that is written meanwhile is
-// lost. A generation has a base, the snapshot that the device equalled when its marks began; the
-// promise of tracker.h reads here:
+// One generation is *active*: the program sets bits in it. An operation freezes it and activates
+// the other one, which is empty, so that the bits it reads do not change and no concurrent write is
+// lost. A generation has a base, the snapshot that the device equalled when its recording started.
+// The guarantee of tracker.h becomes:
 //
-//   the device differs from base(active) at most where the active one has marks;
-//   from base(frozen), while there is one, at most where either has.
+//   the device differs from base(active) at most where the active generation has dirty bits;
+//   from base(frozen), while there is one, at most where either generation has.
 //
 // States, by (base of active, base of the other):
 //
 //   (S, -)   at rest
-//   (-, -)   at rest, nothing known
-//   (-, S)   an operation is under way, or died: both together are what changed since S
-//   (T, S)   commit() or a merge died half way: both sentences above hold
+//   (-, -)   at rest, invalid
+//   (-, S)   an operation is running, or died: both together are the changes since S
+//   (T, S)   commit() or a merge died half-way: both statements above hold
 //
-// Every step below is one store of an id or of `active`, with a full barrier between, so a process
-// may be killed at any of them. Ids are written so that a half-written one equals no other.
+// Every step below is one store of an id or of `active`, with a full barrier between them, so that
+// a process may be killed at any step. Ids are written so that a half-written one equals no other.
 //
-// Own writes. An operation that writes marks what it writes, which would be read again next time.
-// commit() drops those marks when it can tell that nobody else wrote: the program counts sectors
-// begun by this process, begun by others, and completed, from before the other generation became
-// active until after it stopped being so. None begun by others, and completed exactly what we know
-// that we wrote: every mark is ours. ("Us" is the process: an embedder does not write to a device
-// that it has rolled back.)
+// Own writes. The writes of an operation also set dirty bits, and would be read again next time.
+// commit() drops those bits if it is certain that no other process wrote: the program counts
+// sectors submitted by this process, submitted by others, and completed, from before the other
+// generation became active until after it stopped being active. If others submitted none, and
+// exactly as many sectors were completed as this operation knows that it wrote, all bits are its
+// own. (The unit is the process: an embedding program must not write to a device that it has rolled
+// back.)
 //
-// What this process begins may be more than it knows of. When it flushes the device it sends off
-// what others left in its cache; that is completed as well, and then the marks are kept. And a
-// write that the kernel would have had to wait for (REQ_NOWAIT) is begun twice and completed once.
+// This process may submit more than it knows of: its flush of the device writes back data that
+// other processes left in the cache; that is completed as well, and then the bits are kept. A write
+// that would have had to wait (REQ_NOWAIT) is submitted twice and completed once.
 //
 // Not thread-safe; the disk's lock is held. The program may run at any time on any processor.
 #pragma once
@@ -47,26 +49,27 @@ class Generations {
   // `bits`: of both generations. Shared with the program; both outlive this object.
   Generations(blkrewind_control& control, std::span<std::uint64_t> bits);
 
-  // Puts right what an operation left that died, given what the journal says. Then at rest.
+  // Recovers from an operation that died, based on the base snapshot in the journal. Afterwards at
+  // rest.
   void settle(const std::string& anchor);
 
-  // Why begin(anchor) would answer that nothing is known; nothing: it is. Changes nothing.
+  // Why begin(anchor) would find the tracker invalid; empty: it is valid. Changes nothing.
   [[nodiscard]] std::optional<std::string> why_not(const std::string& anchor) const;
 
-  // Freezes. Nothing: the frozen marks hold for `anchor`. A text: why not.
+  // Freezes. Empty: the frozen bits are the changes since `anchor`. A text: why they are not.
   [[nodiscard]] std::optional<std::string> begin(const std::string& anchor, bool writes);
 
-  // The first run of marks at or after `granule` in the frozen generation (at rest: the active
-  // one), as granules; empty: none.
+  // The first run of dirty bits at or after `granule` in the frozen generation (at rest: in the
+  // active one), as granules; empty: none.
   [[nodiscard]] Extent marked(std::uint64_t granule) const;
   [[nodiscard]] std::uint64_t count_marks() const;  // of both
 
   void wrote(std::uint64_t bytes) { own_bytes_ += bytes; }  // since begin()
-  // `keep_all`: what was marked before begin() still counts.
+  // `keep_all`: the bits set before begin() stay valid.
   void prepare(const std::string& id, bool keep_all);
   void commit();
   void abandon();
-  // Nothing is known from here on.
+  // Invalidates the tracker.
   void forget(const std::string& why);
 
  private:

@@ -32,7 +32,7 @@ constexpr const char* kBpffs = "/sys/fs/bpf";
 constexpr const char* kRoot = "/sys/fs/bpf/blkrewind";
 constexpr long kBpffsMagic = 0xcafe4a11;
 constexpr std::array kPins = {"control", "bits", "on_queue", "on_complete"};
-// A symbolic link to the store's folder: the file system takes nothing else that holds a text.
+// A symbolic link to the store's directory: the file system supports no other file that holds text.
 constexpr const char* kStoreLink = "store";
 
 std::string folder_of(const std::string& disk_id) { return std::string(kRoot) + "/" + disk_id; }
@@ -75,7 +75,7 @@ bool is_bpffs(const char* path) {
   return ::statfs(path, &status) == 0 && status.f_type == kBpffsMagic;
 }
 
-// Where systemd does not mount it, bpftool would, at the same place.
+// bpftool would mount it at the same place where systemd does not.
 Status need_bpffs() {
   if (is_bpffs(kBpffs)) return {};
   if (::mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0) {
@@ -96,7 +96,7 @@ Status remove_pins(const std::string& folder) {
   if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) {
     return fail(bpf_error(errno, "cannot remove " + folder));
   }
-  (void)::rmdir(kRoot);  // of the last one
+  (void)::rmdir(kRoot);  // the directory of the last one
   return {};
 }
 
@@ -114,7 +114,7 @@ struct Skeleton {
   Skeleton& operator=(const Skeleton&) = delete;
 };
 
-// The id of the program that `link` runs, if it is alive and marks in these maps; else 0.
+// The id of the program that `link` runs, if it is loaded and sets bits in these maps; otherwise 0.
 std::uint32_t marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
   bpf_link_info info{};
   __u32 length = sizeof info;
@@ -194,7 +194,7 @@ Status KernelProgram::start(const std::string& disk_id, const blkrewind_control&
   BLKREWIND_TRY(pin(bpf_link__pin(object.links.on_queue, path("on_queue").c_str()), "on_queue"));
   BLKREWIND_TRY(
       pin(bpf_link__pin(object.links.on_complete, path("on_complete").c_str()), "on_complete"));
-  // Only to tell people: where it cannot be made, tracking goes on without it.
+  // Only for display: if it cannot be created, tracking works without it.
   if (const std::string store = absolute(store_path); !store.empty()) {
     (void)::symlink(store.c_str(), path(kStoreLink).c_str());
   }

@@ -1,4 +1,4 @@
-// A tracker over marks in shared memory, whoever sets them.
+// A tracker that reads dirty bits in shared memory, independent of what sets them.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace blkrewind::track {
 
 class MarksTracker final : public Tracker {
  public:
-  // `flush`: turns what is written but not yet on its way into operations, and so into marks. The
-  // memory outlives the tracker.
+  // `flush`: turns written data that is not yet submitted into operations, and so into dirty bits.
+  // The memory outlives the tracker.
   MarksTracker(blkrewind_control& control, std::span<std::uint64_t> bits,
                std::uint64_t device_bytes, std::function<Status()> flush);
   ~MarksTracker() override;

@@ -1,5 +1,4 @@
-// In the place of kernel_program.cc where libbpf, clang or bpftool were missing when this was
-// built.
+// Replaces kernel_program.cc in a build without libbpf, clang or bpftool.
 #include "track/bitmap/kernel_program.h"
 
 namespace blkrewind::track {

@@ -19,8 +19,6 @@
 namespace blkrewind::track {
 namespace {
 
-std::string text_of(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
-
 // Why the store is not there; empty: it is, or it cannot be told.
 std::string store_gone(const PinnedProgram& pin) {
   if (pin.store_path.empty()) return {};
@@ -42,7 +40,7 @@ std::string store_gone(const PinnedProgram& pin) {
 std::string device_gone(const blkrewind_control& control, const std::string& device) {
   const host::DeviceNumber number = makedev(control.major, control.minor);
   const std::string folder = host::sysfs_directory(number);
-  if (::access("/sys/dev/block", F_OK) != 0) return {};  // cannot be told
+  if (::access("/sys/dev/block", F_OK) != 0) return {};  // unknown
   if (::access(folder.c_str(), F_OK) != 0) return "its device is not attached any more";
   const auto diskseq = host::read_number(folder + "/diskseq");
   if (!diskseq || control.diskseq == 0 || *diskseq == control.diskseq) return {};
@@ -61,7 +59,7 @@ Result<std::vector<PinnedProgram>> pinned_programs() {
     const auto program = KernelProgram::find(disk);
     if (program && *program) {
       const blkrewind_control& control = (*program)->control();
-      pin.store_uuid = text_of(control.store_uuid, sizeof control.store_uuid);
+      pin.store_uuid = text_of_field(control.store_uuid, sizeof control.store_uuid);
       pin.device = host::node_path(makedev(control.major, control.minor));
       pin.gone = device_gone(control, pin.device);
       if (pin.gone.empty()) pin.gone = store_gone(pin);

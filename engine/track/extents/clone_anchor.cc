@@ -17,7 +17,7 @@ namespace {
 
 std::string suffix_of(const std::string& disk_id) { return ".blkrewind-" + disk_id + "."; }
 
-// N of a name; nothing: it is none of the disk's.
+// N of a name; empty: not a clone of the disk.
 std::optional<std::uint64_t> number_of(const std::string& name, const std::string& disk_id) {
   const std::string suffix = suffix_of(disk_id);
   const std::size_t at = name.rfind(suffix);
@@ -40,7 +40,7 @@ std::int64_t modified_ns(const struct stat& status) {
   return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
-// Why the file is not believed; empty: it is.
+// Why the file is not valid; empty: it is valid.
 std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
   struct stat status = {};
   if (!file.fd.valid() || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -63,7 +63,7 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
     return "the disk lies elsewhere in the image file, or has another size, than at its snapshot";
   }
   if (record.base.empty()) {
-    return record.why.empty() ? "no snapshot was taken since tracking began" : record.why;
+    return record.why.empty() ? "the next snapshot or rollback reads everything once" : record.why;
   }
   if (static_cast<std::uint64_t>(status.st_size) < image.range.end()) {
     return "the clone beside the image is shorter than the disk";
@@ -75,10 +75,10 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
 
 std::vector<std::string> CloneAnchor::names() const {
   std::vector<std::pair<std::uint64_t, std::string>> found;
-  // Through the open directory, whatever its path means by now.
+  // Relative to the open directory, whatever its path refers to now.
   const std::string directory = "/proc/self/fd/" + std::to_string(image_.directory.get());
   for (const std::string& name : host::list_names(directory)) {
-    if (name == image_.name) continue;  // whatever it is called, it is not ours to remove
+    if (name == image_.name) continue;  // whatever its name, it is not blkrewind's to remove
     if (const auto number = number_of(name, disk_.disk_id)) found.emplace_back(*number, name);
   }
   std::ranges::sort(found);
@@ -123,7 +123,7 @@ Result<std::string> CloneAnchor::finish(int fd, CloneRecord record) const {
   record.inode = status.st_ino;
   record.modified_ns = modified_ns(status);
   BLKREWIND_TRY(write_xattr(fd, kRecordAttribute, encode(record)));
-  // What it holds is durable before anybody can find it.
+  // Its content is durable before another process can find it.
   BLKREWIND_TRY(sync(fd, "a clone of " + image_.path));
 
   std::uint64_t number = 1;
@@ -160,7 +160,7 @@ Status CloneAnchor::forget_all(const std::string& why) const {
     BLKREWIND_ASSIGN(kept, finish(empty.get(), std::move(record)));
     return {};
   };
-  // What is not to be believed goes even if the disk is not tracked any more without it.
+  // An invalid clone is removed even if the disk is no longer tracked without it.
   Status marked = mark();
   BLKREWIND_TRY(remove_others(kept));
   return marked;

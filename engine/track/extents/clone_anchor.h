@@ -1,13 +1,13 @@
-// The anchor files beside a tracked image: clones of it that stand for snapshots.
+// The clones beside a tracked image that represent snapshots.
 //
-//   .NAME.blkrewind-DISK.N     N counts up; NAME is for people only
+//   .NAME.blkrewind-DISK.N     N increases; NAME is only for display
 //
-// Each carries a record (clone_record.h), is immutable and readable by its owner only. It comes
-// into being without a name (O_TMPFILE), gets its record, is flushed, named, made immutable and
-// flushed again. So whatever the power interrupts, a file is either whole or not believed: one that
-// is not immutable, or whose record does not fit, is a leftover. An immutable file can be neither
-// renamed nor renamed over, so a new one never takes the place of an old one; while both exist,
-// their records tell them apart.
+// Each carries a record (clone_record.h), is immutable and readable by its owner only. It is
+// created without a name (O_TMPFILE), gets its record, is flushed, named, made immutable and
+// flushed again. After a power cut at any point a file is therefore either complete or not valid:
+// one that is not immutable, or whose record does not match, is a leftover. An immutable file can
+// be neither renamed nor replaced by a rename, so a new clone never replaces an old one; while both
+// exist, their records distinguish them.
 #pragma once
 
 #include <cstdint>
@@ -25,28 +25,28 @@ namespace blkrewind::track {
 
 struct AnchorFile {
   std::string name;
-  UniqueFd fd;  // read only; none when it could not be opened
+  UniqueFd fd;  // read only; none if it could not be opened
   std::optional<CloneRecord> record;
-  std::string fault;  // why it is not believed, for people; empty: it is
+  std::string fault;  // why it is not valid, for messages; empty: it is valid
 };
 
-// Of one disk. Refers to the image and the disk, which outlive it. The caller holds the disk's
-// lock.
+// The clones of one disk. Refers to the image and the disk, which outlive it. The caller holds the
+// disk's lock.
 class CloneAnchor {
  public:
   CloneAnchor(const TrackedImage& image, const TrackedDisk& disk) : image_(image), disk_(disk) {}
 
-  // All that bear the disk's name, ascending in N; not those of another store.
+  // All files with the disk's name, ascending in N, except those of another store.
   [[nodiscard]] Result<std::vector<AnchorFile>> list() const;
 
-  // Names a file of io::make_unnamed() as a clone of the snapshot `base` and makes it durable. The
-  // name; after an error nothing is left.
+  // Names a file of io::make_unnamed() as the clone of the snapshot `base` and makes it durable.
+  // Returns the name; after an error nothing is left.
   [[nodiscard]] Result<std::string> keep(int fd, const std::string& base, TrackUse use) const;
 
-  // Nothing but an empty file, which says that the disk is tracked, and why it has no base.
+  // Creates an empty file, which records that the disk is tracked, and why it has no base.
   [[nodiscard]] Status forget_all(const std::string& why) const;
 
-  // Removes all but the one of that name; empty: all.
+  // Removes all clones except the one with that name; empty: all.
   [[nodiscard]] Status remove_others(const std::string& name) const;
 
  private:

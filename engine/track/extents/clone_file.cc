@@ -47,8 +47,8 @@ Result<int> flags_of(int fd) {
   return flags;
 }
 
-// btrfs refuses to share data between a file that copies on write and one that does not (chattr
-// +C). A shared place is not written to in either.
+// btrfs refuses to share data between a copy-on-write file and one without copy-on-write (chattr
+// +C). Shared blocks are not overwritten in either.
 Status take_over_no_cow(int fd, int source) {
   BLKREWIND_ASSIGN(const int wanted, flags_of(source));
   BLKREWIND_ASSIGN(int flags, flags_of(fd));
@@ -85,7 +85,8 @@ Result<UniqueFd> make_unnamed(int directory, int source) {
       if (errno != EINTR) return tl::unexpected(clone_error(errno));
     }
   }
-  // Immutable files can still be written by whoever had them open for it: be none of those.
+  // Processes that have an immutable file open for writing can still write to it: keep no such
+  // descriptor.
   const std::string self = "/proc/self/fd/" + std::to_string(writable.get());
   UniqueFd fd(::open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return last_error("cannot open " + self);
@@ -93,7 +94,7 @@ Result<UniqueFd> make_unnamed(int directory, int source) {
 }
 
 Status give_name(int fd, int directory, const std::string& name) {
-  // By its place in /proc: with AT_EMPTY_PATH one needs one more capability.
+  // By its path in /proc: AT_EMPTY_PATH requires an additional capability.
   const std::string self = "/proc/self/fd/" + std::to_string(fd);
   if (::linkat(AT_FDCWD, self.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
   Error error = system_error(errno, "cannot name a file beside the image " + name);
@@ -120,7 +121,7 @@ Status set_immutable(int fd, bool on) {
 }
 
 Status remove_immutable(int directory, const std::string& name) {
-  // O_NONBLOCK: whatever somebody put there.
+  // O_NONBLOCK in case another program put a FIFO there.
   const UniqueFd fd(
       ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat status = {};
@@ -132,7 +133,7 @@ Status remove_immutable(int directory, const std::string& name) {
 }
 
 Result<std::uint32_t> generation_of(int fd) {
-  std::uint32_t generation = 0;  // the kernel writes an int, whatever the request's size says
+  std::uint32_t generation = 0;  // the kernel writes an int, whatever size the request encodes
   if (::ioctl(fd, FS_IOC_GETVERSION, &generation) != 0) {
     return last_error("cannot ask for the image's inode generation");
   }

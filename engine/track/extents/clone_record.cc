@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kTitle = "blkrewind clone 1\n";
 constexpr std::size_t kMaxTextBytes = 512;
 
-// They would move what a terminal shows, and end the line.
+// Control characters would corrupt the output of a terminal, and end the line.
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 void add(std::string& text, std::string_view key, std::string_view value) {
@@ -25,7 +25,8 @@ void add_number(std::string& text, std::string_view key, Number value) {
   add(text, key, std::to_string(value));
 }
 
-// Takes lines from the front, in the order they were written in; remembers when one is missing.
+// Consumes lines from the front, in the order in which they were written; records whether one is
+// missing.
 class Lines {
  public:
   explicit Lines(std::string_view text) : rest_(text) {}

@@ -6,7 +6,7 @@
 namespace blkrewind::track {
 namespace {
 
-// One map at one byte, and how far it goes on like that.
+// The state of a map at one byte, and the end of the range with the same state.
 struct Piece {
   bool hole = true;
   bool comparable = true;
@@ -15,7 +15,7 @@ struct Piece {
   std::uint64_t end = 0;
 };
 
-// Goes forward over a batch.
+// Advances over a batch.
 class Cursor {
  public:
   Cursor(const io::ExtentBatch& batch, std::uint64_t from) : batch_(batch) {
@@ -74,8 +74,8 @@ Result<Extent> ExtentDiff::next(std::uint64_t from) {
     if (at < known_.offset || at >= known_.end()) {
       const Extent rest{at, range_.end() - at};
       known_ = {};
-      BLKREWIND_ASSIGN(batch_a_, a_.read(rest));
-      BLKREWIND_ASSIGN(batch_b_, b_.read(rest));
+      BLKREWIND_ASSIGN(batch_a_, a_(rest));
+      BLKREWIND_ASSIGN(batch_b_, b_(rest));
       known_ = {at, std::min(batch_a_.covers.end(), batch_b_.covers.end()) - at};
       if (known_.empty()) return fail(Errc::kInternal, "an extent map does not come forward");
     }

@@ -1,7 +1,9 @@
-// What two files do not share.
+// The ranges that two files do not share.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "blkrewind/error.h"
 #include "blkrewind/units.h"
@@ -9,30 +11,37 @@
 
 namespace blkrewind::track {
 
-// The first range at or after `from` where the two may hold different bytes, as far as both batches
-// cover; empty, at the end of what they cover, when there is none. Same: a hole on both sides, or
-// the same place, comparable, and both written or both not. Pure.
+// The first range at or after `from` in which the two may hold different bytes, as far as both
+// batches cover; empty, at the end of the covered range, if there is none. Equal: a hole in both,
+// or the same location, comparable, and both written or both unwritten. Pure.
 [[nodiscard]] Extent first_difference(const io::ExtentBatch& a, const io::ExtentBatch& b,
                                       std::uint64_t from);
 
-// Walks two maps that stand still, in step. Both are always asked at the same time: btrfs may move
-// data under a balance, and an old answer compared with a new one could meet a place that has been
-// given to somebody else in between. One thread.
+// Walks two unchanging maps in step. Both are always queried together: btrfs may move data during a
+// balance, and if an old result were compared with a new one, a location could have been reused for
+// other data in between. One thread.
 class ExtentDiff {
  public:
-  // Of the bytes in `range`. The maps outlive this object.
-  ExtentDiff(io::ExtentMap& a, io::ExtentMap& b, const Extent& range)
-      : a_(a), b_(b), range_(range) {}
+  // Asks for a map anew, as io::read_extent_map() does.
+  using ReadMap = std::function<Result<io::ExtentBatch>(const Extent& range)>;
 
-  // The first range at or after `from`, within the range, where the two may differ; empty when
-  // there is none. Neighbouring answers may touch.
+  // Of the bytes in `range`.
+  ExtentDiff(ReadMap a, ReadMap b, const Extent& range)
+      : a_(std::move(a)), b_(std::move(b)), range_(range) {}
+  // Of two open files, which outlive this object.
+  ExtentDiff(int a, int b, const Extent& range)
+      : ExtentDiff([a](const Extent& part) { return io::read_extent_map(a, part); },
+                   [b](const Extent& part) { return io::read_extent_map(b, part); }, range) {}
+
+  // The first range at or after `from`, within the range, in which the two may differ; empty if
+  // there is none. Consecutive results may be adjacent.
   [[nodiscard]] Result<Extent> next(std::uint64_t from);
 
  private:
-  io::ExtentMap& a_;
-  io::ExtentMap& b_;
+  const ReadMap a_;
+  const ReadMap b_;
   const Extent range_;
-  // What was learned last; both cover `known_`.
+  // The latest results; both cover `known_`.
   Extent known_;
   io::ExtentBatch batch_a_;
   io::ExtentBatch batch_b_;

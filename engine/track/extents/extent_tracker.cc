@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kFileSystemHint =
     "keep the image on a file system with reflink: XFS (mkfs.xfs -m reflink=1) or btrfs";
 
-// The image of a disk that may not be tracked at all: nothing where it cannot be.
+// The image of a disk that may not support tracking: empty if it does not.
 Result<std::optional<TrackedImage>> image_if_any(const TrackedDisk& disk) {
   auto image = open_image(disk);
   if (image) return std::optional(std::move(*image));
@@ -24,11 +24,12 @@ Result<std::optional<TrackedImage>> image_if_any(const TrackedDisk& disk) {
   return tl::unexpected(std::move(image).error());
 }
 
-// Which of the files is the base for that anchor, or why none is.
+// Selects the clone that represents that base snapshot, or says why there is none.
 //
-// When a rollback to the anchor itself died after prepare() there are two. The older is the
-// anchor's for certain: an intact journal record said so. Whether the newer is was for the
-// operation's end to say. The price is small: what that rollback restored is read once more.
+// If a rollback to the base snapshot itself died after prepare() there are two. The older one
+// certainly represents it: an intact journal record said so. Whether the newer one does was to be
+// determined at the end of the operation. The cost is small: the data that the rollback restored is
+// read once more.
 struct Choice {
   AnchorFile* base = nullptr;
   std::string why;
@@ -49,7 +50,7 @@ Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
   return choice;
 }
 
-// All files of the disk beside the image. False: there are none.
+// All clones of the disk beside the image. False: there are none.
 Result<bool> remove_all(const std::optional<TrackedImage>& image, const TrackedDisk& disk) {
   if (!image) return false;
   const CloneAnchor anchor(*image, disk);
@@ -59,7 +60,7 @@ Result<bool> remove_all(const std::optional<TrackedImage>& image, const TrackedD
   return true;
 }
 
-// An empty file and nothing else: there is nothing to forget.
+// An empty file and nothing else: there is nothing to invalidate.
 bool is_blank(const std::vector<AnchorFile>& files) {
   return files.size() == 1 && files.front().record && files.front().record->base.empty();
 }
@@ -114,9 +115,7 @@ Result<Extent> ExtentTracker::changed(std::uint64_t offset) {
 }
 
 Result<bool> ExtentTracker::others_wrote(int written) const {
-  io::FileExtentMap before(now_.get());
-  io::FileExtentMap after(written);
-  ExtentDiff diff(before, after, image_->range);
+  ExtentDiff diff(now_.get(), written, image_->range);
   std::uint64_t moved = 0;
   for (std::uint64_t at = image_->range.offset; moved <= wrote_;) {
     BLKREWIND_ASSIGN(const Extent found, diff.next(at));
@@ -135,15 +134,15 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   if (!prepared_.empty()) {
     BLKREWIND_TRY(remove_immutable(image_->directory.get(), std::exchange(prepared_, {})));
   }
-  // What was written before begin() and not looked at would be in a new clone, but need not be in
-  // the snapshot that it was to stand for. So there is none that a process that dies could leave,
-  // and the old one can stand for no other snapshot than its own.
+  // A change before begin() that was not compared would be in a new clone, but not necessarily in
+  // the snapshot that it represents. No clone is therefore created that could survive the process,
+  // and the old one can represent no snapshot but its own.
   if (before == Collected::kKept) return {};
   if (use_ == TrackUse::kRead) {
     BLKREWIND_ASSIGN(prepared_, anchor().keep(now_.get(), id, use_));
     return {};
   }
-  // What begin() took is from before the operation's own writes; it still answers changed().
+  // The clone taken by begin() precedes the operation's own writes; changed() still uses it.
   BLKREWIND_TRY(check_size(*image_));
   BLKREWIND_TRY(flush(*image_));
   BLKREWIND_ASSIGN(const UniqueFd written,
@@ -169,7 +168,7 @@ Status ExtentTracker::commit() {
     end();
     return forgotten;
   }
-  // From here on it is alone, and counts.
+  // From here on it is the only clone, and valid.
   Status removed = anchor().remove_others(prepared_);
   end();
   return removed;
@@ -208,11 +207,11 @@ Status start_extents(const TrackedDisk& disk) {
     return fail(Errc::kAlreadyExists, disk.path + " is tracked already",
                 Remedy(Verb::kTrackStatus, "see what is known", {{Parameter::kTarget, disk.path}}));
   }
-  // All that an operation will ask of the file system.
+  // Everything that an operation needs of the file system.
   BLKREWIND_TRY(flush(image));
   BLKREWIND_ASSIGN(const UniqueFd clone, make_unnamed(image.directory.get(), image.file.get()));
   if (!image.range.empty()) {
-    auto batch = io::FileExtentMap(clone.get()).read(image.range);
+    auto batch = io::read_extent_map(clone.get(), image.range);
     if (!batch) return tl::unexpected(std::move(batch).error().with_remedy(kFileSystemHint));
   }
   return anchor.forget_all({});
@@ -221,7 +220,7 @@ Status start_extents(const TrackedDisk& disk) {
 Result<bool> stop_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const auto image, image_if_any(disk));
   BLKREWIND_ASSIGN(const bool beside, remove_all(image, disk));
-  // Nobody could remove what is immutable and belongs to an image that is gone.
+  // No process could easily remove an immutable clone of an image that is gone.
   BLKREWIND_ASSIGN(const bool left, remove_all(open_folder(disk), disk));
   return beside || left;
 }
@@ -251,9 +250,7 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
   if (!state.why.empty()) return std::optional(std::move(state));
 
   BLKREWIND_TRY(flush(*image));
-  io::FileExtentMap then(base->fd.get());
-  io::FileExtentMap now(image->file.get());
-  ExtentDiff diff(then, now, image->range);
+  ExtentDiff diff(base->fd.get(), image->file.get(), image->range);
   for (std::uint64_t at = 0;;) {
     BLKREWIND_ASSIGN(const Extent found, diff.next(at));
     if (found.empty()) break;
@@ -262,7 +259,7 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
   }
   state.valid = true;
   state.base = anchor;
-  // What only the clone still holds: at most what changed.
+  // The space held only by the clone: at most the amount that changed.
   struct stat status = {};
   if (::fstat(base->fd.get(), &status) == 0) {
     state.memory_bytes =

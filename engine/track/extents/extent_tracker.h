@@ -1,19 +1,19 @@
-// Changes of an image file, or of a loop device over one, told by what it does not share with a
-// clone of itself: XFS and btrfs.
+// Changes of an image file, or of a loop device over one, determined by the blocks that it does not
+// share with a clone of itself: XFS and btrfs.
 //
-// Nothing has to run or to be remembered while the device is used. The base is a reflink clone
-// beside the image (clone_anchor.h). The file system moves what is written to a shared place, so
-// the bytes that both map to the same place are equal, and all others may differ. That is true at
-// any time, whoever wrote, by whatever means, through the file or through any loop device, before
-// or after a restart, and whether or not this program's operations were told of: a clone is never
-// outdated, it is only of one snapshot or another.
+// No process has to run and nothing has to be recorded while the device is used. The base is a
+// reflink clone beside the image (clone_anchor.h). The file system moves data that is written to a
+// shared block, so bytes that both files map to the same location are equal, and all others may
+// differ. This holds at any time, for writes of any process, by any means, through the file or
+// through any loop device, across reboots, and whether or not an operation of blkrewind was
+// involved: a clone is never outdated, it only represents one snapshot or another.
 //
-// It stands and falls with a clone holding the bytes of its snapshot. What others write to the
-// image while a rollback runs would be in the clone but not in the snapshot; so what has moved
-// meanwhile must be as much as the rollback wrote, or no clone is made. That leaves one thing that
-// nobody must do: write to the very blocks that the rollback restores, after it did. (During a
-// snapshot it does not matter, unless who wrote puts the clone's own place back, by reflink or
-// deduplication.)
+// It relies on the clone holding exactly the bytes of its snapshot. Writes of other processes to
+// the image during a rollback would be in the clone but not in the snapshot; the amount of data
+// that moved meanwhile must therefore equal what the rollback wrote, or no clone is made. One case
+// remains undetected: a write to the very blocks that the rollback restores, after it restored
+// them. (During a snapshot this does no harm, unless the writer restores the clone's own location,
+// by reflink or deduplication.)
 #pragma once
 
 #include <memory>
@@ -32,8 +32,8 @@ namespace blkrewind::track {
 class ExtentTracker final : public Tracker {
  public:
   explicit ExtentTracker(TrackedDisk disk) : disk_(std::move(disk)) {}
-  // Between prepare() and commit() it leaves both clones, as when the process dies: the next
-  // begin() takes the one that the journal's anchor names.
+  // Destroyed between prepare() and commit() it leaves both clones, as after a crash: the next
+  // begin() uses the one that the base snapshot in the journal names.
   ~ExtentTracker() override = default;
 
   [[nodiscard]] const char* name() const override { return "extents"; }
@@ -48,13 +48,11 @@ class ExtentTracker final : public Tracker {
   [[nodiscard]] Status distrust(const std::string& why) override;
 
  private:
-  // Two clones that stand still, and where they differ.
+  // Two unchanging clones, and where they differ.
   struct Comparison {
     Comparison(UniqueFd base_fd, int now_fd, const Extent& range)
-        : file(std::move(base_fd)), base(file.get()), now(now_fd), diff(base, now, range) {}
+        : file(std::move(base_fd)), diff(file.get(), now_fd, range) {}
     UniqueFd file;
-    io::FileExtentMap base;
-    io::FileExtentMap now;
     track::ExtentDiff diff;
   };
 
@@ -68,23 +66,24 @@ class ExtentTracker final : public Tracker {
   std::optional<TrackedImage> image_;  // from begin() on
   TrackUse use_ = TrackUse::kRead;
   std::uint64_t wrote_ = 0;                 // bytes, since begin()
-  UniqueFd now_;                            // the clone without a name that begin() took
-  std::unique_ptr<Comparison> comparison_;  // changed() holds; refers to now_
-  std::string base_;                        // changed() holds: the snapshot that it is of
+  UniqueFd now_;                            // the unnamed clone taken by begin()
+  std::unique_ptr<Comparison> comparison_;  // changed() is valid; refers to now_
+  std::string base_;                        // changed() is valid: the snapshot that it refers to
   std::string prepared_;                    // the name of the next base
   std::string prepared_id_;
   Collected before_ = Collected::kDropped;
 };
 
-// Tracks the disk from its next snapshot on.
-// Errors: kUnsupported - it cannot be, with a hint; kAlreadyExists - it is.
+// Tracks the disk from its next snapshot on. Errors: kUnsupported - not possible, with a remedy;
+// kAlreadyExists - it is tracked.
 [[nodiscard]] Status start_extents(const TrackedDisk& disk);
-// Removes all that start_extents() and operations left beside the image. False: nothing was there.
+// Removes everything that start_extents() and operations left beside the image. False: there was
+// nothing.
 [[nodiscard]] Result<bool> stop_extents(const TrackedDisk& disk);
 // Null: not tracked by extents.
 [[nodiscard]] Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk);
-// What begin(anchor) would find; changes nothing. Nothing: not tracked by extents. Without the
-// disk's lock it may be of a moment that has passed.
+// The result that begin(anchor) would give; changes nothing. Empty: not tracked by extents. Without
+// the disk's lock it may be outdated.
 [[nodiscard]] Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
                                                                 const std::string& anchor);
 

@@ -19,7 +19,7 @@ tl::unexpected<Error> unsupported(const std::string& message, Remedy remedy) {
   return fail(Errc::kUnsupported, message, std::move(remedy));
 }
 
-// The path of the file below a loop device; the disk's bytes in it go into `range`.
+// The path of the file below a loop device; stores the range of the disk in it in `range`.
 Result<host::LoopDevice> loop_below(const TrackedDisk& disk, host::DeviceNumber device) {
   if (host::is_partition(device)) {
     return unsupported(disk.path + " is a partition",

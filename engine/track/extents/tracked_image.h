@@ -1,4 +1,4 @@
-// The file that holds a tracked disk's bytes.
+// The file that contains the bytes of a tracked disk.
 #pragma once
 
 #include <cstdint>
@@ -15,28 +15,28 @@ namespace blkrewind::track {
 struct TrackedImage {
   std::string path;    // of the file
   UniqueFd file;       // read only
-  UniqueFd directory;  // the one that holds it
+  UniqueFd directory;  // the directory that contains it
   std::string name;    // in that directory
   UniqueFd device;     // the loop device over it; none for an image file
-  Extent range;        // the disk's bytes in the file
+  Extent range;        // the range of the disk in the file
   std::uint64_t inode = 0;
   std::uint32_t generation = 0;
 };
 
-// The image file itself, or the file below a loop device: the very inode that the driver names, not
-// just one of its name. Which loop device shows it does not matter.
-// Errors: kUnsupported - the device does not stand on a file that can be looked at.
+// The image file itself, or the file below a loop device, identified by the inode that the driver
+// reports, not only by its name. Any loop device over it will do. Errors: kUnsupported - the device
+// is not backed by an accessible file.
 [[nodiscard]] Result<TrackedImage> open_image(const TrackedDisk& disk);
 
-// The folder that the image was in, also when the file itself is gone; only `directory`, `name` and
-// `path` are set. Nothing: there is no such folder.
+// The directory that contained the image, also if the file itself is gone; only `directory`, `name`
+// and `path` are set. Empty: there is no such directory.
 [[nodiscard]] std::optional<TrackedImage> open_folder(const TrackedDisk& disk);
 
-// The file still holds all of the disk.
+// The file still contains the whole disk.
 [[nodiscard]] Status check_size(const TrackedImage& image);
 
-// What was written to the device into the file, and the file's own to where its file system knows
-// their place.
+// Writes back the device's data to the file, and the file's own, so that its file system knows
+// their location.
 [[nodiscard]] Status flush(const TrackedImage& image);
 
 }  // namespace blkrewind::track

@@ -31,7 +31,7 @@ TEST(Ids, NewOnesAreValidDifferentAndUseTheWholeAlphabet) {
 }
 
 TEST(Ids, UuidIsVersion4InUpperCase) {
-  const std::string uuid = new_uuid_upper();
+  const std::string uuid = new_request_id();
   ASSERT_EQ(uuid.size(), 36U);
   for (std::size_t i = 0; i < uuid.size(); ++i) {
     if (i == 8 || i == 13 || i == 18 || i == 23) {
@@ -42,7 +42,7 @@ TEST(Ids, UuidIsVersion4InUpperCase) {
   }
   EXPECT_EQ(uuid[14], '4');
   EXPECT_NE(std::string("89AB").find(uuid[19]), std::string::npos);
-  EXPECT_NE(uuid, new_uuid_upper());
+  EXPECT_NE(uuid, new_request_id());
 }
 
 TEST(Ids, ValidIsPrefixThenLettersAndDigits) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "blkrewind/units.h"
+#include "cli/times.h"
 #include "support/errors.h"
 
 namespace blkrewind::cli {

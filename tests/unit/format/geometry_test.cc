@@ -49,11 +49,5 @@ TEST(Geometry, GrowsALevelAtEachPowerOfTheFanout) {
   EXPECT_EQ((Geometry{kMaxDeviceBytes, kMinChunkBytes}.chunk_count()), std::uint64_t{1} << 50);
 }
 
-TEST(Geometry, ChunksPerEntry) {
-  EXPECT_EQ(chunks_per_entry(0), 1U);
-  EXPECT_EQ(chunks_per_entry(1), 128U);
-  EXPECT_EQ(chunks_per_entry(7), std::uint64_t{1} << 49);
-}
-
 }  // namespace
 }  // namespace blkrewind::format

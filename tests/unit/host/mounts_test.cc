@@ -1,17 +1,22 @@
-// The parsers of /proc: blanks in names, optional fields, and lines that make no sense.
+// The list of mounts: blanks in names, optional fields, and lines that make no sense.
 #include "host/mounts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/sysmacros.h>
 
+#include <string>
+#include <vector>
+
 namespace blkrewind::host {
 namespace {
 
 TEST(Mountinfo, ReadsTheFieldsAroundOptionalOnes) {
-  const auto mounts = parse_mountinfo(
+  const auto read = parse_mountinfo(
       "36 35 98:0 /mnt1 /mnt/parent rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=x\n"
       "37 35 7:1 / /mnt/plain rw - xfs /dev/loop1 rw\n");
+  ASSERT_TRUE(read.has_value()) << read.error().to_string();
+  const std::vector<Mount>& mounts = *read;
   ASSERT_EQ(mounts.size(), 2U);
   EXPECT_EQ(mounts[0].id, 36);
   EXPECT_EQ(mounts[0].device, makedev(98, 0));
@@ -26,19 +31,49 @@ TEST(Mountinfo, ReadsTheFieldsAroundOptionalOnes) {
 TEST(Mountinfo, TakesEscapedBlanksBack) {
   const auto mounts =
       parse_mountinfo("1 0 7:0 / /mnt/a\\040b\\011c\\134d rw - ext4 /dev/loop\\0400 rw\n");
-  ASSERT_EQ(mounts.size(), 1U);
-  EXPECT_EQ(mounts[0].mount_point, "/mnt/a b\tc\\d");
-  EXPECT_EQ(mounts[0].source, "/dev/loop 0");
-  EXPECT_EQ(unescape_octal("a\\04"), "a\\04") << "cut off: left as it is";
-  EXPECT_EQ(unescape_octal("a\\0489"), "a\\0489") << "not octal: left as it is";
+  ASSERT_TRUE(mounts.has_value()) << mounts.error().to_string();
+  ASSERT_EQ(mounts->size(), 1U);
+  EXPECT_EQ(mounts->front().mount_point, "/mnt/a b\tc\\d");
+  EXPECT_EQ(mounts->front().source, "/dev/loop 0");
 }
 
-TEST(Mountinfo, LeavesOutWhatMakesNoSense) {
-  EXPECT_THAT(parse_mountinfo(""), ::testing::IsEmpty());
-  EXPECT_THAT(parse_mountinfo("- - - - -\n1 0 7:0 / /mnt rw ext4 /dev/loop0 rw\n"
-                              "x 0 7:0 / /mnt rw - ext4 /dev/loop0 rw\n"
-                              "1 0 7 / /mnt rw - ext4 /dev/loop0 rw\n"),
-              ::testing::IsEmpty());
+TEST(Mountinfo, LeavesHalfAnEscapeAsItIs) {
+  const auto mounts =
+      parse_mountinfo("1 0 0:40 / /a\\04 rw - overlay a\\0489 rw,upperdir=/u\\040v,workdir=/w\n");
+  ASSERT_TRUE(mounts.has_value()) << mounts.error().to_string();
+  ASSERT_EQ(mounts->size(), 1U);
+  EXPECT_EQ(mounts->front().mount_point, "/a\\04") << "cut off";
+  EXPECT_EQ(mounts->front().source, "a\\0489") << "not octal";
+  EXPECT_EQ(mounts->front().super_options, "rw,upperdir=/u v,workdir=/w");
+}
+
+TEST(Mountinfo, KeepsEveryMountOfOnePlace) {
+  const auto mounts = parse_mountinfo(
+      "1 0 7:0 / /mnt rw - ext4 /dev/loop0 rw\n"
+      "2 1 7:1 / /mnt rw - ext4 /dev/loop1 rw\n"
+      "3 0 7:1 /sub /bound rw - ext4 LABEL=x rw\n"
+      "4 0 0:40 / /empty rw - tmpfs  rw\n");
+  ASSERT_TRUE(mounts.has_value()) << mounts.error().to_string();
+  ASSERT_EQ(mounts->size(), 4U) << "below another one, bound, and without a source";
+  EXPECT_EQ((*mounts)[1].device, makedev(7, 1));
+  EXPECT_EQ((*mounts)[2].source, "LABEL=x");
+  EXPECT_EQ((*mounts)[3].source, "");
+}
+
+// A mount that was left out would make its device look free.
+TEST(Mountinfo, RefusesAListWithALineThatMakesNoSense) {
+  const std::string sound = "1 0 7:0 / /mnt rw - ext4 /dev/loop0 rw\n";
+  for (const std::string line :
+       {"- - - - -\n", "1 0 7:0 / /mnt rw ext4 /dev/loop0 rw\n",
+        "x 0 7:0 / /mnt rw - ext4 /dev/loop0 rw\n", "1 0 7 / /mnt rw - ext4 /dev/loop0 rw\n",
+        "1 0 7:0 / /mnt rw - ext4\n", "/dev/loop0 /mnt ext4 rw 0 0\n"}) {
+    for (const std::string& text : {line, sound + line, line + sound}) {
+      const auto mounts = parse_mountinfo(text);
+      ASSERT_FALSE(mounts.has_value()) << text;
+      EXPECT_EQ(mounts.error().code, Errc::kIo);
+    }
+  }
+  EXPECT_THAT(parse_mountinfo("").value(), ::testing::IsEmpty());
 }
 
 TEST(Mountinfo, ThisProcessHasARoot) {

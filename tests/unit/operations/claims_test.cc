@@ -111,7 +111,7 @@ TEST_F(Claims, ACutFileIsNoZeroes) {
   const auto announced = bench_.operations().announce_snapshot(bench_.disk(), kDevice, {});
   ASSERT_TRUE(ok(announced));
   bench_.env().set_size(kDevice, 140 * kChunk);
-  const auto receipt = (*announced)->make({});
+  const auto receipt = announced->make({});
   ASSERT_TRUE(failed(receipt, Errc::kIo));
   EXPECT_THAT(receipt.error().message, HasSubstr("ends at " + std::to_string(140 * kChunk)));
   EXPECT_THAT(words_of(receipt.error()), HasSubstr("cut"));
@@ -121,7 +121,7 @@ TEST_F(Claims, AFileThatGrowsWhileItIsReadIsNoSnapshotOfIt) {
   const auto announced = bench_.operations().announce_snapshot(bench_.disk(), kDevice, {});
   ASSERT_TRUE(ok(announced));
   bench_.env().set_size(kDevice, (kChunks + 1) * kChunk);
-  const auto receipt = (*announced)->make({});
+  const auto receipt = announced->make({});
   ASSERT_TRUE(failed(receipt, Errc::kIo));
   EXPECT_THAT(receipt.error().message, HasSubstr("longer"));
 }

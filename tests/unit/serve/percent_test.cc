@@ -5,6 +5,12 @@
 namespace blkrewind::serve {
 namespace {
 
+std::string percent_encode(std::string_view text) {
+  std::string result;
+  append_percent_encoded(result, text);
+  return result;
+}
+
 TEST(Percent, LeavesTheUnreserved) {
   const std::string unreserved =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";

@@ -95,8 +95,7 @@ TEST_F(GenerationsTest, KnowsNothingBeforeTheFirstCommit) {
   Generations generations = open();
   write(5);
   EXPECT_TRUE(generations.why_not("s-1"));
-  EXPECT_EQ(generations.begin("s-1", false),
-            "no snapshot or rollback has ended since tracking began");
+  EXPECT_EQ(generations.begin("s-1", false), "the next snapshot or rollback reads everything once");
   generations.abandon();
   EXPECT_TRUE(generations.why_not("s-1"));
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
-// Marks in a bitmap where a disk may have changed. Runs in the kernel, at two points of the block
-// layer, and goes on without any process of ours: programs, links and maps are pinned.
+// Sets dirty bits for the extents of a disk that may have changed. Runs in the kernel, at two
+// tracepoints of the block layer, without any process: programs, links and maps are pinned.
 //
-//   block_bio_queue      an operation enters the queue of the disk, after its partition was added to
-//                        its address and before any byte reaches the medium
-//   block_rq_complete    a request is complete, and whoever waits for it does not know yet
+//   block_bio_queue      an operation enters the queue of the disk, after the offset of its
+//                        partition was added and before any byte reaches the medium
+//   block_rq_complete    a request has completed, and its issuer has not been notified yet
 //
-// Both mark the same extent. The second is not redundant: between the two, the engine may have
-// begun a new generation, and bytes that arrived after that moment must be marked in the new one.
+// Both set the bits of the same extent. The second is not redundant: between the two, the engine
+// may have switched to a new generation, and bytes that arrived afterwards must be dirty in the new
+// one.
 //
-// No event is sent and nothing can overflow: a mark is one bit in memory.
+// No event is sent, so nothing can overflow: a dirty bit is one bit in memory.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_core_read.h>
@@ -23,8 +24,8 @@ typedef __u64 u64;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-// The few fields of the kernel's structures that are read; where they lie is found out when the
-// program is loaded (CO-RE).
+// The fields of kernel structures that are read; their offsets are determined when the program is
+// loaded (CO-RE).
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct gendisk {
   int major;
@@ -55,8 +56,8 @@ struct request {
 };
 #pragma clang attribute pop
 
-// include/linux/blk_types.h. Every operation that changes the medium has an odd number; those of the
-// drivers themselves begin at 32.
+// include/linux/blk_types.h. Every operation that changes the medium has an odd number;
+// driver-private operations start at 32.
 enum { OP_MASK = 0xff, OP_WRITE = 1, OP_DISCARD = 3, OP_SECURE_ERASE = 5, OP_WRITE_ZEROES = 9 };
 enum { OP_FIRST_PASSTHROUGH = 32 };
 
@@ -104,10 +105,10 @@ static __always_inline int set_bits(u64 word, u64 mask) {
   u64* place = bpf_map_lookup_elem(&bits, &key);
   if (!place) return 0;
 #if defined(__TARGET_ARCH_x86)
-  // Loads are not reordered with loads here, so a bit that is seen needs no barrier.
+  // Loads are not reordered with loads here, so a bit that is already set needs no barrier.
   if ((*(volatile u64*)place & mask) == mask) return 1;
 #endif
-  // With its result used it is a full barrier: the caller looks at `active` after it.
+  // Because its result is used it is a full barrier: the caller reads `active` after it.
   u64 before = __sync_fetch_and_or(place, mask);
   asm volatile("" : : "r"(before));
   return 1;
@@ -145,9 +146,9 @@ static __always_inline u32 active(struct blkrewind_control* c) {
   return *(volatile u32*)&c->active;
 }
 
-// While an operation of the engine counts: adds to what it itself, or somebody else, did. After a
-// look at `active` and before the mark, so that whoever finds the mark in a generation that he began
-// while he counted finds the count as well.
+// While an operation of the engine counts: adds to the sectors of the engine or of others. After
+// reading `active` and before setting the bit, so that an operation that finds the bit in a
+// generation which it started while counting also finds the count.
 static __always_inline void count(u64* counter, u64 sectors) {
   u64 before = __sync_fetch_and_add(counter, sectors);
   asm volatile("" : : "r"(before));
@@ -155,15 +156,16 @@ static __always_inline void count(u64* counter, u64 sectors) {
 
 static __always_inline u32 self(struct blkrewind_control* c) { return *(volatile u32*)&c->self; }
 
-// Marks the sectors in the generation `before`, which was active when the caller looked, and in the
-// one that is active once that mark is visible: whoever moves `active` and then reads the old
-// generation either sees the mark there, or the next look below sees the new `active`.
+// Sets the bits in the generation `before`, which was active when the caller read `active`, and in
+// the one that is active once those bits are visible: an engine that switches `active` and then
+// reads the old generation either sees the bits there, or the read below sees the new `active`.
 //
-// What was marked while `active` moved may have been begun, and even counted, for an operation that
-// has ended: it is foreign to the one that runs now, whoever it was, and says so before the mark.
+// A write whose bits are set while `active` is switched may have been submitted, and even counted,
+// for an operation that has ended: for the current operation it counts as foreign, and it is
+// counted before the bits are set.
 //
-// A function of its own to the kernel, which checks it once and not for each call (5.6 and later);
-// so it takes numbers only.
+// A separate function for the verifier, which checks it once and not for each call (5.6 and later);
+// its arguments are therefore numbers.
 __noinline int mark(u32 before, u64 sector, u64 sectors) {
   struct blkrewind_control* c = the_control();
   u64 end = sector + sectors;
@@ -213,7 +215,7 @@ int BPF_PROG(on_queue, struct bio* bio) {
   return 0;
 }
 
-// Discards of one request need not lie side by side.
+// The discards of one request need not be contiguous.
 static __always_inline void mark_merged(struct blkrewind_control* c, u32 before,
                                         struct request* rq) {
   struct bio* bio = rq->bio;
@@ -228,7 +230,7 @@ SEC("tp_btf/block_rq_complete")
 int BPF_PROG(on_complete, struct request* rq, int error, unsigned int bytes) {
   u32 op = rq->cmd_flags & OP_MASK;
   int passthrough = op >= OP_FIRST_PASSTHROUGH;
-  // A raw command that carries no data may be anything: write zeroes, format.
+  // A raw command without data may be any command: write zeroes, format.
   if (!changes_medium(op) && !(passthrough && bytes == 0)) return 0;
   struct gendisk* disk = rq->q->disk;
   if (!disk || disk->major != disk_major || disk->first_minor != disk_minor) return 0;

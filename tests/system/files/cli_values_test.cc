@@ -106,18 +106,6 @@ TEST_F(CliValues, APreallocatedImageKeepsItsBlocks) {
   }
 }
 
-TEST_F(CliValues, APreallocatedImageBelowALoopDeviceKeepsItsBlocks) {
-  if (!have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
-  const std::string full = file("full.img");
-  run_program({"fallocate", "-l", std::to_string(8 * kMiB), full});
-  const std::uint64_t blocks = blocks_of(full);
-  const LoopDevice loop = LoopDevice::make(full, 0);
-  ask({"snapshot", loop.path(), "--name", "s"});
-  write_noise(loop.path(), kMiB, 2 * kMiB, 3);
-  ask({"rollback", loop.path(), "s"});
-  EXPECT_EQ(blocks_of(full), blocks);
-}
-
 TEST_F(CliValues, WhatIsInTheWayOfAStoreIsNamed) {
   const std::string plain = file("plain");
   const std::string link = file("link");
@@ -187,12 +175,6 @@ TEST_F(NotRaw, IsAskedOfEachFileThatIsImported) {
   ask({"rollback", raw, "golden"});
   EXPECT_EQ(digest_of_file(raw), digest_of_file(image_));
   ask({"undo", raw});
-}
-
-TEST_F(NotRaw, ADeviceIsWhatItIs) {
-  if (!have_root_and_loop()) GTEST_SKIP() << "needs root and loop devices";
-  const LoopDevice loop = LoopDevice::make(image_, 0);
-  ask({"snapshot", loop.path()});
 }
 
 }  // namespace
