@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kTimeoutSeconds = 30;
 
-// RFC 3986: what is not unreserved is escaped.
+// RFC 3986: characters that are not unreserved are escaped.
 void append_escaped(std::string& into, std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   for (const char c : text) {
@@ -183,7 +183,7 @@ bool ApiClient::receive(Reply& reply) {
     }
     closes = header_of(head, "connection") == "close";
   }
-  if (buffer_.size() != body_at + length) return false;  // nobody asked for more
+  if (buffer_.size() != body_at + length) return false;  // more data than expected
   reply.body = buffer_.substr(body_at);
   buffer_.clear();
   if (closes) disconnect();

@@ -1,8 +1,8 @@
 // A signing client of the API, small and strict: one connection, one request at a time, V1 in GET
 // requests, answers in JSON. For scripts/bench-serve; OpenSSL and Linux only.
 //
-// Nothing is sent twice: an answer that does not come, or does not come whole, is lost, and is
-// counted as that. One thread for each client.
+// Nothing is sent twice: an answer that does not arrive, or is incomplete, counts as lost. One
+// thread per client.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct Reply {
 
 class ApiClient {
  public:
-  // On 127.0.0.1, nowhere else.
+  // On 127.0.0.1 only.
   ApiClient(std::uint16_t port, AccessKey key);
   ~ApiClient();
   ApiClient(const ApiClient&) = delete;

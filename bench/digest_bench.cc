@@ -1,4 +1,4 @@
-// What a scan does to every chunk: is it zero, and what is its digest.
+// The work of a scan for every chunk: the test for zero, and the digest.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -24,7 +24,7 @@ void digest_chunk(benchmark::State& state) {
 }
 BENCHMARK(digest_chunk)->RangeMultiplier(4)->Range(kMinChunkBytes, kMaxChunkBytes);
 
-// The worst case: it has to be looked at to the end.
+// The worst case: it has to be read to the end.
 void recognize_zero_chunk(benchmark::State& state) {
   AlignedBuffer chunk(static_cast<std::size_t>(state.range(0)));
   std::memset(chunk.data(), 0, chunk.size());

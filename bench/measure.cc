@@ -1,4 +1,5 @@
-// Runs a program and writes down what the whole process took, start to exit, as one JSON object:
+// Runs a program and writes the resources that the whole process used, start to exit, as one JSON
+// object:
 //
 //   measure FILE PROGRAM [ARGUMENTS...]
 //

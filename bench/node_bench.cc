@@ -1,4 +1,4 @@
-// Tree nodes to their 4096 bytes and back, with all checks.
+// Encoding and decoding of tree nodes, with all checks.
 #include <benchmark/benchmark.h>
 
 #include <array>

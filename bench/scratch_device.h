@@ -1,6 +1,6 @@
-// A device (or image file) whose content is remembered, changed at random, and compared byte for
-// byte. All of it is kept in memory: small devices only. Direct I/O where the file takes it, so
-// that the device is read and not a cache of it. One thread at a time; trouble ends the program.
+// A device (or image file) whose content is saved, changed at random, and compared byte for byte.
+// The content is kept in memory: small devices only. Direct I/O if the file supports it, so that
+// the device is read and not its cache. One thread at a time; an error ends the program.
 #pragma once
 
 #include <cstddef>
@@ -14,17 +14,18 @@ namespace bench {
 
 class ScratchDevice {
  public:
-  // Remembers what is on it now. It is open only during a call: the server wants it alone.
+  // Saves the current content. The device is open only during a call, because the server needs
+  // exclusive access.
   explicit ScratchDevice(std::string path);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
 
-  // Overwrites a few stretches, some with zeroes, and flushes; returns how many bytes it wrote. The
-  // same seed makes the same changes.
+  // Overwrites a few ranges, some with zeroes, and flushes; returns the number of bytes written.
+  // The same seed makes the same changes.
   std::uint64_t change(std::uint64_t seed);
 
-  // The first byte that is not as it was remembered.
+  // The first byte that differs from the saved content.
   [[nodiscard]] std::optional<std::uint64_t> difference() const;
 
  private:

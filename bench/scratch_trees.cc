@@ -57,7 +57,7 @@ store::Tree ScratchTrees::full_tree(std::uint64_t chunks, std::uint64_t seed) {
   }
   tree.root = must(builder.finish());
   must(writer->seal(*queue_));
-  // No journal record names the segments; they stay as long as the folder.
+  // No journal record names the segments; they exist as long as the directory.
   writer->keep();
   return tree;
 }

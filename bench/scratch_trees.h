@@ -1,7 +1,7 @@
-// A store in a temporary folder (in memory where there is /dev/shm), with trees in it that name
-// chunks nobody stored: for what reads and writes nodes only.
+// A store in a temporary directory (in memory if there is /dev/shm), with trees that refer to
+// chunks that were never stored: for benchmarks that read and write nodes only.
 //
-// One thread. What fails here ends the program: a benchmark has nobody to hand an error to.
+// One thread. An error ends the program.
 #pragma once
 
 #include <cstdint>

@@ -3,13 +3,13 @@
 //   serve_load describe PORT KEY SECRET SECONDS CONNECTIONS ACTION EXPECT... [-- KEY=VALUE...]
 //   serve_load reset PORT KEY SECRET SECONDS_MAX CLIENTS CALLS SEED DISK SNAPSHOT DEVICE...
 //
-// describe: as many requests as come back in the time, on so many connections. An answer is right
-//   when its status is 200, its RequestId was never seen before and every EXPECT stands in it.
-// reset: each client takes a disk that no other client has, writes random changes over it, lets the
-//   server reset it, waits until it is In_use again, and compares every byte with the content that
-//   the device had when this program started. Until CALLS resets were made, or the time is over.
+// describe: as many requests as complete in the time, on that many connections. An answer is
+//   correct if its status is 200, its RequestId is new and it contains every EXPECT.
+// reset: each client takes a disk that no other client uses, writes random changes to it, lets the
+//   server reset it, waits until it is In_use again, and compares every byte with the content of
+//   the device when this program started. Until CALLS resets were made, or the time is over.
 //
-// Exit status: 0 when nothing was lost, wrong or different.
+// Exit status: 0 if nothing was lost, wrong or different.
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The first few of what went wrong are shown; the rest is counted.
+// The first few errors are printed; the others are counted.
 bool to_be_shown() {
   static std::atomic<int> left = 10;
   return left-- > 0;
@@ -64,7 +64,7 @@ struct Tally {
   std::vector<double> latencies_ms;
   std::vector<std::string> request_ids;
 
-  // Counts an answer; true when it is a right one.
+  // Counts an answer; true if it is correct.
   bool count(const Reply& reply, const std::vector<std::string>& expected) {
     ++requests;
     if (reply.lost) {
@@ -98,7 +98,7 @@ struct Tally {
     std::move(other.request_ids.begin(), other.request_ids.end(), std::back_inserter(request_ids));
   }
 
-  // A RequestId that comes twice makes one of the two wrong.
+  // A RequestId that occurs twice makes one of the two answers wrong.
   void count_repeated_ids() {
     std::sort(request_ids.begin(), request_ids.end());
     for (std::size_t i = 1; i < request_ids.size(); ++i) {
@@ -181,7 +181,7 @@ struct Disk {
   std::unique_ptr<ScratchDevice> device;
 };
 
-// The disks that no client works on.
+// The disks that no client uses.
 class Pool {
  public:
   void put(Disk* disk) {

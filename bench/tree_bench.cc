@@ -43,7 +43,7 @@ void update_tree(benchmark::State& state) {
   for (const std::uint64_t leaf : changed) entries[leaf] = fake_leaf(random, leaf).entries;
 
   for (auto _ : state) {
-    // Its segments go with the writer at the end of the round.
+    // Its segments are removed with the writer at the end of the round.
     auto writer = must(scratch().store().make_writer());
     store::TreeReader reader(scratch().store().files(), scratch().queue(),
                              scratch().store().secret(), writer.get());
@@ -78,8 +78,9 @@ void count_differences(benchmark::State& state, const store::Tree& from, const s
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(expected));
 }
 
-// The tree grows 4096 times over, the difference stays: the time must not follow the tree. (It
-// grows with its height, one node a level, and until each difference is below a node of its own.)
+// The tree grows 4096-fold, the difference stays the same: the time must not depend on the size of
+// the tree. (It grows with the height, by one node per level, and until each difference is below a
+// node of its own.)
 void diff_growing_tree(benchmark::State& state) {
   constexpr std::uint64_t kDifferences = 16;
   const store::Tree& base = base_tree(state.range(0));
@@ -95,7 +96,7 @@ BENCHMARK(diff_growing_tree)
     ->UseRealTime()
     ->Complexity(benchmark::oLogN);
 
-// The tree stays, the difference grows: the time follows it.
+// The tree stays the same, the difference grows: the time is proportional to it.
 void diff_growing_difference(benchmark::State& state) {
   const store::Tree& base = base_tree(kMostChunks);
   const auto count = static_cast<std::uint64_t>(state.range(0));

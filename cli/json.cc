@@ -74,6 +74,7 @@ Json json_of(const SnapshotReceipt& receipt) {
   json["stored_bytes"] = receipt.stored_bytes;
   json["zero_bytes"] = receipt.zero_bytes;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["scan_seconds"] = receipt.scan_seconds;
   json["root_digest"] = receipt.root_digest;
   json["recognised_by"] = text_or_null(receipt.recognised_by);
   return json;
@@ -170,6 +171,7 @@ Json json_of(const DiffReceipt& receipt) {
   json["unreadable_bytes"] = receipt.unreadable_bytes;
   json["unreadable"] = json_of(receipt.unreadable);
   json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["scan_seconds"] = receipt.scan_seconds;
   return json;
 }
 

@@ -51,7 +51,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
   return text + Facts()
                     .add("disk", receipt.disk_id + (receipt.disk_registered ? ", new" : "") + ", " +
                                      format_bytes(receipt.device_bytes))
-                    .add("scanned", bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds))
+                    .add("scanned", bytes_in(receipt.scanned_bytes, receipt.scan_seconds))
                     .add("by", source_of(receipt.change_source))
                     .add("changed", format_bytes(receipt.changed_bytes))
                     .add("stored", format_bytes(receipt.stored_bytes))
@@ -126,7 +126,7 @@ std::string text_of(const DiffReceipt& receipt) {
                      format_bytes(receipt.device_bytes) + " differ, in " +
                      counted(receipt.extents, "extent");
   if (receipt.scanned_bytes != 0) {
-    text += "; scanned " + bytes_in(receipt.scanned_bytes, receipt.elapsed_seconds);
+    text += "; scanned " + bytes_in(receipt.scanned_bytes, receipt.scan_seconds);
   }
   if (receipt.unreadable_bytes != 0) {
     text += "; " + format_bytes(receipt.unreadable_bytes) + " could not be read and count as " +

@@ -17,7 +17,7 @@ jobs_count() { printf '%s' "${BLKREWIND_JOBS:-$(nproc)}"; }
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# configure PRESET [CMAKE ARGUMENTS...]: into build/PRESET, whatever folder the caller stands in.
+# configure PRESET [CMAKE ARGUMENTS...]: into build/PRESET, whatever the current directory is.
 configure() {
   local preset=$1
   shift

@@ -1,4 +1,4 @@
-# Completion of blkrewind for bash. Names of snapshots come from the store, when it can be read.
+# Bash completion of blkrewind. Names of snapshots are read from the store, if possible.
 
 _blkrewind_snapshots() {
   blkrewind "${store[@]}" --json list 2>/dev/null |
@@ -111,7 +111,7 @@ _blkrewind() {
     *) words=$(_blkrewind_devices) ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-  # Devices and image files: names of files as well.
+  # Devices and image files are completed as file names.
   case "$command" in
     snapshot | list | diff | rollback | undo | resume | disk | track | export | import)
       local -a files

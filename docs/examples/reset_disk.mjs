@@ -1,4 +1,4 @@
-// Resets a disk to one of its snapshots through `blkrewind serve`, with the cloud's own SDK for Node.js.
+// Resets a disk to one of its snapshots through `blkrewind serve`, with the cloud SDK for Node.js.
 //
 //   npm install @alicloud/ecs20140526@7.11.6 @alicloud/openapi-core@1.0.8
 //   blkrewind serve --access-key-file keys &        # keys: one line "my-key my-secret", mode 0600

@@ -24,8 +24,11 @@ struct OpenOptions {
   Access access = Access::kReadOnly;
   bool direct = true;       // O_DIRECT if the file system supports it, otherwise buffered
   bool create_new = false;  // O_CREAT | O_EXCL, mode 0600
-  // For a new file: overwriting it needs no free space, even on copy-on-write file systems
-  // (FS_NOCOW_FL of btrfs, which then keeps no checksums of it). No effect on other file systems.
+  // The path is a folder, and what is opened a new file in it without a name, which goes with the
+  // File (O_TMPFILE). Read and write. Not every file system has such files.
+  bool unnamed = false;
+  // Of a new file: overwriting it needs no free space, on file systems that copy on write either
+  // (FS_NOCOW_FL of btrfs, which then keeps no checksums of it). Without effect elsewhere.
   bool in_place = false;
   // Exclusive access: O_EXCL without O_CREAT on a block device; a lock of the open file description
   // on an image file (shared if read-only), if its file system supports locks. Either lasts until

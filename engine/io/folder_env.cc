@@ -20,6 +20,7 @@ class FolderEnv final : public Env {
   FolderEnv(Env& env, Folder folder) : env_(env), folder_(std::move(folder)) {}
 
   Result<std::unique_ptr<File>> open(const std::string& path, const OpenOptions& options) override {
+    if (options.unnamed) return open_unnamed(path, options);
     const auto name = beneath_name(path);
     if (!name) return env_.open(path, options);
     const int access = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
@@ -152,6 +153,17 @@ class FolderEnv final : public Env {
   [[nodiscard]] std::optional<std::string> folder_name(const std::string& path) const {
     if (path == folder_.path()) return std::string();
     return beneath_name(path);
+  }
+
+  Result<std::unique_ptr<File>> open_unnamed(const std::string& path, const OpenOptions& options) {
+    const auto name = folder_name(path);
+    if (!name) return env_.open(path, options);
+    BLKREWIND_ASSIGN(const UniqueFd folder, folder_.open_folder(*name));
+    UniqueFd fd(::openat(folder.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd.valid()) {
+      return tl::unexpected(system_error(errno, "cannot create a file in " + path));
+    }
+    return LocalFile::adopt(path, std::move(fd), options);
   }
 
   Result<std::unique_ptr<Lock>> lock_beneath(const std::string& path, std::uint64_t offset,

@@ -37,8 +37,10 @@ std::uint32_t max_request_bytes_of(dev_t device) {
 }
 
 Error open_error(int sys_errno, const std::string& path, const OpenOptions& options) {
-  Error error = system_error(
-      sys_errno, std::string(options.create_new ? "cannot create " : "cannot open ") + path);
+  Error error = system_error(sys_errno, std::string(options.unnamed ? "cannot create a file in "
+                                                    : options.create_new ? "cannot create "
+                                                                         : "cannot open ") +
+                                            path);
   switch (sys_errno) {
     case EEXIST:
       error.code = Errc::kAlreadyExists;
@@ -113,8 +115,10 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   int flags = access | O_CLOEXEC | O_NOCTTY;
   struct stat named = {};
   host::Answer other_writers = host::Answer::kUnknown;
-  if (options.create_new) {
-    flags |= O_CREAT | O_EXCL;  // O_EXCL: does not follow a symbolic link either
+  if (options.unnamed) {
+    flags |= O_TMPFILE;
+  } else if (options.create_new) {
+    flags |= O_CREAT | O_EXCL;  // O_EXCL: nor through a symbolic link
   } else {
     // Checked first, because opening a FIFO blocks and opening a tape rewinds it.
     if (::stat(path.c_str(), &named) != 0) {
@@ -141,8 +145,9 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   if (::fstat(fd.get(), &status) != 0) {
     return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
   }
-  // What was checked for the path above must hold for the opened file.
-  if (!options.create_new && !is_same_file(status, named)) return replaced(path);
+  // What was asked of the path above must be true of what is open.
+  const bool is_new = options.create_new || options.unnamed;
+  if (!is_new && !is_same_file(status, named)) return replaced(path);
   return adopt(path, std::move(fd), options, other_writers);
 }
 

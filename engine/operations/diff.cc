@@ -3,7 +3,7 @@
 
 #include "base/remedies.h"
 #include "operations/operations_parts.h"
-#include "pipeline/full_scan.h"
+#include "pipeline/extent_merger.h"
 #include "pipeline/scan.h"
 #include "store/tree_diff.h"
 #include "store/tree_reader.h"
@@ -11,33 +11,27 @@
 namespace blkrewind {
 namespace {
 
-// Merges chunks into extents and passes them on.
-class ExtentMerger {
+// Joins chunks into extents, counts them and hands them on.
+class Differences {
  public:
-  ExtentMerger(const std::function<void(Extent)>& visit, DiffReceipt& receipt)
+  Differences(const std::function<void(Extent)>& visit, DiffReceipt& receipt)
       : visit_(visit), receipt_(receipt) {}
 
-  void add(const Extent& chunk) {
-    receipt_.changed_bytes += chunk.length;
-    if (!open_.empty() && open_.end() == chunk.offset) {
-      open_.length += chunk.length;
-      return;
-    }
-    finish();
-    open_ = chunk;
-  }
-
+  void add(const Extent& chunk) { hand_on(merger_.add(chunk)); }
   void finish() {
-    if (open_.empty()) return;
-    ++receipt_.extents;
-    if (visit_) visit_(open_);
-    open_ = {};
+    hand_on(merger_.finish());
+    receipt_.changed_bytes = merger_.bytes();
+    receipt_.extents = merger_.count();
   }
 
  private:
+  void hand_on(const std::optional<Extent>& extent) {
+    if (extent && visit_) visit_(*extent);
+  }
+
   const std::function<void(Extent)>& visit_;
   DiffReceipt& receipt_;
-  Extent open_;
+  pipeline::ExtentMerger merger_;
 };
 
 }  // namespace
@@ -58,29 +52,26 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
                 path + " has another size than when snapshot " + record.id + " was taken");
   }
   DiffReceipt receipt;
-  ExtentMerger merger(visit, receipt);
-  pipeline::FullScan source(*device.file, tree.geometry);
+  Differences differences(visit, receipt);
   pipeline::ScanRequest request;
   request.device = device.file.get();
   request.geometry = tree.geometry;
-  request.source = &source;
-  request.references = {tree};
   request.means = parts_->means;
-  request.work_bytes = tree.geometry.device_bytes;
+  request.references = {record};
   request.passes_over_unreadable = true;
   request.visit = [&](const pipeline::ScanResult& leaf) -> Status {
-    for (std::uint64_t i = 0; i < format::kFanout; ++i) {
-      if (leaf.entries[i].digest == leaf.reference[i].digest) continue;
-      merger.add(tree.geometry.chunk_extent(leaf.leaf * format::kFanout + i));
-    }
+    pipeline::for_each_chunk(leaf.leaf, leaf.differing, [&](std::uint64_t chunk) {
+      differences.add(tree.geometry.chunk_extent(chunk));
+    });
     return {};
   };
   BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
                    pipeline::scan_device(store, request, monitor));
-  merger.finish();
+  differences.finish();
   receipt.to = record.id;
   receipt.device_bytes = tree.geometry.device_bytes;
   receipt.scanned_bytes = outcome.scanned_bytes;
+  receipt.scan_seconds = outcome.seconds;
   receipt.unreadable_bytes = outcome.unreadable.bytes();
   receipt.unreadable = outcome.unreadable.named();
   receipt.elapsed_seconds = watch.seconds();
@@ -101,7 +92,7 @@ Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& f
                     " are of different disks, or of different sizes of one");
   }
   DiffReceipt receipt;
-  ExtentMerger merger(visit, receipt);
+  Differences differences(visit, receipt);
   pipeline::Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   store::TreeReader reader(store.files(), *queue, store.secret());
@@ -111,11 +102,11 @@ Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& f
     BLKREWIND_ASSIGN(const auto difference, diff.next());
     if (!difference) break;
     const Extent chunk = first_tree.geometry.chunk_extent(difference->chunk);
-    merger.add(chunk);
+    differences.add(chunk);
     BLKREWIND_TRY(meter.advance(chunk.end() - at));
     at = chunk.end();
   }
-  merger.finish();
+  differences.finish();
   meter.finish();
   receipt.from = first.id;
   receipt.to = second.id;

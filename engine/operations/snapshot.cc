@@ -14,7 +14,6 @@
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/tracking.h"
-#include "pipeline/full_scan.h"
 #include "pipeline/scan.h"
 #include "pipeline/tracked_source.h"
 #include "store/reclaim.h"
@@ -110,7 +109,7 @@ class SnapshotMaker {
     receipt.snapshot_id = record_.id;
     receipt.name = record_.name;
     receipt.disk_id = locked_.disk.id;
-    receipt.change_source = source_name_;
+    receipt.change_source = outcome->change_source;
     receipt.device_bytes = plan_.geometry.device_bytes;
     receipt.scanned_bytes = outcome->scanned_bytes;
     receipt.changed_bytes = outcome->changed_bytes;
@@ -118,6 +117,7 @@ class SnapshotMaker {
     receipt.zero_bytes = outcome->zero_bytes;
     receipt.root_digest = to_hex(record_.root_digest);
     receipt.recognised_by = plan_.recognised_by;
+    receipt.scan_seconds = outcome->seconds;
     receipt.elapsed_seconds = watch.seconds();
     return receipt;
   }
@@ -128,28 +128,21 @@ class SnapshotMaker {
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
-    pipeline::FullScan everything(*plan_.source.file, plan_.geometry);
-    std::optional<pipeline::TrackedSource> tracked;
     pipeline::ScanRequest request;
     request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;
-    request.source = &everything;
-    request.work_bytes = plan_.geometry.device_bytes;
-    // The tracker's changes are relative to the base snapshot, so the tree must be shared with that
-    // one.
-    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
-      request.source = &tracked.emplace(*tracking.source(), plan_.geometry, std::nullopt);
-      BLKREWIND_ASSIGN(request.work_bytes, tracking.changed_bytes());
-    }
-    source_name_ = request.source->name();
-    if (parent) request.references.push_back(store::tree_of(*parent));
-    request.writer = writer.get();
-    request.capture = true;
     request.means = means_;
+    if (parent) request.references.push_back(*parent);
+    // What it says is of the anchor, so the tree must be shared with that one.
+    std::unique_ptr<pipeline::TrackedSource> tracked;
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+      BLKREWIND_ASSIGN(tracked,
+                       pipeline::TrackedSource::make(store_, *tracking.source(), *parent, *parent));
+      request.candidates = tracked.get();
+    }
+    request.writer = writer.get();
     BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
                      pipeline::scan_device(store_, request, monitor));
-    // Chunks that were not read are as in the parent.
-    if (tracked) outcome.zero_bytes += parent->zero_bytes - outcome.reference_zero_bytes;
     BLKREWIND_TRY(writer->seal(*queue));
     // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
@@ -222,8 +215,7 @@ class SnapshotMaker {
   const SnapshotPlan plan_;
   const pipeline::Means means_;
   format::SnapshotRecord record_;
-  std::string source_name_;
-  bool announced_ = false;  // and not taken yet
+  bool announced_ = false;  // and not made yet
 };
 
 Result<AnnouncedSnapshot> announce(store::Store& store, track::Trackers* trackers,

@@ -101,17 +101,6 @@ Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
   return tracking;
 }
 
-Result<std::uint64_t> Tracking::changed_bytes() const {
-  std::uint64_t bytes = 0;
-  std::uint64_t at = 0;
-  while (true) {
-    BLKREWIND_ASSIGN(const Extent extent, source_->changed(at));
-    if (extent.empty()) return bytes;
-    bytes += extent.length;
-    at = extent.end();
-  }
-}
-
 void Tracking::wrote(std::uint64_t bytes) {
   for (const Begun& begun : begun_) begun.tracker->wrote(bytes);
 }

@@ -31,7 +31,6 @@ class Tracking {
   // The tracker that says where the device may differ from the base snapshot; null: everything has
   // to be read.
   [[nodiscard]] track::Tracker* source() const { return source_; }
-  [[nodiscard]] Result<std::uint64_t> changed_bytes() const;
 
   // The number of bytes that the operation has written to the device since the last call.
   void wrote(std::uint64_t bytes);

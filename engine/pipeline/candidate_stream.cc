@@ -10,9 +10,8 @@ namespace {
 
 class CandidateChunks {
  public:
-  CandidateChunks(pipeline::ChangeSource& source, store::TreeReader& reader,
-                  const store::Tree& target)
-      : source_(source), target_(reader, target) {}
+  CandidateChunks(CandidateSource& source, store::TreeReader& reader, const store::Tree& tree)
+      : source_(source), tree_(reader, tree) {}
 
   Result<std::optional<ChunkTarget>> next() {
     while (!candidate_ || at_ == format::kFanout) {
@@ -21,7 +20,7 @@ class CandidateChunks {
       at_ = first_of(0);
     }
     const std::uint64_t chunk = candidate_->leaf * format::kFanout + at_;
-    BLKREWIND_ASSIGN(const format::Entries* leaf, target_.leaf(candidate_->leaf));
+    BLKREWIND_ASSIGN(const format::Entries* leaf, tree_.leaf(candidate_->leaf));
     const format::Entry entry = leaf != nullptr ? (*leaf)[at_] : format::Entry{};
     at_ = first_of(at_ + 1);
     return std::optional<ChunkTarget>({chunk, entry});
@@ -33,17 +32,17 @@ class CandidateChunks {
     return at;
   }
 
-  pipeline::ChangeSource& source_;
-  store::TreeCursor target_;
-  std::optional<pipeline::Candidate> candidate_;
+  CandidateSource& source_;
+  store::TreeCursor tree_;
+  std::optional<Candidate> candidate_;
   std::size_t at_ = format::kFanout;
 };
 
 }  // namespace
 
-ChunkStream candidate_stream(pipeline::ChangeSource& source, store::TreeReader& reader,
-                             const store::Tree& target) {
-  auto chunks = std::make_shared<CandidateChunks>(source, reader, target);
+ChunkStream candidate_stream(CandidateSource& source, store::TreeReader& reader,
+                             const store::Tree& tree) {
+  auto chunks = std::make_shared<CandidateChunks>(source, reader, tree);
   return [chunks] { return chunks->next(); };
 }
 

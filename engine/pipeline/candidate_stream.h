@@ -1,14 +1,14 @@
-// What a change source names, chunk by chunk, each with what a tree says shall stand there.
+// What a source of candidates names, chunk by chunk, each with what a tree says shall stand there.
 #pragma once
 
-#include "pipeline/change_source.h"
+#include "pipeline/candidate_source.h"
 #include "pipeline/restore.h"
 #include "store/tree_reader.h"
 
 namespace blkrewind::pipeline {
 
 // `source` and `reader` outlive the result.
-[[nodiscard]] ChunkStream candidate_stream(pipeline::ChangeSource& source,
-                                           store::TreeReader& reader, const store::Tree& target);
+[[nodiscard]] ChunkStream candidate_stream(CandidateSource& source, store::TreeReader& reader,
+                                           const store::Tree& tree);
 
 }  // namespace blkrewind::pipeline

@@ -1,20 +1,21 @@
-// The change source of a scan: every chunk may differ. Holes of a sparse file are known to be zero
-// and are not read.
+// The source of candidates that knows nothing: every chunk may differ. Holes of a sparse file are
+// known to be zero and are not read.
 #pragma once
 
 #include <cstdint>
 
 #include "io/env.h"
-#include "pipeline/change_source.h"
+#include "pipeline/candidate_source.h"
 
 namespace blkrewind::pipeline {
 
-class FullScan final : public ChangeSource {
+class FullScan final : public CandidateSource {
  public:
   FullScan(io::File& device, const format::Geometry& geometry);
 
   [[nodiscard]] Result<std::optional<Candidate>> next() override;
   [[nodiscard]] const char* name() const override { return "scan"; }
+  [[nodiscard]] Result<std::uint64_t> work_bytes() override { return geometry_.device_bytes; }
 
  private:
   io::File& device_;

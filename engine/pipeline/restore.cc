@@ -7,18 +7,13 @@
 #include <utility>
 
 #include "pipeline/crew.h"
+#include "pipeline/extent_merger.h"
 #include "pipeline/meter.h"
 #include "pipeline/workforce.h"
 #include "store/tree_reader.h"
 
 namespace blkrewind::pipeline {
 namespace {
-
-using pipeline::PlanItem;
-using pipeline::Planner;
-using pipeline::RestoreLane;
-using pipeline::RestoreResult;
-using pipeline::RestoreTask;
 
 // The plan of a chunk stream, item by item: never more than one in memory.
 class Plan {
@@ -56,7 +51,7 @@ ChunkStream difference_stream(store::TreeReader& reader, const store::Tree& from
   };
 }
 
-Error bad_chunk_error(const pipeline::BadChunk& bad, const format::Geometry& geometry) {
+Error bad_chunk_error(const BadChunk& bad, const format::Geometry& geometry) {
   Error error;
   error.code = Errc::kIntegrity;
   error.extent = geometry.chunk_extent(bad.chunk);
@@ -67,7 +62,7 @@ Error bad_chunk_error(const pipeline::BadChunk& bad, const format::Geometry& geo
   return error;
 }
 
-Error unreadable_chunk_error(const store::Store& store, const pipeline::BadChunk& chunk,
+Error unreadable_chunk_error(const store::Store& store, const BadChunk& chunk,
                              const format::Geometry& geometry) {
   Error error = system_error(
       chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) + " cannot be read from the store (" +
@@ -105,23 +100,22 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
   }
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  const pipeline::RestoreSettings settings{request.device,  request.geometry,
-                                           &store.secret(), request.compare_block_bytes,
-                                           request.share,   request.verified};
+  const RestoreSettings settings{request.device,  request.geometry,
+                                 &store.secret(), request.compare_block_bytes,
+                                 request.share,   request.verified};
   auto make_lane = [&]() -> Result<std::unique_ptr<RestoreLane>> {
     BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
     return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
   };
-  pipeline::Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots,
-                                   make_lane);
+  Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
   // Several items at once share what may be open.
   Plan plan(request, request_max, store::SegmentFiles::open_max() / 4);
   Meter meter(monitor, request.phase, request.work_bytes);
   RestoreOutcome outcome;
 
   bool exhausted = false;
-  std::uint64_t planned_to = 0;
-  const auto note = [&](const pipeline::BadChunk& chunk) {
+  ExtentMerger extents;
+  const auto note = [&](const BadChunk& chunk) {
     (chunk.is_damage() ? outcome.bad : outcome.unreadable).push_back(chunk);
     if (outcome.failed() > request.bad_max) exhausted = true;
   };
@@ -130,7 +124,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     if (result.bad.empty()) {
       (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
     }
-    for (const pipeline::BadChunk& chunk : result.bad) note(chunk);
+    for (const BadChunk& chunk : result.bad) note(chunk);
     outcome.chunks += result.chunks;
     return meter.advance(result.device.length);
   };
@@ -144,12 +138,11 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
         exhausted = true;
         break;
       }
-      if (outcome.extents == 0 || item->device.offset != planned_to) ++outcome.extents;
-      planned_to = item->device.end();
+      (void)extents.add(item->device);
       RestoreTask task;
       bool whole = true;
-      std::vector<pipeline::PlannedChunk> planned = std::exchange(item->chunks, {});
-      for (pipeline::PlannedChunk& chunk : planned) {
+      std::vector<PlannedChunk> planned = std::exchange(item->chunks, {});
+      for (PlannedChunk& chunk : planned) {
         auto file = store.files().get(chunk.source.segment, *queue);
         while (meets_limit(file) && !crew.empty()) {
           // What is under way holds files open.
@@ -181,6 +174,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     if (crew.empty()) break;
     BLKREWIND_TRY(take());
   }
+  outcome.extents = extents.count();
   if (outcome.failed() == 0) meter.finish();
   return outcome;
 }

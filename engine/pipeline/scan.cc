@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pipeline/crew.h"
+#include "pipeline/full_scan.h"
 #include "pipeline/meter.h"
 #include "pipeline/workforce.h"
 #include "store/tree_builder.h"
@@ -17,9 +18,6 @@ namespace {
 using format::Entries;
 using format::Entry;
 using format::kFanout;
-using pipeline::ScanLane;
-using pipeline::ScanResult;
-using pipeline::ScanTask;
 
 // How many leaves may be under way: enough that every lane's slots are full while it has the next
 // ones waiting.
@@ -36,15 +34,17 @@ class Scan {
         reader_(store.files(), queue, store.secret()),
         base_reader_(store.files(), queue, store.secret()),
         meter_(monitor, request.phase, request.geometry.device_bytes) {
-    for (const store::Tree& tree : request.references) cursors_.emplace_back(reader_, tree);
-    if (!request.references.empty()) base_.emplace(base_reader_, request.references.front());
+    for (const auto& snapshot : request.references) {
+      cursors_.emplace_back(reader_, store::tree_of(snapshot));
+    }
+    if (!cursors_.empty()) base_.emplace(base_reader_, cursors_.front().tree());
     if (request.writer != nullptr) {
       builder_.emplace(request.geometry, base_ ? &*base_ : nullptr, *request.writer, queue);
     }
   }
 
   // The task for a candidate; nothing when no byte of it needs to be looked at.
-  Result<std::optional<ScanTask>> prepare(const pipeline::Candidate& candidate) {
+  Result<std::optional<ScanTask>> prepare(const Candidate& candidate) {
     ScanTask task;
     task.candidate = candidate;
     bool all_zero = true;
@@ -57,7 +57,7 @@ class Scan {
     if (candidate.read.none() && all_zero) {
       const Extent extent = request_.geometry.leaf_extent(candidate.leaf);
       outcome_.zero_bytes += extent.length;
-      outcome_.reference_zero_bytes += extent.length;
+      reference_zero_bytes_ += extent.length;
       BLKREWIND_TRY(meter_.advance(extent.length));
       return std::optional<ScanTask>{};
     }
@@ -75,17 +75,15 @@ class Scan {
     const std::uint64_t first = result.leaf * kFanout;
     const std::uint64_t count =
         std::min<std::uint64_t>(kFanout, request_.geometry.chunk_count() - first);
-    bool changed = false;
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t length = request_.geometry.chunk_extent(first + i).length;
       if (result.entries[i].is_zero()) outcome_.zero_bytes += length;
-      if (result.reference[i].is_zero()) outcome_.reference_zero_bytes += length;
-      if (result.entries[i].digest != result.reference[i].digest) {
-        outcome_.changed_bytes += length;
-        changed = true;
-      }
+      if (result.reference[i].is_zero()) reference_zero_bytes_ += length;
+      if (result.differing.test(i)) outcome_.changed_bytes += length;
     }
-    if (changed && builder_) BLKREWIND_TRY(builder_->put(result.leaf, result.entries));
+    if (result.differing.any() && builder_) {
+      BLKREWIND_TRY(builder_->put(result.leaf, result.entries));
+    }
     if (request_.visit) BLKREWIND_TRY(request_.visit(result));
     return meter_.advance(leaf.length);
   }
@@ -95,6 +93,10 @@ class Scan {
     if (!request_.passes_over_unreadable) BLKREWIND_TRY(check_readable());
     if (builder_) {
       BLKREWIND_ASSIGN(outcome_.root, builder_->finish());
+    }
+    if (request_.candidates != nullptr && !request_.references.empty()) {
+      // What was not looked at is as in the first reference.
+      outcome_.zero_bytes += request_.references.front().zero_bytes - reference_zero_bytes_;
     }
     meter_.finish();
     return outcome_;
@@ -115,17 +117,22 @@ class Scan {
   std::optional<store::TreeBuilder> builder_;
   Meter meter_;
   ScanOutcome outcome_;
+  std::uint64_t reference_zero_bytes_ = 0;  // of the leaves that were looked at
 };
 
 }  // namespace
 
 Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
                                 const Monitor& monitor) {
-  const Workforce force = Workforce::plan(request.means, request.work_bytes);
+  const Stopwatch watch;
+  FullScan everything(*request.device, request.geometry);
+  CandidateSource& candidates = request.candidates != nullptr ? *request.candidates : everything;
+  BLKREWIND_ASSIGN(const std::uint64_t work_bytes, candidates.work_bytes());
+  const Workforce force = Workforce::plan(request.means, work_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   Scan scan(store, request, monitor, *queue);
-  const pipeline::ScanSettings settings{request.device, request.geometry, &store.secret(),
-                                        request.capture ? request.writer : nullptr, request.mark};
+  const ScanSettings settings{request.device, request.geometry, &store.secret(), request.writer,
+                              request.mark};
   auto make_lane = [&]() -> Result<std::unique_ptr<ScanLane>> {
     io::QueueOptions options = force.queue_options();
     // A chunk is read whole.
@@ -133,12 +140,12 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
     BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
     return std::make_unique<ScanLane>(std::move(lane_queue), settings);
   };
-  pipeline::Crew<ScanLane> crew(force.lanes, leaves_under_way(force, request.geometry), make_lane);
+  Crew<ScanLane> crew(force.lanes, leaves_under_way(force, request.geometry), make_lane);
 
   bool exhausted = false;
   while (true) {
     while (!exhausted && crew.has_room()) {
-      BLKREWIND_ASSIGN(const auto candidate, request.source->next());
+      BLKREWIND_ASSIGN(const auto candidate, candidates.next());
       if (!candidate) {
         exhausted = true;
         break;
@@ -150,7 +157,10 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
     BLKREWIND_ASSIGN(const ScanResult result, crew.pop());
     BLKREWIND_TRY(scan.take(result));
   }
-  return scan.finish();
+  BLKREWIND_ASSIGN(ScanOutcome outcome, scan.finish());
+  outcome.change_source = candidates.name();
+  outcome.seconds = watch.seconds();
+  return outcome;
 }
 
 Status check_same_size(io::File& file, std::uint64_t size_bytes) {

@@ -63,10 +63,7 @@ void ScanLane::add(Task task) {
   for (std::size_t i = 0; i < format::kFanout; ++i) {
     if (!job->task.candidate.zero.test(i)) continue;
     result.entries[i] = Entry{};
-    if (!zero_somewhere(job->task, i)) {
-      result.foreign_bytes +=
-          settings_.geometry.chunk_extent(result.leaf * format::kFanout + i).length;
-    }
+    if (!zero_somewhere(job->task, i)) note_foreign(*job, i);
   }
   jobs_.push_back(std::move(job));
   issue_reads();
@@ -238,7 +235,7 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
     }
     if (is_all_zero(bytes)) {
       entry = Entry{};
-      if (!zero_somewhere(job.task, in_leaf)) job.result.foreign_bytes += extent.length;
+      if (!zero_somewhere(job.task, in_leaf)) note_foreign(job, in_leaf);
       continue;
     }
     const Digest digest = digest_of(*settings_.secret, bytes, DigestDomain::kChunk, 0, chunk);
@@ -252,7 +249,7 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
       continue;
     }
     entry = Entry{.state = EntryState::kAbsent, .digest = digest};
-    job.result.foreign_bytes += extent.length;
+    note_foreign(job, in_leaf);
     if (settings_.space == nullptr) continue;
     if (run_count != 0 && run_first + run_count != i) {
       BLKREWIND_TRY(capture(slot, run_first, run_count));
@@ -264,6 +261,12 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
   if (run_count != 0) BLKREWIND_TRY(capture(slot, run_first, run_count));
   if (transfer.writes == 0) release(slot);
   return {};
+}
+
+void ScanLane::note_foreign(Job& job, std::uint64_t in_leaf) const {
+  job.result.foreign.set(in_leaf);
+  job.result.foreign_bytes +=
+      settings_.geometry.chunk_extent(job.result.leaf * format::kFanout + in_leaf).length;
 }
 
 Status ScanLane::capture(std::uint32_t slot, std::uint64_t first, std::uint64_t count) {
@@ -309,7 +312,11 @@ void ScanLane::retire_jobs() {
   std::erase_if(jobs_, [&](const std::unique_ptr<Job>& job) {
     if (!job->issued || job->outstanding != 0) return false;
     // Its transfers ended in any order.
-    std::ranges::sort(job->result.unreadable, {}, &Extent::offset);
+    Result& result = job->result;
+    std::ranges::sort(result.unreadable, {}, &Extent::offset);
+    for (std::size_t i = 0; i < format::kFanout; ++i) {
+      result.differing[i] = result.entries[i].digest != result.reference[i].digest;
+    }
     results_.push_back(std::move(job->result));
     return true;
   });

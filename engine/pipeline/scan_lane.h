@@ -22,7 +22,7 @@
 #include "format/node.h"
 #include "format/space.h"
 #include "io/env.h"
-#include "pipeline/change_source.h"
+#include "pipeline/candidate_source.h"
 
 namespace blkrewind::pipeline {
 
@@ -39,6 +39,8 @@ struct ScanResult {
   std::uint64_t leaf = 0;
   format::Entries entries{};    // of the device now
   format::Entries reference{};  // the first reference
+  ChunkSet differing;           // those of `entries` that are not as `reference` says
+  ChunkSet foreign;             // those that equal none of the references
   std::uint64_t scanned_bytes = 0;
   std::uint64_t stored_bytes = 0;
   std::uint64_t foreign_bytes = 0;  // of chunks that equal none of the references
@@ -112,6 +114,7 @@ class ScanLane {
   [[nodiscard]] Status capture(std::uint32_t slot, std::uint64_t first, std::uint64_t count);
   void release(std::uint32_t slot);
   void retire_jobs();
+  void note_foreign(Job& job, std::uint64_t in_leaf) const;
 
   std::unique_ptr<io::Queue> queue_;
   const ScanSettings settings_;

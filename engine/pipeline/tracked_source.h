@@ -1,76 +1,46 @@
-// The change source of a tracked device: where it may have changed since the anchor, and where the
-// anchor differs from the tree to compare with. Everything else is as that tree says.
+// The candidates of a tracked device: where it may have changed since its base snapshot, and where
+// that differs from the snapshot to compare with. Everything else is as the latter says.
 //
-//   changed(now, target) = tree_diff(anchor, target) + changed_since(anchor)
+//   changed(now, wanted) = tree_diff(base, wanted) + changed_since(base)
 #pragma once
 
-#include <algorithm>
+#include <memory>
 #include <optional>
-#include <utility>
 
-#include "pipeline/change_source.h"
+#include "pipeline/candidate_source.h"
+#include "store/store.h"
 #include "store/tree_diff.h"
+#include "store/tree_reader.h"
 #include "track/tracker.h"
 
 namespace blkrewind::pipeline {
 
-class TrackedSource final : public pipeline::ChangeSource {
+class TrackedSource final : public CandidateSource {
  public:
-  // `diff`: of the anchor and the tree to compare with; none: they are the same.
-  TrackedSource(track::Tracker& tracker, const format::Geometry& geometry,
-                std::optional<store::TreeDiff> diff)
-      : tracker_(tracker), geometry_(geometry), diff_(std::move(diff)) {}
+  // `base`: of the tracker. Two snapshots of one geometry. `store` and `tracker` outlive it.
+  [[nodiscard]] static Result<std::unique_ptr<TrackedSource>> make(
+      store::Store& store, track::Tracker& tracker, const format::SnapshotRecord& base,
+      const format::SnapshotRecord& wanted);
 
-  [[nodiscard]] Result<std::optional<pipeline::Candidate>> next() override {
-    BLKREWIND_TRY(look_ahead());
-    if (changed_.empty() && !difference_) return std::optional<pipeline::Candidate>{};
-    pipeline::Candidate candidate;
-    candidate.leaf = leaf_of_next();
-    const Extent leaf = geometry_.leaf_extent(candidate.leaf);
-    while (!changed_.empty() && changed_.offset < leaf.end()) {
-      const std::uint64_t end = std::min(changed_.end(), leaf.end());
-      for (std::uint64_t at = changed_.offset / geometry_.chunk_bytes * geometry_.chunk_bytes;
-           at < end; at += geometry_.chunk_bytes) {
-        candidate.read.set((at - leaf.offset) / geometry_.chunk_bytes);
-      }
-      changed_ = {end, changed_.end() - end};
-      BLKREWIND_TRY(look_ahead());
-    }
-    while (difference_ && difference_->chunk / format::kFanout == candidate.leaf) {
-      candidate.read.set(difference_->chunk % format::kFanout);
-      difference_.reset();
-      BLKREWIND_TRY(look_ahead());
-    }
-    return std::optional<pipeline::Candidate>(candidate);
-  }
+  [[nodiscard]] Result<std::optional<Candidate>> next() override;
   [[nodiscard]] const char* name() const override { return tracker_.name(); }
+  [[nodiscard]] Result<std::uint64_t> work_bytes() override;
 
  private:
-  Status look_ahead() {
-    if (changed_.empty() && !all_changed_) {
-      BLKREWIND_ASSIGN(changed_, tracker_.changed(changed_.end()));
-      all_changed_ = changed_.empty();
-    }
-    if (!difference_ && diff_) {
-      BLKREWIND_ASSIGN(difference_, diff_->next());
-      if (!difference_) diff_.reset();
-    }
-    return {};
-  }
-
-  [[nodiscard]] std::uint64_t leaf_of_next() const {
-    const std::uint64_t changed = changed_.offset / geometry_.leaf_bytes();
-    if (!difference_) return changed;
-    const std::uint64_t differing = difference_->chunk / format::kFanout;
-    return changed_.empty() ? differing : std::min(changed, differing);
-  }
+  TrackedSource(track::Tracker& tracker, const format::Geometry& geometry)
+      : tracker_(tracker), geometry_(geometry) {}
+  [[nodiscard]] Status look_ahead();
+  [[nodiscard]] std::uint64_t leaf_of_next() const;
 
   track::Tracker& tracker_;
   const format::Geometry geometry_;
-  std::optional<store::TreeDiff> diff_;
+  std::unique_ptr<io::Queue> queue_;  // the reader's
+  std::unique_ptr<store::TreeReader> reader_;
+  std::optional<store::TreeDiff> diff_;  // none: the two are the same
+  bool all_compared_ = false;
+  std::optional<store::ChunkDifference> difference_;
   Extent changed_;  // what is left of the tracker's last answer; its end is where to ask next
   bool all_changed_ = false;
-  std::optional<store::ChunkDifference> difference_;
 };
 
 }  // namespace blkrewind::pipeline

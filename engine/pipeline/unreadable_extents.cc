@@ -1,36 +1,18 @@
 #include "pipeline/unreadable_extents.h"
 
 #include <charconv>
-#include <utility>
 
 namespace blkrewind::pipeline {
 
-void UnreadableExtents::add(const Extent& extent) {
-  const bool goes_on = extents_ != 0 && last_end_ == extent.offset;
-  bytes_ += extent.length;
-  last_end_ = extent.end();
-  if (goes_on) {
-    if (named_.size() == extents_) named_.back().length += extent.length;
-    return;
-  }
-  ++extents_;
-  if (extents_ <= kNamedMax) named_.push_back(extent);
-}
-
 std::string UnreadableExtents::note() const {
-  std::string text = std::to_string(bytes_) + " bytes could not be read:";
-  for (const Extent& extent : named_) text += " " + to_string(extent);
-  if (extents_ > named_.size()) {
-    text += " and " + std::to_string(extents_ - named_.size()) + " extents more";
-  }
-  return text;
+  return std::to_string(bytes()) + " bytes could not be read:" + tally_.text();
 }
 
 Error UnreadableExtents::error(const io::File& file) const {
   Error error = system_error(sys_errno_, "cannot read all of " + file.path());
   error.code = Errc::kIo;
-  if (extents_ == 1) {
-    error.extent = named_.front();  // printed after the message
+  if (tally_.count() == 1) {
+    error.extent = named().front();  // printed after the message
   } else {
     error.message += ", at least " + note();
   }

@@ -10,6 +10,7 @@
 
 #include "blkrewind/units.h"
 #include "io/env.h"
+#include "pipeline/chunk_list.h"
 
 namespace blkrewind::pipeline {
 
@@ -18,6 +19,7 @@ struct Means {
   unsigned threads = 0;  // 0: as many as there are cores, at most 4
   // Of all workers together, but at least one slot per worker.
   std::uint64_t buffer_bytes = kDefaultBufferBytes;
+  std::size_t list_leaves = ChunkList::kLeavesInMemory;  // of what differs, in memory
 };
 
 struct Workforce {

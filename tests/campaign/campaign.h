@@ -1,4 +1,4 @@
-// The parts of a campaign. Each process does its share; together they reach the figures.
+// The parts of a campaign. Each process does its share; together they reach the requested numbers.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +19,18 @@ struct Share {
   std::string command;  // that repeats a case, without the case
 };
 
-// The fixed ones, then so many out of the seed.
+// The fixed workloads, then this many random ones from the seed.
 [[nodiscard]] std::vector<test::Workload> all_workloads(std::uint64_t seed, std::uint64_t random);
 // The same by name; empty: there is none.
 [[nodiscard]] std::vector<test::Workload> workload_named(const std::string& name);
 
-// Looks at distinct crash states of that workload until there are `target` of them, or no new ones
-// come any more.
+// Tests distinct crash states of that workload until there are `target` of them, or no new ones are
+// found.
 void explore(const Share& share, const test::Workload& workload, std::size_t index,
              std::uint64_t target);
 void replay(const StateCase& name);
 
-// Every trouble at every operation of the workload.
+// Every fault at every operation of the workload.
 void break_everything(const Share& share, const test::Workload& workload);
 void replay(const FaultCase& name);
 

@@ -1,13 +1,12 @@
-// The name of one crash state or one fault point: what a failure prints and --only takes.
+// The name of one crash state or one fault point: printed by a failure and accepted by --only.
 //
 //   state: WORKLOAD.RUN.MOMENT.FATE [+ DIRECTION MOMENT.FATE]     Rollback.0.12.d77+b3.c0
 //   fault: WORKLOAD.fTROUBLE.NTH                                  Rollback.f3.17
 //
-// RUN is the seed of the completion order, MOMENT the mutating operation before which the power
-// goes, FATE what becomes of every operation that was not flushed: cN is combination N of all
-// (CrashSpace::combination), pN the first N kept, aN all kept but N, dN drawn with seed N. Behind
-// the
-// + the power goes again while the first cut is recovered from, forwards or backwards.
+// RUN is the seed of the completion order, MOMENT the mutating operation before the power cut, FATE
+// what happens to every unflushed operation: cN is combination N of all (CrashSpace::combination),
+// pN keeps the first N, aN keeps all but N, dN is drawn with seed N. After the + a second power cut
+// hits the recovery from the first, forwards or backwards.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Crash states of one workload: every moment, every combination while there are few, chance beyond.
+// Crash states of one workload: every moment, all combinations if they are few, random samples
+// otherwise.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -16,16 +17,16 @@ using sim::CrashSpace;
 using test::OperationsBench;
 using test::Scene;
 
-// A moment with no more combinations than this is visited whole.
+// A moment with no more combinations than this is tested exhaustively.
 constexpr std::uint64_t kExhaustiveMax = 1024;
 constexpr unsigned kDrawsAtOnce = 8;
 constexpr unsigned kBatchesOfARun = 24;
 constexpr unsigned kFruitlessRunsMax = 2;
-// A moment that brought nothing new so many times in a row is done.
+// A moment is finished after this many consecutive attempts without a new state.
 constexpr std::uint64_t kFruitlessStatesMax = 48;
-// Of the states, one in so many has its store used further; of each, lost room is looked for.
+// In one state of this many the store is used further; in each state leaked space is searched for.
 constexpr std::uint64_t kStoresUsed = 4;
-// Of the states, one in so many is recovered from with a power cut in the middle, so often.
+// One state in this many is recovered with another power cut in the middle, this many times.
 constexpr std::uint64_t kRecoveriesCut = 4;
 constexpr unsigned kCutsOfARecovery = 3;
 
@@ -43,7 +44,7 @@ std::unique_ptr<sim::SimulatedEnv> boot(sim::State state) {
   return std::make_unique<sim::SimulatedEnv>(std::move(state), sim::SimulatedOptions{});
 }
 
-// The machine while the power comes back, is recovered, and goes again.
+// The machine that boots, recovers, and loses power again.
 std::vector<sim::State> recovery_moments(const sim::State& state, const Scene& scene,
                                          bool backwards) {
   OperationsBench bench(boot(state), scene.disk);
@@ -109,7 +110,7 @@ class Explorer {
     };
     const std::uint64_t combinations = space.combinations();
     if (batch == 0 && combinations <= kExhaustiveMax) {
-      // In another order of completion a moment is mostly one that is known.
+      // In another completion order most moments are already known.
       for (std::uint64_t i = 0; i < combinations; ++i) {
         if (run != 0 && fruitless > kFruitlessStatesMax) return;
         visit('c', i);
@@ -126,7 +127,7 @@ class Explorer {
     }
   }
 
-  // False: the state was met before.
+  // False: the state was tested before.
   bool visit_state(const StateCase& name, const CrashSpace& space, bool acknowledged) {
     const std::vector<sim::Fate> fates = fates_of(space, name.cut.fate);
     sim::State state = space.outcome(fates);
@@ -163,7 +164,7 @@ class Explorer {
                                                            : test::Afterwards::kReclaim;
   }
 
-  // False: met before.
+  // False: tested before.
   bool count(const sim::State& state, bool acknowledged) {
     Counts& counts = share_.tally->counts();
     const std::uint64_t print =

@@ -1,4 +1,4 @@
-// Every operation in trouble, and the order of what is written.
+// Faults in every operation, and the order of writes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

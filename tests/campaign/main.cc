@@ -1,9 +1,9 @@
 // Crash states, fault points and the order of writes, in numbers.
 //
 //   crash_campaign [--states N] [--random N] [--seed S] [--jobs N] [--faults yes|no]
-//   crash_campaign --only CASE        one case again, as a failure names it (case.h)
+//   crash_campaign --only CASE        repeats one case, as printed by a failure (case.h)
 //
-// Exit status 0: every promise held and the figure asked for was reached.
+// Exit status 0: every promise held and the requested number was reached.
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <sys/wait.h>
@@ -27,7 +27,7 @@ using blkrewind::campaign::Tally;
 
 struct Settings {
   std::uint64_t states = 50'000;
-  std::uint64_t random = 40;  // workloads out of the seed
+  std::uint64_t random = 40;  // random workloads from the seed
   std::uint64_t seed = 1;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
   bool faults = true;
@@ -74,19 +74,20 @@ Settings parse(int argc, char** argv) {
   return wanted;
 }
 
-// All of one process's share; the exit status says whether it failed.
+// The share of one process; the exit status says whether it failed.
 int run_share(unsigned process) {
   share.process = process;
-  // Thousands of operations that each take and give back a buffer: keep the pages.
+  // Thousands of operations that each allocate and free a buffer: keep the pages.
   (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
   (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
   return RUN_ALL_TESTS();
 }
 
-// How many of the states a workload is to bring: what the ones before it could not is added.
+// The number of states that a workload should contribute, including those that earlier ones could
+// not.
 std::uint64_t target_of(std::size_t index, std::size_t workloads) {
   const std::uint64_t found = share.tally->counts().states;
-  // Some have fewer than their share, and the last ones could not make up for it.
+  // Some have fewer than their share, and the last ones cannot make up for that.
   const std::uint64_t aim = settings.states + settings.states / 8;
   const std::uint64_t left = aim - std::min(aim, found);
   return (left + (workloads - index) - 1) / (workloads - index);

@@ -28,7 +28,7 @@ enum class Last : std::uint8_t {
 };
 constexpr std::uint64_t kLasts = 7;
 
-// A device with a history, and what is known of it.
+// A device with a history, and its expected state.
 class History {
  public:
   explicit History(std::uint64_t seed)
@@ -50,7 +50,7 @@ class History {
     scene.before = scene.target = model_;
     scene.snapshots = snapshots_;
     auto chosen = any();
-    // A rollback to where the last one went would leave no trace of having ended.
+    // A second rollback to the same target would leave no trace of having ended.
     while (chosen->first == bench_.view().disk.last_rollback.target) chosen = any();
     if (last == Last::kDelete) {
       scene.going = chosen->first;
@@ -79,7 +79,7 @@ class History {
                      static_cast<std::ptrdiff_t>(random_.below(snapshots_.size())));
   }
 
-  // Some runs of chunks, or parts of one.
+  // Some runs of chunks, or parts of a chunk.
   void change() {
     for (std::uint64_t runs = 1 + random_.below(4); runs-- > 0;) {
       const std::uint64_t offset = random_.below(model_.size());
@@ -116,7 +116,7 @@ class History {
     }
   }
 
-  // Leaves a rollback in the middle. Where nothing has to be written there is none, and resume is
+  // Leaves a rollback interrupted. If nothing has to be written there is none, and resume is
   // refused.
   void interrupt(Scene& scene) {
     bench_.env().inject({.kinds = {sim::OpKind::kWrite, sim::OpKind::kWriteZeroes},

@@ -18,7 +18,7 @@ void repeat_from(std::uint64_t seed) { source = sim::Random(seed); }
 
 }  // namespace blkrewind::campaign
 
-// They take the place of the C library's, since a program's own symbols are found first.
+// They replace those of the C library, because symbols of the program itself are found first.
 extern "C" ssize_t getrandom(void* buffer, size_t length, unsigned /*flags*/) noexcept {
   auto* bytes = static_cast<unsigned char*>(buffer);
   for (size_t i = 0; i < length; ++i) {

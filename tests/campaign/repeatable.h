@@ -1,6 +1,6 @@
-// Makes a run a function of its seed: in this program getrandom(2) and time(2) are ours. Every id,
-// every secret and every time in a store comes from there, so the same seed writes the same bytes,
-// and one crash state can be told from another by its bytes.
+// Makes a run a function of its seed: this program replaces getrandom(2) and time(2). Every id,
+// secret and time in a store comes from them, so the same seed writes the same bytes, and crash
+// states can be distinguished by their bytes.
 #pragma once
 
 #include <cstdint>

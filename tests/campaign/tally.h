@@ -1,5 +1,5 @@
-// What the processes of a campaign count together, and the states that were looked at already: in
-// memory that they share. Made before they are forked.
+// Counters shared by the processes of a campaign, and the set of states tested so far, in shared
+// memory. Created before the processes are forked.
 #pragma once
 
 #include <array>
@@ -13,26 +13,26 @@ namespace blkrewind::campaign {
 inline constexpr std::size_t kWorkloadsMax = 8192;
 
 struct Counts {
-  std::atomic<std::uint64_t> states{0};             // distinct ones that were checked
+  std::atomic<std::uint64_t> states{0};             // distinct states that were tested
   std::atomic<std::uint64_t> recovery_states{0};    // of them inside a recovery
-  std::atomic<std::uint64_t> met_again{0};          // were not checked again
-  std::atomic<std::uint64_t> pending{0};            // of the states: with a rollback under way
-  std::atomic<std::uint64_t> exhausted_moments{0};  // every combination was visited
+  std::atomic<std::uint64_t> met_again{0};          // repeated ones, not tested again
+  std::atomic<std::uint64_t> pending{0};            // of the states: with a rollback in progress
+  std::atomic<std::uint64_t> exhausted_moments{0};  // all combinations were tested
   std::atomic<std::uint64_t> fault_points{0};
-  std::atomic<std::uint64_t> faults_survived{0};  // of them: the workload succeeded all the same
-  std::atomic<std::uint64_t> ordered_writes{0};   // operations that the order rules looked at
-  std::array<std::atomic<std::uint64_t>, kWorkloadsMax> states_of{};  // a workload
+  std::atomic<std::uint64_t> faults_survived{0};  // of them: the workload succeeded nevertheless
+  std::atomic<std::uint64_t> ordered_writes{0};   // operations checked by the order rules
+  std::array<std::atomic<std::uint64_t>, kWorkloadsMax> states_of{};  // per workload
 };
 
 class Tally {
  public:
-  // Room for so many states and more.
+  // Capacity for at least this many states.
   explicit Tally(std::uint64_t states);
   ~Tally();
   Tally(const Tally&) = delete;
   Tally& operator=(const Tally&) = delete;
 
-  // False: it is known already, or the room is used up.
+  // False: it is known already, or the capacity is exhausted.
   [[nodiscard]] bool is_new(std::uint64_t fingerprint);
   [[nodiscard]] Counts& counts() { return *counts_; }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/check-layers finds each kind of breach, and finds none where there is none.
+# Checks that scripts/check-layers finds each kind of violation, and none if there is none.
 #
 #   tests/checks/check_layers_test.sh SOURCE_DIR
 set -euo pipefail

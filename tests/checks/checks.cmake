@@ -1,5 +1,5 @@
-# What is not C++: layering, style, installation, the quickstart, and whole suites under a sanitizer.
-# All of it is left out of the sanitizer builds themselves.
+# Checks other than C++ tests: layering, style, installation, the quickstart, and whole suites under a sanitizer.
+# All of them are left out of the sanitizer builds themselves.
 option(BLKREWIND_TEST_SUITES "Run the suites of build/asan and build/tsan, and clang-tidy, as tests" OFF)
 
 if(BLKREWIND_SANITIZE)
@@ -32,33 +32,46 @@ if(BLKREWIND_BUILD_CLI)
   check(documented tests/checks/documented.sh $<TARGET_FILE:blkrewind>)
   foreach(where loop image)
     check(quickstart_${where} tests/checks/quickstart_test.sh ${where} $<TARGET_FILE:blkrewind>)
-    set_tests_properties(quickstart_${where} PROPERTIES RESOURCE_LOCK loop)
+    set_tests_properties(quickstart_${where} PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
   endforeach()
   check(soak scripts/soak --seconds 20 --seed 1
     --program $<TARGET_FILE:blkrewind> --driver $<TARGET_FILE:soak>)
-  set_tests_properties(soak PROPERTIES RESOURCE_LOCK loop)
+  set_tests_properties(soak PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
   check(track_stress scripts/track-stress --seconds 12 --slice 3 --seed 1
     --driver $<TARGET_FILE:track_stress>)
-  set_tests_properties(track_stress PROPERTIES RESOURCE_LOCK loop)
+  set_tests_properties(track_stress PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
 
-  # The cloud's API as its clients use it, and a short run of what measures it under load.
+  # The cloud API as its clients use it, and a short run of its load benchmark.
   foreach(client node python go)
     check(sdk_${client} tests/sdk/run.sh $<TARGET_FILE:blkrewind> ${client})
   endforeach()
   check(sdk_load scripts/bench-serve --seconds 1 --calls 64 --size 4M
     --program $<TARGET_FILE:blkrewind>)
-  set_tests_properties(sdk_node sdk_python sdk_go sdk_load PROPERTIES LABELS sdk RESOURCE_LOCK loop)
+  set_tests_properties(sdk_node sdk_python sdk_go sdk_load PROPERTIES
+    LABELS sdk RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
 endif()
 
 if(BLKREWIND_TEST_SUITES)
-  check(check_tidy tests/checks/with_tool.sh clang-tidy scripts/check-tidy ${PROJECT_BINARY_DIR})
-  foreach(suite asan tsan)
-    check(suite_${suite} tests/checks/suite.sh ${suite})
-    set_tests_properties(suite_${suite} PROPERTIES TIMEOUT 1800)
+  # suite(NAME TIMEOUT ARGUMENTS...)
+  function(suite name timeout)
+    check(suite_${name} tests/checks/suite.sh ${ARGN})
+    set_tests_properties(suite_${name} PROPERTIES TIMEOUT ${timeout} COST ${BLKREWIND_COST_SUITE})
+  endfunction()
+  # Loop devices and mounts are this machine's, whatever the build.
+  suite(asan_system 1800 asan system)
+  set_tests_properties(suite_asan_system PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
+  foreach(part 1 2)
+    suite(asan_${part} 1800 asan ${part}/2)
+    suite(tsan_${part} 1800 tsan ${part}/2)
   endforeach()
-  check(fuzz scripts/fuzz --seconds 60)
-  check(crash_campaign $<TARGET_FILE:crash_campaign> --states 50000 --random 100)
-  # The long ones first, and alone: each of them uses all cores by itself.
-  set_tests_properties(check_tidy suite_asan suite_tsan crash_campaign fuzz PROPERTIES COST 1000 RUN_SERIAL ON)
-  set_tests_properties(check_tidy crash_campaign fuzz PROPERTIES TIMEOUT 1800)
+
+  check(check_tidy tests/checks/with_tool.sh clang-tidy scripts/check-tidy build/asan)
+  check(crash_campaign $<TARGET_FILE:crash_campaign> --states 50000 --random 100 --jobs 1)
+  set_tests_properties(check_tidy crash_campaign PROPERTIES TIMEOUT 1800 COST ${BLKREWIND_COST_SUITE})
+  set_tests_properties(check_tidy PROPERTIES ENVIRONMENT BLKREWIND_JOBS=1)
+  foreach(target store_header segment_header node journal_header journal_tail journal_record entry
+      journal_replay http_framing http_request http_parameters)
+    check(fuzz_${target} scripts/fuzz --seconds 60 --target ${target} --built yes)
+    set_tests_properties(fuzz_${target} PROPERTIES COST ${BLKREWIND_COST_LONG})
+  endforeach()
 endif()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every command and option that --help shows is in a man page, and is completed by bash.
+# Checks that every command and option in --help is in a man page, and is completed by bash.
 #
 #   tests/checks/documented.sh PROGRAM
 set -euo pipefail
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 program=$1
 # shellcheck source=cli/completion/blkrewind.bash
 . cli/completion/blkrewind.bash
-blkrewind() { :; }  # of a completion that asks for snapshots; there are none
+blkrewind() { :; }  # for a completion that lists snapshots; there are none
 
 missing=0
 lacks() { printf '%s lacks %s\n' "$1" "$2"; missing=1; }

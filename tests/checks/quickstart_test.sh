@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The quickstart works, on a loop device or on an image file, and leaves nothing behind.
+# Checks that the quickstart works, on a loop device or on an image file, and leaves nothing behind.
 #
 #   tests/checks/quickstart_test.sh loop|image PROGRAM
 set -euo pipefail

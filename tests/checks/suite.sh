@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# Runs the suite of a sanitizer build, which scripts/test has built before, as one test.
+# Runs a part of the suite of a sanitizer build, which scripts/test has built before, as one test.
 #
-#   tests/checks/suite.sh asan|tsan
+#   tests/checks/suite.sh asan|tsan PART
+#
+# PART is "system", for what needs the loop lock, or "K/N": of the rest every Nth test from the Kth.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=$1
+part=$2
 build=build/$suite
 [ -f "$build/CTestTestfile.cmake" ] || { echo "$build is not built; run scripts/test"; exit 1; }
 
-filter=()
+filter=(-L '^system$')
+[ "$part" = system ] || filter=(-LE '^system$' -I "${part%/*},,${part#*/}")
 prefix=()
 if [ "$suite" = tsan ]; then
   # What starts threads or is called from several.
   # The crash campaigns run in one thread, over a simulated disk.
-  filter=(-L '^(base|host|io|store|pipeline|operations|control|serve)$' -E 'Crash\.')
+  filter+=(-L '^(base|host|io|store|pipeline|operations|control|serve)$' -E 'Crash\.')
   # With more random bits than the sanitizer knows, its address map does not fit.
   if setarch "$(uname -m)" -R true 2>/dev/null; then
     prefix=(setarch "$(uname -m)" -R)
@@ -22,5 +26,4 @@ fi
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/checks/tsan.supp"
-exec "${prefix[@]}" ctest --test-dir "$build" --output-on-failure --no-tests=error \
-  -j "${BLKREWIND_JOBS:-$(nproc)}" "${filter[@]}"
+exec "${prefix[@]}" ctest --test-dir "$build" --output-on-failure --no-tests=error "${filter[@]}"

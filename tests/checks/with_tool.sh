@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a check when its tool is installed, else skips it and says so.
+# Runs a check if its tool is installed, otherwise skips it with a message.
 #
 #   tests/checks/with_tool.sh TOOL COMMAND...
 set -euo pipefail

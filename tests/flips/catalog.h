@@ -1,6 +1,6 @@
-// What one flipped bit of a catalog does. SQLite keeps no checksum of its pages: in a catalog that
-// was made before catalogs had a digest, a flip inside of a row is an answer like any other. That
-// is counted, and must stay inside of the catalog.
+// The effect of one flipped bit in a catalog. SQLite keeps no checksum of its pages: in a catalog
+// from before the digest, a flip inside a row is just another answer. Such flips are counted, and
+// must not affect anything outside the catalog.
 #pragma once
 
 #include <string>
@@ -11,18 +11,18 @@
 
 namespace blkrewind::flips {
 
-// SQLite's files are real ones; memory is where a quarter of a million of them do no harm.
+// SQLite needs real files; a quarter of a million of them do no harm in memory.
 [[nodiscard]] std::string quick_folder();
 
-// The catalog after a change that was taken back: what the program of today makes of it.
+// The catalog after a change and its reversal: as written by the current version.
 [[nodiscard]] std::vector<std::byte> changed_today(const std::vector<std::byte>& catalog);
 
 class CatalogJudge {
  public:
-  // `file`: kCatalogName or kCatalogOfTodayName. `folder`: for a folder of this object's own.
+  // `file`: kCatalogName or kCatalogOfTodayName. `folder`: parent of a directory of this object.
   CatalogJudge(const Golden& golden, const std::string& file, const std::string& folder);
 
-  // Opens the catalog and the Engine over it, and compares the rows, and the list of snapshots.
+  // Opens the catalog and the Engine on it, and compares the rows and the list of snapshots.
   [[nodiscard]] Verdict judge(const Flip& flip) const;
 
  private:

@@ -80,7 +80,7 @@ T or_throw(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-// What the trees of the snapshots name.
+// The extents that the trees of the snapshots refer to.
 void mark_segments(Golden& golden) {
   for (GoldenFile& file : golden.files) {
     if (!file.name.starts_with("segments/")) continue;

@@ -1,4 +1,5 @@
-// The golden store in memory: its files, what its snapshots hold, and what each of its bytes is.
+// The golden store in memory: its files, the content of its snapshots, and the role of each of its
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace blkrewind::flips {
 
 inline constexpr const char* kStore = "/store";
 
-// What a byte belongs to.
+// The region of a byte.
 enum class Region : std::uint8_t {
   kFormat,
   kJournalHeader,
@@ -23,15 +24,15 @@ enum class Region : std::uint8_t {
   kNode,
   kChunk,
   kChunkPadding,
-  kHole,     // zeroes that no snapshot names
-  kUnnamed,  // anything else that no snapshot names
-  kCatalog,  // as the golden store has it: from before catalogs had a digest
+  kHole,     // zeroes that no snapshot refers to
+  kUnnamed,  // other bytes that no snapshot refers to
+  kCatalog,  // as in the golden store: from before the digest
   kCatalogOfToday,
 };
 
 struct RegionText {
   const char* name;
-  const char* harmless_because;  // nullptr: a flip there has to be detected
+  const char* harmless_because;  // nullptr: a flip there must be detected
 };
 [[nodiscard]] RegionText text_of(Region region);
 
@@ -41,7 +42,7 @@ inline constexpr const char* kCatalogOfTodayName = "catalog.db+digest";
 struct GoldenFile {
   std::string name;  // below the store: "segments/4"
   std::vector<std::byte> bytes;
-  std::vector<Region> regions;  // of each byte
+  std::vector<Region> regions;  // region of each byte
 };
 
 struct Expected {
@@ -54,13 +55,13 @@ struct Expected {
 
 struct Golden {
   // format, journal, segments by number, kCatalogName; and the same catalog after a change by the
-  // program of today, kCatalogOfTodayName.
+  // current version, kCatalogOfTodayName.
   std::vector<GoldenFile> files;
-  sim::MemoryFiles memory;  // all but the catalogs, below kStore
+  sim::MemoryFiles memory;  // all except the catalogs, below kStore
   std::vector<Expected> expected;
 };
 
-// `folder`: tests/golden/v1. Throws std::runtime_error when it is not what it should be.
+// `folder`: tests/golden/v1. Throws std::runtime_error if its content is unexpected.
 [[nodiscard]] Golden load_golden(const std::string& folder);
 
 }  // namespace blkrewind::flips

@@ -27,7 +27,7 @@ std::string xxh3_of(const sim::SparseBytes& file) {
   return text;
 }
 
-// Whether `other` has the bytes of `file` where that has data.
+// Whether `other` has the bytes of `file` in its data ranges.
 bool holds(const sim::SparseBytes& file, const sim::SparseBytes& other) {
   std::vector<std::byte> mine;
   std::vector<std::byte> theirs;
@@ -103,7 +103,7 @@ Verdict Judge::judge_files(const sim::MemoryFiles& files) const {
     }
     return {Outcome::kRefused, error.to_string()};
   }
-  // All that a list shows comes from here: disks, snapshots, intents, segments, counters.
+  // Everything that a list shows comes from here: disks, snapshots, intents, segments, counters.
   if ((*store)->state()->as_puts() != state_) return harmful("the journal says something else");
 
   auto operations = Operations::open(env, {.store = kStore, .threads = 1});

@@ -1,4 +1,4 @@
-// What one flipped bit does to a reader of the store.
+// The effect of one flipped bit on a reader of the store.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +18,14 @@ struct Flip {
 
 enum class Outcome : std::uint8_t {
   kRefused,      // the store, or the catalog, does not open: kIntegrity
-  kFound,        // verify names the snapshots that cannot be read, and reading them fails
+  kFound,        // verify names the affected snapshots, and reading them fails
   kHarmless,     // everything reads exactly as before
-  kOtherAnswer,  // only of a catalog: it says something else about instances and disks
+  kOtherAnswer,  // only for a catalog: a different answer about instances and disks
   kHarmful,      // anything else
 };
 
-// Whether it is what has to come out there: damage is detected, and what is no damage is not called
-// so.
+// Whether this is the expected result there: damage is detected, and nothing else is reported as
+// damage.
 [[nodiscard]] bool is_right(Region region, Outcome outcome);
 
 struct Verdict {
@@ -33,15 +33,15 @@ struct Verdict {
   std::string why;
 };
 
-// Knows what everything reads as; throws std::runtime_error when the golden store itself does not
-// hold what its `expected` file says.
+// Records the expected content; throws std::runtime_error if the golden store does not match its
+// `expected` file.
 class Judge {
  public:
   explicit Judge(const Golden& golden);
 
-  // Of the store: opens it, compares all that the journal says, verifies every snapshot, and
-  // exports every snapshot and compares it. With nothing kept from one flip to the next, so that no
-  // assumption is made of what a bit can influence.
+  // For a bit of the store: opens it, compares everything in the journal, verifies every snapshot,
+  // and exports and compares every snapshot. No state is kept between flips, so nothing is assumed
+  // about the influence of a bit.
   [[nodiscard]] Verdict judge(const Flip& flip) const;
 
  private:

@@ -1,11 +1,11 @@
-// Flips bits of the golden store one at a time, and asks whether anybody would notice.
+// Flips bits of the golden store one at a time, and checks that each flip is detected.
 //
 //   flip_bits [--all] [--seed N] [--jobs N] [--golden FOLDER]
-//   flip_bits --only FILE:BYTE:BIT        one flip again, as a failure names it
+//   flip_bits --only FILE:BYTE:BIT        repeats one flip, as printed by a failure
 //
 // Without --all: every bit of `format` and `journal`, one bit of each byte of the segments and of
-// one byte in eight of the catalogs; which one, the seed says. Exit status 0: every flip was
-// detected, or is harmless for a known reason.
+// one byte in eight of the catalogs, selected by the seed. Exit status 0: every flip was detected,
+// or is harmless for a known reason.
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,9 +31,9 @@ namespace {
 
 using namespace blkrewind::flips;
 
-// A flip that makes the engine loop ends its process after so many seconds, by SIGALRM.
+// If a flip makes the engine loop, its process is ended by SIGALRM after this many seconds.
 constexpr unsigned kPatienceSeconds = 60;
-constexpr unsigned kComplaintsMax = 20;  // a process
+constexpr unsigned kComplaintsMax = 20;  // per process
 
 struct Settings {
   bool all = false;
@@ -41,7 +41,8 @@ struct Settings {
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
   std::string only;
   std::string golden = BLKREWIND_GOLDEN;
-  std::string folder;  // of this process, for all of them: it goes even when one of them is killed
+  std::string
+      folder;  // created by this process for all of them: removed even if one of them is killed
 };
 
 [[noreturn]] void usage(const std::string& why) {
@@ -96,7 +97,7 @@ struct Judges {
   }
 };
 
-// The bits of that byte that are flipped, as a mask.
+// The bits of that byte to flip, as a mask.
 unsigned bits_to_flip(const Golden& golden, const Settings& settings, std::uint64_t byte) {
   const Flip at = place_of(golden, byte);
   const std::string& name = golden.files[at.file].name;
@@ -106,7 +107,7 @@ unsigned bits_to_flip(const Golden& golden, const Settings& settings, std::uint6
   return 1U << random.below(8);
 }
 
-// What the processes share.
+// Memory shared by the processes.
 struct Board {
   std::atomic<std::uint64_t> next;
   Position positions[256];
@@ -179,7 +180,7 @@ int flip_one(const Golden& golden, const Settings& settings) {
   return is_right(region, verdict.outcome) ? 0 : 1;
 }
 
-// Those at work; a signal that is to end this process ends them, and their results with them.
+// The running processes; a signal that ends this process ends them, and discards their results.
 std::vector<pid_t> children;
 
 extern "C" void stop_children(int signal) {
@@ -192,7 +193,7 @@ void handle_stop(void (*handler)(int)) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
 }
 
-// Returns whether every process ended as it should.
+// Returns whether every process ended normally.
 bool run_all(const Golden& golden, const Settings& settings, Board& board, std::uint64_t bytes) {
   const unsigned jobs = std::min(settings.jobs, 256U);
   children.reserve(jobs);

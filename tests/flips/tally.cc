@@ -27,7 +27,7 @@ std::uint64_t sum(const Counts& counts) {
   return all;
 }
 
-// A run of bytes of one region, all of them with harmless bits.
+// A run of bytes of one region, all with harmless bits.
 struct Run {
   std::size_t file = 0;
   std::uint64_t begin = 0;

@@ -1,4 +1,4 @@
-// The results of all flips, in memory that processes share, and their sums.
+// The results of all flips, in memory shared by the processes, and their totals.
 #pragma once
 
 #include <atomic>
@@ -14,25 +14,25 @@ namespace blkrewind::flips {
 
 inline constexpr std::size_t kOutcomes = 5;
 
-// The bits of one byte that came out in each way.
+// The bits of one byte with each result.
 struct ByteResult {
   std::uint8_t bits[kOutcomes];
 };
 
-// Where a process is, for when it does not come back.
+// The position of a process, in case it does not return.
 struct Position {
   std::atomic<std::uint64_t> byte;  // of all bytes, in the order of the files
   std::atomic<unsigned> bit;
 };
 
-// "segments/4:4096:3", as --only takes it.
+// "segments/4:4096:3", as accepted by --only.
 [[nodiscard]] std::string name_of(const Golden& golden, const Flip& flip);
-// The file and offset of one of all bytes.
+// File and offset for an index over all bytes.
 [[nodiscard]] Flip place_of(const Golden& golden, std::uint64_t byte);
 [[nodiscard]] std::uint64_t count_bytes(const Golden& golden);
 
-// Totals of each file and region, the harmless ranges with their reasons, and the closing line.
-// Returns whether every flip was detected, or harmless where that is explained.
+// Totals for each file and region, the harmless ranges with their reasons, and the final line.
+// Returns whether every flip was detected, or is harmless for a known reason.
 [[nodiscard]] bool print_results(const Golden& golden, const std::vector<ByteResult>& results,
                                  std::ostream& out);
 

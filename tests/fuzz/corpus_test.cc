@@ -1,4 +1,4 @@
-// The fuzzers' corpora, run as ordinary tests: what a fuzzer once found stays found without one.
+// Runs the fuzzers' corpora as ordinary tests: inputs found by a fuzzer stay tested without one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -32,7 +32,7 @@ std::string read_file(const fs::path& path) {
 
 class Corpus : public testing::TestWithParam<Target> {};
 
-// A property that does not hold ends the program: the last file that was named is the one.
+// A violated property aborts the program: the last file named is the cause.
 TEST_P(Corpus, RunsWithoutAFinding) {
   const auto files = corpus_of(GetParam().name);
   ASSERT_FALSE(files.empty()) << "tests/fuzz/make-corpus.py makes them";
@@ -40,7 +40,7 @@ TEST_P(Corpus, RunsWithoutAFinding) {
     std::cout << path.string() << std::endl;
     const std::string input = read_file(path);
     GetParam().run(std::as_bytes(std::span(input)));
-    // Cut short, and with one bit of each byte flipped: what a fuzzer would try first.
+    // Truncated, and with one bit of each byte flipped: the first things a fuzzer would try.
     for (std::size_t length = 0; length < std::min<std::size_t>(input.size(), 600); length += 7) {
       GetParam().run(std::as_bytes(std::span(input)).first(length));
     }

@@ -1,4 +1,4 @@
-// Where a request ends: what a client sends, before anything else has looked at it.
+// The end of a request: the bytes of a client, before any other check.
 #include "cli/serve/framing.h"
 
 #include <string_view>
@@ -37,7 +37,7 @@ Outcome at_once(std::string_view bytes) {
   return outcome_of(framing, state);
 }
 
-// As from a sender of single bytes; ends with the first byte that settles it.
+// As sent byte by byte; ends with the first byte that decides.
 Outcome byte_by_byte(std::string_view bytes) {
   serve::Framing framing;
   State state = State::kIncomplete;
@@ -64,7 +64,7 @@ void check_complete(std::string_view bytes, const Outcome& outcome) {
 
 void http_framing(Bytes input) {
   std::string_view bytes(reinterpret_cast<const char*>(input.data()), input.size());
-  // As many as come behind each other: the server reads them so.
+  // As many as follow each other: the server reads them in the same way.
   while (true) {
     const Outcome outcome = at_once(bytes);
     expect(byte_by_byte(bytes) == outcome, "a request is the same however its bytes come");

@@ -1,13 +1,13 @@
-// The journal replay, by way of opening a store.
+// The journal replay, by opening a store.
 //
 // A journal is blocks, mostly of zeroes; its packed form has none of them:
 //
-//   piece*        u16 control, then so many bytes; piece 0 is put at the header's place, 1 at the
+//   piece*        u16 control, then this many bytes; piece 0 is put at the header's place, 1 at the
 //                 tail's, each later one at the next block boundary
 //   control       bits 0-12  length
-//                 bit 13     leave the checksum as it is; else it is put right
+//                 bit 13     leave the checksum as it is; otherwise it is corrected
 //                 bit 14     set the sequence number to the one that follows
-//                 bit 15     put a record's magic and length right: the piece is entries
+//                 bit 15     correct a record's magic and length: the piece is entries
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -72,7 +72,7 @@ void fix_record(const Piece& piece, std::uint64_t sequence, std::span<std::byte>
   seal_keyed(rest.first(format::record_bytes(*header)), 24);
 }
 
-// From the last piece to the first, since a record may claim what follows it as its own.
+// From the last piece to the first, because a record may include the following ones.
 std::vector<std::byte> journal_of(Bytes input) {
   Unpacked unpacked = unpack(input);
   const std::span<std::byte> journal(unpacked.journal);
@@ -130,7 +130,7 @@ void journal_replay(Bytes input) {
   }
   expect(reopened(env) == puts, "replaying changes nothing");
   {
-    // Appending, by a process that did not write what is there.
+    // Appends, as a process that did not write the existing records.
     auto opened = store::Store::open(env, kStore);
     store::Journal& journal = (*opened)->journal();
     const Status appended = journal.update([](const store::State&) -> Result<format::Transaction> {

@@ -1,8 +1,9 @@
-// Requests to the HTTP endpoint: what anybody who reaches the port can send.
+// Requests to the HTTP endpoint: input from any client that can reach the port.
 //
 // A request is packed as lines: "METHOD TARGET", a line "name: value" for each header, an empty
-// line, and the body, which is the rest. Signatures would stop a fuzzer at the door, so every
-// request that claims one is judged twice: as it is, and signed anew with the key that it names.
+// line, and the body, which is the rest. Signatures would reject almost all fuzzed requests, so
+// every request with a signature is tested twice: as it is, and signed again with the key that it
+// names.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
@@ -66,7 +67,7 @@ serve::Gateway gateway_at(std::int64_t now) {
           }};
 }
 
-// An answer that a client can read, whatever is in the error.
+// An answer that a client can read, whatever the error contains.
 void check_refusal(const Error& error) {
   expect(!api_of(error).empty() && serve::http_status(error.api.value()) >= 400,
          "a refusal has a code and a status");
@@ -122,17 +123,17 @@ bool same_parameters(const serve::Parameters& a, const serve::Parameters& b) {
   });
 }
 
-// What is signed rightly gets as far as its version and action, and only once.
+// A correctly signed request reaches the check of its version and action, and only once.
 void check_signed(const serve::RawRequest& request, const serve::Parameters& parameters,
                   const serve::Claim& claim) {
   const auto timestamp = serve::parse_timestamp(claim.timestamp);
   if (!timestamp || claim.access_key_id != kId || claim.strings_to_sign.empty()) return;
-  // A signature that covers itself cannot be made.
+  // A signature cannot cover itself.
   if (claim.shown.find("\nauthorization:") != std::string::npos) return;
   const bool v3 = claim.scheme == serve::Scheme::kV3;
   const serve::RawRequest again =
       v3 ? signed_v3(request, claim) : signed_v1(request, parameters, claim);
-  // Written out in full, it may be longer than a request can be.
+  // Fully encoded, it may be longer than a request can be.
   if (!serve::check_wire(again)) return;
   serve::Gateway gateway = gateway_at(*timestamp);
   const auto admission = admit(gateway, again);
@@ -164,7 +165,7 @@ void http_request(Bytes input) {
   const auto claim =
       v3 ? serve::read_v3(request, *parameters) : serve::read_v1(request.method, *parameters);
   if (!claim) return expect(!admission.call, "no claim, no call");
-  // Format is judged before the claim.
+  // Format is checked before the signature.
   const bool odd_format =
       !admission.call && admission.call.error().message.find("\"Format\"") != std::string::npos;
   if (!odd_format) check_signed(request, *parameters, *claim);

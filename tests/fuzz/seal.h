@@ -1,4 +1,5 @@
-// Bytes made to pass: the fixed secret, checksums put right, and what to do when a property breaks.
+// Makes bytes pass the checksums: the fixed secret, corrected checksums, and the reaction to a
+// violated property.
 #pragma once
 
 #include <array>
@@ -56,7 +57,7 @@ void put_at(std::span<std::byte> bytes, std::size_t offset, const T& value) {
   std::memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
-// Puts the checksum at `offset` right, which covers all of the bytes with itself zero.
+// Corrects the checksum at `offset`, which covers all of the bytes with itself zero.
 inline void seal(std::span<std::byte> bytes, std::size_t offset, auto checksum) {
   put_at(bytes, offset, std::uint64_t{0});
   put_at(bytes, offset, std::uint64_t{checksum(std::span<const std::byte>(bytes))});
@@ -67,7 +68,7 @@ inline void seal_keyed(std::span<std::byte> bytes, std::size_t offset) {
   seal(bytes, offset, [](std::span<const std::byte> all) { return checksum_of(kSecret, all); });
 }
 
-// Fields that decoding does not keep, or that follow from the others.
+// Fields that decoding does not keep, or that are derived from the others.
 struct Ignored {
   std::size_t begin;
   std::size_t end;

@@ -111,7 +111,7 @@ void check_record(Bytes bytes) {
   const auto again = format::encode_record(secret, header->sequence, *transaction);
   const std::size_t end = format::kRecordHeaderBytes + header->payload_bytes;
   expect(again.size() == format::record_bytes(*header), "a record keeps its length");
-  // Behind `end`, padding: the checksum covers it, and nothing reads it.
+  // Behind `end`, padding: covered by the checksum, and not read.
   expect(same_but(bytes.first(end), Bytes(again).first(end), {{24, 32}}),
          "every field of a record is kept");
 }

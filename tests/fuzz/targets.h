@@ -1,10 +1,10 @@
-// What the fuzzers do with their bytes, as plain functions: libFuzzer calls them with bytes of its
-// own making, and the ordinary suite with the files of corpus/ (corpus_test.cc).
+// The fuzz targets, as plain functions: called by libFuzzer with its own bytes, and by the ordinary
+// suite with the files of corpus/ (corpus_test.cc).
 //
-// A checksum would stop a fuzzer at the door. So every target reads its bytes twice: as they are,
-// and with the checksums put right, under a secret that never changes; signatures likewise.
+// A checksum would reject almost all fuzzed input. Every target therefore reads its bytes twice: as
+// they are, and with corrected checksums, under a constant secret; signatures likewise.
 //
-// A property that does not hold says so on stderr and aborts.
+// A violated property prints a message to stderr and aborts.
 #pragma once
 
 #include <cstddef>
@@ -21,16 +21,16 @@ struct Target {
 };
 
 [[nodiscard]] std::span<const Target> targets();
-// Null when there is none of that name.
+// Null if there is none of that name.
 [[nodiscard]] const Target* find_target(std::string_view name);
 
-// One block each; shorter input is filled up with zeroes, longer is cut.
+// One block each; shorter input is padded with zeroes, longer input is truncated.
 void store_header(Bytes input);
 void segment_header(Bytes input);
 void node(Bytes input);
 void journal_header(Bytes input);
 void journal_tail(Bytes input);
-// A record, filled up to whole blocks.
+// A record, padded to whole blocks.
 void journal_record(Bytes input);
 // Entries, one after another.
 void entry(Bytes input);

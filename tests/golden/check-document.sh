@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The golden store is what docs/FORMAT.md says: its own reader finds every checksum and digest right, and the
-# document shows what that reader prints.
+# Checks that the golden store matches docs/FORMAT.md: its own reader accepts every checksum and digest, and the
+# document shows the output of that reader.
 #
 #   tests/golden/check-document.sh [--fix]        --fix: puts the example into the document
 set -euo pipefail

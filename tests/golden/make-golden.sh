@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes the golden store of a format version: what a store of that version looks like, for ever.
-# golden_store_test opens a copy of it with the program of today.
+# Creates the golden store of a format version: the permanent example of a store of that version. golden_store_test
+# opens a copy of it with the current program.
 #
 #   tests/golden/make-golden.sh PROGRAM FOLDER
 #
-# FOLDER (tests/golden/v1) must not exist. Ids, times and the digest secret are random, so it is made
-# once for a version, with the first program that writes it, and is not made again: a store that
-# cannot be opened any more is what the test is there to find.
+# FOLDER (tests/golden/v1) must not exist. Ids, times and the digest secret are random, so it is created once for a
+# version, with the first program that writes it, and never again: the test exists to find a store that can no
+# longer be opened.
 #
-# The store holds every entry type of the journal, written since a checkpoint (generation 2); trees of
-# 2 and 3 levels; a short last chunk; snapshots of all kinds; a tombstone and punched segments; a
-# catalog; and a rollback that was cut off in the middle. `expected` says what every snapshot holds: the
-# checksums are of the images when the snapshots were taken, not of what the store says.
+# The store has every entry type of the journal, written since a checkpoint (generation 2); trees of 2 and 3 levels;
+# a short last chunk; snapshots of all kinds; a tombstone and punched segments; a catalog; and an interrupted
+# rollback. `expected` lists the content of every snapshot: the checksums are those of the images when the snapshots
+# were taken, not those that the store reports.
 #
 # Needs sha256sum, xxhsum and jq.
 set -euo pipefail
@@ -29,13 +29,13 @@ b=$work/b.img
 export BLKREWIND_STORE=$work/store
 run() { "$program" --quiet "$@"; }
 
-# put IMAGE OFFSET BYTES WORD: text that says where it stands, over what was there. (head may end seq.)
+# put IMAGE OFFSET BYTES WORD: writes text that identifies its position. (head may end seq.)
 put() {
   { seq -f "$4 at $2 line %08.0f" 1 "$3" || true; } 2>"$work/ignored" | head -c "$3" |
     dd of="$1" bs=512 seek=$(($2 / 512)) conv=notrunc status=none
 }
 
-# expect NAME IMAGE: remembers what the snapshot NAME, or the undo snapshot when it has none, holds.
+# expect NAME IMAGE: records the content of the snapshot NAME, or of the undo snapshot if it has none.
 declare -A xxh3 sha256
 expect() {
   xxh3[$1]=$(xxhsum -H3 <"$2" | grep -oE '[0-9a-f]{16}')
@@ -53,7 +53,7 @@ expect second "$a"
 run snapshot "$a" --name second --description "one chunk differs from the first"
 run store gc
 
-# What the rollback overwrites is held by the second snapshot already; the undo snapshot shares it.
+# The second snapshot already holds the data that the rollback overwrites; the undo snapshot shares it.
 expect undo-a "$a"
 run rollback "$a" first
 [ "$(sha256sum <"$a" | cut -d ' ' -f 1)" = "${sha256[first]}" ]
@@ -61,7 +61,7 @@ cp "$a" "$work/old.img"
 put "$work/old.img" 0 512 old
 expect old "$work/old.img"
 run import "$a" "$work/old.img" --name old --created-at 2013-07-01
-# Its segments go with it.
+# Its segments are removed with it.
 put "$a" $((900 * 1024)) 4096 scrap
 scrap_id=$("$program" --json snapshot "$a" --name scrap | jq -r .snapshot_id)
 run delete "$scrap_id"
@@ -74,8 +74,8 @@ truncate -s 65536 "$work/c.img"
 run disk register "$work/c.img"
 run disk forget "$work/c.img"
 
-# Disk b: 129 leaves, so trees of three levels; of an instance. Its rollback is cut off at the only chunk
-# that it has to write, since no file may grow beyond 64 MiB here (writes there fail with EFBIG).
+# Disk b: 129 leaves, so trees of three levels; of an instance. Its rollback is interrupted at the only chunk that
+# it has to write, because no file may grow beyond 64 MiB here (writes there fail with EFBIG).
 truncate -s $((64 * 1024 * 1024 + 65536)) "$b"
 put "$b" $((64 * 1024 * 1024 + 4096)) 4096 base
 expect base "$b"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs a build into an empty prefix and uses it as a stranger would: by CMake package and by
-# pkg-config, shared and static, and by the installed program.
+# Installs a build into an empty prefix and uses it as another project would: by CMake package and by pkg-config,
+# shared and static, and by the installed program.
 #
 #   tests/install/run.sh BUILD_DIR SOURCE_DIR COMPILER
 set -euo pipefail
@@ -20,7 +20,7 @@ quietly() {
 quietly cmake --install "$build" --prefix "$prefix"
 
 echo "== CMake package"
-# The example is copied out, so that nothing but the installed files can be found.
+# The example is copied out, so that only the installed files can be found.
 cp -r "$source/docs/examples" "$work/examples"
 quietly cmake -S "$work/examples" -B "$work/out" -DCMAKE_PREFIX_PATH="$prefix" \
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Debug
@@ -42,8 +42,8 @@ quietly "$compiler" -std=c++20 "$work/examples/embed.cc" -o "$work/embed_static"
 "$work/embed_static" "$work/run4"
 
 echo "== what the shared library shows"
-# Nothing of what is inside may leak out: an embedder has his own SQLite and spdlog. (Weak symbols of
-# the standard library are shared on purpose.)
+# Internal symbols must not be exported, because an embedding program has its own SQLite and spdlog. (Weak symbols
+# of the standard library are shared on purpose.)
 nm -D --defined-only --demangle "$libdir/libblkrewind.so" >"$work/symbols"
 grep -q ' blkrewind::Engine::open' "$work/symbols" || { echo "Engine is not exported" >&2; exit 1; }
 if grep -E ' [TBDR] |SQLite|sqlite3|spdlog|fmt::' "$work/symbols" | grep -vE ' [TBDR] blkrewind::'; then

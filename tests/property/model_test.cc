@@ -1,7 +1,7 @@
-// The promise in one sentence: whatever is done to a device and in which order, snapshots and
-// rollbacks give the bytes that a list of copies would give.
+// Whatever is done to a device, in whatever order, snapshots and rollbacks produce the bytes that a
+// list of copies would produce.
 //
-// RapidCheck prints the seed and the shrunken sequence of a failure; run it again with
+// RapidCheck prints the seed and the shrunken sequence of a failure; repeat it with
 // RC_PARAMS="reproduce=..." as printed.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -30,8 +30,8 @@ enum class Kind : std::uint8_t {
   kRollback,
   kRollbackWithoutUndo,
   kUndo,
-  kInterrupt,  // a rollback that the power cuts off, then resumed or taken back
-  kKill,       // a rollback whose process is killed, then resumed or taken back
+  kInterrupt,  // a rollback interrupted by a power cut, then resumed or undone
+  kKill,       // a rollback whose process is killed, then resumed or undone
   kKillSnapshot,
   kDelete,
   kReopen,
@@ -43,7 +43,7 @@ constexpr std::array<const char*, 13> kNames = {
     "undo",   "interrupt", "kill",     "kill snapshot", "delete",
     "reopen", "power cut", "collect"};
 
-// Numbers that mean something only with the state they meet: taken modulo what there is.
+// Numbers that are interpreted in the current state: modulo the number of objects.
 struct Step {
   Kind kind = Kind::kWrite;
   std::uint16_t a = 0;
@@ -91,7 +91,7 @@ constexpr std::uint32_t kChunk = 4096;
 // Three leaves, the last chunk short.
 constexpr std::uint64_t kDeviceBytes = 300 * kChunk - 1536;
 
-// The real thing beside its model.
+// The engine and its model.
 class Pair {
  public:
   explicit Pair(bool tracked) : model_(kDeviceBytes), bench_(Bytes(kDeviceBytes), kChunk) {
@@ -148,7 +148,7 @@ class Pair {
       RC_ASSERT(static_cast<bool>(bench_.exports_as(number, bytes)));
     }
     RC_ASSERT(static_cast<bool>(bench_.all_verify()));
-    // Beside its header, a segment has no other blocks than those that a snapshot needs.
+    // Besides its header, a segment has only blocks that a snapshot needs.
     must(bench_.operations().collect({}));
     const auto info = bench_.operations().store_info();
     must(info);
@@ -209,7 +209,7 @@ class Pair {
   }
 
   void finished(SnapshotNumber target) {
-    if (copies_.at(target) == model_) return;  // nothing was kept, and undo is what it was
+    if (copies_.at(target) == model_) return;  // nothing was kept, and undo is unchanged
     const SnapshotNumber undo = bench_.view().disk.last_rollback.undo;
     if (undo != 0) copies_.try_emplace(undo, model_);
     model_ = copies_.at(target);
@@ -217,7 +217,7 @@ class Pair {
 
   void undo() {
     const SnapshotNumber before = bench_.view().disk.last_rollback.undo;
-    // Deleted by a user meanwhile: nothing to go back to.
+    // Deleted by a user meanwhile: there is no target.
     if (before == 0 || !copies_.contains(before)) return;
     rollback(before, true);
   }
@@ -232,7 +232,7 @@ class Pair {
   }
 
   // Another program writes a chunk to the device that is partly old and partly new: a resume finds
-  // it, whether it was planned or not.
+  // it, whether it was in the plan or not.
   void meddle(const Step& step) {
     if (step.c % 3 != 0) return;
     const std::uint64_t at = std::uint64_t{step.a} % 299 * kChunk;
@@ -247,8 +247,7 @@ class Pair {
     bench_.env().inject(fault);
   }
 
-  // What it wrote to the journal and did not flush is there until the power goes; the next
-  // operation makes it last.
+  // Its unflushed journal records exist until a power cut; the next operation makes them durable.
   void kill_process() {
     must(bench_.kill());
     must(bench_.operations().collect({}));
@@ -267,7 +266,7 @@ class Pair {
     fail_from(step.b % 16 + 1);
     const auto receipt = bench_.snapshot();
     kill_process();
-    // Made, though nobody was told; or not.
+    // Taken without being acknowledged, or not taken.
     for (const auto& snapshot : bench_.view().snapshots) {
       if (snapshot.state == format::SnapshotState::kAccomplished) {
         copies_.try_emplace(snapshot.number, model_);
@@ -292,7 +291,7 @@ class Pair {
       if (!backwards) model_ = copies_.at(target);
       return;
     }
-    // It ended before its intent, or after its end; a receipt says which.
+    // It ended before its intent, or after its end; the receipt says which.
     if (receipt) return finished(target);
     const Bytes device = bench_.device();
     for (const auto& snapshot : bench_.view().snapshots)
@@ -335,7 +334,7 @@ RC_GTEST_PROP(Model, GivesTheBytesOfACopy, (const std::vector<Step>& steps)) {
   run_all(steps, false);
 }
 
-// The same while a tracker says what to read.
+// The same while a tracker selects what to read.
 RC_GTEST_PROP(Model, GivesTheBytesOfACopyWhenTracked, (const std::vector<Step>& steps)) {
   run_all(steps, true);
 }

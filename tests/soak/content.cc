@@ -33,7 +33,7 @@ Content Content::of_file(const std::string& path) {
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) fail_with_errno("open " + path);
   Content content;
   content.size_bytes_ = static_cast<std::uint64_t>(status.st_size);
-  // Read, not mapped: a look at a hole of a mapped file may fill it.
+  // Read, not mapped: reading a hole of a mapped file may fill it.
   std::vector<char> buffer(kMiB);
   for (std::uint64_t at = 0; at < content.size_bytes_; at += buffer.size()) {
     const std::uint64_t length = std::min<std::uint64_t>(buffer.size(), content.size_bytes_ - at);

@@ -1,5 +1,5 @@
-// What a device holds: one hash for each 4 KiB of it, so that a device between two contents can be
-// judged block by block. (A kill may fall between two pages of one chunk, never inside of a page.)
+// The content of a device: one hash for each 4 KiB of it, so that a device between two contents can
+// be checked block by block. (A kill may hit between two pages of a chunk, never within a page.)
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ struct BlockHash {
 
 class Content {
  public:
-  // Throw std::runtime_error when the file cannot be read or written.
+  // Throw std::runtime_error if the file cannot be read or written.
   [[nodiscard]] static Content of_file(const std::string& path);
   [[nodiscard]] static Content load(const std::string& folder, const std::string& name);
-  // Under its name; durable on return. One that is there already is left alone.
+  // Saved under its name; durable on return. An existing file is kept.
   void save(const std::string& folder) const;
 
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -36,7 +36,7 @@ class Content {
   std::string name_;  // 32 hexadecimal digits, of the size and all hashes
 };
 
-// Of the blocks of `now` the number that are neither as in `a` nor as in `b`.
+// The number of blocks of `now` that equal neither `a` nor `b`.
 [[nodiscard]] std::uint64_t blocks_of_neither(const Content& now, const Content& a,
                                               const Content& b);
 // Bytes of the chunks in which the two differ.

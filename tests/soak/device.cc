@@ -35,7 +35,7 @@ void write_zeroes(int fd, std::uint64_t offset, std::uint64_t length) {
   }
 }
 
-// Discarded or zeroed by the kernel, where it can.
+// Discarded or zeroed by the kernel, if possible.
 bool punch(int fd, bool block, bool discard, std::uint64_t offset, std::uint64_t length) {
   if (!block) {
     const int mode = discard ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : FALLOC_FL_ZERO_RANGE;
@@ -56,7 +56,7 @@ Device::Device(const std::string& backing, std::uint64_t size_bytes, bool image)
 void Device::change(sim::Random& random) const {
   const UniqueFd fd(::open(path().c_str(), O_RDWR | O_CLOEXEC));
   if (!fd.valid()) fail_with_errno("open " + path());
-  // Now and then all of it, so that the next operations have much to do.
+  // Occasionally all of it, so that the next operations have much to do.
   if (random.percent(25)) write_noise(fd.get(), 0, size_bytes_, random);
   const std::uint64_t ranges = 1 + random.below(12);
   for (std::uint64_t i = 0; i < ranges; ++i) {

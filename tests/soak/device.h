@@ -12,7 +12,7 @@ namespace blkrewind::soak {
 
 class Device {
  public:
-  // The file is made when it is not there.
+  // The file is created if it does not exist.
   Device(const std::string& backing, std::uint64_t size_bytes, bool image);
 
   [[nodiscard]] const std::string& path() const { return loop_ ? loop_->path() : backing_; }
@@ -20,7 +20,7 @@ class Device {
 
   // Writes, zeroes and discards ranges; durable on return.
   void change(sim::Random& random) const;
-  // A killed process is gone before the I/O that it had begun is, and holds the device so long.
+  // A killed process ends before its submitted I/O does, which holds the device until then.
   void wait_until_free() const;
 
  private:

@@ -21,7 +21,7 @@ using Seconds = std::chrono::duration<double>;
 namespace {
 
 constexpr std::size_t kSnapshotsMax = 6;
-// Neither is a multiple of its chunk.
+// Neither is a multiple of its chunk size.
 constexpr std::uint64_t kLargeChunksBytes = 28 * kMiB + 8 * kKiB;
 constexpr std::uint64_t kSmallChunksBytes = 24 * kMiB + 1536;
 
@@ -108,7 +108,7 @@ void Driver::take_up() {
     content.save(folder_ + "/contents");
     disk.now = content.name();
   }
-  // What was under way died with the driver.
+  // Running operations died with the driver.
   Ended killed;
   killed.killed = true;
   judge_.settle(ask({"list"}), std::vector<Ended>(expected_.attempts.size(), killed));
@@ -142,7 +142,8 @@ void Driver::run(std::uint64_t seconds) {
 
 void Driver::step() {
   ++expected_.step;
-  // Of its own for each step: what it draws does not depend on how the ones before ended.
+  // A separate generator for each step, so that its choices do not depend on how earlier steps
+  // ended.
   sim::Random random(expected_.seed * 0x9e3779b97f4a7c15U + expected_.step);
   if (random.below(80) == 0) return empty_the_store();
 
@@ -268,14 +269,14 @@ std::vector<Driver::Shot> Driver::aim(sim::Random& random) const {
     const std::uint64_t how = random.below(100);
     const std::uint64_t from = random.below(10);
     double part = static_cast<double>(random.below(1000)) / 1000;
-    if (how < 15) continue;  // left to finish
+    if (how < 15) continue;  // allowed to finish
     const auto known = durations_.find(key_of(attempts[i]));
     const double duration = known == durations_.end() ? 0.03 : known->second;
     Shot shot;
     shot.process = i;
-    // Much of an operation's time passes before it writes: most shots wait for a sign of that.
+    // An operation spends much of its time before it writes: most kills wait for a sign of writing.
     shot.mark = from < 3 ? Mark::kStart : from < 8 ? Mark::kJournal : Mark::kStore;
-    // Behind its intent a rollback has not long to go.
+    // After its intent a rollback does not run for long.
     const Kind kind = attempts[i].kind;
     const bool is_long = kind == Kind::kSnapshot || kind == Kind::kDelete;
     if (shot.mark != Mark::kStart && !is_long) part = part * part * part;
@@ -353,7 +354,7 @@ void Driver::check_ended(const std::vector<Ended>& ended) {
       if (attempts.size() > 1) ++expected_.counts["kills of two at once"];
       continue;
     }
-    // gc locks one disk after the other: who comes meanwhile is refused.
+    // gc locks the disks one after the other: concurrent operations are refused.
     const bool refused = with_gc && attempts[i].disk >= 0 && attempts.size() > 1 &&
                          (ended[i].status == 6 || ended[i].status == 3);
     if (ended[i].status != 0 && !refused) {

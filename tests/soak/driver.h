@@ -1,7 +1,8 @@
-// Chooses operations by the seed, kills them at random moments, and has everything judged.
+// Chooses operations from the seed, kills them at random moments, and checks everything.
 //
-// A folder holds all of it: disk*.img, store/, state.json (Expected), contents/, log. The same seed
-// makes the same choices as long as the operations end alike; when a kill lands is up to the clock.
+// A directory holds all of it: disk*.img, store/, state.json (Expected), contents/, log. The same
+// seed makes the same choices as long as the operations end alike; the moment of a kill depends on
+// timing.
 #pragma once
 
 #include <chrono>
@@ -25,17 +26,17 @@ class Driver {
   // A new run in `folder`, which exists and is empty.
   static std::unique_ptr<Driver> begin(const std::string& folder, std::uint64_t seed, bool image,
                                        const std::string& program);
-  // Goes on with one that was stopped or killed; `program` may be empty: the same.
+  // Continues a run that was stopped or killed; `program` may be empty: the same.
   static std::unique_ptr<Driver> go_on(const std::string& folder, const std::string& program);
 
-  // Until so many seconds have passed; ends with an empty store. 0: only looks. Throws Broken.
+  // Runs for this many seconds; ends with an empty store. 0: only checks. Throws Broken.
   void run(std::uint64_t seconds);
   [[nodiscard]] const Expected& expected() const { return expected_; }
 
  private:
-  // What a process waits for before its shot is timed.
+  // The event that a process waits for before the time of the kill is measured.
   enum class Mark : std::uint8_t { kStart, kJournal, kStore };
-  // When to send what to a process, in seconds from the mark.
+  // When to send which signal to a process, in seconds after that event.
   struct Shot {
     std::size_t process = 0;
     Mark mark = Mark::kStart;
@@ -43,7 +44,7 @@ class Driver {
     bool stop_first = false;
     int signal = 0;
   };
-  // As far as it can be seen from outside: the store when it was looked at.
+  // As visible from outside: the store when it was last listed.
   struct Trace {
     std::uint64_t journal_file = 0;
     std::uint64_t journal_bytes = 0;
@@ -53,7 +54,7 @@ class Driver {
   Driver(std::string folder, Expected expected);
   void open_devices();
   void make_store();
-  void take_up();  // what a killed driver left
+  void take_up();  // left by a killed driver
   void save();
 
   void step();
@@ -64,7 +65,7 @@ class Driver {
   [[nodiscard]] Attempt choose_pending(const Disk& disk, sim::Random& random) const;
   void expect_refusals(const Disk& disk, const Device& device);
 
-  // Runs them side by side, shooting at them unless `random` is null, and settles.
+  // Runs them concurrently, killing them unless `random` is null, and settles.
   void attempt(std::vector<Attempt> attempts, sim::Random* random);
   [[nodiscard]] std::vector<Shot> aim(sim::Random& random) const;
   void shoot(std::vector<Shot> shots, const std::vector<Process>& processes, const Trace& before);
@@ -74,7 +75,7 @@ class Driver {
 
   [[nodiscard]] Process start(const std::vector<std::string>& arguments,
                               const std::vector<std::string>& variables = {}) const;
-  // Runs it to its end, which must be `status`; its answer.
+  // Runs it to its end, with exit status `status`; returns its output.
   nlohmann::json ask(const std::vector<std::string>& arguments, int status = 0);
   void verify_all();
   void export_one(std::size_t disk, sim::Random& random);
@@ -86,7 +87,8 @@ class Driver {
   Expected expected_;
   std::deque<Device> devices_;
   Judge judge_;
-  std::map<std::string, double> durations_;  // of what ended by itself: by operation and disk
+  std::map<std::string, double>
+      durations_;  // of operations that ended by themselves: by operation and disk
   std::FILE* log_ = nullptr;
   std::chrono::steady_clock::time_point started_;
   std::uint64_t reported_ = 0;

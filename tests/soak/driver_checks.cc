@@ -1,4 +1,4 @@
-// The driver's looks at the store beside the operations that it kills.
+// The driver's checks of the store besides the operations that it kills.
 #include <unistd.h>
 
 #include <filesystem>
@@ -67,7 +67,7 @@ void Driver::export_one(std::size_t index, sim::Random& random) {
   ++expected_.counts["exported snapshots"];
 }
 
-// All that would make an interrupted rollback worse.
+// All operations that would make an interrupted rollback worse.
 void Driver::expect_refusals(const Disk& disk, const Device& device) {
   ask({"snapshot", device.path()}, 3);
   ask({"rollback", device.path(), disk.pending->target_id}, 3);
@@ -117,7 +117,7 @@ void Driver::empty_the_store() {
   ++expected_.counts["emptied stores"];
 }
 
-// No process that works on the store but this one.
+// No other process works on the store.
 void Driver::expect_nobody_left() const {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string pid = entry.path().filename();

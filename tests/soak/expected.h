@@ -1,5 +1,5 @@
-// What the store and the devices must hold, as far as it was acknowledged, and what was under way:
-// written down before each operation, so that whoever is killed, the next one can judge.
+// The acknowledged content of the store and the devices, and the running operations: written before
+// each operation, so that after any kill the next driver can check the result.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct Pending {
   std::string target_id;
   std::string target;
   std::string before;
-  std::string undo_id;  // empty: begun with --no-undo
+  std::string undo_id;  // empty: started with --no-undo
 };
 
 struct Disk {
@@ -29,21 +29,21 @@ struct Disk {
   std::string id;   // "d-..."
   std::string now;  // its content; empty while the driver changes it, or a rollback is pending
   std::map<std::string, std::string> snapshots;  // acknowledged or seen: id -> content
-  std::set<std::string> failed;                  // ids of snapshots that were cut off
+  std::set<std::string> failed;                  // ids of interrupted snapshots
   std::string undo_id;                           // what `undo` would restore; empty: nothing
   std::optional<Pending> pending;
   std::map<std::string, std::string> roots;  // content -> the store's digest of it
 };
 
-// An operation under way.
+// A running operation.
 struct Attempt {
   Kind kind = Kind::kGc;
-  int disk = -1;         // none: of the whole store
-  std::string snapshot;  // id that is rolled back to or deleted
-  std::string name;      // of the snapshot that is taken
+  int disk = -1;         // empty: the whole store
+  std::string snapshot;  // id of the rollback's target, or of the deleted snapshot
+  std::string name;      // of the snapshot being taken
   bool with_undo = true;
   std::string before;  // content of the device
-  std::string target;  // what it would become
+  std::string target;  // its intended content
 };
 
 struct Expected {
@@ -58,7 +58,7 @@ struct Expected {
 
   [[nodiscard]] static Expected load(const std::string& path);
   void save(const std::string& path) const;  // durable on return
-  // Contents that something refers to.
+  // Contents that are referred to.
   [[nodiscard]] std::set<std::string> contents() const;
 };
 

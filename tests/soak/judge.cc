@@ -17,13 +17,13 @@ std::string text_of(const json& object, const char* key) {
   return object.at(key).is_string() ? object.at(key).get<std::string>() : std::string();
 }
 
-// Ended by itself, with a refusal: nothing was touched.
+// Ended by itself with a refusal: nothing was changed.
 bool was_refused(const Ended& ended) { return !ended.killed && ended.status != 0; }
 bool succeeded(const Ended& ended) { return !ended.killed && ended.status == 0; }
 
 }  // namespace
 
-// A disk as it is now, beside what was expected of it.
+// A disk as it is now, and as it was expected.
 struct Judge::Seen {
   Disk& disk;
   const json& listed;
@@ -103,7 +103,7 @@ void Judge::settle_snapshot(const Attempt& attempt, const Ended& ended, Seen& se
                                     : "half-way");
 }
 
-// Of a disk without a pending rollback: `rollback`, or `undo` of a finished one.
+// For a disk without a pending rollback: `rollback`, or `undo` of a finished one.
 void Judge::settle_rollback(const Attempt& attempt, const Ended& ended, Seen& seen) {
   need(seen.new_failed.empty(), "a rollback left half a snapshot");
   if (!seen.listed.at("pending_rollback").is_null()) {

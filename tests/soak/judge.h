@@ -1,4 +1,4 @@
-// What must hold after operations ended, however they did. Throws Broken when it does not.
+// The checks after operations have ended, in whatever way. Throws Broken if one fails.
 #pragma once
 
 #include <deque>
@@ -14,21 +14,21 @@
 
 namespace blkrewind::soak {
 
-// A promise is broken.
+// A violated promise.
 struct Broken : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 class Judge {
  public:
-  // `contents`: the folder of saved contents. Keeps references to all.
+  // `contents`: the directory of saved contents. Keeps references to all.
   Judge(Expected& expected, const std::deque<Device>& devices, std::string contents)
       : expected_(expected), devices_(devices), contents_(std::move(contents)) {}
 
-  // Settles what became of the attempts, by `list`, the answer of the program's list --json, and
-  // compares all disks. `ended`: one for each attempt. Changes only `expected`.
+  // Determines the result of the attempts from `list`, the output of list --json, and compares all
+  // disks. `ended`: one for each attempt. Changes only `expected`.
   void settle(const nlohmann::json& list, const std::vector<Ended>& ended);
-  // Nothing is under way: list, devices and expectations agree.
+  // No operation is running: list, devices and expectations agree.
   void compare(const nlohmann::json& list);
 
   [[nodiscard]] Content content(const std::string& name) const {
@@ -47,7 +47,7 @@ class Judge {
   void compare_disk(const Disk& disk, const Device& device, const nlohmann::json& seen);
   void compare_roots(Disk& disk, const nlohmann::json& seen);
   void need_between(const Content& now, const Pending& pending, const std::string& path) const;
-  // "rollback: not begun": how far a killed operation had come.
+  // "rollback: not begun": the progress of a killed operation.
   void count(const Attempt& attempt, const Ended& ended, const std::string& phase);
 
   Expected& expected_;

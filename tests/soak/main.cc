@@ -1,5 +1,5 @@
-// The driver of scripts/soak, which makes and keeps the folder. Exit status: 0 nothing was lost,
-// 1 a promise is broken, 2 usage, 3 it could not be run.
+// The driver of scripts/soak, which creates and keeps the directory. Exit status: 0 nothing was
+// lost, 1 a promise was violated, 2 usage, 3 it could not be run.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>

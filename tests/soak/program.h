@@ -1,4 +1,4 @@
-// The built program on one store: started, stopped, killed, and what it said.
+// The built program on one store: starting, stopping, killing, and its output.
 #pragma once
 
 #include <sys/types.h>
@@ -13,19 +13,19 @@
 namespace blkrewind::soak {
 
 struct Ended {
-  bool killed = false;  // by a signal of ours
-  int status = -1;      // exit status when it was not
+  bool killed = false;  // by a signal of the driver
+  int status = -1;      // exit status otherwise
   std::string out;
   std::string err;
   double seconds = 0;
 
-  // What it printed, when that is whole: acknowledged, even if it was killed right after.
+  // Its output, if complete: acknowledged, even if it was killed right afterwards.
   [[nodiscard]] nlohmann::json answer() const;
-  // For a log: how it ended and what it said.
+  // For a log: how it ended, and its output.
   [[nodiscard]] std::string text() const;
 };
 
-// A running program. It dies with the driver; the destructor kills it when it still runs.
+// A running program. It dies with the driver; the destructor kills it if it is still running.
 class Process {
  public:
   Process(const std::string& program, const std::vector<std::string>& arguments,
@@ -36,7 +36,7 @@ class Process {
 
   void signal(int number) const;
   [[nodiscard]] bool has_ended() const;
-  // Waits until it has ended; throws when that takes longer than a minute.
+  // Waits until it has ended; throws if that takes longer than a minute.
   [[nodiscard]] Ended wait();
 
  private:

@@ -19,7 +19,7 @@ using End = UserAnswer::End;
 
 constexpr std::uint64_t kImageBytes = 256 * kKiB + 512;
 
-// Each must have happened once at least: a run in which all is refused proves nothing.
+// Each must have happened at least once: a run in which everything is refused proves nothing.
 constexpr std::array<const char*, 12> kKinds = {"snapshot",   "rollback",    "undo",   "resume",
                                                 "taken back", "interrupted", "delete", "export",
                                                 "verify",     "collect",     "list",   "refused"};
@@ -46,7 +46,7 @@ ConcurrencyBench::ConcurrencyBench(const MakeUser& make_user, std::size_t users)
 void ConcurrencyBench::run(const ConcurrencyPlan& plan) {
   SCOPED_TRACE("seed " + std::to_string(plan.seed));
   sim::Random random(plan.seed);
-  // More rounds than planned when something has not succeeded even once: it is all chance.
+  // More rounds than planned if something has not succeeded even once, which depends on chance.
   for (int round = 0;
        (round < plan.rounds || (!saw_all() && round < 10 * plan.rounds)) && !test_has_failed();
        ++round) {
@@ -70,7 +70,7 @@ bool ConcurrencyBench::saw_all() {
   return std::ranges::all_of(kKinds, [&](const char* kind) { return done_[kind] > 0; });
 }
 
-// Nobody else works: new bytes on the disk, and a snapshot that tells their digest.
+// No user is at work: writes new bytes to the disk, and takes a snapshot to learn their digest.
 void ConcurrencyBench::renew(Disk& disk, sim::Random& random) {
   if (disk.state.pending) {
     const UserAnswer answer = own_->resume(disk.path, false);
@@ -121,7 +121,7 @@ void ConcurrencyBench::operate(StoreUser& user, sim::Random& random) {
   }
 }
 
-// An accomplished one that may be gone meanwhile; empty: there is none.
+// An accomplished snapshot that may be deleted meanwhile; empty: there is none.
 std::pair<std::string, std::string> ConcurrencyBench::any_snapshot(Disk& disk,
                                                                    sim::Random& random) {
   const std::lock_guard lock(disk.mutex);
@@ -218,7 +218,7 @@ void ConcurrencyBench::remove(StoreUser& user, Disk& disk, sim::Random& random) 
   count("delete");
 }
 
-// What changes nothing.
+// Operations that change nothing.
 void ConcurrencyBench::look(StoreUser& user, Disk& disk, sim::Random& random) {
   const std::uint64_t what = random.below(100);
   if (what < 30) {
@@ -234,7 +234,7 @@ void ConcurrencyBench::look(StoreUser& user, Disk& disk, sim::Random& random) {
   }
 }
 
-// `may_go`: somebody may delete it meanwhile.
+// `may_go`: another user may delete it meanwhile.
 void ConcurrencyBench::expect_export(StoreUser& user, Disk& disk, const std::string& id,
                                      const std::string& content, bool may_go) {
   const std::string file = directory_.file("export" + std::to_string(++clock_));
@@ -250,7 +250,8 @@ void ConcurrencyBench::expect_export(StoreUser& user, Disk& disk, const std::str
   count("export");
 }
 
-// Nobody works any more: is there an order that explains the round, and does all agree with it?
+// No user is at work any more: checks that some order explains the round, and that everything
+// agrees with it.
 void ConcurrencyBench::judge(Disk& disk) {
   const ListedDisk listed = own_->list(disk.path);
   ASSERT_NO_FATAL_FAILURE(judge_snapshots(disk, listed));
@@ -266,7 +267,7 @@ void ConcurrencyBench::judge(Disk& disk) {
   disk.state = *state;
 }
 
-// What the store says of the disk is what that state would be.
+// The store describes the disk as in that state.
 bool ConcurrencyBench::agrees(const Disk& disk, const ListedDisk& listed, const DiskState& state) {
   const auto holds = [&](const std::string& id, const std::string& content) {
     const auto found = disk.snapshots.find(id);

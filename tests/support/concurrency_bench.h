@@ -1,11 +1,12 @@
-// Several users of one store at once, on a few image files, and whether all that they were told is
-// true. Users are threads on Engines, or processes of the program.
+// Several concurrent users of one store, on a few image files, and a check of all their results.
+// Users are threads on Engines, or processes of the program.
 //
-// In each round the disks get new content while nobody works; then all users do random operations
-// at once, on all disks. An operation succeeds, or is refused as documented. What the successful
-// ones said must be explained by some order of them (support/disk_history.h), which also says what
-// the device holds at the end; every snapshot that was acknowledged and not deleted exports exactly
-// its bytes. At the very end all is deleted, and the store must be empty.
+// In each round the disks get new content while no user is at work; then all users run random
+// operations concurrently, on all disks. An operation succeeds, or is refused as documented. The
+// results of the successful ones must be explained by some order of them (support/disk_history.h),
+// which also determines the content of the device at the end; every snapshot that was acknowledged
+// and not deleted exports exactly its bytes. At the very end everything is deleted, and the store
+// must be empty.
 #pragma once
 
 #include <array>
@@ -28,18 +29,18 @@ namespace blkrewind::test {
 struct UserAnswer {
   enum class End : std::uint8_t {
     kDone,
-    kRefused,    // busy, or by a rule that others at work explain
+    kRefused,    // busy, or by a rule, because of the other users
     kUncertain,  // cancelled or killed
-    kFailed,     // anything else: never right
+    kFailed,     // anything else: always an error
   };
   End end = End::kFailed;
-  bool not_found = false;   // of a refusal: what was named is gone
+  bool not_found = false;   // of a refusal: the named object is gone
   std::string text;         // of a refusal or failure
   std::string snapshot_id;  // these from the receipt
   std::string disk_id;
   std::string content;  // digest
   std::string undo_id;
-  bool of_plan = false;  // finished or took back an interrupted rollback
+  bool of_plan = false;  // finished or undid an interrupted rollback
 };
 
 struct ListedSnapshot {
@@ -68,18 +69,19 @@ class StoreUser {
   [[nodiscard]] virtual UserAnswer remove(const std::string& snapshot, bool interrupt) = 0;
   [[nodiscard]] virtual UserAnswer export_image(const std::string& snapshot,
                                                 const std::string& file) = 0;
-  [[nodiscard]] virtual UserAnswer verify() = 0;  // kFailed when there is damage
+  [[nodiscard]] virtual UserAnswer verify() = 0;  // kFailed if there is damage
   [[nodiscard]] virtual UserAnswer collect(bool interrupt) = 0;
   [[nodiscard]] virtual UserAnswer list_all() = 0;
-  [[nodiscard]] virtual ListedDisk list(const std::string& path) = 0;  // throws when it cannot
-  // Of the store: snapshots, segments and bytes of both, all together.
+  [[nodiscard]] virtual ListedDisk list(
+      const std::string& path) = 0;  // throws if that is not possible
+  // Of the store: snapshots, segments and bytes of both, in total.
   [[nodiscard]] virtual std::uint64_t left_over() = 0;
 };
 
 struct ConcurrencyPlan {
   std::uint64_t seed = 1;
   int rounds = 3;
-  int operations = 25;  // of a user in a round
+  int operations = 25;  // of a user per round
 };
 
 class ConcurrencyBench {
@@ -95,11 +97,11 @@ class ConcurrencyBench {
   struct Disk {
     std::string path;
     std::uint32_t chunk_bytes = 0;
-    std::map<std::string, std::string> contents;  // digest -> bytes; all that it ever held
+    std::map<std::string, std::string> contents;  // digest -> bytes; all earlier contents
     DiskState state;                              // at the start of the round
 
     std::mutex mutex;
-    std::map<std::string, std::string> snapshots;  // id -> digest; there for sure
+    std::map<std::string, std::string> snapshots;  // id -> digest; certainly present
     std::set<std::string> deleted;
     std::set<std::string> perhaps_deleted;
     int perhaps_taken = 0;

@@ -17,7 +17,7 @@ const std::vector<sim::OpKind> kTakingRoom = {sim::OpKind::kWrite,    sim::OpKin
 
 bool failed_already() { return testing::Test::HasFailure(); }
 
-// What was acknowledged after the trouble survives another power cut.
+// Everything acknowledged after the fault survives another power cut.
 void check_kept(OperationsBench& bench, const Scene& scene, Known known) {
   known.snapshots[bench.must_snapshot()] = known.device;
   bench.close();
@@ -38,7 +38,7 @@ void check_kept(OperationsBench& bench, const Scene& scene, Known known) {
       });
 }
 
-// After silent trouble: damage is an answer, wrong bytes are none.
+// After a silent fault: reporting damage is allowed, returning wrong bytes is not.
 void check_never_wrong(OperationsBench& bench, const Scene& scene, bool acknowledged) {
   const Status opened = bench.open();
   if (!opened) {
@@ -117,7 +117,7 @@ Meeting meet_trouble(const Workload& workload, const Scene& scene, const Trouble
     EXPECT_NE(done.error().code, Errc::kInternal) << done.error().to_string();
     EXPECT_FALSE(done.error().message.empty());
   }
-  // The log does not say which process an operation was of.
+  // The log does not record the process of an operation.
   if (workload.processes == 1) {
     EXPECT_THAT(retried_flushes(bench.env().log()), testing::IsEmpty());
   }

@@ -1,4 +1,4 @@
-// Every operation of a workload going wrong, each in its turn, and what must hold afterwards.
+// Faults in every operation of a workload, one at a time, and the checks afterwards.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace blkrewind::test {
 struct Trouble {
   const char* name;
   sim::Fault fault;  // `nth` is filled in
-  // The system says that it went well. Nobody can keep an acknowledged snapshot whole then; but no
-  // wrong byte may be taken for a right one.
+  // The system reports success. An acknowledged snapshot cannot be kept intact then; but wrong
+  // bytes must never be accepted.
   bool silent = false;
 };
 
@@ -21,9 +21,9 @@ struct Trouble {
 
 enum class Meeting { kNotReached, kSurvived, kFailed };
 
-// Runs the workload with the `nth` operation in trouble, counted from 1; ends the process, looks at
-// the machine as it is and after power cuts; and whether the store can still be used. Failures are
-// the test's. kNotReached: there are fewer operations than that.
+// Runs the workload with a fault in the `nth` operation, counted from 1; ends the process, checks
+// the machine as it is and after power cuts, and whether the store is still usable. Failures are
+// reported by the test. kNotReached: there are fewer operations.
 [[nodiscard]] Meeting meet_trouble(const Workload& workload, const Scene& scene,
                                    const Trouble& trouble, std::uint64_t nth);
 

@@ -14,8 +14,8 @@ namespace {
 constexpr std::uint64_t kChunks = 8;
 constexpr std::uint64_t kSegmentHeader = format::kSegmentHeaderBytes;
 
-// Chunk 0 never differs, 1 and 2 have other bytes each time, 3 is zero at first, 4 becomes zero, 5
-// is what it was in the end, 6 changes late, 7 is always zero.
+// Chunk 0 never differs, 1 and 2 have different bytes each time, 3 is zero at first, 4 becomes
+// zero, 5 is restored in the end, 6 changes late, 7 is always zero.
 Bytes content(unsigned version) {
   Bytes bytes(kChunks * kChunk);
   put(bytes, 0, pattern(kChunk, 100));
@@ -27,7 +27,7 @@ Bytes content(unsigned version) {
   return bytes;
 }
 
-// A power cut with nothing of the device at stake: the machine as a value.
+// A power cut that does not affect the device: the machine as a value.
 std::unique_ptr<sim::SimulatedEnv> settled(OperationsBench& bench) {
   bench.close();
   return bench.env().crash(1);
@@ -80,7 +80,7 @@ Scene to_undo() {
   return std::move(scene);
 }
 
-// A rollback that the power cut off when the device was neither as before nor at its target.
+// A rollback interrupted by a power cut when the device was neither as before nor at its target.
 Scene to_resume(bool undo) {
   for (std::uint64_t cut = 1;; ++cut) {
     Scene scene = to_roll_back();
@@ -108,7 +108,8 @@ Scene to_resume(bool undo) {
 
 Scene to_delete(std::size_t which) {
   Prepared prepared = with_snapshots(3);
-  // A junction of kin: the rollback's undo snapshot and a later one share with the first too.
+  // A junction in the lineage: the rollback's undo snapshot and a later one also share with the
+  // first.
   EXPECT_TRUE(ok(prepared.bench.rollback(prepared.numbers[0])));
   const SnapshotNumber undo = prepared.bench.view().disk.last_rollback.undo;
   prepared.scene.snapshots[undo] = content(3);
@@ -120,8 +121,8 @@ Scene to_delete(std::size_t which) {
   return std::move(prepared.scene);
 }
 
-// A tree of two levels, of which the snapshot that stays needs one leaf: chunks, leaves and roots
-// are given back one after another, and none of it as a whole segment.
+// A tree of two levels, of which the remaining snapshot needs one leaf: chunks, leaves and roots
+// are freed one after another, and none of them as a whole segment.
 Scene to_delete_in_part() {
   const auto wide = [](unsigned version) {
     Bytes bytes((format::kFanout + 2) * kChunk);
@@ -142,7 +143,7 @@ Scene to_delete_in_part() {
   return scene;
 }
 
-// Something for collect() to do: an orphan, a deleted snapshot, records to compact.
+// Work for collect(): an orphan, a deleted snapshot, records to compact.
 Scene to_collect() {
   Prepared prepared = with_snapshots(3);
   EXPECT_TRUE(ok(prepared.bench.remove(prepared.numbers[1])));
@@ -212,7 +213,7 @@ void check_device(OperationsBench& bench, const Scene& scene, bool acknowledged,
       scene.target_number != 0 && view.disk.last_rollback.target == scene.target_number;
   if (!view.intent) {
     EXPECT_TRUE(same(device, finished ? scene.target : scene.before));
-    // A rollback that finds nothing to change leaves no record.
+    // A rollback without changes leaves no record.
     if (acknowledged && scene.target_number != 0 && scene.before != scene.target) {
       EXPECT_EQ(finished, !scene.ends_at_before);
     }

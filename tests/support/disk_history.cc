@@ -9,7 +9,7 @@ namespace {
 
 using Kind = DiskEvent::Kind;
 
-// A rollback or an undo that went through from a state without a pending one.
+// A rollback or an undo that succeeded in a state without a pending one.
 DiskState moved(const DiskState& state, const std::string& content, bool with_undo,
                 const std::string& undo_id) {
   if (content == state.content) return state;
@@ -38,7 +38,7 @@ DiskState finished(const DiskState& state, bool forwards, const std::string& und
   return next;
 }
 
-// The states after `event`, when it was the one that took effect in `state`.
+// The states after `event`, if it took effect in `state`.
 std::vector<DiskState> after(const DiskState& state, const DiskEvent& event) {
   std::vector<DiskState> next;
   if (event.uncertain) next.push_back(state);

@@ -1,10 +1,10 @@
-// The oracle of tests that let several threads or processes work on one disk: what each operation
-// said, and whether some order of them explains it all.
+// The oracle of tests in which several threads or processes work on one disk: the result of each
+// operation, and whether some order of them explains all results.
 //
 // An operation takes effect at one moment between its call and its return, or not at all. The
-// history is right when the operations can be put into an order that respects the clock (what
-// returned before another was called comes first) and in which each found the device as it said.
-// Contents go by the store's digests of them.
+// history is correct if the operations can be put into an order that respects the clock (one that
+// returned before another was called comes first) and in which each found the device as it
+// reported. Contents are identified by the store's digests of them.
 #pragma once
 
 #include <cstdint>
@@ -18,23 +18,24 @@ namespace blkrewind::test {
 struct DiskEvent {
   enum class Kind : std::uint8_t { kSnapshot, kRollback, kUndo, kResume };
   Kind kind = Kind::kSnapshot;
-  // Points of one clock that never stands still: of the call and of the return.
+  // Times of a strictly increasing clock: of the call and of the return.
   std::uint64_t called = 0;
   std::uint64_t returned = 0;
-  // Cancelled or killed: it may have had no effect, all of it, or have left a rollback pending.
+  // Cancelled or killed: it may have had no effect, its full effect, or have left a rollback
+  // pending.
   bool uncertain = false;
-  // Of a snapshot: what it found. Of the others: what the device became; of an uncertain rollback
-  // what it should have become, and nothing when that is not known.
+  // For a snapshot: the content that it found. For the others: the new content of the device; for
+  // an uncertain rollback the intended content, or empty if that is unknown.
   std::string content;
-  std::string snapshot_id;  // what was brought back
+  std::string snapshot_id;  // the restored snapshot
   bool with_undo = true;    // of a rollback
   std::string undo_id;      // the receipt's undo snapshot; empty: none
 };
 
-// What a disk is between two operations.
+// The state of a disk between two operations.
 struct DiskState {
   struct Undo {
-    std::string id;  // "?": made by an operation that could not tell
+    std::string id;  // "?": created by an operation with unknown result
     std::string content;
     auto operator<=>(const Undo&) const = default;
   };
@@ -50,8 +51,8 @@ struct DiskState {
   auto operator<=>(const DiskState&) const = default;
 };
 
-// The state at the end, or nothing when no order explains the events. Of several possible ones the
-// first that `fits` accepts is taken.
+// The state at the end, or nothing if no order explains the events. Of several possible states the
+// first that `fits` accepts.
 [[nodiscard]] std::optional<DiskState> explain(const DiskState& start,
                                                const std::vector<DiskEvent>& events,
                                                const std::function<bool(const DiskState&)>& fits);

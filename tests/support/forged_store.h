@@ -1,5 +1,5 @@
-// Stores as an enemy would write them: every checksum is right, the content is whatever is wanted.
-// docs/FORMAT.md; written with the engine's own encoders, into a real folder.
+// Stores of an attacker: every checksum is right, the content is arbitrary. docs/FORMAT.md; written
+// with the engine's own encoders, into a real directory.
 #pragma once
 
 #include <cstddef>
@@ -15,22 +15,22 @@
 
 namespace blkrewind::test {
 
-// Throws std::runtime_error where a file cannot be written, which fails the test.
+// Throws std::runtime_error if a file cannot be written, which fails the test.
 class ForgedStore {
  public:
-  // Makes the folder and its format file, with modes that are accepted.
+  // Creates the directory and its format file, with modes that are accepted.
   explicit ForgedStore(std::string path);
 
   // The journal: one record for each transaction.
   void write_journal(const std::vector<format::Transaction>& records) const;
   // A segment with those blocks (4096 bytes each) behind its header.
   void write_segment(format::SegmentId id, const std::vector<std::vector<std::byte>>& blocks) const;
-  // Bytes of a file of the store, from `offset` on; the file is made.
+  // Bytes of a file of the store, from `offset` on; creates the file.
   void write(const std::string& name, std::uint64_t offset,
              const std::vector<std::byte>& bytes) const;
 
   [[nodiscard]] std::vector<std::byte> node_block(const format::Node& node) const;
-  // A snapshot of one leaf whose root lies at (segment, block).
+  // A snapshot of one leaf whose root is at (segment, block).
   [[nodiscard]] format::SnapshotRecord snapshot_of(const format::Node& leaf,
                                                    format::SegmentId segment,
                                                    std::uint32_t block) const;

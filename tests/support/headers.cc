@@ -1,1 +1,1 @@
-// Only here to give the precompiled headers of the tests a home.
+// The translation unit of the tests' precompiled headers.

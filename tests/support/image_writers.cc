@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t kBlock = 4 * kKiB;
 
-// Mostly of a few blocks, sometimes of one byte or a large part; at a block or anywhere.
+// Mostly a few blocks, sometimes one byte or a large part; aligned or not.
 Extent random_range(const ImageUnderTest& image, std::mt19937_64& random, bool aligned = false) {
   const std::uint64_t longest = random() % 8 == 0 ? image.bytes / 4 : 8 * kBlock;
   std::uint64_t length = 1 + random() % longest;
@@ -84,7 +84,7 @@ void share(const std::string& from, std::uint64_t offset, const ImageUnderTest& 
   static_cast<void>(::ioctl(target.get(), FICLONERANGE, &range));
 }
 
-// Whatever is equal in both becomes shared: the image's places become the other's.
+// Equal ranges become shared: the image's locations become the other's.
 void dedupe(const std::string& with, const ImageUnderTest& image, const Extent& range) {
   const UniqueFd source = open_file(with, O_RDONLY);
   const UniqueFd target = open_file(image.path, O_RDWR);
@@ -108,7 +108,7 @@ void discard(const ImageUnderTest& image, std::mt19937_64& random, unsigned long
   static_cast<void>(::ioctl(fd.get(), request, bytes.data()));
 }
 
-// Through the device where there is one.
+// Through the device if there is one.
 const std::string& front_of(const ImageUnderTest& image) {
   return image.device.empty() ? image.path : image.device;
 }

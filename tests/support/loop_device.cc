@@ -108,7 +108,7 @@ LoopDevice LoopDevice::make(const std::string& backing, std::uint64_t size_bytes
   std::strncpy(reinterpret_cast<char*>(config.info.lo_file_name), backing.c_str(),
                LO_NAME_SIZE - 1);
 
-  // Others attach loop devices at the same time: the free one may be gone when we take it.
+  // Other processes attach loop devices concurrently: the free one may be taken meanwhile.
   for (int attempt = 0; attempt < 64; ++attempt) {
     const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) fail_with_errno("LOOP_CTL_GET_FREE");

@@ -1,6 +1,6 @@
-// Loop devices, mounts and small tmpfs for tests; each is taken down by its destructor.
+// Loop devices, mounts and small tmpfs for tests; each is removed by its destructor.
 //
-// All of them need root. A test asks have_root_and_loop() first and skips with a reason. Failures
+// All of them need root. A test calls have_root_and_loop() first and skips with a reason. Failures
 // throw std::runtime_error, which fails the test.
 #pragma once
 
@@ -24,14 +24,14 @@ void run_program(std::initializer_list<std::string> arguments);
 struct LoopOptions {
   bool read_only = false;
   bool direct_io = false;              // the loop reads its backing file with O_DIRECT
-  std::uint64_t offset_bytes = 0;      // where the device begins in its backing file
+  std::uint64_t offset_bytes = 0;      // offset of the device in its backing file
   std::uint64_t size_limit_bytes = 0;  // 0: up to the end of the file
 };
 
 class LoopDevice {
  public:
-  // Attaches a free loop device to `backing`. A file that does not exist is made, sparse, with
-  // `size_bytes`; one that exists keeps its size and content.
+  // Attaches a free loop device to `backing`. A missing file is created, sparse, with `size_bytes`;
+  // an existing one keeps its size and content.
   [[nodiscard]] static LoopDevice make(const std::string& backing, std::uint64_t size_bytes,
                                        std::uint32_t sector_bytes = 512,
                                        const LoopOptions& options = {});
@@ -42,7 +42,7 @@ class LoopDevice {
   [[nodiscard]] const std::string& path() const { return path_; }  // "/dev/loop3"
   [[nodiscard]] const std::string& backing() const { return backing_; }
   void detach();             // now rather than in the destructor
-  void reread_size() const;  // after the backing file has another size (LOOP_SET_CAPACITY)
+  void reread_size() const;  // after the size of the backing file has changed (LOOP_SET_CAPACITY)
 
  private:
   LoopDevice(std::string path, std::string backing);

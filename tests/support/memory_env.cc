@@ -64,12 +64,12 @@ class MemoryFile final : public io::File {
   const bool writable_;
 };
 
-// Executes requests as they are submitted, and hands their completions out in that order.
+// Executes requests as they are submitted, and returns completions in that order.
 class MemoryQueue final : public io::Queue {
  public:
   explicit MemoryQueue(const io::QueueOptions& options) : depth_(options.depth) {
     if (options.slots == 0 || options.slot_bytes == 0) return;
-    // Not filled: most slots are never touched, and what is not touched costs nothing.
+    // Not filled: most slots are never touched, and untouched pages cost nothing.
     memory_ = AlignedBuffer(std::size_t{options.slots} * options.slot_bytes);
     for (std::uint32_t i = 0; i < options.slots; ++i) {
       slots_.push_back(
@@ -151,6 +151,10 @@ Result<std::shared_ptr<MemoryEnv::Inode>> MemoryEnv::named(const std::string& pa
 
 Result<std::unique_ptr<io::File>> MemoryEnv::open(const std::string& path,
                                                   const io::OpenOptions& options) {
+  if (options.unnamed) {
+    return std::make_unique<MemoryFile>(path, std::make_shared<Inode>(Inode{next_inode_++, {}}),
+                                        true);
+  }
   if (options.create_new) {
     if (inodes_.contains(path)) return cannot("create", path, EEXIST);
     inodes_.emplace(path, std::make_shared<Inode>(Inode{next_inode_++, {}}));

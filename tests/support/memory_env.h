@@ -1,8 +1,8 @@
-// Files in memory and nothing else: no cache, no faults, no record, and locks that always succeed.
+// Files in memory only: no cache, no faults, no log, and locks that always succeed.
 //
-// For tests that open a store a million times over: a machine is made from a set of files in a few
-// microseconds, since copies share their pages until one of them writes. Where power cuts, faults
-// or exclusion matter, use SimulatedEnv. One thread at a time.
+// For tests that open a store a million times: a machine is created from a set of files in a few
+// microseconds, because copies share their pages until one of them writes. If power cuts, faults or
+// exclusion matter, use SimulatedEnv. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ class MemoryEnv final : public io::Env {
   MemoryEnv() = default;
   explicit MemoryEnv(const MemoryFiles& files);
 
-  // Null when there is no such file. Valid as long as the Env and the name.
+  // Null if there is no such file. Valid as long as the Env and the name.
   [[nodiscard]] const SparseBytes* find(const std::string& path) const;
   [[nodiscard]] MemoryFiles files() const;
 
@@ -51,13 +51,13 @@ class MemoryEnv final : public io::Env {
                                                        std::uint64_t offset,
                                                        io::LockMode mode) override;
   [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
-  // A regular file with no identity but its place.
+  // A regular file whose only identity is its path.
   [[nodiscard]] Result<host::DeviceInfo> probe(const std::string& path) override;
   [[nodiscard]] Result<host::DeviceInfo> probe(io::File& file) override;
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,
                                       const host::DeviceInfo& device) override;
 
-  // What a name leads to; open files share it, so it outlives the name.
+  // The file that a name refers to; open files share it, so it outlives the name.
   struct Inode {
     std::uint64_t number = 0;
     SparseBytes bytes;

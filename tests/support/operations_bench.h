@@ -1,5 +1,5 @@
-// Operations on a simulated machine with one store and one device, and words to say what is true of
-// them. Everything in the calling thread, so that a run repeats.
+// Operations on a simulated machine with one store and one device, and helpers for checks.
+// Everything runs in the calling thread, so that a run is repeatable.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ inline constexpr const char* kDevice = "/dev/simulated";
 inline constexpr const char* kExported = "/exported.img";
 inline constexpr std::uint32_t kChunk = 4096;
 
-// Bytes that tell where they stand and what they were made with; never all zero.
+// Bytes that identify their position and their seed; never all zero.
 [[nodiscard]] inline Bytes pattern(std::uint64_t length, std::uint64_t seed) {
   sim::Random random(seed);
   Bytes bytes(length);
@@ -57,7 +57,7 @@ template <class T>
   return testing::AssertionFailure() << "failed otherwise: " << ok(result).message();
 }
 
-// Names the first byte that differs rather than printing both.
+// Reports the first byte that differs rather than printing both.
 [[nodiscard]] inline testing::AssertionResult same(const Bytes& actual, const Bytes& expected) {
   // memcmp: comparing vectors of std::byte goes byte by byte.
   if (actual.size() == expected.size() &&
@@ -73,7 +73,7 @@ template <class T>
 
 class OperationsBench {
  public:
-  // A new machine: a store, a device of that content, and the disk registered.
+  // A new machine: a store, a device with that content, and the disk registered.
   OperationsBench(const Bytes& content, std::uint32_t chunk_bytes,
                   host::DeviceKind kind = host::DeviceKind::kBlock)
       : env_(std::make_unique<sim::SimulatedEnv>()) {
@@ -86,7 +86,7 @@ class OperationsBench {
     EXPECT_TRUE(ok(registered));
     disk_ = registered->disk.number;
   }
-  // A machine that has a store and a disk already; open() comes next.
+  // A machine that already has a store and a disk; open() comes next.
   OperationsBench(std::unique_ptr<sim::SimulatedEnv> env, DiskNumber disk)
       : env_(std::move(env)), disk_(disk) {}
 
@@ -106,7 +106,7 @@ class OperationsBench {
     EXPECT_TRUE(ok(open()));
     EXPECT_TRUE(ok(operations_->start_tracking(disk_, kDevice, track::TrackerKind::kBitmap)));
   }
-  // The process is killed: what it has written stays, and so do the marks.
+  // The process is killed: everything it has written stays, and so do the dirty bits.
   [[nodiscard]] Status kill() {
     if (trackers_) trackers_->kill();
     env_->clear_faults();
@@ -165,7 +165,7 @@ class OperationsBench {
   }
 
   [[nodiscard]] testing::AssertionResult exports_as(SnapshotNumber number, const Bytes& expected) {
-    // A power cut may have brought back the one before.
+    // A power cut may have reverted to the previous one.
     (void)env_->remove(kExported);
     const auto receipt = operations_->export_image(number, kExported, {});
     if (!receipt) return ok(receipt);
@@ -173,7 +173,7 @@ class OperationsBench {
     (void)env_->remove(kExported);
     return result;
   }
-  // Where in the store the chunk of `content` at `at` lies: looked for by its first 512 bytes.
+  // The location of the chunk of `content` at `at` in the store, found by its first 512 bytes.
   [[nodiscard]] std::pair<std::string, std::uint64_t> find_stored(const Bytes& content,
                                                                   std::uint64_t at) const {
     const auto from = content.begin() + static_cast<std::ptrdiff_t>(at);
@@ -211,7 +211,7 @@ class OperationsBench {
     if (receipt->damaged.empty() && receipt->findings.empty()) return testing::AssertionSuccess();
     return testing::AssertionFailure() << "damaged: " << testing::PrintToString(receipt->findings);
   }
-  // Deletes every snapshot, whatever its state, and looks for what is left of them.
+  // Deletes every snapshot, whatever its state, and searches for leaked space.
   [[nodiscard]] testing::AssertionResult empties() {
     for (const DiskView& disk : operations_->disks()) {
       for (const auto& snapshot : disk.snapshots) {
@@ -240,7 +240,7 @@ class OperationsBench {
  private:
   std::unique_ptr<SimulatedTrackers> trackers_;
   std::unique_ptr<sim::SimulatedEnv> env_;
-  std::unique_ptr<Operations> operations_;  // before the machine it runs on goes
+  std::unique_ptr<Operations> operations_;  // before the machine that it runs on is destroyed
   DiskNumber disk_ = 0;
 };
 

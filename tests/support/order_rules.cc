@@ -18,7 +18,7 @@ bool is_of_journal(const sim::LoggedOp& op) {
   return op.path.starts_with(std::string(kStore) + "/journal");
 }
 
-// The store as a process would find it when only what `keep` chooses survived.
+// The store as a process would find it if only the operations that `keep` selects survived.
 OperationsBench found_after(const sim::State& moment, DiskNumber disk,
                             const std::function<bool(const sim::LoggedOp&)>& keep) {
   const sim::CrashSpace space(moment, {});

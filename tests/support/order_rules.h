@@ -1,13 +1,13 @@
-// What must come before what, read off the record of a run:
+// The required order of operations, checked on the log of a run:
 //
 //   1. no byte of the device is written before an intent that names the target is durable, and with
 //      undo the whole undo snapshot
-//   2. a journal record, once written, names nothing that is not durable: when the record alone
-//      survives a power cut, every snapshot that it makes visible is whole
-//   3. the intent goes only when the device has nothing left to be flushed
-//   4. a flush that failed is not tried again by the same process
+//   2. a journal record, once written, names nothing that is not durable: if only the record
+//      survives a power cut, every snapshot that it makes visible is intact
+//   3. the intent is removed only when the device has nothing left to be flushed
+//   4. a flush that failed is not repeated by the same process
 //
-// A breach is one line that names the operation.
+// A violation is one line that names the operation.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Signs requests as the API's clients do, written apart from what checks them: its own encoder, its
-// own order of things, HMAC spelled out by RFC 2104, base64 by hand. Only the bare digests are
-// OpenSSL's. In a header, so that other tests need no OpenSSL.
+// Signs requests as the API's clients do, independently of the code that checks signatures: its own
+// encoder, its own canonical order, HMAC by RFC 2104, base64. Only the plain digests are OpenSSL's.
+// Header-only, so that other tests need no OpenSSL.
 #pragma once
 
 #include <openssl/evp.h>
@@ -103,7 +103,7 @@ inline std::string v1_signature(const std::string& method, const Pairs& all,
   return as_base64(hmac_bytes(EVP_sha1(), secret + "&", text));
 }
 
-// `headers` by their names in lower case: those to be signed. Bare: an empty value without "=".
+// `headers` by their names in lower case: the signed ones. Bare: an empty value without "=".
 inline std::string v3_signature(const std::string& method, const Pairs& query,
                                 const std::map<std::string, std::string>& headers,
                                 const std::string& body, const std::string& secret,
@@ -127,7 +127,7 @@ inline std::string v3_signature(const std::string& method, const Pairs& query,
   return as_hex(hmac_bytes(EVP_sha256(), secret, text));
 }
 
-// Of one access key; every request gets a nonce of its own.
+// For one access key; every request gets a new nonce.
 struct Signer {
   std::string access_key_id = "testid";
   std::string secret = "testsecret";
@@ -139,8 +139,8 @@ struct Signer {
 
   std::string nonce() { return "nonce-" + std::to_string(++requests); }
 
-  // The common parameters go into the query, or into the form when there is one. `query` and `form`
-  // may replace them.
+  // The common parameters go into the query, or into the form if there is one. `query` and `form`
+  // may override them.
   serve::RawRequest v1(const std::string& method, const std::string& action, Pairs query = {},
                        Pairs form = {}) {
     const Pairs common = {{"Action", action},           {"AccessKeyId", access_key_id},
@@ -165,7 +165,7 @@ struct Signer {
     return request;
   }
 
-  // `extra`: more headers, signed as well.
+  // `extra`: additional headers, signed as well.
   serve::RawRequest v3(const std::string& method, const std::string& action,
                        const Pairs& query = {}, const Pairs& form = {}, const Pairs& extra = {}) {
     const std::string body = joined(form);

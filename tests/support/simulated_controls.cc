@@ -1,4 +1,4 @@
-// What tests do to a SimulatedEnv behind the engine's back.
+// Actions of tests on a SimulatedEnv that bypass the engine.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 namespace blkrewind::sim {
 namespace {
 
-// A test that names a path which is not there is wrong: say so at once.
+// A test that names a missing path is wrong: fail at once.
 InodeId must_find(const State& state, const std::string& path, bool durable = false) {
   const auto id = state.find(path, durable);
   if (!id) {

@@ -1,9 +1,9 @@
-// What a power cut can leave behind.
+// The possible states after a power cut.
 //
-// Every operation that is not durable yet is kept, lost or (bytes only) torn, each on its own: a
-// disk may write its cache back in any order. What is kept takes effect in the order in which it
-// was executed. A rename is atomic. This is more than any one file system does; a store that
-// survives all of it survives them all.
+// Every operation that is not durable yet is kept, lost or (bytes only) torn, independently: a disk
+// may write back its cache in any order. Operations that are kept take effect in the order in which
+// they were executed. A rename is atomic. This allows more states than any one file system does; a
+// store that survives all of them survives every file system.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ inline constexpr std::uint64_t kSectorBytes = 512;
 struct CrashOptions {
   // Exhaustive search tears a write at each multiple of this: 512 or 4096; 0: never.
   std::uint64_t tear_bytes = 4096;
-  std::uint64_t seed = 1;  // of the samples, when there are too many states
+  std::uint64_t seed = 1;  // of the samples, if there are too many states
 };
 
 // The fate of one operation.
@@ -36,11 +36,11 @@ struct Fate {
   std::uint64_t value = 0;
 };
 
-// The operations whose fate is open: of every file that a name leads to or may lead to after the
-// cut, and of every name.
+// The operations whose fate is open: for every file that a name refers to or may refer to after the
+// cut, and for every name.
 class CrashSpace {
  public:
-  // Copies the state: later changes of `state` do not matter.
+  // Copies the state: later changes of `state` have no effect.
   CrashSpace(const State& state, const CrashOptions& options);
 
   [[nodiscard]] std::size_t operations() const { return open_.size(); }
@@ -53,15 +53,15 @@ class CrashSpace {
   [[nodiscard]] std::vector<Fate> prefix(std::size_t count) const;
   // All kept but one.
   [[nodiscard]] std::vector<Fate> all_but(std::size_t lost) const;
-  // Those kept that `keep` chooses, the rest lost.
+  // Those that `keep` selects are kept, the others lost.
   [[nodiscard]] std::vector<Fate> only(const std::function<bool(const LoggedOp&)>& keep) const;
   // Any combination, with tears at sectors and scattered sectors. How much tends to survive is
   // itself drawn.
   [[nodiscard]] std::vector<Fate> draw(Random& random) const;
 
-  // The machine after the cut: nothing is pending, only what a durable name leads to exists.
+  // The machine after the cut: nothing is pending, only files with a durable name exist.
   [[nodiscard]] State outcome(const std::vector<Fate>& fates) const;
-  // One line an operation: "write #12 /a [offset 0, length 4096]: torn at 512".
+  // One line per operation: "write #12 /a [offset 0, length 4096]: torn at 512".
   [[nodiscard]] std::string describe(const std::vector<Fate>& fates) const;
 
  private:

@@ -1,4 +1,4 @@
-// Bytes: what a queue and an open file ask for.
+// Bytes: the operations of a queue and an open file.
 #include "support/simulated_disk.h"
 
 #define XXH_INLINE_ALL
@@ -10,7 +10,7 @@
 namespace blkrewind::sim {
 namespace {
 
-// What a failed read leaves in the buffer.
+// The content of the buffer after a failed read.
 constexpr int kScribble = 0xdb;
 
 Extent moved(Extent extent, std::int64_t by) {
@@ -84,7 +84,7 @@ int SimulatedDisk::execute(const InFlight& op, std::uint64_t* missing) {
   } else if (kind == OpKind::kRead && error == 0) {
     error = read(op, moved(op.request.extent, fault.misdirect_bytes), missing);
   } else if (fault.dropped && error == 0) {
-    // A medium that lies.
+    // A medium that fails silently.
   } else if (kind == OpKind::kWrite && executed) {
     logged.data_digest = XXH3_64bits(op.request.data, length);
     Extent target = moved(op.request.extent, fault.misdirect_bytes);
@@ -123,12 +123,12 @@ int SimulatedDisk::read(const InFlight& op, Extent extent, std::uint64_t* missin
 int SimulatedDisk::write(const InFlight& op, Extent extent, const LoggedOp& logged) {
   Inode& inode = inside_.state.at(op.handle.inode);
   int error = 0;
-  // Like the kernel: what fits is written.
+  // Like the kernel: the part that fits is written.
   if (inode.type == InodeType::kBlockDevice && extent.end() > inode.now.size_bytes()) {
     error = ENOSPC;
     extent.length = inode.now.size_bytes() - std::min(inode.now.size_bytes(), extent.offset);
   }
-  // Of blocks that are not there nothing is written.
+  // Nothing is written to blocks that do not exist.
   if (inode.type == InodeType::kFile && !inside_.state.has_room(op.handle.path, inode, extent)) {
     return ENOSPC;
   }
@@ -204,7 +204,7 @@ int SimulatedDisk::truncate(const Handle& handle, std::uint64_t size_bytes) {
       error = EINVAL;
     } else {
       make_pending(inode, {logged, nullptr});
-      // What was set aside past the new end is let go (truncate of ext4, XFS, btrfs and tmpfs).
+      // Reserved blocks past the new end are freed (truncate of ext4, XFS, btrfs and tmpfs).
       std::erase_if(inode.reserved_now,
                     [&](const auto& range) { return range.first >= size_bytes; });
       for (auto& [begin, end] : inode.reserved_now) {
@@ -229,7 +229,7 @@ Outcome<bool> SimulatedDisk::reserve(const Handle& handle, Extent extent) {
     } else if (!inside_.state.has_room(handle.path, inode, extent)) {
       error = ENOSPC;
     } else {
-      // As one range with those that it touches.
+      // Merged with the ranges that it touches.
       std::uint64_t begin = extent.offset;
       std::uint64_t end = extent.end();
       std::erase_if(inode.reserved_now, [&](const auto& range) {

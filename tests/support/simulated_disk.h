@@ -1,8 +1,8 @@
-// The simulated machine at work: executes operations on a State, records them, breaks them.
+// The simulated machine: executes operations on a State, logs them, injects faults.
 //
-// Every call takes the one mutex; any thread may call. Errors are positive errnos: whoever talks to
-// the engine makes Errors of them. Shared by the Env, its files and its queues, so that each may
-// outlive the others.
+// Every call takes the one mutex; any thread may call. Errors are positive errnos; the callers
+// convert them to Errors. Shared by the Env, its files and its queues, so that each may outlive the
+// others.
 #pragma once
 
 #include <cstddef>
@@ -54,12 +54,14 @@ class SimulatedDisk {
 
   [[nodiscard]] Outcome<Handle> open(const std::string& path, bool writable, bool direct,
                                      bool create_new, bool exclusive);
+  // A new file without a name in the directory `path`.
+  [[nodiscard]] Outcome<Handle> open_unnamed(const std::string& path, bool direct);
   void close(const Handle& handle);
-  // 0 or the errno. A read that fails scribbles over the buffer: nobody may have used it.
-  // `missing`: how many bytes of a read lie past the end of the file.
+  // 0 or the errno. A failed read scribbles over the buffer, which must not be used. `missing`: the
+  // number of bytes of a read past the end of the file.
   [[nodiscard]] int execute(const InFlight& op, std::uint64_t* missing);
   [[nodiscard]] int truncate(const Handle& handle, std::uint64_t size_bytes);
-  // False: this machine's file systems set nothing aside.
+  // False: the file systems of this machine do not support reservations.
   [[nodiscard]] Outcome<bool> reserve(const Handle& handle, Extent extent);
   [[nodiscard]] Outcome<std::uint64_t> size_bytes(const Handle& handle);
   [[nodiscard]] Outcome<std::uint64_t> allocated_bytes(const Handle& handle);
@@ -67,18 +69,18 @@ class SimulatedDisk {
 
   [[nodiscard]] int make_directory(const std::string& path);
   [[nodiscard]] int rename(const std::string& from, const std::string& to);
-  // EEXIST when `to` is a name already.
+  // EEXIST if `to` exists.
   [[nodiscard]] int rename_new(const std::string& from, const std::string& to);
   [[nodiscard]] int remove(const std::string& path);
   [[nodiscard]] int sync_directory(const std::string& path);
   [[nodiscard]] Outcome<std::vector<std::string>> list_directory(const std::string& path);
-  // The inode that the path names; an operation of that kind for faults.
+  // The inode that the path refers to; counts as an operation of that kind for faults.
   [[nodiscard]] Outcome<InodeId> look(OpKind kind, const std::string& path);
   [[nodiscard]] Outcome<host::DeviceInfo> probe(const std::string& path);
-  // Of what is open, with its writers. EXDEV when its path leads to another file now.
+  // For an open file, including its writers. EXDEV if its path now refers to another file.
   [[nodiscard]] Outcome<host::DeviceInfo> probe(const Handle& handle);
 
-  // What a flush that is submitted now covers.
+  // What a flush submitted now would cover.
   [[nodiscard]] std::uint64_t operations();
   void count_unaligned();
   [[nodiscard]] std::uint64_t next_seed();
@@ -88,7 +90,7 @@ class SimulatedDisk {
     State state;
     FaultPlan faults;
     std::vector<LoggedOp> log;
-    // The machine before each mutating operation, while that is asked for.
+    // The machine before each mutating operation, while recording.
     bool records_moments = false;
     std::vector<State> moments;
     std::uint64_t operations = 0;
@@ -97,7 +99,7 @@ class SimulatedDisk {
     std::uint64_t unaligned_requests = 0;
     std::uint64_t open_files = 0;
     bool power_is_off = false;
-    // Told of every operation that changes a file, before it does.
+    // Called before every operation that changes a file.
     std::function<void(const std::string& path, Extent)> on_change;
     std::function<Status(const std::string& path, host::CacheUse)> on_settle;
   };
@@ -108,7 +110,7 @@ class SimulatedDisk {
   }
 
  private:
-  // Counts one operation and asks whether the power or a fault stops it.
+  // Counts one operation and returns whether a power cut or a fault stops it.
   [[nodiscard]] LoggedOp begin(OpKind kind, const std::string& path, Fault& fault);
   // Logs it, and returns `error`.
   int finish(LoggedOp op, int error);
@@ -118,7 +120,7 @@ class SimulatedDisk {
   [[nodiscard]] int write(const InFlight& op, Extent extent, const LoggedOp& logged);
   [[nodiscard]] int zero(const InFlight& op, const LoggedOp& logged);
   [[nodiscard]] int flush(const InFlight& op, const Fault& fault, int error);
-  // Takes effect on what the system sees, and waits for a flush.
+  // Takes effect in the state visible to the system, and waits for a flush.
   void make_pending(Inode& inode, DataOp op);
 
   [[nodiscard]] int create(const std::string& path, InodeType type, const LoggedOp& logged);

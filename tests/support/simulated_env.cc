@@ -31,8 +31,9 @@ Result<std::unique_ptr<io::File>> SimulatedEnv::open(const std::string& path,
     if (options.exclusive_device && what) std::exchange(what, nullptr)();
   };
   happen_once(before_claim_);
-  auto handle =
-      disk_->open(path, writable, options.direct, options.create_new, options.exclusive_device);
+  auto handle = options.unnamed ? disk_->open_unnamed(path, options.direct)
+                                : disk_->open(path, writable, options.direct, options.create_new,
+                                              options.exclusive_device);
   if (!handle) {
     BLKREWIND_TRY(
         status(options.create_new ? OpKind::kCreate : OpKind::kOpen, path, handle.error()));
@@ -167,7 +168,7 @@ Result<host::DeviceInfo> SimulatedEnv::probe(io::File& file) {
 Result<bool> SimulatedEnv::lives_on(const std::string& directory, const host::DeviceInfo& device) {
   for (const std::string& path : {directory, device.path}) {
     if (const auto inode = disk_->look(OpKind::kLook, path); !inode) {
-      // The directory may be about to be made.
+      // The directory may be about to be created.
       if (inode.error() != ENOENT || path != directory) {
         BLKREWIND_TRY(status(OpKind::kLook, path, inode.error()));
       }
@@ -206,7 +207,7 @@ CrashCoverage SimulatedEnv::crash_states(std::uint64_t limit, const CrashVisitor
     coverage.exhaustive = true;
     return coverage;
   }
-  // The systematic ones first, then chance.
+  // The systematic ones first, then random ones.
   const std::size_t count = space.operations();
   Random random(options.seed);
   while (coverage.visited < limit) {

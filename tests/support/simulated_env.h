@@ -9,14 +9,14 @@
 //     return true;
 //   });
 //
-// To crash at every moment of an operation, run it once, ask mutations(), and run it again with
+// To crash at every moment of an operation, run it once, read mutations(), and run it again with
 // crash_after = 0, 1, 2, ...: the operation fails with EIO ("the power is off"), then crash().
 //
 // Durability: bytes and length of a file by kFlush of that file; names (create, make_directory,
-// rename, remove) by sync_directory() of the directory that holds them, for a rename across
-// directories of both. See simulated_crash.h for what happens to the rest.
+// rename, remove) by sync_directory() of the directory that contains them, for a rename across
+// directories of both. See simulated_crash.h for the fate of other operations.
 //
-// Any thread may call; a run is repeatable only when one thread at a time does.
+// Any thread may call; a run is repeatable only if one thread at a time does.
 #pragma once
 
 #include <cerrno>
@@ -53,7 +53,7 @@ struct CrashCoverage {
 class SimulatedEnv final : public io::Env {
  public:
   explicit SimulatedEnv(const SimulatedOptions& options = {});
-  // A machine that starts with that state.
+  // A machine with that initial state.
   SimulatedEnv(State state, const SimulatedOptions& options);
 
   // --- io::Env ---
@@ -70,20 +70,20 @@ class SimulatedEnv final : public io::Env {
   [[nodiscard]] Result<bool> exists(const std::string& path) override;
   [[nodiscard]] Result<host::FileId> identify(const std::string& path) override;
   [[nodiscard]] Result<std::uint64_t> allocated_bytes(const std::string& path) override;
-  // The simulated clock starts in 2023 and goes one second at each mutating operation. A time is
-  // durable at once.
+  // The simulated clock starts in 2023 and advances one second with each mutating operation. A time
+  // is durable at once.
   [[nodiscard]] Result<std::int64_t> modified_at(const std::string& path) override;
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> try_lock(const std::string& path,
                                                            std::uint64_t offset,
                                                            io::LockMode mode) override;
-  // kBusy where the calling thread would wait for itself.
+  // kBusy if the calling thread would wait for itself.
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock(const std::string& path,
                                                        std::uint64_t offset,
                                                        io::LockMode mode) override;
   [[nodiscard]] Result<bool> is_locked(const std::string& path, std::uint64_t offset) override;
   [[nodiscard]] Result<host::DeviceInfo> probe(const std::string& path) override;
   [[nodiscard]] Result<host::DeviceInfo> probe(io::File& file) override;
-  // False, unless set_holds_store() said otherwise about the device.
+  // False, unless set_holds_store() was called for the device.
   [[nodiscard]] Result<bool> lives_on(const std::string& directory,
                                       const host::DeviceInfo& device) override;
 
@@ -91,16 +91,16 @@ class SimulatedEnv final : public io::Env {
   // One state that a cut at this moment may leave. The new machine has its own log, no injected
   // faults and no locks; rot, devices and probe settings stay. This one goes on unharmed.
   [[nodiscard]] std::unique_ptr<SimulatedEnv> crash(std::uint64_t seed) const;
-  // Every such state when there are at most `limit`; else everything lost, every prefix, everything
-  // but one, and random ones up to `limit`.
+  // Every such state if there are at most `limit`; otherwise everything lost, every prefix,
+  // everything but one, and random ones up to `limit`.
   CrashCoverage crash_states(std::uint64_t limit, const CrashVisitor& visit,
                              const CrashOptions& options = {}) const;
-  // From now on the machine is kept as it is before each mutating operation: at power cuts at any
-  // of these moments, CrashSpace can look without running everything again.
+  // From now on the machine is saved before each mutating operation: for power cuts at any of these
+  // moments, CrashSpace needs no new run.
   void record_moments();
   // Those moments, and last the present one; stops recording.
   [[nodiscard]] std::vector<State> take_moments();
-  // The power goes off after so many mutating operations, counted from the first of this Env.
+  // The power fails after this many mutating operations, counted from the first of this Env.
   void set_crash_after(std::uint64_t mutations);
   [[nodiscard]] bool power_is_off() const;
 
@@ -108,8 +108,8 @@ class SimulatedEnv final : public io::Env {
   void inject(Fault fault);
   void clear_faults();
   [[nodiscard]] std::uint64_t fault_hits() const;
-  // Reads of that byte see bit 0 to 7 of it inverted, whatever is written there, until heal(). The
-  // bytes below stay as they are: contents() shows them.
+  // Reads of that byte return bit 0 to 7 of it inverted, whatever is written there, until heal().
+  // The underlying bytes are unchanged: contents() returns them.
   void rot_bit(const std::string& path, std::uint64_t offset, unsigned bit);
   void heal();
   // Reads that touch these sectors of 512 bytes fail, until they are written or healed.
@@ -122,7 +122,7 @@ class SimulatedEnv final : public io::Env {
   // Open files, whoever opened them.
   [[nodiscard]] std::uint64_t open_files() const;
   // Reads and writes of direct files whose offset, length or address was not aligned. They were
-  // executed all the same, as the real queue does.
+  // executed nevertheless, as by the real queue.
   [[nodiscard]] std::uint64_t unaligned_requests() const;
 
   // --- setting the scene: durable at once, not logged. A path that is not there aborts ---
@@ -138,37 +138,37 @@ class SimulatedEnv final : public io::Env {
   // Such a block device cannot be opened with exclusive_device either.
   void set_used_by(const std::string& path, std::vector<host::UsedBy> used_by);
   void set_unknown(const std::string& path, std::vector<host::Unknown> unknown);
-  // Shown by probe(File&) alone, as writers are.
+  // Returned by probe(File&) only, as writers are.
   void set_writer(const std::string& path, std::vector<host::UsedBy> writers);
   void set_holds_store(const std::string& path, bool holds_store);
-  // From now on the files below `directory` have a file system of their own with so many bytes
-  // free; nullopt: there is always room.
+  // From now on the files below `directory` are on a separate file system with this many free
+  // bytes; nullopt: unlimited.
   void set_free_bytes(const std::string& directory, std::optional<std::uint64_t> free_bytes);
   [[nodiscard]] std::uint64_t used_bytes(const std::string& directory) const;
-  // What File::reserve() answers: whether file systems can set blocks aside.
+  // The result of File::reserve(): whether file systems support reservations.
   void set_can_reserve(bool can_reserve);
-  // Something that another process does just when a folder has been listed; once.
+  // An action of another process just after a directory has been listed; once.
   void set_after_listing(std::function<void()> happens) { after_listing_ = std::move(happens); }
   // The same just before, and just after, a device is opened with exclusive_device; each once. They
   // may call rename(), set_size() and the like, but not open a device themselves.
   void set_before_claim(std::function<void()> happens) { before_claim_ = std::move(happens); }
   void set_after_claim(std::function<void()> happens) { after_claim_ = std::move(happens); }
-  // Of all queues so far, the most memory that one wanted for its slots.
+  // The largest amount of memory that any queue so far has requested for its slots.
   [[nodiscard]] std::uint64_t largest_pool_bytes() const { return largest_pool_bytes_; }
-  // Is told of every operation of a queue that changes a file, before it does; poke() is none. Must
-  // not call this Env.
+  // Called before every operation of a queue that changes a file, but not by poke(). Must not call
+  // this Env.
   void set_on_change(std::function<void(const std::string& path, Extent)> on_change);
-  // What other nodes over a device's bytes cache: is told when it is to agree with the device, and
-  // says whether it does. A simulated device has no other node, so it does unless this is set. Must
-  // not call this Env.
+  // The caches of other nodes over a device's bytes: called when they must agree with the device,
+  // returns whether they do. Without this, a simulated device has no other node. Must not call this
+  // Env.
   void set_on_settle(std::function<Status(const std::string& path, host::CacheUse)> on_settle);
-  // Edits what probe() is about to return; must not call this Env.
+  // Edits the result of probe(); must not call this Env.
   void set_probe(const std::string& path, std::function<void(host::DeviceInfo&)> adjust);
 
   // --- looking past the engine: not logged, no faults, no rot ---
   [[nodiscard]] std::vector<std::byte> contents(const std::string& path) const;
   [[nodiscard]] std::vector<std::byte> contents(const std::string& path, Extent extent) const;
-  // Of the file that the durable name leads to: everything unflushed lost.
+  // Of the file that the durable name refers to: everything unflushed is lost.
   [[nodiscard]] std::vector<std::byte> durable_contents(const std::string& path) const;
   [[nodiscard]] bool durable_exists(const std::string& path) const;
 

@@ -19,7 +19,7 @@ bool is_direct_aligned(const io::Request& request) {
 
 Error op_error(OpKind kind, const std::string& path, int error) {
   Error made = system_error(error, "cannot " + std::string(to_string(kind)) + " " + path);
-  // As the real Env has them.
+  // As in the real Env.
   if (error == EEXIST) {
     made.code = Errc::kAlreadyExists;
   } else if (error == EISDIR || (error == EINVAL && kind == OpKind::kTruncate)) {
@@ -87,7 +87,7 @@ SimulatedQueue::SimulatedQueue(std::shared_ptr<SimulatedDisk> disk, const io::Qu
     return;
   }
   const std::size_t bytes = std::size_t{options.slots} * options.slot_bytes;
-  // Fresh pages are zero, and those that nobody touches cost nothing.
+  // Fresh pages are zero, and untouched ones cost nothing.
   void* mapping =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) std::abort();

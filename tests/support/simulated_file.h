@@ -12,12 +12,12 @@
 
 namespace blkrewind::sim {
 
-// "cannot rename /store/a: ...": what the Env and its files hand to the engine.
+// "cannot rename /store/a: ...": the errors of the Env and its files.
 [[nodiscard]] Error op_error(OpKind kind, const std::string& path, int error);
 
 class SimulatedFile final : public io::File {
  public:
-  // Closes `handle` when it goes.
+  // Closes `handle` in the destructor.
   SimulatedFile(std::shared_ptr<SimulatedDisk> disk, Handle handle);
   ~SimulatedFile() override;
 
@@ -39,9 +39,9 @@ class SimulatedFile final : public io::File {
   Handle handle_;
 };
 
-// Requests are executed inside wait(), in an order that the seed decides: nothing but waiting
-// orders them. wait() sometimes returns more than it was asked for. A request that was never waited
-// for is never executed. Calls from another thread than the one that made the queue are refused.
+// Requests are executed inside wait(), in an order that depends on the seed: only waiting orders
+// them. wait() sometimes returns more than requested. A request that was never waited for is never
+// executed. Calls from another thread than the one that created the queue are refused.
 class SimulatedQueue final : public io::Queue {
  public:
   SimulatedQueue(std::shared_ptr<SimulatedDisk> disk, const io::QueueOptions& options);

@@ -1,4 +1,4 @@
-// Advisory locks among the threads of one test.
+// Advisory locks between the threads of one test.
 #pragma once
 
 #include <condition_variable>
@@ -15,13 +15,13 @@
 
 namespace blkrewind::sim {
 
-// Made by std::make_shared only: held locks keep their table. Any thread may call.
+// Created by std::make_shared only: held locks keep their table alive. Any thread may call.
 class LockTable : public std::enable_shared_from_this<LockTable> {
  public:
-  // Does not wait: nullptr when somebody holds a conflicting one.
+  // Does not wait: nullptr if there is a conflicting lock.
   [[nodiscard]] std::unique_ptr<io::Lock> try_acquire(InodeId inode, std::uint64_t offset,
                                                       io::LockMode mode);
-  // Waits; nullptr when the calling thread itself holds a conflicting one, and would wait forever.
+  // Waits; nullptr if the calling thread itself holds a conflicting lock, and would wait forever.
   [[nodiscard]] std::unique_ptr<io::Lock> acquire(InodeId inode, std::uint64_t offset,
                                                   io::LockMode mode);
 

@@ -1,4 +1,4 @@
-// Names: directories, opening, renaming, removing, and what a path is.
+// Names: directories, opening, renaming, removing, and probing a path.
 #include <algorithm>
 
 #include "support/simulated_disk.h"
@@ -36,6 +36,21 @@ Outcome<Handle> SimulatedDisk::open(const std::string& path, bool writable, bool
     ++inside_.state.at(*inode).exclusive_holders;
   }
   return Handle{*inode, path, writable, direct, exclusive};
+}
+
+Outcome<Handle> SimulatedDisk::open_unnamed(const std::string& path, bool direct) {
+  const std::lock_guard guard(mutex_);
+  Fault fault;
+  LoggedOp logged = begin(OpKind::kCreate, path, fault);
+  State& state = inside_.state;
+  int error = logged.error;
+  if (error == 0 && !state.find(path)) error = ENOENT;
+  if (finish(std::move(logged), error) != 0) return tl::unexpected(error);
+  // No directory knows it: it is lost with the power, and its room is not counted.
+  const InodeId id = state.next_inode++;
+  state.inodes[id].modified_at = state.clock;
+  ++inside_.open_files;
+  return Handle{id, path + "/(unnamed)", true, direct, false};
 }
 
 void SimulatedDisk::close(const Handle& handle) {
@@ -242,7 +257,7 @@ host::DeviceInfo SimulatedDisk::describe(const State& state, InodeId id, const s
   info.identity.place = info.real_path;
   info.identity.size_bytes = info.size_bytes;
   info.identity.host_filesystem = "simulated";
-  info.identity.generation = id;  // inode numbers are not used again
+  info.identity.generation = id;  // inode numbers are not reused
   info.identity.boot_id = "simulated-boot-" + std::to_string(state.boot);
   info.modified_at = inode.modified_at;
   info.used_by = inode.used_by;

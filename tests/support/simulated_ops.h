@@ -1,4 +1,4 @@
-// What the simulation records, and what it can be told to break.
+// The operations that the simulation logs, and the faults that it can inject.
 #pragma once
 
 #include <cerrno>
@@ -27,7 +27,7 @@ enum class OpKind : std::uint8_t {
   kRename,
   kRemove,
   kSyncDirectory,
-  // Change nothing.
+  // Operations that change nothing.
   kRead,
   kOpen,
   kLook,  // size, next_data, exists, identify, list_directory, probe: not logged
@@ -41,7 +41,7 @@ enum class OpKind : std::uint8_t {
 // One operation as it was executed, failed ones too.
 struct LoggedOp {
   std::uint64_t number = 0;    // 1, 2, ... over all operations of this Env
-  std::uint64_t mutation = 0;  // how many mutating ones there were, this one included
+  std::uint64_t mutation = 0;  // number of mutating operations, including this one
   OpKind kind = OpKind::kLook;
   std::string path;
   std::string to;                 // kRename
@@ -56,33 +56,33 @@ struct LoggedOp {
 
 // What a failed flush does to the writes that it should have made durable.
 enum class FlushLoss : std::uint8_t {
-  kKeep,       // they stay in the volatile cache; a later flush may save them
-  kVanish,     // they are gone at once, from reads too; later flushes succeed
-  kCacheOnly,  // reads go on seeing them, but no later flush saves them (pages marked clean)
+  kKeep,       // they stay in the volatile cache; a later flush may make them durable
+  kVanish,     // they are lost at once, also for reads; later flushes succeed
+  kCacheOnly,  // reads still return them, but no later flush makes them durable (pages marked
+               // clean)
 };
 
-// Something to go wrong. Counts matching operations from the moment of inject().
+// A fault. Counts matching operations from the moment of inject().
 struct Fault {
   std::vector<OpKind> kinds = {};   // empty: every kind
   std::string path = {};            // a part of the operation's path; empty: every path
   std::uint64_t nth = 1;            // the first operation that is hit, counted from 1
-  bool from_then_on = false;        // else once
+  bool from_then_on = false;        // otherwise once
   int error = EIO;                  // 0: the operation succeeds (with `misdirect_bytes`)
-  std::uint64_t applied_bytes = 0;  // kWrite: so many bytes arrive before it fails
+  std::uint64_t applied_bytes = 0;  // kWrite: this many bytes are written before it fails
   FlushLoss flush_loss = FlushLoss::kKeep;
-  // kRead, kWrite with error 0: lands so many bytes further on (negative: before), and says
-  // nothing.
+  // kRead, kWrite with error 0: shifted by this many bytes (may be negative), without an error.
   std::int64_t misdirect_bytes = 0;
-  // kWrite, kWriteZeroes with error 0: nothing lands, and nothing is said.
+  // kWrite, kWriteZeroes with error 0: nothing is written, without an error.
   bool dropped = false;
 };
 
-// The faults injected so far, with their counts.
+// The injected faults, with their counts.
 class FaultPlan {
  public:
   void inject(Fault fault) { armed_.push_back({std::move(fault), 0}); }
   void clear() { armed_.clear(); }
-  // Counts one operation; the first fault that hits it.
+  // Counts one operation; returns the first fault that hits it.
   [[nodiscard]] std::optional<Fault> match(OpKind kind, const std::string& path);
   [[nodiscard]] std::uint64_t hits() const { return hits_; }
 

@@ -1,12 +1,12 @@
-// The only source of chance in the simulation: the same seed, the same run, on every machine.
-// (The standard distributions may differ between libraries.)
+// The only source of randomness in the simulation: the same seed gives the same run, on every
+// machine. (The standard distributions may differ between libraries.)
 #pragma once
 
 #include <cstdint>
 
 namespace blkrewind::sim {
 
-// SplitMix64 (Steele, Lea, Flood 2014). A value: copies go on independently from the same point.
+// SplitMix64 (Steele, Lea, Flood 2014). A value: copies continue independently from the same point.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}

@@ -1,5 +1,5 @@
-// The bytes and names of the simulated machine, as one copyable value: what the running system
-// sees, what a power cut would certainly leave, and what lies between.
+// The bytes and names of the simulated machine, as one copyable value: the state visible to the
+// running system, the state that certainly survives a power cut, and everything in between.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,13 @@ inline constexpr InodeId kRootInode = 1;
 // st_dev of everything that is simulated.
 inline constexpr std::uint64_t kSimulatedDevice = 0x51d;
 
-// A change of a file's bytes or length that no flush has covered yet.
+// A change of a file's bytes or length that is not covered by a flush yet.
 struct DataOp {
   LoggedOp logged;
   std::shared_ptr<const std::vector<std::byte>> bytes;  // kWrite
 };
 
-// A change of names that no sync_directory() has covered yet. Atomic: it is there or it is not.
+// A change of names that is not covered by a sync_directory() yet. Atomic.
 struct NameOp {
   struct Side {
     InodeId directory = 0;  // 0: no such side
@@ -49,14 +49,14 @@ struct Inode {
   SparseBytes now;
   SparseBytes durable;
   std::vector<DataOp> unflushed;  // in the order in which they were executed
-  // Blocks set aside, begin -> end; a crash takes those that no flush has covered. A write uses
-  // them up without taking them out: a page that is not a hole counts once.
+  // Reserved blocks, begin -> end; a crash frees those that no flush has covered. A write uses them
+  // without removing them: a page that is not a hole counts once.
   std::map<std::uint64_t, std::uint64_t> reserved_now;
   std::map<std::uint64_t, std::uint64_t> reserved_durable;
   std::map<std::string, InodeId> entries_now;      // kDirectory
   std::map<std::string, InodeId> entries_durable;  // kDirectory
 
-  // Layered over the bytes, and kept through a power cut.
+  // Applied on top of the bytes, and kept through a power cut.
   std::map<std::uint64_t, std::uint8_t> rotten;  // offset -> bits that reads invert
   // Sectors (512 bytes, by offset) whose reads fail with this errno, until they are written.
   std::map<std::uint64_t, int> unreadable;
@@ -66,7 +66,7 @@ struct Inode {
   std::vector<host::UsedBy> writers;
   std::vector<host::Unknown> unknown;
   std::function<void(host::DeviceInfo&)> adjust_probe;
-  bool holds_store = false;             // lives_on() says yes
+  bool holds_store = false;             // lives_on() returns true
   std::uint32_t exclusive_holders = 0;  // open files with exclusive_device
 };
 
@@ -83,39 +83,39 @@ struct State {
   std::vector<NameOp> unsynced;  // in the order in which they were executed
   InodeId next_inode = kRootInode + 1;
   std::uint64_t boot = 1;
-  // The simulated time: seconds since the epoch, one more at each mutating operation.
+  // The simulated time: seconds since the epoch, incremented by each mutating operation.
   std::int64_t clock = 1'700'000'000;
 
-  // Of an inode that exists: a file's open handle keeps its inode here.
+  // For an existing inode: an open handle keeps its inode here.
   [[nodiscard]] Inode& at(InodeId id) { return inodes.at(id); }
   [[nodiscard]] const Inode& at(InodeId id) const { return inodes.at(id); }
   [[nodiscard]] std::optional<InodeId> find(const std::string& path, bool durable = false) const;
-  // At most one; nullopt: there is always room.
+  // At most one; nullopt: unlimited.
   std::optional<FileSystem> limited;
-  bool can_reserve = true;  // what File::reserve() answers
+  bool can_reserve = true;  // the result of File::reserve()
 
-  // What the file takes, blocks set aside included.
+  // The space of the file, including reserved blocks.
   [[nodiscard]] std::uint64_t allocated_bytes(const Inode& inode) const;
-  // Whether the path's file system has blocks for that extent of the inode: those that it has
-  // already, or that were set aside, need none.
+  // Whether the path's file system has blocks for that extent of the inode: allocated or reserved
+  // blocks need none.
   [[nodiscard]] bool has_room(const std::string& path, const Inode& inode, Extent extent) const;
   // Blocks in use below a directory.
   [[nodiscard]] std::uint64_t used_bytes(const std::string& directory) const;
-  // The directory that holds (or would hold) the path's last name.
+  // The directory that contains (or would contain) the path's last name.
   [[nodiscard]] std::optional<NameOp::Side> find_parent(const std::string& path) const;
 };
 
-// Of every name and byte that the running system sees, holes told from zeroes.
+// Of every name and byte visible to the running system; distinguishes holes from zeroes.
 [[nodiscard]] std::uint64_t fingerprint(const State& state);
 
-// Absolute, without ".", ".." and doubled slashes.
+// Absolute, without ".", ".." and repeated slashes.
 [[nodiscard]] std::string normalized(const std::string& path);
 
-// Does to `image` what `op` did, within `part` of its extent. kTruncate ignores `part`.
+// Applies `op` to `image`, within `part` of its extent. kTruncate ignores `part`.
 void apply(SparseBytes& image, const DataOp& op, Extent part);
 
-// Does to the entries that `member` selects what `op` did. A removal takes the name away only when
-// it still names the same inode, so that operations may be missing before it.
+// Applies `op` to the entries that `member` selects. A removal removes the name only if it still
+// refers to the same inode, so that earlier operations may be missing.
 void apply(State& state, const NameOp& op, std::map<std::string, InodeId> Inode::*member);
 
 }  // namespace blkrewind::sim

@@ -12,7 +12,7 @@ using track::Collected;
 using track::TrackUse;
 using Graveyard = std::vector<std::unique_ptr<track::MarksTracker>>;
 
-// One that a kill ends: what it would have done then is not done.
+// Ended by a kill: its remaining actions are not executed.
 class MortalTracker final : public track::Tracker {
  public:
   MortalTracker(std::unique_ptr<track::MarksTracker> tracker, std::shared_ptr<std::uint64_t> life,
@@ -24,7 +24,7 @@ class MortalTracker final : public track::Tracker {
         born_(*life_),
         faults_(env.fault_hits()) {}
   ~MortalTracker() override {
-    // Its destructor would tidy up: that has to wait until its memory does not matter any more.
+    // Its destructor would clean up: that has to wait until its memory no longer matters.
     if (!alive()) graveyard_->push_back(std::move(tracker_));
   }
 

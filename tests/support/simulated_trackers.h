@@ -25,10 +25,10 @@ class SimulatedTrackers final : public track::Trackers {
  public:
   // Follows the writes to that device from here on.
   void watch(sim::SimulatedEnv& env, const std::string& path);
-  // Somebody else is about to write.
+  // Another process is about to write.
   void foreign_write(Extent extent);
-  // The process is gone: trackers that exist now do nothing more, not even when they go. An
-  // injected fault is the same to those that live when it comes.
+  // The process is gone: existing trackers do nothing more, not even in their destructors. An
+  // injected fault has the same effect on the trackers that exist when it occurs.
   void kill() { ++*life_; }
   // Nothing is tracked any more.
   void reboot();

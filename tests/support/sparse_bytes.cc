@@ -48,7 +48,7 @@ void SparseBytes::zero(Extent extent) {
   if (extent.empty() || extent.offset >= size_bytes_) {
     return;
   }
-  // Up to the end of the last page when the extent reaches the end: nothing but zeroes lies there.
+  // Up to the end of the last page if the extent reaches the end: only zeroes follow.
   const std::uint64_t end = extent.length >= size_bytes_ - extent.offset
                                 ? align_up(size_bytes_, kPageBytes)
                                 : extent.end();
@@ -152,7 +152,7 @@ SparseBytes::Region& SparseBytes::own_region(std::shared_ptr<Region>& region) {
 }
 
 SparseBytes::Page& SparseBytes::own_page(std::uint64_t page) {
-  // A region of its own first: cloning it is what makes its pages count as shared.
+  // First a separate region: cloning it makes its pages count as shared.
   auto& slot = own_region(regions_[page / kRegionPages]).pages.at(page % kRegionPages);
   if (!slot) {
     slot = std::make_shared<Page>();

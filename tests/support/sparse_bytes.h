@@ -20,7 +20,7 @@ class SparseBytes {
   static constexpr std::size_t kPageBytes = 4096;
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
-  // What was cut off reads as zeroes when the size grows again.
+  // The part that was cut off reads as zeroes when the size grows again.
   void resize(std::uint64_t size_bytes);
 
   // Bytes beyond the size are zeroes.
@@ -39,7 +39,7 @@ class SparseBytes {
     return find(offset / kPageBytes) == nullptr;
   }
 
-  // Of the size, the bytes, and which pages are holes. A page is read once, however many copies
+  // Of the size, the bytes, and which pages are holes. Each page is read once, however many copies
   // share it.
   [[nodiscard]] std::uint64_t fingerprint() const;
 

@@ -1,4 +1,4 @@
-// A directory of a test's own, removed with all its content even when the test fails.
+// A temporary directory for a test, removed with all its content even if the test fails.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@ namespace blkrewind::test {
 
 class TempDir {
  public:
-  // Makes a new directory, mode 0700, under `parent`, or under $TMPDIR or /tmp when it is empty.
-  // Throws std::runtime_error, which fails the test.
+  // Creates a new directory, mode 0700, under `parent`, or, if that is empty, under $TMPDIR or
+  // /tmp. Throws std::runtime_error, which fails the test.
   explicit TempDir(const std::string& parent = {});
   ~TempDir();
   TempDir(const TempDir&) = delete;

@@ -1,4 +1,4 @@
-// An image file with some content, and the program on a store of its own.
+// An image file with some content, and the program with a store of its own.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ class Cli : public ::testing::Test {
     fill(10, 'c');
   }
 
-  // Chunk `index` of the image becomes `letter` over and over.
+  // Fills chunk `index` of the image with `letter`.
   void fill(std::uint64_t index, char letter) {
     std::fstream file(image_, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(index * kChunk));
@@ -45,8 +45,8 @@ class Cli : public ::testing::Test {
 
   [[nodiscard]] std::string content() const { return read_file(image_); }
 
-  // Runs with --json; the status must be `status`. The object on standard output, or of standard
-  // error when the status is not 0.
+  // Runs with --json; the status must be `status`. Returns the object on standard output, or the
+  // one on standard error if the status is not 0.
   json ask(std::vector<std::string> arguments, int status = 0) {
     std::string line;
     for (const std::string& word : arguments) line += word + " ";

@@ -1,4 +1,4 @@
-// Runs the built program as a user does, and looks at what it prints and how it ends.
+// Runs the built program as a user does, and checks its output and exit status.
 #pragma once
 
 #include <fcntl.h>
@@ -21,16 +21,16 @@
 namespace blkrewind::test {
 
 struct CliOutcome {
-  int status = -1;  // exit status, or 1000 + signal when a signal ended the program
+  int status = -1;  // exit status, or 1000 + signal if a signal ended the program
   std::string out;
   std::string err;
   std::uint64_t peak_memory_bytes = 0;  // resident
 };
 
-// A running program; the destructor kills it when it still runs.
+// A running program; the destructor kills it if it is still running.
 class CliProcess {
  public:
-  // Takes over no descriptor. `variables`: "NAME=VALUE"; other BLKREWIND_... ones are removed.
+  // Inherits no descriptor. `variables`: "NAME=VALUE"; other BLKREWIND_... ones are removed.
   CliProcess(const std::vector<std::string>& variables, const std::vector<std::string>& arguments,
              int out, int err)
       : pid_(fork()) {
@@ -63,7 +63,7 @@ class CliProcess {
     peak_memory_bytes_ = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
     return decoded(raw);
   }
-  // After wait(). At least what the test's own process had when it started this one.
+  // After wait(). At least as much as the test's own process had when it started this one.
   [[nodiscard]] std::uint64_t peak_memory_bytes() const { return peak_memory_bytes_; }
 
  private:
@@ -97,14 +97,14 @@ class CliProcess {
   std::uint64_t peak_memory_bytes_ = 0;
 };
 
-// A store in a directory of its own, and the program on it.
+// A store in a temporary directory, and the program on it.
 class CliProgram {
  public:
   [[nodiscard]] std::string file(const std::string& name) const { return directory_.file(name); }
   [[nodiscard]] std::string store() const { return directory_.file("store"); }
 
-  // `arguments` after "--store STORE". Standard output goes to `out_path` when it is not empty.
-  // Throws std::runtime_error when the program cannot be run.
+  // `arguments` after "--store STORE". Standard output goes to `out_path` if it is not empty.
+  // Throws std::runtime_error if the program cannot be run.
   [[nodiscard]] CliOutcome run(const std::vector<std::string>& arguments,
                                const std::string& out_path = {}) const {
     std::vector<std::string> words = {"--store", store()};

@@ -1,5 +1,4 @@
-// track, --change-source and --paranoid as a user meets them: what they print, and what they
-// refuse.
+// track, --change-source and --paranoid as a user sees them: their output, and what they refuse.
 #ifdef BLKREWIND_PROGRAM
 
 #include <unistd.h>
@@ -16,7 +15,7 @@ namespace {
 constexpr std::uint64_t kChunk = 64 * kKiB;
 constexpr std::uint64_t kSize = 16 * kMiB;
 
-// A loop device that the kernel tracks; skips where it cannot.
+// A loop device that the kernel tracks; skips if that is not possible.
 class CliTracking : public DeviceSystem {
  protected:
   void SetUp() override {
@@ -35,7 +34,7 @@ class CliTracking : public DeviceSystem {
     if (disk_) static_cast<void>(run({"track", "stop", device_}));
   }
 
-  // The only tracker, as "track status" shows it.
+  // The only tracker in "track status".
   json tracker() const {
     const json trackers = ask({"track", "status", device_}).value("trackers", json::array());
     EXPECT_EQ(trackers.size(), 1U);
@@ -143,7 +142,7 @@ TEST_F(CliTracking, ReceiptsNameTheSourceAndWhatItCost) {
 }
 
 TEST_F(CliTracking, ASourceThatSaysNothingIsRefusedWhenItIsInsistedOn) {
-  // Begun, and no snapshot since.
+  // Started, and no snapshot since.
   const json early = ask({"snapshot", device_, "--change-source", "bitmap"}, 3);
   EXPECT_EQ(early.at("code"), "Precondition");
   EXPECT_NE(early.at("message").get<std::string>().find("no snapshot or rollback has ended"),
@@ -182,7 +181,7 @@ TEST_F(CliTracking, AMissedChangeIsFoundByParanoidAndVoidsTheTracker) {
   ask({"snapshot", device_, "--name", "base"});
   const std::string before = content();
   write_noise(device_, 2 * kChunk, kChunk, 5);
-  // Below the device, where nobody looks.
+  // Below the device, where it is not detected.
   write_noise(disk_->backing(), 10 * kChunk, kChunk, 6);
   write_noise(disk_->backing(), 11 * kChunk, 512, 7);
   const json missed = ask({"rollback", device_, "base", "--paranoid"}, 5);
@@ -226,7 +225,7 @@ TEST_F(CliTracking, ADeviceThatWasAwayIsVoidUntilItIsStartedAnew) {
   EXPECT_EQ(tracker().at("valid"), true);
 }
 
-// An image on XFS, by its extents.
+// An image on XFS, tracked by extents.
 class CliExtents : public DeviceSystem {
  protected:
   void SetUp() override {
@@ -279,7 +278,7 @@ TEST_F(CliExtents, AreWhatAutoIsForAFileAndSeeWhatIsWrittenToIt) {
   EXPECT_EQ(ask({"track", "status", image_}).at("trackers"), json::array());
 }
 
-// The program in the kernel does not see what is written below the loop device.
+// The program in the kernel does not see direct writes to the file below the loop device.
 TEST_F(CliExtents, AreBelievedBeforeTheBitmap) {
   const std::string device = loop_.emplace(LoopDevice::make(image_, 0)).path();
   const CliOutcome started = run({"track", "start", device, "--source", "bitmap"});

@@ -1,4 +1,4 @@
-// More than one node over the same bytes: what is cached for one of them is neither missing from a
+// Several nodes over the same bytes: data in the cache of one of them is neither missing from a
 // snapshot nor stale after a rollback, and the kernel's partitions are those of the table.
 #ifdef BLKREWIND_PROGRAM
 
@@ -16,9 +16,9 @@ namespace blkrewind::test {
 namespace {
 
 constexpr std::uint64_t kDiskBytes = 64 * kMiB;
-constexpr std::uint64_t kFirst = kMiB;  // where the first partition begins
+constexpr std::uint64_t kFirst = kMiB;  // offset of the first partition
 
-// A program that has a node open: what it reads comes from the node's page cache.
+// A program that has a node open: it reads from the node's page cache.
 class OpenNode {
  public:
   explicit OpenNode(const std::string& path, int flags = O_RDONLY)
@@ -85,8 +85,8 @@ TEST_F(DeviceFamily, TheWholeDiskThatIsKeptOpenIsNotStale) {
   EXPECT_EQ(held.read(begin, kMiB), before);
 }
 
-// What a process has open for writing is in use. One that wrote and ended leaves dirty pages behind
-// where another one has the node open: only the last to close it writes them back.
+// A device that a process has open for writing is in use. A process that wrote and ended leaves
+// dirty pages behind if another one has the node open: only the last to close it writes them back.
 TEST_F(DeviceFamily, WhatAnotherNodeHasNotWrittenBackIsInTheSnapshot) {
   const std::string bytes(8192, 'x');
   const OpenNode partition(part(1));
@@ -147,7 +147,7 @@ TEST_F(DeviceFamily, ALoopDeviceOverADiskAndThatDisksPartitions) {
   EXPECT_EQ(OpenNode(disk_->backing()).read(kFirst, kMiB), before);
 }
 
-// The bytes came back by another way, so that the rollback itself has nothing to write there.
+// The bytes were restored another way, so that the rollback itself has nothing to write there.
 TEST_F(DeviceFamily, ItsOwnPagesAreNotStaleEither) {
   write_noise(part(1), 0, kMiB, 1);
   ask({"snapshot", part(1), "--name", "before"});
@@ -166,7 +166,7 @@ TEST_F(DeviceFamily, ItsOwnPagesAreNotStaleEither) {
   EXPECT_EQ(whole.read(kFirst, kMiB), before);
 }
 
-// A process that keeps a stale page of the device itself would go on to see it.
+// A process with a stale page of the device itself mapped would continue to see it.
 TEST_F(DeviceFamily, AStalePageOfItsOwnThatIsMappedIsRefused) {
   write_noise(disk(), kFirst, kMiB, 1);
   ask({"snapshot", disk(), "--name", "before"});
@@ -176,7 +176,7 @@ TEST_F(DeviceFamily, AStalePageOfItsOwnThatIsMappedIsRefused) {
     ASSERT_NE(kept, MAP_FAILED);
     const volatile char* const bytes = static_cast<const char*>(kept);
     for (std::size_t i = 0; i < kMiB; i += 4096) (void)bytes[i];
-    // What is mapped and right is no reason to refuse.
+    // Mapped pages with the right content are not a reason to refuse.
     ask({"rollback", disk(), "before"});
     for (std::size_t i = 0; i < kMiB; i += 4096) (void)bytes[i];
     write_noise(disk_->backing(), kFirst, kMiB, 2);
@@ -193,7 +193,8 @@ TEST_F(DeviceFamily, AMemberWithoutANodeIsLookedAtAllTheSame) {
   const OpenNode held(part(1));
   const std::string before = held.read(0, kMiB);
   OpenNode(part(1), O_RDWR).write(0, std::string(kMiB, 'x'));
-  // Not made again: a node that the kernel did not make is not removed with its partition either.
+  // Not created again: a node that the kernel did not create is not removed with its partition
+  // either.
   std::filesystem::remove(part(1));
   ask({"rollback", disk(), "before"});
   EXPECT_EQ(held.read(0, kMiB), before);
@@ -279,13 +280,13 @@ TEST_F(PartitionTable, APartitionThatIsOpenIsLeftAndTheReceiptSaysSo) {
         CliProgram().run_with({}, {"--store", store_, "rollback", disk(), "before"});
     EXPECT_NE(text.out.find(command), std::string::npos) << text.out;
   }
-  // Nothing differs any more but what the kernel has.
+  // Only the kernel's partitions differ.
   EXPECT_EQ(ask({"rollback", disk(), "before"}).value("partition_table", ""), "reread");
   expect_kernel_agrees();
 }
 
 TEST_F(PartitionTable, TheCommandOfTheReceiptTakesItOver) {
-  // The first partition grows into where the second one was, which is open.
+  // The first partition grows into the space of the second one, which is open.
   make_table("gpt", {20, 10});
   tell_kernel();
   ask({"snapshot", disk(), "--name", "before"});

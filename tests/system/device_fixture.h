@@ -1,6 +1,6 @@
-// Loop devices, digests of what they hold, and the program on a store of its own.
+// Loop devices, digests of their content, and the program with a store of its own.
 //
-// A device's content is looked at through its backing file: that holds what a reader would find
+// A device's content is read through its backing file, which contains what a reader would find
 // after the loop device is detached, whatever is cached for the device's own nodes.
 #pragma once
 
@@ -28,8 +28,8 @@
 
 namespace blkrewind::test {
 
-// Why `track start` may be refused on a machine where it cannot be had; every other refusal of it
-// is a failure.
+// The reasons for which `track start` may be refused on a machine without support; any other
+// refusal is a failure.
 [[nodiscard]] inline bool lacks_kernel_tracking(const std::string& error) {
   return error.find("was built without the tracking program") != std::string::npos ||
          error.find("says nothing about its types (BTF)") != std::string::npos;
@@ -37,7 +37,7 @@ namespace blkrewind::test {
 
 using nlohmann::json;
 
-// Streams, so that a test program stays small beside the program it measures.
+// Streams, so that a test program needs little memory beside the program it measures.
 class Digester {
  public:
   Digester() : state_(XXH3_createState()) { XXH3_128bits_reset(state_); }
@@ -84,8 +84,8 @@ class Digester {
   return digester.hex();
 }
 
-// Of names, kinds, permissions and contents below `directory`, in order. Names that contain `skip`
-// are left out when it is not empty.
+// Of names, types, permissions and contents below `directory`, in order. Names that contain `skip`
+// are left out, unless it is empty.
 [[nodiscard]] inline std::string digest_of_tree(const std::string& directory,
                                                 const std::string& skip = {}) {
   namespace fs = std::filesystem;
@@ -116,7 +116,7 @@ inline void write_noise(const std::string& path, std::uint64_t offset, std::uint
   std::vector<std::uint64_t> block(8192);
   std::uint64_t state = seed * 0x9e3779b97f4a7c15U + 1;
   while (length > 0) {
-    for (std::uint64_t& word : block) {  // xorshift64: fast, and no two blocks are alike
+    for (std::uint64_t& word : block) {  // xorshift64: fast, and no two blocks are equal
       state ^= state << 13;
       state ^= state >> 7;
       state ^= state << 17;
@@ -161,8 +161,8 @@ class DeviceSystem : public ::testing::Test {
     return program_.run_with(variables_, line_of(arguments));
   }
 
-  // The answer of a command that must end with `status`: its object on standard output, or the
-  // one on standard error.
+  // The output of a command that must end with `status`: its object on standard output, or the one
+  // on standard error.
   json ask(const std::vector<std::string>& arguments, int status = 0) const {
     std::string words;
     for (const std::string& word : arguments) words += word + " ";
@@ -181,11 +181,11 @@ class DeviceSystem : public ::testing::Test {
     return disks.empty() ? json::object() : disks.at(0);
   }
 
-  // What the store's truth is: all but the catalog, into which a look at it may write.
+  // The relevant content of the store: all but the catalog, which reading may write to.
   [[nodiscard]] std::string store_digest() const { return digest_of_tree(store_, "catalog"); }
 
-  // Device and store must be as they were, and the error must name the device and a way out.
-  // Returns the error.
+  // Device and store must be unchanged, and the error must name the device and have a hint. Returns
+  // the error.
   json expect_refused(const LoopDevice& disk, const std::vector<std::string>& arguments,
                       const std::string& part, int status = 3) const {
     const std::string device_before = digest_of_file(disk.backing());
@@ -200,7 +200,7 @@ class DeviceSystem : public ::testing::Test {
     return error;
   }
 
-  // Memory as a disk: fast, and nobody waits for its flushes.
+  // A disk in memory: fast, without waiting for flushes.
   TempDir directory_{std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : ""};
   CliProgram program_;
   std::string store_ = directory_.file("store");

@@ -1,5 +1,5 @@
-// A file system with reflink on a loop device, an image in it, and what the image held at its last
-// snapshot, to compare what the tracker says with.
+// A file system with reflink on a loop device, an image on it, and the content of the image at its
+// last snapshot, to compare the tracker with.
 #pragma once
 
 #include <fcntl.h>
@@ -109,8 +109,8 @@ class ExtentSystem : public testing::Test {
     mount();
     if (had_loop) attach();
   }
-  // The power goes in the first, with whatever is open then, and comes back in the second: what the
-  // file system has handed down by then is there, no more. Nothing may be open in between.
+  // The power fails in the first, with whatever is open then, and returns in the second: only data
+  // that the file system has written by then remains. Nothing may be open in between.
   void cut_power() { run_program({"cp", "--sparse=always", lower_, lower_ + ".cut"}); }
   void restore_power() {
     const bool had_loop = loop_.has_value();
@@ -159,7 +159,7 @@ class ExtentSystem : public testing::Test {
     ASSERT_TRUE(started) << started.error().to_string();
   }
 
-  // What begin() says: empty when changed() holds.
+  // The result of begin(): empty if changed() is valid.
   std::string begin(track::Tracker& tracker, track::TrackUse use = track::TrackUse::kRead) {
     const auto begun = tracker.begin(anchor_, use);
     if (!begun) {
@@ -169,7 +169,7 @@ class ExtentSystem : public testing::Test {
     return begun->value_or("");
   }
 
-  // A whole snapshot: what the image holds now is the base.
+  // A whole snapshot: the current content of the image becomes the base.
   void take(const std::string& id) {
     const auto tracker = find();
     ASSERT_NE(tracker, nullptr);
@@ -185,7 +185,7 @@ class ExtentSystem : public testing::Test {
     ASSERT_TRUE(committed) << committed.error().to_string();
   }
   void remember() { base_ = content(); }
-  // The disk's bytes. From the file: a device's cache does not notice what is written to it.
+  // The disk's bytes, read from the file: a device's cache does not notice writes to it.
   std::string content() {
     if (loop_) {
       const UniqueFd device(::open(loop_->path().c_str(), O_RDONLY | O_CLOEXEC));
@@ -233,7 +233,7 @@ class ExtentSystem : public testing::Test {
     ASSERT_EQ(same_until(now.size()), now.size()) << what << ": a missed change";
   }
 
-  // begin() as for a snapshot, compare, abandon; how much is said to have changed.
+  // begin() as for a snapshot, compare, abandon; returns how much is reported as changed.
   std::uint64_t check(const std::string& what) {
     const auto tracker = find();
     EXPECT_NE(tracker, nullptr) << what;
@@ -259,7 +259,7 @@ class ExtentSystem : public testing::Test {
     return begin(*tracker, use);
   }
 
-  // The anchor files there are.
+  // The clones that exist.
   std::vector<std::string> clones() {
     std::vector<std::string> found;
     for (const auto& entry : std::filesystem::directory_iterator(mount_point_)) {

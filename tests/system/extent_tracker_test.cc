@@ -1,5 +1,5 @@
-// The extent tracker on real file systems: what it may say, when it must not be believed, and what
-// a crash leaves.
+// The extent tracker on real file systems: its results, when it must not be used, and the state
+// after a crash.
 #include <sys/xattr.h>
 
 #include "system/extent_fixture.h"
@@ -32,7 +32,7 @@ TEST_P(ExtentTracker, SmallChangesGiveSmallSets) {
   EXPECT_EQ(check("after a restart"), 0U);
 }
 
-// More extents than one question to the file system is answered with.
+// More extents than one query to the file system returns.
 TEST_P(ExtentTracker, AFragmentedImage) {
   make_image(16 * kMiB);
   std::mt19937_64 random(6);
@@ -145,7 +145,7 @@ TEST_P(ExtentTracker, AnAbandonedOperationLosesNothing) {
   }
 }
 
-// Each way to die, with what the journal says then.
+// Each way to die, with the content of the journal then.
 TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
   start();
   take("s-1");
@@ -175,7 +175,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
   EXPECT_EQ(check("died after the record"), 0U);
   EXPECT_EQ(clones().size(), 1U);
 
-  // A rollback to the anchor itself.
+  // A rollback to the base snapshot itself.
   write_bytes(image_, 2 * kMiB, "three");
   {
     const auto tracker = find();
@@ -186,7 +186,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
   }
   EXPECT_EQ(check("the older clone of the two"), kExtentBlock);
 
-  // A rollback to another snapshot: nobody knows any more whether it had looked at everything.
+  // A rollback to another snapshot: whether it had compared everything is unknown.
   {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
@@ -221,7 +221,7 @@ TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
   EXPECT_EQ(clones().size(), 1U);
 }
 
-// Nobody could remove an immutable file that belongs to nothing any more.
+// No user could easily remove an immutable file that belongs to nothing any more.
 TEST_P(ExtentTracker, StopsAlsoWhenTheImageIsGone) {
   start();
   take("s-1");
@@ -235,8 +235,8 @@ TEST_P(ExtentTracker, StopsAlsoWhenTheImageIsGone) {
   EXPECT_EQ(clones().size(), 0U);
 }
 
-// A clone that does not equal its snapshot would be believed once the older one is gone.
-// What others write while a rollback runs is in the image, but not in the snapshot.
+// A clone that does not equal its snapshot would be used once the older one is gone. Writes of
+// other processes during a rollback are in the image, but not in the snapshot.
 TEST_P(ExtentTracker, NoCloneIsMadeOfWhatOthersWroteMeanwhile) {
   start();
   take("s-1");

@@ -1,5 +1,5 @@
-// What the extent tracker refuses: file systems and devices that it cannot follow, and clones that
-// somebody has touched.
+// Cases that the extent tracker refuses: unsupported file systems and devices, and clones that were
+// modified.
 #include <sys/xattr.h>
 
 #include <functional>
@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 class ExtentTrust : public ReflinkSystem {
  protected:
-  // A trusted clone, then what somebody does to it or the image.
+  // A valid clone, then changes to it or to the image.
   void expect_not_believed(const std::function<void(const std::string& clone)>& tamper,
                            const std::string& why) {
     take("s-1");

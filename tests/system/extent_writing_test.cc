@@ -1,4 +1,5 @@
-// However an image is written to: what the extent tracker says holds every byte that differs.
+// However an image is written to: the extents that the tracker reports contain every byte that
+// differs.
 #include "support/image_writers.h"
 #include "system/extent_fixture.h"
 
@@ -7,7 +8,7 @@ namespace {
 
 using track::TrackUse;
 
-// Files of other kinds, or shown by a device.
+// Files of other kinds, or mapped by a device.
 struct ImageKind {
   const char* name;
   const char* type;
@@ -31,7 +32,7 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
   }
   void TearDown() override { holder_.reset(); }
 
-  // Somebody has it open, so that what is written through it stays in its cache for a while.
+  // Another process has it open, so that data written through it stays in its cache for a while.
   void hold_device() {
     attach();
     holder_.reset(::open(loop_->path().c_str(), O_RDONLY | O_CLOEXEC));
@@ -56,7 +57,7 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
     writer.write(under_test(), random);
   }
 
-  // One operation of any kind, with any end.
+  // One operation of any kind, with any ending.
   void operate(const std::string& id, std::mt19937_64& random, std::string& story) {
     const TrackUse use = random() % 3 == 0 ? TrackUse::kWrite : TrackUse::kRead;
     const auto tracker = find();
@@ -111,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
                     ImageKind{"BtrfsCompressed", "btrfs", "compress-force=zstd", false, false}),
     name_of);
 
-// What lies in metadata or is compressed has a place that says nothing: it differs from itself.
+// Data in metadata blocks or compressed data has a location that says nothing: it differs from
+// itself.
 class IncomparableExtents : public ExtentSystem {};
 
 TEST_F(IncomparableExtents, InMetadata) {
@@ -157,7 +159,8 @@ TEST_P(ExtentWriting, EveryWayOfWritingIsSeen) {
   }
 }
 
-// Writers, snapshots, rollbacks, deaths and restarts in any order, against the truth.
+// Writers, snapshots, rollbacks, crashes and restarts in any order, compared with the actual
+// content.
 TEST_P(ExtentWriting, NothingIsEverMissed) {
   const char* const given = std::getenv("BLKREWIND_EXTENT_ROUNDS");
   const int rounds = given != nullptr ? std::atoi(given) : 24;
@@ -181,7 +184,7 @@ TEST_P(ExtentWriting, NothingIsEverMissed) {
   }
 }
 
-// A part of the image, under one loop device and then another.
+// A part of the image, mapped by one loop device and then another.
 TEST_P(ExtentsOfDevices, ThePartThatADeviceShows) {
   holder_.reset();
   detach();

@@ -76,7 +76,7 @@ TEST_F(FullStore, DuringTheCaptureForUndo) {
   EXPECT_LT(used_bytes(), used + kMiB);
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
 
-  ask({"rollback", path(), "before", "--no-undo"});  // needs no room to speak of
+  ask({"rollback", path(), "before", "--no-undo"});  // needs almost no space
   EXPECT_EQ(content(), before);
   write_noise(path(), 2 * kMiB, 30 * kMiB, 2);
   make_room();
@@ -91,7 +91,7 @@ class FailingDevice : public DeviceSystem {};
 TEST_F(FailingDevice, EioInTheMiddleOfARead) {
   constexpr std::uint64_t kSize = 64 * kMiB;
   constexpr std::uint64_t kShort = 32 * kMiB;
-  // Only a loop device with direct I/O answers reads behind the end of its file with EIO.
+  // Only a loop device with direct I/O returns EIO for reads past the end of its file.
   const LoopDevice disk = LoopDevice::make(file("disk.img"), kSize, 4096, {.direct_io = true});
   std::ifstream flag("/sys/class/block/" + disk.path().substr(5) + "/loop/dio");
   if (int direct = 0; !(flag >> direct) || direct != 1) {
@@ -118,7 +118,7 @@ TEST_F(FailingDevice, EioInTheMiddleOfARead) {
     EXPECT_EQ(digest_of_file(disk.backing()), now);
     EXPECT_TRUE(only_disk().at("pending_rollback").is_null());
   }
-  // The disk is whole again: everything is as before.
+  // The disk is intact again: everything is as before.
   std::filesystem::resize_file(disk.backing(), kSize);
   ask({"rollback", disk.path(), "before"});
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());

@@ -1,5 +1,5 @@
-// The main job on real file systems: what was there before the damage is there again, to the byte,
-// and a checker of the file system agrees.
+// Rollback on real file systems: the content before the damage is restored exactly, and fsck
+// agrees.
 #ifdef BLKREWIND_PROGRAM
 
 #include <fstream>
@@ -15,7 +15,7 @@ constexpr std::uint64_t kFileSystemBytes = 320 * kMiB;  // mkfs.xfs refuses less
 
 struct FileSystem {
   const char* name;
-  const char* other;  // what overwrites it
+  const char* other;  // the data that overwrites it
 };
 
 void make_file_system(const std::string& type, const std::string& device) {
@@ -164,7 +164,7 @@ TEST_F(Partitions, OneIsRolledBackAndTheOthersKeepTheirBytes) {
   EXPECT_EQ(ask({"snapshot", first, "--name", "before"}).value("device_bytes", 0U), place.length);
 
   write_noise(first, 0, 20 * kMiB, 2);
-  write_noise(partitions.path(2), kMiB, kMiB, 3);  // later than the snapshot: it stays
+  write_noise(partitions.path(2), kMiB, kMiB, 3);  // later than the snapshot: it is kept
   const std::string damaged = inside();
   const std::string others = outside();
   ask({"rollback", first, "before"});

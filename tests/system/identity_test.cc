@@ -1,4 +1,4 @@
-// Who a device is, on real loop devices, file systems and partitions (io/identity.h).
+// Device identity, on real loop devices, file systems and partitions (host/identity.h).
 #ifdef BLKREWIND_PROGRAM
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -43,7 +43,7 @@ class IdentitySystem : public DeviceSystem {
     return status.st_ino;
   }
 
-  // Refused, with the file as it was.
+  // Refused, with the file unchanged.
   void expect_untouched(const std::string& path, const std::vector<std::string>& arguments) {
     const std::string before = digest_of_file(path);
     const CliOutcome outcome = run(arguments);
@@ -75,7 +75,7 @@ TEST_F(IdentitySystem, ALoopDeviceWhoseFileWasRemovedIsStillTheSame) {
   EXPECT_EQ(digest_of_file(disk.path()), before);
 }
 
-// The device that holds a file cannot be looked at: that is not another device.
+// The device that holds a file cannot be examined: that does not make it another device.
 TEST_F(IdentitySystem, WhereSysfsIsMissingTheDeviceBelowAFileIsNotAnotherOne) {
   const Medium medium = make_medium("m", "ext4");
   const std::string image = medium.file("a.img");
@@ -116,7 +116,7 @@ TEST_F(IdentitySystem, WhatAUserMayNotOpenBelowAFileIsNotAnotherDevice) {
   as_user(program + "rollback " + image + " s2");
 }
 
-// In a container the file below a loop device is not to be seen; what was known of it stays known.
+// In a container the file below a loop device is not visible; recorded evidence is kept.
 TEST_F(IdentitySystem, WhatWasKnownOfAFileIsNotForgottenWhereItIsNotToBeSeen) {
   const std::string image = file("disk.img");
   std::string id;
@@ -148,7 +148,7 @@ TEST_F(IdentitySystem, AnInodeNumberThatIsUsedAgainIsNotTheImageOfBefore) {
   if (inode_of(other) != inode) GTEST_SKIP() << "the inode number was not used again";
   write_noise(other, 0, kSmallImageBytes, 2);
   expect_untouched(other, {"rollback", other, "s1"});
-  // Under the old path it is another one as well.
+  // At the old path it is a different disk as well.
   fs::rename(other, image);
   expect_untouched(image, {"rollback", image, "s1"});
 }
@@ -195,7 +195,7 @@ TEST_F(IdentitySystem, AClonedMediumContradicts) {
   write_noise(image, 0, 4096, 2);
   expect_untouched(image, {"rollback", image, "s1"});
   EXPECT_THAT(run({"rollback", image, "s1"}).err, HasSubstr("contradicts"));
-  // Either way is open to the caller.
+  // The caller can choose either.
   ask({"disk", "register", "--new", image});
   EXPECT_EQ(ask({"list"}).at("disks").size(), 2U);
 }
@@ -284,7 +284,7 @@ TEST_F(IdentitySystem, PartitionsOfATableWithoutIdGoByTheirDiskAndSlot) {
   EXPECT_NE(disk_id_of(two, "t1"), id);
   EXPECT_NE(disk_id_of(disk.path(), "w1"), id);
   ask({"rollback", one, "s1"});
-  // The slot begins elsewhere now.
+  // The partition starts elsewhere now.
   run_program({"delpart", disk.path(), "1"});
   run_program({"addpart", disk.path(), "1", "4096", "40000"});
   const CliOutcome outcome = run({"rollback", one, "s1"});
@@ -304,11 +304,11 @@ TEST_F(IdentitySystem, ARemovedImageIsFoundByItsRelativePath) {
   fs::current_path(before);
 }
 
-// Serial numbers are not to be had on loop devices: they are put beside copies of their sysfs
-// entries, without what makes them loops, in a mount namespace.
+// Loop devices have no serial numbers: they are added to copies of their sysfs entries, without the
+// attributes of loop devices, in a mount namespace.
 class SerialSystem : public IdentitySystem {
  protected:
-  // Runs `script` where $A and $B report one serial number; br is the program.
+  // Runs `script` with $A and $B reporting the same serial number; br is the program.
   std::string run_with_serials(const LoopDevice& a, const LoopDevice& b,
                                const std::string& script) {
     std::ofstream(file("script")) << R"(

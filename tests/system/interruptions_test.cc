@@ -1,8 +1,8 @@
-// SIGINT and SIGKILL at any moment, and two processes at once.
+// SIGINT and SIGKILL at any moment, and two concurrent processes.
 //
-// A signal is sent when a file of the store shows that the operation has come to a certain place.
-// The operation may be done before the signal arrives, so a test tries until one has met it, and
-// checks what is promised of either end.
+// A signal is sent when a file of the store shows that the operation has reached a certain point.
+// The operation may end before the signal arrives, so a test retries until one was interrupted, and
+// checks the promises for both endings.
 #ifdef BLKREWIND_PROGRAM
 
 #include <signal.h>
@@ -41,7 +41,7 @@ class Interruptions : public DeviceSystem {
     return std::make_unique<CliProcess>(variables_, line_of(arguments), null_.get(), null_.get());
   }
 
-  // Waits for the place; false when the program ended before. `status` is its end then.
+  // Waits for that point; false if the program ended before. `status` is its exit status then.
   static bool wait_for(CliProcess& process, const std::function<bool()>& there, int& status) {
     while (!there()) {
       if (process.ended(status)) return false;
@@ -64,7 +64,7 @@ class Interruptions : public DeviceSystem {
     return count;
   }
 
-  // "before" is on the device, then "after"; a rollback has everything to move.
+  // "before" is on the device, then "after"; a rollback has to restore everything.
   void take_and_change_all() {
     write_noise(path(), 0, kImageBytes, 1);
     before_ = content();
@@ -73,7 +73,7 @@ class Interruptions : public DeviceSystem {
     after_ = content();
   }
 
-  // Begins a rollback and sends `signal` `delay` microseconds after its intent is in the journal.
+  // Starts a rollback and sends `signal` `delay` microseconds after its intent is in the journal.
   // Returns how it ended.
   int interrupt_rollback(int signal, unsigned delay, bool undo = true) const {
     std::vector<std::string> line = {"rollback", path(), "before"};
@@ -94,13 +94,13 @@ class Interruptions : public DeviceSystem {
     return disk.contains("pending_rollback") && !disk.at("pending_rollback").is_null();
   }
 
-  // By its path or its id.
+  // By path or by id.
   [[nodiscard]] bool names_the_disk(const std::string& hint, const std::string& command) const {
     return hint.find(command + path()) != std::string::npos ||
            hint.find(command + only_disk().value("disk_id", "?")) != std::string::npos;
   }
 
-  // All that would make the interrupted rollback worse.
+  // All operations that would make the interrupted rollback worse.
   void expect_others_refused() const {
     const std::string seen = content();
     for (const std::vector<std::string>& line :
@@ -127,7 +127,7 @@ class Interruptions : public DeviceSystem {
     int met = 0;
     for (int attempt = 0; attempt < 20 || (met == 0 && attempt < 2 * kTriesMax); ++attempt) {
       SCOPED_TRACE("attempt " + std::to_string(attempt));
-      // Every other one from the start, before there is an intent, too.
+      // Every other one from the start, so also before there is an intent.
       int status = -1;
       if (attempt % 4 == 3) {
         const auto process = start({"rollback", path(), "before"});
@@ -152,7 +152,7 @@ class Interruptions : public DeviceSystem {
         ask({"undo", path()});
       }
       ASSERT_EQ(content(), after_);
-      // What the attempts keep would fill the memory that this disk is made of.
+      // The undo snapshots of the attempts would fill the memory that holds this disk.
       const json snapshots = only_disk().at("snapshots");
       for (const json& one : snapshots) {
         if (one.at("kind") == "undo") ask({"delete", one.at("snapshot_id")});
@@ -227,7 +227,7 @@ TEST_F(Interruptions, SigkillDuringASnapshotIsClearedByTheNextOne) {
     EXPECT_EQ(ask({"rollback", path(), "cut"}, 3).value("code", ""), "InvalidSnapshotId.NotReady");
     ask({"store", "gc"});
     EXPECT_EQ(segment_files(), segments);
-    ask({"snapshot", path(), "--name", "cut"});  // the name is free again
+    ask({"snapshot", path(), "--name", "cut"});  // the name can be used again
   }
   EXPECT_TRUE(met);
   EXPECT_TRUE(ask({"verify"}).at("damaged").empty());
@@ -263,8 +263,8 @@ TEST_F(Interruptions, SigkillDuringARollbackAtAnyMoment) {
   ASSERT_NO_FATAL_FAILURE(kill_rollbacks_at_any_moment(20240607));
 }
 
-// The kernel keeps no other opener away from a file: a write of the killed process must not land
-// after the next one has begun.
+// The kernel does not prevent others from opening a file: a write of the killed process must not
+// complete after the next one has started.
 TEST_F(Interruptions, SigkillDuringARollbackOfAnImageFile) {
   disk_->detach();
   path_ = disk_->backing();
@@ -288,7 +288,7 @@ TEST_F(Interruptions, WithoutUndoOnlyForwards) {
   ask({"undo", path()}, 3);
 }
 
-// One that works on the first disk and was stopped in the middle of it.
+// One that works on the first disk and was stopped (SIGSTOP) in the middle.
 class SeveralProcesses : public Interruptions {
  protected:
   void stop_in_the_middle(const std::function<std::unique_ptr<CliProcess>()>& begin) {
@@ -300,7 +300,7 @@ class SeveralProcesses : public Interruptions {
               *worker_, [&] { return segment_files() > segments; }, status))
         continue;
       worker_->kill(SIGSTOP);
-      // It holds the disk's lock from its first segment to its end, so this tells which it is.
+      // It holds the disk's lock from its first segment to its end, which identifies it.
       if (!worker_->ended(status) && run({"snapshot", path(), "--name", "probe"}).status == 6) {
         return;
       }

@@ -1,4 +1,4 @@
-// Does a directory live on a device: chains of partitions, loop devices and file systems.
+// Whether a directory is on a device: chains of partitions, loop devices and file systems.
 #include "host/lives_on.h"
 
 #include <filesystem>
@@ -13,7 +13,7 @@ class LivesOnSystem : public ProbeSystem {
   static bool lives_on(const std::string& directory, const std::string& device) {
     return lives_on(directory, probe(device));
   }
-  // As on a disk that is no loop device: its backing file cannot give the answer.
+  // As on a disk that is not a loop device: its backing file cannot provide the answer.
   static bool lives_on_by_number(const std::string& directory, const std::string& device) {
     host::DeviceInfo info = probe(device);
     info.identity.backing_id = {};

@@ -1,4 +1,4 @@
-// What is known of a loop device's holes is true, whatever was just written to it and however.
+// The known holes of a loop device are correct, whatever was written to it just before, and how.
 #include "io/loop_holes.h"
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ std::unique_ptr<io::File> open_exclusively(const std::string& path) {
   return file ? std::move(*file) : nullptr;
 }
 
-// Which pieces hold data, as the file says.
+// The pieces that contain data, according to the file.
 std::vector<bool> data_of(io::File& file) {
   std::vector<bool> data(kHolesPieces, false);
   std::uint64_t at = 0;
@@ -57,7 +57,7 @@ std::vector<bool> data_of(io::File& file) {
   return data;
 }
 
-// Which pieces are not all zero, read through the device.
+// The pieces that are not all zero, read through the device.
 std::vector<bool> content_of(const std::string& path) {
   std::vector<bool> content(kHolesPieces, false);
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -88,7 +88,7 @@ class LoopHolesTest : public testing::TestWithParam<bool> {
   std::unique_ptr<Tmpfs> tmpfs_;
 };
 
-// Whoever wrote still has the device open, with nothing flushed.
+// The writer still has the device open, with nothing flushed.
 TEST_P(LoopHolesTest, NothingThatWasWrittenIsAHole) {
   const LoopDevice loop = make(GetParam());
   std::mt19937_64 random(7);

@@ -1,5 +1,5 @@
-// Memory is bounded whatever the size of the device: at most 64 MiB resident. No times are looked
-// at.
+// Memory is bounded whatever the size of the device: at most 64 MiB resident. Times are not
+// checked.
 #ifdef BLKREWIND_PROGRAM
 
 #include <functional>
@@ -26,7 +26,7 @@ class Memory : public DeviceSystem {
     EXPECT_LE(outcome.peak_memory_bytes, kPeakMax) << arguments.at(0);
   }
 
-  // A snapshot, everything that follows from it, and back.
+  // A snapshot, all operations on it, and a rollback.
   void expect_all_bounded(const std::string& image, const std::function<void()>& change) const {
     expect_bounded({"snapshot", image, "--name", "before"});
     change();

@@ -1,5 +1,5 @@
-// Who has a device open for writing, and what cannot be told: with real processes, mount and PID
-// namespaces.
+// Processes that have a device open for writing, and states that cannot be determined: with real
+// processes, mount and PID namespaces.
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <pthread.h>
@@ -32,7 +32,7 @@ constexpr io::OpenOptions kWriter = {.access = io::Access::kReadWrite, .exclusiv
 constexpr io::OpenOptions kReader = {.access = io::Access::kReadOnly, .exclusive_device = true};
 
 // Another process, which has done `work` before the constructor returns and then sleeps until the
-// destructor ends it. `clone_flags`: of unshare(2).
+// destructor ends it. `clone_flags`: for unshare(2).
 class OtherProcess {
  public:
   explicit OtherProcess(const std::function<bool()>& work) {
@@ -74,7 +74,7 @@ std::function<bool()> maps(const std::string& path) {
   };
 }
 
-// Runs `body` in a mount namespace of its own; what it returns is the answer.
+// Runs `body` in a separate mount namespace and returns its result.
 bool in_mount_namespace(const std::function<bool()>& body) {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -138,7 +138,7 @@ TEST_F(OpenersSystem, AProcessThatHasADeviceOpenForWritingIsNamed) {
   }
 }
 
-// In a thread beside the first one, which ends when `first_ends`; then the other one reports.
+// In a second thread; the main thread ends if `first_ends`; then the second one reports.
 bool a_thread_opens(const std::string& path, bool first_ends, int report) {
   static std::string name;
   static bool alone = false;
@@ -194,7 +194,7 @@ TEST_F(OpenersSystem, AlsoThroughThePartitionsOfWhatALoopDeviceStandsOn) {
   EXPECT_THAT(read(above.path()), IsWrittenBy(writer.pid(), loop.backing()));
 }
 
-// Over the first partition of a disk, a writer of the second one writes elsewhere.
+// A writer of the second partition of a disk does not affect the first.
 TEST_F(OpenersSystem, ButNotThroughAPartitionBesideIt) {
   const LoopDevice loop = make_loop("disk.img");
   const TwoPartitions partitions(loop.path());
@@ -239,7 +239,7 @@ TEST_F(OpenersSystem, AWriterThatProcDoesNotShow) {
   const std::string image = directory_.file("disk.img");
   make_sparse_file(image, kMiB);
   const OtherProcess writer(opens(image, O_RDWR));
-  // A PID namespace of its own, with its own /proc: the writer is outside.
+  // A separate PID namespace, with its own /proc: the writer is outside.
   EXPECT_TRUE(in_mount_namespace([&] {
     if (::unshare(CLONE_NEWPID) != 0) return false;
     const pid_t child = ::fork();
@@ -264,7 +264,7 @@ TEST_F(OpenersSystem, AWriterThatGoesAwayAtOnceIsNoReason) {
     const int fd = ::open(loop.path().c_str(), O_RDWR);
     if (::fork() == 0) {
       ::usleep(100'000);
-      ::_exit(0);  // the last that has it open: its parent closes it now
+      ::_exit(0);  // the last one that has it open: its parent closes it now
     }
     return fd >= 0 && ::close(fd) == 0;
   });
@@ -313,7 +313,7 @@ TEST_F(OpenersSystem, AnImageThatWasRenamedWhileItIsHeld) {
   EXPECT_EQ(env_->probe(**file).error().code, Errc::kBusy) << "another file has the name";
 }
 
-// A read-only loop device: leases do not tell of it, so what can be seen decides.
+// A read-only loop device: it does not prevent leases, so the visible state decides.
 class Unseen : public OpenersSystem {
  protected:
   void SetUp() override {
@@ -324,7 +324,7 @@ class Unseen : public OpenersSystem {
     loop_.emplace(LoopDevice::make(image(), 0, 512, {.read_only = true}));
   }
   [[nodiscard]] std::string image() const { return directory_.file("disk.img"); }
-  // Nothing has this one open.
+  // This one is not open anywhere.
   [[nodiscard]] std::string lone() const { return directory_.file("lone.img"); }
   [[nodiscard]] const LoopDevice& loop() const { return *loop_; }
 
@@ -336,7 +336,8 @@ class Unseen : public OpenersSystem {
       return each.what.find(node + " ") != std::string::npos;
     });
   }
-  // The image is unknown with a hint, the lone one free, both for a look and for an operation.
+  // The image is unknown with a hint, the standalone one free, both for a query and for an
+  // operation.
   bool unknown_but_for_the_lone_one() {
     const auto is_unknown = [](const Result<host::DeviceInfo>& info) {
       return info && info->used_by.empty() && !info->unknown.empty() &&
@@ -394,7 +395,7 @@ TEST_F(Unseen, WithAPartOfSysfsCovered) {
 
 TEST_F(Unseen, WithoutTheLoopDevicesNode) {
   EXPECT_TRUE(in_mount_namespace([&] { return cover("/dev") && unknown_but_for_the_lone_one(); }));
-  // Another device under the node's name is not asked instead.
+  // Another device under the node's name is not queried instead.
   EXPECT_TRUE(in_mount_namespace([&] {
     return cover("/dev") && ::mknod(loop().path().c_str(), S_IFBLK | 0600, makedev(1, 0)) == 0 &&
            unknown_but_for_the_lone_one();
@@ -415,7 +416,7 @@ TEST_F(Unseen, ANodeOfAnotherName) {
 }
 
 TEST_F(Unseen, AnotherFileUnderTheImagesPath) {
-  // The loop device goes on to show the first one, which has another path here.
+  // The loop device still maps the first one, which has another path here.
   const std::string alias = directory_.file("alias.img");
   make_sparse_file(alias, 0);
   EXPECT_TRUE(in_mount_namespace([&] {

@@ -1,5 +1,4 @@
-// What the tests of the probe share: real loop devices, partitions and swap, taken down by
-// themselves.
+// Shared by the tests of the probe: real loop devices, partitions and swap, removed automatically.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -23,7 +22,7 @@ class ProbeSystem : public ::testing::Test {
     }
   }
 
-  // The answer, or a failed test and an empty one.
+  // The result, or a failed test and an empty one.
   static host::DeviceInfo probe(const std::string& path) {
     auto info = host::probe_device(path);
     if (!info) {
@@ -46,8 +45,7 @@ class ProbeSystem : public ::testing::Test {
   TempDir directory_;
 };
 
-// Two GPT partitions on a disk, made known by partx (works without a partition parser in the
-// kernel).
+// Two GPT partitions on a disk, added by partx (works without a partition parser in the kernel).
 class TwoPartitions {
  public:
   explicit TwoPartitions(const std::string& disk) : disk_(disk) {
@@ -86,7 +84,7 @@ class SwappedOn {
   std::string path_;
 };
 
-// "is used so", by the exact text.
+// Whether it is in use in this way, by the exact text.
 MATCHER_P(IsUsed, what, "") {
   *result_listener << "used by:";
   for (const host::UsedBy& use : arg.used_by) {

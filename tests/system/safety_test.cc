@@ -1,4 +1,4 @@
-// Each reason not to touch a device, on real devices: refused before anything is written, and
+// Each reason not to write to a device, on real devices: refused before anything is written, and
 // accepted as soon as the reason is gone.
 #ifdef BLKREWIND_PROGRAM
 
@@ -23,14 +23,14 @@ class Safety : public DeviceSystem {
 
   [[nodiscard]] const std::string& path() const { return disk_->path(); }
 
-  // A snapshot "before" of what is there now, and a change after it.
+  // A snapshot "before" of the current content, and a change after it.
   void take_and_damage() {
     before_ = digest_of_file(disk_->backing());
     ask({"snapshot", path(), "--name", "before"});
     write_noise(path(), 40 * kMiB, kMiB, 5);
   }
 
-  // Everything that opens the device for itself.
+  // All operations that open the device exclusively.
   void expect_all_refused(const std::string& part) {
     expect_refused(*disk_, {"rollback", path(), "before"}, part);
     expect_refused(*disk_, {"rollback", path(), "before", "--dry-run"}, part);
@@ -161,7 +161,7 @@ TEST_F(Safety, SmallerAndLargerThanAtTheSnapshot) {
   expect_accepted();
 }
 
-// Another backing file under the same name, attached by losetup for as long as this lives.
+// Another backing file under the same name, attached by losetup for the lifetime of this object.
 class AttachedAs {
  public:
   AttachedAs(const std::string& device, const std::string& backing) : device_(device) {
@@ -189,7 +189,7 @@ TEST_F(Safety, AnotherDeviceUnderTheSameName) {
       EXPECT_NE(text.find("this is another device"), std::string::npos) << text;
       EXPECT_NE(text.find(file("disk.img")), std::string::npos) << text;
     }
-    // By its id it is looked for, and not found.
+    // By its id it is searched for, and not found.
     const std::string id = only_disk().at("disk_id");
     const std::string text = ask({"rollback", id, "before"}, 3).dump();
     EXPECT_NE(text.find(name + " is not the device that was registered"), std::string::npos)
@@ -198,7 +198,7 @@ TEST_F(Safety, AnotherDeviceUnderTheSameName) {
     EXPECT_EQ(digest_of_file(file("other.img")), other);
     EXPECT_EQ(store_digest(), store_before);
   }
-  // The right one is known again, whatever its name is now.
+  // The right one is recognised again, whatever its name is now.
   disk_.emplace(make_disk("disk.img", 0));
   expect_accepted();
 }
@@ -209,7 +209,7 @@ TEST_F(Safety, TheStoreLivesOnTheDevice) {
   const Mount mount(path(), make_directory("mount"), "ext4");
   std::filesystem::copy(store_, mount.path() + "/store", std::filesystem::copy_options::recursive);
   store_ = mount.path() + "/store";
-  // Not the device's bytes: a mounted file system writes times of access, and its journal.
+  // Not the device's bytes: a mounted file system writes access times, and its journal.
   const std::string files_before = digest_of_tree(mount.path(), "catalog");
   for (const std::vector<std::string>& line :
        {std::vector<std::string>{"rollback", path(), "before"}, {"snapshot", path()}}) {

@@ -1,4 +1,4 @@
-// A running `blkrewind serve` on a port of its own, and bytes over a socket to it.
+// A running `blkrewind serve` on a free port, and raw bytes over a socket to it.
 #pragma once
 
 #include <arpa/inet.h>
@@ -41,7 +41,7 @@ class Wire {
     }
   }
 
-  // False when the server has hung up.
+  // False if the server has closed the connection.
   bool send(const std::string& bytes) const {
     std::size_t sent = 0;
     while (sent < bytes.size()) {
@@ -53,7 +53,7 @@ class Wire {
   }
   void end_sending() const { shutdown(fd_.get(), SHUT_WR); }
 
-  // Whether the server has hung up, or does so soon. What it still sends is thrown away.
+  // Whether the server has closed the connection, or does so soon. Further data is discarded.
   [[nodiscard]] bool has_ended(std::chrono::milliseconds patience) const {
     char byte = 0;
     pollfd polled = {fd_.get(), POLLIN, 0};
@@ -63,7 +63,7 @@ class Wire {
     return false;
   }
 
-  // Everything until the server hangs up, or for so long.
+  // Everything until the server closes the connection, or until the timeout.
   [[nodiscard]] std::string receive(std::chrono::milliseconds patience) const {
     std::string text;
     const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -177,7 +177,7 @@ class ServeTest : public Cli {
     return answer["Disks"]["Disk"][0];
   }
 
-  // Until no reset of the disk is under way.
+  // Waits until no reset of the disk is in progress.
   json wait_for_reset() {
     for (int i = 0; i < 3000; ++i) {
       json disk = disk_now();

@@ -1,4 +1,4 @@
-// What tracks disks in the kernel is found and ended without the store that it was for.
+// Trackers in the kernel are found and stopped without the store that they belong to.
 #ifdef BLKREWIND_PROGRAM
 
 #include "system/device_fixture.h"
@@ -8,7 +8,7 @@ namespace {
 
 class TrackPins : public DeviceSystem {
  protected:
-  // Of any store; others may run on this machine.
+  // For any store; others may run on this machine.
   static json entry_of(const json& list, const std::string& disk_id) {
     for (const json& entry : list) {
       if (entry.value("disk_id", "") == disk_id) return entry;
@@ -28,7 +28,7 @@ class TrackPins : public DeviceSystem {
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return json::parse(outcome.out, nullptr, false).value("pruned", json::array());
   }
-  // The disk's id; empty: tracking cannot be had here.
+  // The disk's id; empty: tracking is not available here.
   [[nodiscard]] std::string track(const LoopDevice& disk) const {
     const CliOutcome outcome = run({"track", "start", disk.path()});
     if (outcome.status != 0 && lacks_kernel_tracking(outcome.err)) return {};

@@ -1,5 +1,5 @@
-// Image files that are tracked by their extents, through the Engine: what is read, what is shared
-// with the store, and that the bytes are right.
+// Image files tracked by extents, through the Engine: what is read, what is shared with the store,
+// and that the bytes are right.
 #include <gtest/gtest.h>
 
 #include "blkrewind/engine.h"
@@ -75,7 +75,7 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
   EXPECT_EQ(back->scanned_bytes, 0U);
   EXPECT_EQ(back->restored_bytes, 2 * kImageChunk);
   EXPECT_TRUE(all() == first_);
-  // The restored chunk lies where a segment has it.
+  // The restored chunk shares the blocks of a segment.
   const UniqueFd image(::open(image_.c_str(), O_RDONLY | O_CLOEXEC));
   const auto there = io::read_extent_map(image.get(), {3 * kImageChunk, kImageChunk});
   ASSERT_TRUE(there);
@@ -91,7 +91,7 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
     }
   }
   EXPECT_TRUE(found);
-  // Writing to it does not reach the store.
+  // Writing to it does not change the store.
   change(3);
   const auto verified = engine_->verify({});
   ASSERT_TRUE(verified);

@@ -1,5 +1,5 @@
-// What a tracker knows ends with its epoch, and it says why; then an operation reads everything,
-// and is right. Whoever dies in the middle of an operation takes nothing along.
+// A tracker becomes invalid when its epoch ends, and says why; an operation then reads everything,
+// and is right. A process that dies in the middle of an operation loses no change.
 #ifdef BLKREWIND_PROGRAM
 
 #include <sys/stat.h>
@@ -19,7 +19,7 @@ constexpr const char* kPins = "/sys/fs/bpf/blkrewind/";
 
 class TrackingEpoch : public TrackedSystem {
  protected:
-  // Of the device, the store and the file system of pins, as a user would find it.
+  // The device, the store and the file system of pins, as a user would see them.
   void expect_unknown(const std::string& why, const std::string& target = {}) {
     const TrackerInfo seen = state(target);
     EXPECT_EQ(seen.source, "bitmap");
@@ -28,7 +28,7 @@ class TrackingEpoch : public TrackedSystem {
     EXPECT_EQ(seen.base_snapshot_id, "");
   }
 
-  // Only a scan can be had; what it finds is right.
+  // Only a scan is possible; its result is right.
   void expect_scans_and_is_right(const std::string& why) {
     const auto refused =
         engine_->rollback(path_, "anchor", {.change_source = ChangeSource::kBitmap});
@@ -42,7 +42,7 @@ class TrackingEpoch : public TrackedSystem {
     EXPECT_EQ(changed(), Chunks());
   }
 
-  // It stands still, or stands again: the next operation relies on it, and is right.
+  // It is unchanged, or valid again: the next operation uses it, and is right.
   void expect_relies_on_it() {
     EXPECT_TRUE(state().valid) << state().reason;
     write_noise(path_, 3 * kMiB + 99, 200000, 77);
@@ -70,7 +70,7 @@ TEST_F(TrackingEpoch, BeginsWithTheFirstOperationAndNotBefore) {
   ASSERT_TRUE(taken) << taken.error().to_string();
   copy_ = read_device(disk.path());
   path_ = disk.path();
-  write_noise(path_, kMiB, 4096, 2);  // nobody looks yet
+  write_noise(path_, kMiB, 4096, 2);  // unnoticed so far
   const auto begun = engine_->start_tracking(path_);
   if (!begun && begun.error().code == Errc::kUnsupported) {
     GTEST_SKIP() << begun.error().to_string();
@@ -94,14 +94,14 @@ TEST_F(TrackingEpoch, EndsWhenTheLoopDeviceIsAttachedAgain) {
   write_noise(disk.path(), 0, kEpochBytes, 1);
   if (!track(disk.path())) GTEST_SKIP() << why_;
   disk.detach();
-  write_noise(disk.backing(), 7 * kMiB, 10000, 2);  // nobody sees it
+  write_noise(disk.backing(), 7 * kMiB, 10000, 2);  // undetected
   const LoopDevice again = LoopDevice::make(disk.backing(), 0);
   const std::string why = again.path() == path_ ? "the device was detached and attached again"
                                                 : "the disk is another device now";
   path_ = again.path();
   expect_unknown(why);
   expect_scans_and_is_right(why);
-  expect_unknown(why);  // for good
+  expect_unknown(why);  // permanently
   expect_can_be_begun_anew();
 }
 
@@ -189,7 +189,7 @@ TEST_F(TrackingEpoch, IsOfOneDiskOfOneStore) {
   const auto back =
       other->rollback(path_, "other", {.change_source = ChangeSource::kBitmap, .paranoid = true});
   ASSERT_TRUE(back) << back.error().to_string();
-  // In the place of the first one's.
+  // In place of the first one's.
   const std::string theirs = kPins + other->disk(path_)->id;
   const std::string ours = pins();
   std::filesystem::remove_all(ours);
@@ -270,7 +270,7 @@ TEST_F(TrackingEpoch, GoesOnOverAnImport) {
   expect_rolls_back();
 }
 
-// Taken away by the destructor.
+// Removed by the destructor.
 class Zram {
  public:
   Zram() { std::ifstream("/sys/class/zram-control/hot_add") >> number_; }
@@ -310,7 +310,7 @@ TEST_F(TrackingEpoch, IsRefusedToAnImageFile) {
   EXPECT_TRUE(engine_->disks()->empty());
 }
 
-// Kills the program at random moments; what it says afterwards is held against a copy in memory.
+// Kills the program at random moments; its results afterwards are compared with a copy in memory.
 class TrackingKilled : public TrackedSystem {
  protected:
   using Random = std::mt19937;
@@ -339,7 +339,7 @@ class TrackingKilled : public TrackedSystem {
     }
   }
 
-  // True: it was killed, and not done before.
+  // True: it was killed before it ended.
   bool run_and_kill(const std::vector<std::string>& line, unsigned microseconds) const {
     const UniqueFd null = opened("/dev/null", O_WRONLY);
     CliProcess process(variables_, line_of(line), null.get(), null.get());
@@ -347,7 +347,7 @@ class TrackingKilled : public TrackedSystem {
     process.kill(SIGKILL);
     const int status = process.wait();
     EXPECT_TRUE(status == 0 || status == 1000 + SIGKILL) << line[0] << ": " << status;
-    // What it had begun may still hold the device.
+    // Its submitted I/O may still hold the device.
     while (!UniqueFd(::open(path_.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC)).valid()) ::usleep(1000);
     return status != 0;
   }
@@ -393,7 +393,7 @@ class TrackingKilled : public TrackedSystem {
       if (how == 1) line = {"undo", path_};
       if (how == 2) line.emplace_back("--no-undo");
       if (how == 1 && only_disk().value("undo_snapshot_id", json()).is_null()) continue;
-      // The start of the program takes the most of it.
+      // The start of the program takes most of the time.
       killed_ += run_and_kill(line, static_cast<unsigned>(2000 + random() % 30000)) ? 1 : 0;
       write_somewhere(random);
       if (is_pending()) {

@@ -1,4 +1,5 @@
-// File systems mark what they do to a tracked device: files, trim, and the replay of a journal.
+// The writes of file systems to a tracked device are recorded: files, trim, and the replay of a
+// journal.
 #ifdef BLKREWIND_PROGRAM
 
 #include <fstream>
@@ -90,8 +91,8 @@ TEST_P(TrackingFileSystems, AreMarkedByAllThatTheyDo) {
   }
 }
 
-// A copy of a mounted file system is one whose power was cut. Its journal is replayed by a mount,
-// and that is a change like any other.
+// A copy of a mounted file system is like one after a power cut. Its journal is replayed by a
+// mount, which is a change like any other.
 TEST_P(TrackingFileSystems, AreMarkedByTheReplayOfAJournal) {
   const std::string type = GetParam();
   const LoopDevice original = make_disk("original.img", kTrackedFsBytes);

@@ -1,5 +1,5 @@
-// A device that the kernel tracks, a copy of it as it was at the anchor, and what must hold: where
-// it differs from the copy, there is a mark.
+// A device that the kernel tracks, a copy of it at the time of the base snapshot, and the check:
+// where it differs from the copy, it is dirty.
 #pragma once
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ inline void flush_node(const std::string& path) {
   if (::fsync(opened(path, O_RDONLY).get()) != 0) throw std::runtime_error("flush " + path);
 }
 
-// What is on the medium, and what is dirty in the cache of this node.
+// The content of the medium, and the dirty pages in the cache of this node.
 [[nodiscard]] inline AlignedBuffer read_device(const std::string& path) {
   const UniqueFd fd = opened(path, O_RDONLY | O_DIRECT);
   std::uint64_t size = 0;
@@ -106,8 +106,8 @@ class TrackedSystem : public DeviceSystem {
     }
   }
 
-  // Begins to track the device, and takes the snapshot "anchor". False: the kernel cannot; why_
-  // says what it lacks.
+  // Starts to track the device, and takes the base snapshot. False: the kernel does not support it;
+  // why_ says what is missing.
   bool track(const std::string& path, std::uint32_t chunk_bytes = kDefaultChunkBytes) {
     path_ = path;
     const SnapshotOptions options = named("anchor", ChangeSource::kAuto, chunk_bytes);
@@ -132,7 +132,7 @@ class TrackedSystem : public DeviceSystem {
   [[nodiscard]] std::uint64_t chunk_bytes() const { return tracked().chunk_bytes; }
   [[nodiscard]] std::string anchor() const { return engine_->disk(path_)->anchor_snapshot_id; }
 
-  // What an operation that began now would take for changed.
+  // The changes that an operation starting now would see.
   [[nodiscard]] Chunks marked() const {
     const track::TrackedDisk disk = tracked();
     const auto tracker = track::find_bitmap(disk);
@@ -157,7 +157,7 @@ class TrackedSystem : public DeviceSystem {
     return differing(read_device(path_), copy_, chunk_bytes());
   }
 
-  // The promise. Returns the marks.
+  // The check. Returns the dirty extents.
   Chunks expect_nothing_missed() const {
     Chunks marks = marked();
     std::string missed;
@@ -168,7 +168,7 @@ class TrackedSystem : public DeviceSystem {
     return marks;
   }
 
-  // By the marks alone, and then by reading everything.
+  // First with the tracker, and then by reading everything.
   void expect_rolls_back() const {
     const auto done = engine_->rollback(path_, anchor_name_,
                                         {.change_source = ChangeSource::kBitmap, .paranoid = true});
@@ -179,7 +179,7 @@ class TrackedSystem : public DeviceSystem {
     EXPECT_EQ(marked(), Chunks()) << "only the rollback itself has written";
   }
 
-  // As `track status` has it.
+  // As in `track status`.
   [[nodiscard]] TrackerInfo state(const std::string& target = {}) const {
     const auto tracking = engine_->tracking(target.empty() ? path_ : target);
     EXPECT_TRUE(tracking) << tracking.error().to_string();
@@ -191,7 +191,7 @@ class TrackedSystem : public DeviceSystem {
   std::string path_;
   std::string why_;
   std::string anchor_name_ = "anchor";
-  AlignedBuffer copy_;  // of the device, at the anchor
+  AlignedBuffer copy_;  // of the device, at the base snapshot
 };
 
 }  // namespace blkrewind::test

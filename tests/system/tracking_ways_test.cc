@@ -1,4 +1,4 @@
-// Every way of writing to a device leaves its mark.
+// Every way of writing to a device sets its dirty bits.
 #ifdef BLKREWIND_PROGRAM
 
 #include <liburing.h>
@@ -24,7 +24,7 @@ namespace {
 constexpr std::uint64_t kChunk = kDefaultChunkBytes;
 constexpr std::uint64_t kDeviceBytes = 16 * kMiB + 20 * kKiB;  // the last chunk is a short one
 
-// This kernel, or this device, does not do it.
+// This kernel, or this device, does not support it.
 struct Refused {
   std::string why;
 };
@@ -36,10 +36,10 @@ struct Place {
 
 struct Way {
   const char* name;
-  std::vector<Extent> (*write)(const Place&);  // returns where it wrote
+  std::vector<Extent> (*write)(const Place&);  // returns the extent that it wrote
 };
 
-// 512 bytes are written as such only by direct I/O; what goes through a cache, in pages.
+// Only direct I/O writes single sectors of 512 bytes; writes through a cache are whole pages.
 [[nodiscard]] Extent pages_of(std::uint64_t offset, std::uint64_t length) {
   const std::uint64_t first = offset / 4096 * 4096;
   return {first, align_up(offset + length, 4096) - first};
@@ -133,7 +133,7 @@ std::vector<Extent> polled_vectors(const Place& place) {
   return vectored(place, O_DIRECT, RWF_HIPRI, 18 * kChunk);
 }
 
-// `synced`: by msync(); else whoever comes next has to.
+// `synced`: by msync(); otherwise the next operation has to write it back.
 std::vector<Extent> mapped(const Place& place, bool synced) {
   const UniqueFd fd = opened(place.device, O_RDWR);
   constexpr std::uint64_t kLength = 4 * kChunk;
@@ -146,7 +146,7 @@ std::vector<Extent> mapped(const Place& place, bool synced) {
   bytes[2 * kChunk + 5] = 'b';
   if (synced) {
     need(::msync(memory, kLength, MS_SYNC) == 0, "msync");
-    bytes[3 * kChunk + 9] = 'c';  // dirty again, after it had been clean
+    bytes[3 * kChunk + 9] = 'c';  // dirty again, after it was clean
     need(::msync(memory, kLength, MS_SYNC) == 0, "msync");
   }
   ::munmap(memory, kLength);
@@ -359,7 +359,7 @@ INSTANTIATE_TEST_SUITE_P(
         Way{"OneAfterAnother", one_after_another}),
     [](const auto& way) { return std::string(way.param.name); });
 
-// What lies between the writer and the device.
+// Layers between the writer and the device.
 class TrackingThrough : public TrackedSystem {
  protected:
   static constexpr std::uint64_t kBytes = 64 * kMiB;
@@ -385,7 +385,7 @@ TEST_F(TrackingThrough, APartitionTheWholeDiskBeingTracked) {
   put(opened(partitions.path(1), O_WRONLY | O_DIRECT).get(), place.length - 4096, 4096);
   put(opened(partitions.path(2), O_WRONLY).get(), 5 * kMiB + 7, 100000);
   ranged({partitions.path(2), {}}, BLKDISCARD, "BLKDISCARD", {{0, kMiB}});
-  // Each node has a cache of its own; what is dirty in this one is not on the disk yet.
+  // Each node has its own cache; dirty pages of this one are not on the disk yet.
   flush_node(partitions.path(2));
   EXPECT_EQ(expect_nothing_missed(), chunks_of({{place.offset + 512, 512},
                                                 {place.end() - 4096, 4096},
@@ -403,7 +403,7 @@ TEST_F(TrackingThrough, TheWholeDiskAPartitionBeingTracked) {
   const Extent place = place_of(path_);
   const UniqueFd whole = opened(disk.path(), O_RDWR | O_DIRECT);
   const UniqueFd other = opened(partitions.path(1), O_RDWR | O_DIRECT);
-  // Beside it: nothing happens to it.
+  // Beside it: it is not affected.
   put(whole.get(), place.offset - 4096, 4096);
   put(whole.get(), place.end(), 4096);
   put(other.get(), place_of(partitions.path(1)).length - 512, 512);
@@ -450,8 +450,8 @@ TEST_F(TrackingThrough, ALoopDeviceOnTopOfIt) {
   }
 }
 
-// What somebody else wrote to its cache goes to a device when an operation flushes it: by the hand
-// of that operation, but it is not its own.
+// Data of another process in the device's cache is written by the flush of an operation: submitted
+// by that operation, but not its own.
 TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
   const LoopDevice disk = make_disk("disk.img", kBytes);
   write_noise(disk.path(), 0, kBytes, 1);
@@ -462,7 +462,7 @@ TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
   const auto why = (*tracker)->begin(base, track::TrackUse::kWrite);
   ASSERT_TRUE(why && !*why);
   {
-    // Held, or the end of that process would flush.
+    // Kept open, because closing it would flush.
     const UniqueFd own = opened(path_, O_RDWR | O_DIRECT);
     by_a_process_that_dies({path_, {}});
     ASSERT_EQ(::pwrite(own.get(), copy_.data() + 9 * kChunk, kChunk, 9 * kChunk),
@@ -477,7 +477,7 @@ TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
   expect_rolls_back();
 }
 
-// Whoever writes to it waits, until the destructor.
+// Writers are blocked until the destructor.
 class Frozen {
  public:
   explicit Frozen(const std::string& root) : root_(opened(root, O_RDONLY | O_DIRECTORY)) {
@@ -491,8 +491,8 @@ class Frozen {
   UniqueFd root_;
 };
 
-// It was marked before the operation began, and its bytes come afterwards: what the operation reads
-// meanwhile is not what will be there.
+// Its dirty bit was set before the operation started, and its bytes are written afterwards: the
+// operation reads the old content.
 TEST_F(TrackingThrough, AWriteUnderWayWhileTheBaseMoves) {
   const LoopDevice lower = make_disk("lower.img", 256 * kMiB);
   run_program({"mkfs.ext4", "-q", "-F", lower.path()});
@@ -502,9 +502,9 @@ TEST_F(TrackingThrough, AWriteUnderWayWhileTheBaseMoves) {
   if (!track(disk.path())) GTEST_SKIP() << why_;
   const auto program = track::KernelProgram::find(tracked().disk_id);
   ASSERT_TRUE(program && *program);
-  // Not by the tracker, which would flush, and here that waits for the write.
+  // Not by the tracker, which would flush, and that would wait for the write.
   track::Generations generations((*program)->control(), (*program)->bits());
-  // Before that, since whoever looks at the device waits as well.
+  // Before that, because reading the device is blocked as well.
   const std::string base = anchor();
   const UniqueFd fd = opened(path_, O_RDWR | O_DIRECT);
   std::atomic<ssize_t> written = 0;
@@ -530,7 +530,7 @@ TEST_F(TrackingThrough, AWriteUnderWayWhileTheBaseMoves) {
   expect_rolls_back();
 }
 
-// A name below /dev/mapper, taken away by the destructor.
+// A name below /dev/mapper, removed by the destructor.
 class Mapped {
  public:
   Mapped(const std::string& table, std::string name) : name_(std::move(name)) {
@@ -568,7 +568,7 @@ TEST_F(TrackingThrough, TheDeviceMapper) {
     std::array<std::uint64_t, 2> range = {8 * kMiB, kMiB};
     static_cast<void>(::ioctl(fd.get(), BLKDISCARD, range.data()));
     ASSERT_EQ(::fsync(fd.get()), 0);
-    // Of the device mapper's own there is no queue to look at.
+    // Devices of the device mapper itself have no queue to check.
     const auto refused = engine_->start_tracking(mapped.path(), ChangeSource::kBitmap);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::kUnsupported);

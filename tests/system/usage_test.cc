@@ -1,4 +1,4 @@
-// Who uses a device: every kind of user, each with real devices.
+// The users of a device: every kind of user, each with real devices.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -190,7 +190,7 @@ TEST(Usage, ALockedImageFile) {
   struct flock byte {};
   byte.l_type = F_RDLCK;
   byte.l_whence = SEEK_SET;
-  byte.l_start = 201;  // where QEMU puts its own
+  byte.l_start = 201;  // where QEMU places its own
   byte.l_len = 1;
   ASSERT_EQ(::fcntl(machine.get(), F_OFD_SETLK, &byte), 0);
   const auto info = host::probe_device(path);

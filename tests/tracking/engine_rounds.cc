@@ -69,8 +69,8 @@ class EngineRounds {
   }
 
  private:
-  // The kernel may refuse a flush for what is said in writers.cc, and the engine may find a page
-  // that is written too often to be dropped. Nothing is broken then, but the operation is not done.
+  // The kernel may refuse a flush for the reason given in writers.cc, and the engine may find a
+  // page that is written too often to be dropped. Neither is an error, but the operation fails.
   template <class T>
   bool is_done(Result<T>& result) {
     if (result) return true;
@@ -84,8 +84,9 @@ class EngineRounds {
     return false;
   }
 
-  // Beside the writers once; what they spoil again must be done while they pause. The kernel tells
-  // the failure of a writer that is over to the next flush, so the first of these may fail as well.
+  // Once concurrently with the writers; if they make it fail again, it is done while they pause.
+  // The kernel reports the failure of a finished writer to the next flush, so the first of these
+  // may fail as well.
   void end_what_was_begun() {
     constexpr int kTriesMax = 3;
     auto disk = engine_->disk(id_);

@@ -1,5 +1,5 @@
-// What must hold whenever the writers pause: where the device differs from the base, a tracker says
-// so.
+// The check whenever the writers pause: a tracker reports every place where the device differs from
+// the base.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace blkrewind::tracking {
 
-// A promise is broken.
+// A violated promise.
 struct Broken : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -19,13 +19,13 @@ struct Broken : std::runtime_error {
 struct Tally {
   std::uint64_t rounds = 0;
   std::uint64_t barriers = 0;
-  std::uint64_t snapshots = 0;  // anchors moved so
+  std::uint64_t snapshots = 0;  // base snapshots moved this way
   std::uint64_t rollbacks = 0;
   std::uint64_t deaths = 0;     // operations that were killed
   std::uint64_t abandoned = 0;  // that gave up
   std::uint64_t marked = 0;     // chunks, at barriers
   std::uint64_t changed = 0;
-  std::uint64_t bytes = 0;  // written by others
+  std::uint64_t bytes = 0;  // written by other processes
   std::uint64_t writes = 0;
 
   void add(const Tally& other);

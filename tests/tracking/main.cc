@@ -1,5 +1,5 @@
-// The driver of scripts/track-stress, which makes and removes the folder. Exit status: 0 nothing
-// was missed, 1 a promise is broken, 2 usage, 3 it could not be run.
+// The driver of scripts/track-stress, which creates and removes the directory. Exit status: 0
+// nothing was missed, 1 a promise was violated, 2 usage, 3 it could not be run.
 #include <signal.h>
 
 #include <charconv>

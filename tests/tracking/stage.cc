@@ -12,7 +12,7 @@
 namespace blkrewind::tracking {
 namespace {
 
-// Without a table on the disk: what writers do to it does not matter.
+// Without a table on the disk, so that writers cannot damage it.
 int change_partitions(const std::string& disk, int operation) {
   blkpg_partition partition{};
   partition.start = static_cast<long long>(kPartition.offset);
@@ -49,7 +49,7 @@ Stage::~Stage() { static_cast<void>(change_partitions(disk(), BLKPG_DEL_PARTITIO
 void Stage::flush() const {
   for (const std::string& path : {partition(), disk()}) {
     const UniqueFd fd = open_node(path, O_RDONLY);
-    // An error of before is told once (see writers.cc); there is none in memory itself.
+    // An earlier error is reported once (see writers.cc); memory itself has none.
     if (::fsync(fd.get()) != 0 && ::fsync(fd.get()) != 0) fail_with_errno("flush " + path);
   }
 }

@@ -1,4 +1,4 @@
-// The device that everybody writes to: a loop device and a partition on it, in memory.
+// The device that all processes write to: a loop device and a partition on it, in memory.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@ inline constexpr std::uint64_t kChunkBytes = 4 * kKiB;
 inline constexpr std::uint64_t kDiskBytes = 32 * kMiB + 12 * kKiB;
 inline constexpr Extent kPartition = {5 * kMiB + 4 * kKiB, 20 * kMiB};
 
-// It could not be run; nothing is said about the engine.
+// It could not be run; this says nothing about the engine.
 [[noreturn]] void fail_with_errno(const std::string& what);
 
 [[nodiscard]] UniqueFd open_node(const std::string& path, int flags);
 
 class Stage {
  public:
-  // `track_partition`: what is tracked is the partition, and not the whole disk. `direct_io`: the
-  // loop device has many writes under way at once, where the folder's file system lets it; else one
+  // `track_partition`: track the partition, not the whole disk. `direct_io`: the loop device has
+  // many writes in flight at once, if the file system of the directory supports it; otherwise one
   // after another.
   Stage(const std::string& folder, bool track_partition, bool direct_io);
   ~Stage();
@@ -34,13 +34,13 @@ class Stage {
   [[nodiscard]] const std::string& disk() const { return loop_.path(); }
   [[nodiscard]] std::string partition() const { return loop_.path() + "p1"; }
   [[nodiscard]] std::string tracked() const { return on_partition_ ? partition() : disk(); }
-  // Of what is tracked.
+  // Size of the tracked device.
   [[nodiscard]] std::uint64_t bytes() const {
     return on_partition_ ? kPartition.length : kDiskBytes;
   }
-  // What is dirty in the cache of any node goes to the medium.
+  // Writes back the dirty pages of every node to the medium.
   void flush() const;
-  // All of what is tracked, from the medium.
+  // The whole content of the tracked device, from the medium.
   void read(std::byte* into) const;
 
  private:

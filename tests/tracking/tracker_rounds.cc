@@ -18,7 +18,7 @@
 namespace blkrewind::tracking {
 namespace {
 
-constexpr std::uint64_t kGolden = 1;  // the number of the snapshot that rollbacks go to
+constexpr std::uint64_t kGolden = 1;  // the number of the rollbacks' target
 
 // Exit statuses of operations.
 enum { kMoved = 10, kGaveUp, kBroken, kFailed };
@@ -39,8 +39,8 @@ const char* name_of(Kind kind) {
   return "";
 }
 
-// Memory that an operation and the one who kills it share. It stands for the store: what the
-// journal says changes with one store, and the contents of snapshots before that.
+// Memory shared by an operation and the process that kills it. It represents the store: the journal
+// changes by one store of a word, and the contents of snapshots before that.
 class SharedStore {
  public:
   explicit SharedStore(std::uint64_t bytes) : bytes_(bytes) {
@@ -56,7 +56,7 @@ class SharedStore {
 
   [[nodiscard]] std::uint64_t anchor() const { return *head_ >> 1; }
   [[nodiscard]] const std::byte* content() const { return image(*head_ & 1); }
-  // The content of the anchor to be.
+  // The content of the next base snapshot.
   [[nodiscard]] std::byte* next() const { return image(1 - (*head_ & 1)); }
   [[nodiscard]] std::byte* golden() const { return image(2); }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -80,13 +80,13 @@ class Operation {
   Operation(const Stage& stage, const track::TrackedDisk& disk, SharedStore& store)
       : stage_(stage), disk_(disk), store_(store) {}
 
-  // Returns why it cannot be done; empty: it has been.
+  // Returns why it is not possible; empty: it was done.
   std::string run(Kind kind, std::uint64_t number, bool scans) {
     auto found = track::find_bitmap(disk_);
     if (!found || !*found) return "the tracker is gone";
     track::Tracker& tracker = **found;
     const bool writes = kind == Kind::kRollback || kind == Kind::kResume;
-    // Before it begins: what is under way then is read as soon as can be.
+    // Before begin(): writes in flight then are read as soon as possible.
     std::memcpy(store_.next(), store_.content(), store_.bytes());
     const auto why = tracker.begin(id_of(store_.anchor()),
                                    writes ? track::TrackUse::kWrite : track::TrackUse::kRead);
@@ -123,7 +123,7 @@ class Operation {
     }
   }
 
-  // False: it is not sure that it is durable.
+  // False: it may not be durable.
   bool write(track::Tracker& tracker) {
     const UniqueFd fd = open_node(stage_.tracked(), O_RDWR | O_DIRECT);
     std::uint64_t wrote = 0;
@@ -180,7 +180,7 @@ class TrackerRounds {
 
   void run() {
     Writers writers(stage_, chosen_.seed, 3);
-    // The first one reads everything, and is what rollbacks go to.
+    // The first one reads everything, and is the target of rollbacks.
     lately_ = "first";
     if (operate(Kind::kSnapshot, kGolden, true, false)) throw Broken("the first one was killed");
     std::memcpy(store_.golden(), store_.content(), store_.bytes());

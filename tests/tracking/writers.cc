@@ -26,7 +26,7 @@ constexpr std::uint64_t kSector = 512;
 constexpr std::uint64_t kWriteMax = 256 * kKiB;
 constexpr std::uint64_t kBurst = 64;
 
-// One of the nodes, opened both ways.
+// One of the nodes, with both descriptors.
 struct Node {
   UniqueFd buffered;
   UniqueFd direct;
@@ -52,13 +52,13 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // Returns how many bytes it changed.
+  // Returns the number of bytes changed.
   std::uint64_t write_once() {
     for (std::uint64_t i = 0; i < 32; ++i) {
       const std::uint64_t word = random_.next();
       std::memcpy(bytes_.data() + random_.below(kWriteMax / 8) * 8, &word, sizeof word);
     }
-    const std::uint64_t word = random_.next();  // at the front, where the short ones begin
+    const std::uint64_t word = random_.next();  // at the front, where the short ones start
     std::memcpy(bytes_.data(), &word, sizeof word);
     const Node& node = nodes_[random_.below(2)];
     const std::uint64_t sectors_max = random_.percent(85) ? 16 : kWriteMax / kSector;
@@ -102,7 +102,7 @@ class Writer {
  private:
   static constexpr std::uint64_t kFirstDirect = 10;
 
-  // Many at once, so that they are on their way for long: to the last of them at least.
+  // Many at once, so that at least the last of them is in flight for long.
   std::uint64_t burst(const Node& node) {
     const std::uint64_t count = 1 + random_.below(kBurst);
     std::uint64_t sum = 0;
@@ -127,8 +127,8 @@ class Writer {
     return sum;
   }
 
-  // Where pages are dirtied while somebody writes to them directly, the kernel makes the next flush
-  // fail. So each has every other MiB of a node to itself, mostly.
+  // If pages are dirtied while another process writes to them directly, the kernel makes the next
+  // flush fail. Each writer therefore mostly uses every other MiB of a node.
   std::uint64_t place_for(const Node& node, std::uint64_t length, bool direct) {
     const std::uint64_t at = random_.below((node.bytes - length) / kSector + 1) * kSector;
     if (random_.below(1000) == 0) return at;
@@ -137,7 +137,7 @@ class Writer {
     return moved + length <= node.bytes ? moved : at;
   }
 
-  // Mapped for this one write: pages that stay mapped are a reason for the engine to refuse.
+  // Mapped for this write only, because the engine refuses a device with mapped pages.
   std::uint64_t put_by_memory(int fd, std::uint64_t at) {
     constexpr std::uint64_t kPage = 4 * kKiB;
     void* const page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -151,7 +151,7 @@ class Writer {
   std::uint64_t put(int fd, std::uint64_t length, off_t offset, int flags) {
     const iovec part{bytes_.data(), length};
     const ssize_t put = ::pwritev2(fd, &part, 1, offset, flags);
-    // Durability asked for, and refused for what is said above: written it is.
+    // The flush was refused for the reason above; the data is written nevertheless.
     if (put < 0 && errno == EIO && flags != 0) return length;
     if (put != static_cast<ssize_t>(length)) fail_with_errno("write");
     return length;

@@ -1,5 +1,5 @@
-// Processes that write to the device, through descriptors that exclude nobody, until they are told
-// to pause.
+// Processes that write to the device, through non-exclusive descriptors, until they are told to
+// pause.
 #pragma once
 
 #include <sys/types.h>
@@ -21,10 +21,10 @@ class Writers {
   Writers(const Writers&) = delete;
   Writers& operator=(const Writers&) = delete;
 
-  // Nobody writes from when pause() returns until go_on(). Throws when a writer has failed.
+  // No process writes between the return of pause() and go_on(). Throws if a writer has failed.
   void pause();
   void go_on();
-  // How long they wait between two writes, at most: less is faster, 0 is as fast as they can.
+  // The longest time that they wait between two writes: 0 is as fast as possible.
   void set_idle_microseconds(std::uint32_t most);
 
   [[nodiscard]] std::uint64_t bytes() const;

@@ -23,6 +23,7 @@ struct SnapshotReceipt {
   std::uint64_t stored_bytes = 0;   // bytes of chunks written to the store
   std::uint64_t zero_bytes = 0;     // bytes of chunks that are all zero
   double elapsed_seconds = 0;
+  double scan_seconds = 0;  // of them: to read scanned_bytes, compare and store what is new
   std::string root_digest;
   std::string recognised_by;  // the evidence that identified the device; empty for an import
 };
@@ -45,10 +46,10 @@ struct RollbackReceipt {
   std::uint64_t undo_stored_bytes = 0;  // bytes of chunks that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;     // the part of it spent on finding out what differs
-  double restore_seconds = 0;  // the part of it spent on writing
-  // Sectors of the device that could not be read. They were rewritten; the undo snapshot holds a
-  // placeholder for each of them.
+  double scan_seconds = 0;     // of them: to read scanned_bytes, or to find out without reading
+  double restore_seconds = 0;  // of them: to write it back
+  // Of the device: sectors that could not be read. They were written anew; the undo snapshot holds
+  // a mark there instead of what they held.
   std::uint64_t unreadable_bytes = 0;
   std::vector<Extent> unreadable;  // the first extents
   // If the target is an undo snapshot: bytes that could not be read when it was taken. The device
@@ -84,6 +85,7 @@ struct DiffReceipt {
   std::uint64_t unreadable_bytes = 0;  // of sectors that could not be read; they count as different
   std::vector<Extent> unreadable;      // the first extents
   double elapsed_seconds = 0;
+  double scan_seconds = 0;  // of them: to read scanned_bytes
 };
 
 struct VerifyReceipt {

@@ -1,4 +1,4 @@
-// Errors of the program as a user meets them: what they advise, and what became of the operation.
+// Errors of the program as a user sees them: the hints, and the result of the operation.
 #ifdef BLKREWIND_PROGRAM
 
 #include <sys/wait.h>
@@ -16,7 +16,7 @@ std::string quoted(const std::string& path) { return "'" + path + "'"; }
 
 class CliErrors : public Cli {
  protected:
-  // By a shell, after "--store STORE"; what it says on standard error is in `said_`.
+  // Run by a shell, after "--store STORE"; standard error is stored in `said_`.
   int shell(const std::string& before, const std::string& arguments) {
     const std::string err = program_.file("said");
     const std::string line = before + quoted(BLKREWIND_PROGRAM) + " --store " +
@@ -58,7 +58,7 @@ TEST_F(CliErrors, ALostReceiptIsNoReasonToRepeatTheCommand) {
   EXPECT_EQ(content()[kChunk], 'b');
 }
 
-// The number of a closed standard stream must not become the device's or the journal's.
+// A closed standard stream's descriptor number must not be reused for the device or the journal.
 TEST_F(CliErrors, ClosedStandardStreamsAreNobodyElses) {
   snapshot("before");
   const std::string was = content();

@@ -1,4 +1,4 @@
-// How the built program ends when it is told to.
+// How the built program ends when it gets a signal.
 #ifdef BLKREWIND_PROGRAM
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 namespace blkrewind::test {
 namespace {
 
-// An export into a pipe that nobody reads cannot end by itself: signals meet it half way for sure.
+// An export into a pipe without a reader cannot finish: signals certainly interrupt it half-way.
 class CliSignals : public Cli {
  protected:
   void SetUp() override {
@@ -31,7 +31,7 @@ class CliSignals : public Cli {
                      write_end.get(), null.get());
     write_end.reset();
     char first = 0;
-    ASSERT_EQ(read(read_end_.get(), &first, 1), 1);  // it is under way
+    ASSERT_EQ(read(read_end_.get(), &first, 1), 1);  // it is running
     ASSERT_EQ(first, 'a');
   }
 

@@ -172,7 +172,7 @@ TEST_F(Cli, VerifyFindsDamageAndExitsWith5) {
   EXPECT_TRUE(good.at("damaged").empty());
   EXPECT_EQ(ask({"verify", "before"}).at("damaged"), json::array());
 
-  // One bit of the run of 'b' in whichever segment holds it.
+  // One bit in the run of 'b', in the segment that contains it.
   bool flipped = false;
   const std::string segments = program_.store() + "/segments";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(segments)) {
@@ -325,7 +325,7 @@ TEST_F(Cli, AFullStandardOutputIsAFailure) {
 
 TEST_F(Cli, MissingAndUnusableTargetsAreErrorsWithAHint) {
   ask({"snapshot", program_.file("nothing")}, 3);
-  EXPECT_NE(program_.run({"snapshot", program_.store()}).status, 0);  // a folder, or nothing
+  EXPECT_NE(program_.run({"snapshot", program_.store()}).status, 0);  // a directory, or nothing
   ask({"snapshot", image_, "--name", "twice"});
   EXPECT_EQ(ask({"snapshot", image_, "--name", "twice"}, 3).at("code"), "AlreadyExists");
 }

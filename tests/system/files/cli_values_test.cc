@@ -1,4 +1,4 @@
-// Values that a script may give by accident, and files that are not what they seem.
+// Values that a script may pass by accident, and files of unexpected types.
 #ifdef BLKREWIND_PROGRAM
 
 #include <fcntl.h>
@@ -171,7 +171,7 @@ TEST_F(NotRaw, IsAskedOfEachFileThatIsImported) {
   ask({"snapshot", raw, "--name", "s"});
   EXPECT_NE(ask({"import", raw, image_}, 3).dump().find("qcow2"), std::string::npos);
   ask({"import", raw, image_, "--raw", "--name", "golden"});
-  // What a snapshot holds is brought back, whatever it looks like; and is then still the disk.
+  // The content of a snapshot is restored, whatever it looks like; and is then still the disk's.
   ask({"rollback", raw, "golden"});
   EXPECT_EQ(digest_of_file(raw), digest_of_file(image_));
   ask({"undo", raw});

@@ -1,4 +1,4 @@
-// Several processes of the program on one store and the same disks, and some of them killed.
+// Several processes of the program on one store and the same disks, some of them killed.
 #ifdef BLKREWIND_PROGRAM
 
 #include <gtest/gtest.h>
@@ -90,7 +90,7 @@ class ProgramUser : public StoreUser {
     return got == static_cast<ssize_t>(text.size()) ? text : "unreadable";
   }
 
-  // `kill`: perhaps before it has ended.
+  // `kill`: possibly before it has ended.
   int finish(const std::vector<std::string>& arguments, bool kill, std::string& out,
              std::string& err) {
     const UniqueFd out_file(::memfd_create("out", MFD_CLOEXEC));
@@ -99,7 +99,7 @@ class ProgramUser : public StoreUser {
     words.insert(words.end(), arguments.begin(), arguments.end());
     CliProcess process({}, words, out_file.get(), err_file.get());
     if (kill) {
-      // Every other time soon after something was written down, which may be its intent.
+      // Every other time soon after a write to the store, which may be its intent.
       if (++kills_ % 2 == 0) {
         ::usleep(static_cast<unsigned>(random_.below(40000)));
       } else {

@@ -1,4 +1,4 @@
-// The HTTP endpoint as a process: what it does, what it refuses, how it ends and begins again.
+// The HTTP endpoint as a process: its answers, its refusals, its shutdown and restart.
 #ifdef BLKREWIND_PROGRAM
 #include <sys/stat.h>
 
@@ -56,7 +56,7 @@ TEST_F(ServeTest, EachMalformedRequestIsRefusedAndItGoesOn) {
     ++rows;
     const HttpAnswer answer = send(serve::expand(row.raw, around));
     if (row.reach == serve::Reach::kWire) {
-      // Refused or hung up on; never done.
+      // Refused or disconnected; never executed.
       EXPECT_TRUE(answer.status == 0 || answer.status >= 400) << row.name << ": " << answer.head;
       continue;
     }
@@ -117,7 +117,7 @@ TEST_F(ServeTest, ASlowClientIsHungUpOnAndHoldsUpNobody) {
   const HttpAnswer refused = parsed(Wire(port_).receive(5s));
   EXPECT_EQ(refused.status, 503) << "two is all there may be";
   EXPECT_NE(refused.body.find("ServiceUnavailable"), std::string::npos) << refused.body;
-  // A byte now and then keeps nobody on the line for ever.
+  // Single bytes at intervals do not keep a connection open forever.
   int sent = 0;
   while (sent < 300 && slow.send("x") && !slow.has_ended(100ms)) ++sent;
   EXPECT_LT(sent, 300);
@@ -137,7 +137,7 @@ TEST_F(ServeTest, TwoHundredSlowClientsHoldUpNoOther) {
   EXPECT_EQ(stop(), 0);
 }
 
-// The wall clock is set, from 2000 to today, while CLOCK_BOOTTIME goes on.
+// The wall clock is set, from 2000 to today, while CLOCK_BOOTTIME advances normally.
 TEST_F(ServeTest, RetentionIsNotOverBecauseTheClockWasSet) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "the address sanitizer's library must be loaded before faketime's";
@@ -159,7 +159,7 @@ TEST_F(ServeTest, RetentionIsNotOverBecauseTheClockWasSet) {
   std::ofstream(clock) << "+0\n";
   now_ = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
   EXPECT_EQ(stop(), 0);
-  start();  // looks at once
+  start();  // checks at once
   std::this_thread::sleep_for(500ms);
   EXPECT_EQ(count(), 2);
   EXPECT_EQ(stop(), 0);
@@ -214,7 +214,7 @@ TEST_F(ServeTest, StartsOnlyWhenItIsSafe) {
   refused({"--listen", "[::]:0"}, "TLS");
   refused({"--listen", "8470"}, "address");
   refused({"--listen", "127.0.0.1:99999"}, "address");
-  // 2^64 - 1: as a number of places it would be one less than none.
+  // 2^64 - 1: plus one, the number of places would be zero.
   refused({"--max-waiting", "-1"}, "--max-waiting must be");
   refused({"--grace", "-1"}, "--grace must be");
   refused({"--tls-cert", keys_}, "--tls-key");
@@ -241,7 +241,7 @@ TEST_F(ServeTest, SpeaksTls) {
       std::to_string(port_) + " 2>/dev/null > " + program_.file("answer");
   static_cast<void>(std::system(ask_health.c_str()));
   EXPECT_EQ(parsed(read_file(program_.file("answer"))).body, "ok\n");
-  // Plain HTTP on that port is nothing it answers.
+  // Plain HTTP on that port gets no answer.
   const Wire wire(port_);
   wire.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(parsed(wire.receive(5s)).status, 0);

@@ -1,4 +1,4 @@
-// A user and root take turns with the user's store.
+// A user and root alternately use the user's store.
 #ifdef BLKREWIND_PROGRAM
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -22,7 +22,7 @@ class StoreOwnerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root, which can act as another user";
-    // The program's own folder may be closed to other users.
+    // The program's own directory may be inaccessible to other users.
     std::filesystem::copy_file(BLKREWIND_PROGRAM, program_);
     ASSERT_EQ(::chmod(program_.c_str(), 0755), 0);
     ASSERT_EQ(::chmod(dir_.path().c_str(), 0755), 0);
@@ -38,7 +38,7 @@ class StoreOwnerTest : public ::testing::Test {
     file << std::string(1 << 18, letter);
   }
 
-  // The exit status of the command, run by that user in the user's folder.
+  // The exit status of the command, run by that user in the user's directory.
   [[nodiscard]] int run_as(uid_t user, const std::string& arguments) const {
     const std::string id = std::to_string(user);
     const std::string line = "cd " + folder_ + " && setpriv --reuid=" + id + " --regid=" + id +
@@ -91,7 +91,7 @@ TEST_F(StoreOwnerTest, AThirdUserIsToldToRunItAsTheOwner) {
   EXPECT_NE(said_.find("hint:"), std::string::npos) << said_;
 }
 
-// A segment that other users may write to is refused, and is neither damage nor a failing medium.
+// A segment that other users may write to is refused, and is neither damage nor an I/O error.
 TEST_F(StoreOwnerTest, ASegmentOfAnotherUserIsRefusedWithWhatToDo) {
   ASSERT_EQ(run_as(kUser, "snapshot a.img --name one"), 0) << said_;
   const std::string segment = folder_ + "/store/segments/1";

@@ -50,7 +50,7 @@ TEST(DigestOf, IsWhatTheFormatSays) {
   }
 }
 
-// Fixed for ever: a store that was written by an older program must be readable.
+// Constant: stores written by older versions must be readable.
 TEST(DigestOf, NeverChanges) {
   DigestSecret secret;
   for (std::size_t i = 0; i < secret.size(); ++i) secret[i] = static_cast<std::byte>(i * 37 + 11);

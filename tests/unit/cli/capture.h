@@ -1,4 +1,4 @@
-// A stream that keeps what is written to it.
+// A stream that keeps the data written to it.
 #pragma once
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// The keys are a promise to scripts: every shape is compared whole.
+// The keys are a promise to scripts: every object is compared completely.
 #include "cli/json.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ TEST(Json, OfASnapshotReceipt) {
   EXPECT_EQ(keys_of(json),
             (Keys{"snapshot_id", "name", "disk_id", "disk_registered", "change_source",
                   "device_bytes", "scanned_bytes", "changed_bytes", "stored_bytes", "zero_bytes",
-                  "elapsed_seconds", "root_digest", "recognised_by"}));
+                  "elapsed_seconds", "scan_seconds", "root_digest", "recognised_by"}));
   EXPECT_EQ(json.at("stored_bytes"), 65536);
   EXPECT_EQ(json.at("elapsed_seconds"), 0.5);
   EXPECT_TRUE(json.at("name").is_null());
@@ -80,7 +80,7 @@ TEST(Json, OfTrackingHasNullForWhatIsNotKnown) {
 TEST(Json, OfTheOtherReceipts) {
   EXPECT_EQ(keys_of(json_of(DiffReceipt{})),
             (Keys{"from", "to", "device_bytes", "scanned_bytes", "changed_bytes", "extent_count",
-                  "unreadable_bytes", "unreadable", "elapsed_seconds"}));
+                  "unreadable_bytes", "unreadable", "elapsed_seconds", "scan_seconds"}));
   EXPECT_EQ(keys_of(json_of(VerifyReceipt{})),
             (Keys{"snapshot_count", "chunk_count", "verified_bytes", "damaged", "unreadable",
                   "findings", "elapsed_seconds"}));

@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -76,13 +77,19 @@ TEST(RollbackText, SaysHowToTakeItBack) {
             std::string::npos);
 }
 
-TEST(RollbackText, TellsTheRateOfTheScan) {
-  RollbackReceipt receipt;
-  receipt.scanned_bytes = 100 * kMiB;
-  receipt.scan_seconds = 2;
-  receipt.elapsed_seconds = 20;
-  const std::string text = text_of(receipt, RollbackVerb::kRollback, "d", "s-1", "");
-  EXPECT_NE(text.find("100 MiB in 2.00 s (50 MiB/s)"), std::string::npos) << text;
+// The rate is that of the scan, whatever else the operation did.
+TEST(ReceiptText, ScannedIsOfTheScansOwnTime) {
+  const std::string scanned = "4 GiB in 2.00 s (2 GiB/s)";
+  SnapshotReceipt snapshot;
+  RollbackReceipt rollback;
+  DiffReceipt diff;
+  snapshot.scanned_bytes = rollback.scanned_bytes = diff.scanned_bytes = 4 * kGiB;
+  snapshot.scan_seconds = rollback.scan_seconds = diff.scan_seconds = 2;
+  snapshot.elapsed_seconds = rollback.elapsed_seconds = diff.elapsed_seconds = 8;
+  EXPECT_THAT(text_of(snapshot, "d", ""), testing::HasSubstr(scanned));
+  EXPECT_THAT(text_of(rollback, RollbackVerb::kRollback, "d", "s-1", ""),
+              testing::HasSubstr(scanned));
+  EXPECT_THAT(text_of(diff), testing::HasSubstr(scanned));
 }
 
 TEST(RollbackText, OfADryRunClaimsNothing) {

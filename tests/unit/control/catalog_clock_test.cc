@@ -1,4 +1,4 @@
-// How retention is counted: by what was observed, whatever the wall clock says.
+// Counting of the retention: by observed time, whatever the wall clock says.
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ class CatalogClock : public CatalogTest {
     EXPECT_TRUE(ids);
     return ids ? *ids : std::vector<std::string>{"?"};
   }
-  // The machine runs, and the server looks every so often.
+  // The machine runs, and the server counts at intervals.
   void run(std::int64_t seconds, std::int64_t step = kDay) {
     for (; seconds > 0; seconds -= step) {
       now_.wall += std::min(step, seconds);
@@ -179,7 +179,7 @@ TEST_F(CatalogClock, CountingIsSealed) {
   EXPECT_EQ(open_error().code, Errc::kIntegrity);
 }
 
-// Word by word as version 2 made it, with a row in each of its tables.
+// Literally as created by version 2, with a row in each of its tables.
 constexpr const char* kVersion2 = R"sql(
 CREATE TABLE resets(
   disk_id TEXT PRIMARY KEY NOT NULL,

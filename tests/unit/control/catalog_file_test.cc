@@ -1,4 +1,4 @@
-// The catalog as a file: who may write, what a crash leaves, and files that are no catalog.
+// The catalog as a file: permissions, the state after a crash, and files that are not a catalog.
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -52,7 +52,7 @@ TEST_F(CatalogTest, ModeDoesNotFollowTheUmask) {
   }
 }
 
-// Moved away while somebody has it open, as the advice for a damaged one is; the log stays.
+// Moved away while a process has it open, as recommended for a damaged one; the log stays.
 TEST_F(CatalogTest, OneThatWasMovedAwayIsNotUsedAnyMore) {
   auto first = open();
   ASSERT_TRUE(ok(first->create_instance("i-old", "", 1)));
@@ -91,8 +91,8 @@ TEST_F(CatalogTest, ReaderDoesNotWaitForAWriter) {
   EXPECT_EQ((*row)->name, "") << "and it sees what was committed";
 }
 
-// Several processes create the same and different instances at once, on a catalog that is not there
-// yet: each own one is made, and the common one by exactly one of them.
+// Several processes create the same and different instances at once, in a catalog that does not
+// exist yet: each different one is created, and the common one by exactly one of them.
 TEST_F(CatalogTest, SeveralProcessesMakeAndWriteOneCatalog) {
   constexpr int kProcesses = 4;
   constexpr int kEach = 10;
@@ -198,7 +198,7 @@ TEST_F(CatalogTest, DamagedPageIsReported) {
   EXPECT_EQ(open_error().code, Errc::kIntegrity);
 }
 
-// What SQLite takes for whole: a letter of a lock's reason became another one.
+// Undetected by SQLite: a letter of a lock's reason has changed.
 TEST_F(CatalogTest, RowsThatNobodyWroteAreDamage) {
   int count = 0;
   for (const char* change :
@@ -237,7 +237,7 @@ TEST_F(CatalogTest, OtherTablesAreDamage) {
                              "ALTER TABLE disks RENAME TO diskz", "DROP TABLE instance_locks"}) {
     path_ = directory_.file("catalog" + std::to_string(count++) + ".db");
     { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
-    // One without a digest, so that it is not the digest that meets them.
+    // Without a digest, so that other checks have to detect it.
     SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("DROP TABLE content_digest");
     { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(change); }
     // Before any of them is read.
@@ -275,7 +275,8 @@ TEST_F(CatalogTest, AnotherProgramsDatabaseIsNotTouched) {
   EXPECT_EQ(std::filesystem::file_size(path_), size);
 }
 
-// A catalog gets its name when it is whole, so an empty one has lost its locks and attachments.
+// A catalog is renamed into place when it is complete, so an empty one has lost its locks and
+// attachments.
 TEST_F(CatalogTest, EmptyFileIsDamage) {
   { std::ofstream file(path_); }
   EXPECT_EQ(open_error().code, Errc::kIntegrity);

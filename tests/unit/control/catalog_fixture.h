@@ -1,4 +1,4 @@
-// A catalog in a directory of the test's own.
+// A catalog in a temporary directory.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -15,7 +15,7 @@ namespace blkrewind::control {
 
 class CatalogTest : public testing::Test {
  protected:
-  // Where that fails the test has failed; it goes on with a catalog without rows.
+  // If this fails, the test has failed; it continues with a catalog without rows.
   std::unique_ptr<Catalog> open() {
     auto catalog = Catalog::open(path_);
     if (catalog) return std::move(*catalog);

@@ -1,5 +1,5 @@
-// Catalogs that an enemy wrote: other files than a database, other things than tables, ids that
-// lead elsewhere.
+// Catalogs of an attacker: files that are not databases, objects that are not tables, ids that lead
+// elsewhere.
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,13 +25,13 @@ class ForgedCatalogTest : public CatalogTest {
     ASSERT_TRUE(ok(catalog->detach("d-1", 1, 5, 1)));
     ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 6)));
   }
-  // Changes the closed catalog, and seals it again as its writer would.
+  // Changes the closed catalog, and updates its digest as its writer would.
   void forge(const char* statements, bool sealed = true) const {
     SQLite::Database database(path_, SQLite::OPEN_READWRITE);
     database.exec(statements);
     if (sealed) seal(database);
   }
-  // The refusal of the catalog as it lies there.
+  // The error of opening the catalog as it is.
   [[nodiscard]] Error refusal() const {
     auto opened = Catalog::open(path_);
     if (opened) {
@@ -44,7 +44,7 @@ class ForgedCatalogTest : public CatalogTest {
 };
 
 TEST_F(ForgedCatalogTest, AViewInPlaceOfATableIsDamageBeforeItIsRead) {
-  // Without an end, if it were read.
+  // Infinite, if it were read.
   forge(
       "ALTER TABLE disks RENAME TO kept;"
       "CREATE VIEW disks(disk_id, instance_id, attached_at, first_detached_at, detached_at) AS "

@@ -1,4 +1,4 @@
-// A catalog that can only be read: SQLite cannot make its files beside it.
+// A read-only catalog: SQLite cannot create its files beside it.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ namespace {
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-// Modes stop root from nothing, so under root all of it is done, and owned, by another user.
+// Permissions do not restrict root, so as root everything is done, and owned, by another user.
 class ReadOnlyCatalog : public CatalogTest {
  protected:
   void SetUp() override {
@@ -35,7 +35,7 @@ class ReadOnlyCatalog : public CatalogTest {
     }
     for (const std::string& folder : shut_) ::chmod(folder.c_str(), 0700);
   }
-  // Neither the files nor their folder can be written.
+  // Neither the files nor their directory can be written.
   void shut(const std::string& path) {
     set_modes(path, 0400, 0500);
     shut_.insert(fs::path(path).parent_path());
@@ -91,7 +91,7 @@ TEST_F(ReadOnlyCatalog, AChangeSaysWhyItIsNotPossibleAndChangesNothing) {
   EXPECT_FALSE(is_locked(*catalog));
 }
 
-// Every look sees what is there then, though the file is not watched between two.
+// Every read sees the current content, although the file is not watched in between.
 TEST_F(ReadOnlyCatalog, SeesWhatChangedSinceTheLastLook) {
   shut();
   auto reader = open();
@@ -105,11 +105,11 @@ TEST_F(ReadOnlyCatalog, SeesWhatChangedSinceTheLastLook) {
   EXPECT_EQ(rows(*reader), 3U);
 }
 
-// A lock whose record is only in the log must not be passed over.
+// A lock whose record is only in the log must not be ignored.
 TEST_F(ReadOnlyCatalog, ALogThatCannotBeReadIsAnErrorAndNotIgnored) {
   auto writer = open();
   ASSERT_TRUE(ok(writer->create_instance("i-2", "", 7)));
-  // As a power cut leaves them: the log holds the change, and the shared memory is gone.
+  // As after a power cut: the log contains the change, and the shared memory is gone.
   const std::string copy = directory_.file("copy.db");
   fs::copy_file(path_, copy);
   fs::copy_file(path_ + "-wal", copy + "-wal");

@@ -1,5 +1,5 @@
-// What the catalog remembers of accepted rollbacks, of snapshots and of client tokens; and its
-// version 1, which did not.
+// The catalog's rows about accepted rollbacks, snapshots and client tokens; and its version 1,
+// which had none.
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <filesystem>
@@ -93,7 +93,7 @@ TEST_F(CatalogTest, TokensAreForgottenAfterADay) {
   EXPECT_TRUE(*catalog->token("t-1", {later, 1001, "boot"})) << "the clock was set";
   EXPECT_TRUE(*catalog->token("t-1", {later, 10, "another"}))
       << "after a reboot nothing is certain";
-  // The next one sweeps it away.
+  // The next one removes it.
   ASSERT_TRUE(ok(catalog->note_snapshot({"s-2", 0, {}}, {"t-2", "", "s-2"}, at(later))));
   SQLite::Database database(path_);
   EXPECT_EQ(database.execAndGet("SELECT count(*) FROM client_tokens").getInt(), 1);

@@ -142,7 +142,7 @@ TEST_F(CatalogTest, DeletingAnInstanceNeedsItStoppedAndWithoutDisks) {
   ASSERT_FALSE(attached);
   EXPECT_THAT(words_of(attached.error()), HasSubstr("disk detach d-1"));
   ASSERT_TRUE(catalog->instance("i-1") && *catalog->instance("i-1")) << "and it is still there";
-  // The store has forgotten the disk: what the catalog remembers of it is in nobody's way.
+  // The store no longer has the disk: its rows in the catalog block nothing.
   EXPECT_TRUE(ok(catalog->delete_instance("i-1", {})));
   EXPECT_EQ(*catalog->attachment("d-1"), std::nullopt);
   EXPECT_TRUE(refused_with(catalog->delete_instance("i-1", {}), "InvalidInstanceId.NotFound"));

@@ -1,4 +1,4 @@
-// Several threads on one Engine, and several Engines on one store: what engine.h promises of both.
+// Several threads on one Engine, and several Engines on one store: the promises of engine.h.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -18,8 +18,8 @@ namespace {
 
 using End = UserAnswer::End;
 
-// Cancels an operation when a phase of it ends, if it is asked to. A rollback writes to the device
-// after its "verify", or where it needs none after its "scan".
+// Cancels an operation at the end of a phase, if requested. A rollback writes to the device after
+// its "verify", or, if that is not needed, after its "scan".
 class Canceller {
  public:
   Canceller(bool wanted, const char* phase) {
@@ -166,8 +166,8 @@ std::shared_ptr<Engine> opened_engine(const std::string& store) {
   options.create = true;
   options.threads = 1;
 #ifdef __SANITIZE_THREAD__
-  // Rings are mapped and unmapped by system calls that the sanitizer does not see: where one
-  // thread's ring was and another's is now, it would find a race.
+  // Rings are mapped and unmapped by system calls that the sanitizer does not see: it would report
+  // a race if one thread's ring is mapped where another's was.
   options.allow_io_uring = false;
 #endif
   auto engine = Engine::open(options);

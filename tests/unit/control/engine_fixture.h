@@ -1,4 +1,4 @@
-// An Engine on image files in a directory of the test's own, and words to say what it refused.
+// An Engine on image files in a temporary directory, and helpers to check refusals.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -28,7 +28,7 @@ testing::AssertionResult ok(const Result<T>& result) {
                                      << "; " << words_of(result.error());
 }
 
-// Refused by a rule of the API: nothing was touched, and the user is told what to do.
+// Refused by a rule of the API: nothing was changed, and there is a hint.
 template <class T>
 testing::AssertionResult refused(const Result<T>& result, const std::string& api_code) {
   if (result) return testing::AssertionFailure() << "was not refused";
@@ -100,10 +100,10 @@ class EngineTest : public testing::Test {
   std::string image_;
 };
 
-// A disk with one snapshot "before", changed since.
+// A disk with one snapshot "before", changed since then.
 class EngineRules : public EngineTest {
  protected:
-  // The image is changed after the snapshot "before", so that a rollback would show.
+  // The image is changed after the snapshot "before", so that a rollback would be visible.
   void SetUp() override {
     EngineTest::SetUp();
     snapshot_ = take(image_, "before");
@@ -126,8 +126,8 @@ class EngineRules : public EngineTest {
     EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
   }
 
-  // Runs `operation` in a process of its own, on an Engine of its own, and kills that process when
-  // it reports the end of `phase`. False when it got through alive.
+  // Runs `operation` in a separate process, on a separate Engine, and kills that process when it
+  // reports the end of `phase`. False if it finished before.
   [[nodiscard]] bool killed_in(const char* phase,
                                const std::function<void(Engine&, const Monitor&)>& operation) {
     const pid_t child = fork();

@@ -1,4 +1,4 @@
-// What the engine does with a store that an enemy wrote.
+// The engine with a store of an attacker.
 #include <atomic>
 #include <string>
 
@@ -11,7 +11,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// Every snapshot is kin of all before it. A real store's have two at most when they are made.
+// The lineage of every snapshot includes all before it. In a real store it has at most two when it
+// is taken.
 class DenseKin : public testing::Test {
  protected:
   static constexpr std::uint64_t kCount = 60;

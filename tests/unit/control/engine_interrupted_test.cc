@@ -1,4 +1,4 @@
-// The rules while an operation runs, and after one whose process died or was told to stop.
+// The rules while an operation runs, and after one that was killed or cancelled.
 #include <atomic>
 #include <string_view>
 
@@ -11,8 +11,8 @@ namespace {
 using testing::HasSubstr;
 
 // Progress is reported at the end of each phase at the latest, however short it is; so the
-// callbacks of these tests meet the operation at known places: after the last byte of the phase,
-// before the journal says that it is done.
+// callbacks of these tests interrupt the operation at known points: after the last byte of the
+// phase, before the journal records the end.
 TEST_F(EngineRules, SnapshotThatIsBeingTaken) {
   auto second = open();
   int seen = 0;

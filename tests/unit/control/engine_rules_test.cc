@@ -1,5 +1,5 @@
-// Every rule of ResetDisk reached from real state, through the public Engine; and that a refused
-// restore has not touched the device.
+// Every rule of ResetDisk, triggered by real state through the public Engine; and a check that a
+// refused restore has not changed the device.
 #include <filesystem>
 #include <optional>
 
@@ -50,7 +50,7 @@ TEST_F(EngineRules, SnapshotOfAnotherDiskByIdAndByName) {
   EXPECT_TRUE(refused(engine_->rollback(image_, "theirs"), "InvalidParameter.Mismatch"));
   EXPECT_TRUE(
       failed(engine_->diff(image_, theirs, std::nullopt, [](Extent) {}), Errc::kPrecondition));
-  // A name that both disks have is the target's own.
+  // If both disks have a snapshot of that name, the target's own is used.
   take(other, "before");
   expect_passes();
 }
@@ -64,7 +64,7 @@ TEST_F(EngineRules, DeviceOfAnotherSize) {
 }
 
 TEST_F(EngineRules, DamagedSnapshot) {
-  // Bytes in the middle of every segment rot.
+  // Corrupts bytes in the middle of every segment.
   for (const auto& entry : std::filesystem::directory_iterator(directory_.file("store/segments"))) {
     const std::uint64_t size = std::filesystem::file_size(entry.path());
     for (std::uint64_t at = 4096; at + 64 < size; at += 4096) {
@@ -101,7 +101,7 @@ TEST_F(EngineRules, AvailableDisk) {
   ASSERT_TRUE(ok(engine_->detach_disk(image_)));
   EXPECT_EQ(engine_->disk(image_)->status, "Available");
   expect_refused("IncorrectDiskStatus", "blkrewind disk attach");
-  engine_ = open(true);  // today's API
+  engine_ = open(true);  // the current API
   ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security"))) << "counts while In_use only";
   expect_passes();
 }
@@ -150,7 +150,7 @@ TEST_F(EngineRules, OtherFileUnderTheSameName) {
   EXPECT_FALSE(words_of(result.error()).empty());
   EXPECT_TRUE(failed(engine_->rollback(disk_, "before"), Errc::kPrecondition)) << "by id as well";
   EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'x'));
-  // The disk is found where it went.
+  // The disk is found at its new path.
   EXPECT_TRUE(ok(engine_->rollback(image_ + ".old", "before")));
   EXPECT_EQ(bytes_of(image_ + ".old"), std::string(kImageBytes, 'a'));
 }
@@ -170,7 +170,7 @@ TEST_F(EngineRules, UndoAndResumeWithNothingToTakeBack) {
   EXPECT_THAT(gone.error().message, HasSubstr("--no-undo"));
 }
 
-// Rolling back twice must not lose the way back.
+// Two rollbacks in a row must not lose the undo snapshot.
 TEST_F(EngineRules, UndoTakesBackTheLastRollbackThatChangedSomething) {
   const auto first = engine_->rollback(image_, "before");
   ASSERT_TRUE(ok(first));

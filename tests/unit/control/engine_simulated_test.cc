@@ -1,4 +1,4 @@
-// The Engine on a simulated machine: what a real one does not show on demand.
+// The Engine on a simulated machine: states that a real one does not produce on demand.
 #include "control/engine_internal.h"
 #include "support/errors.h"
 #include "support/simulated_env.h"
@@ -34,7 +34,7 @@ class EngineSimulated : public testing::Test {
     return std::make_unique<Engine>(std::move(*engine));
   }
 
-  // Refused by what is outside of the API's table: no code of the API, but a way out.
+  // Refused by a check outside the API's table: no API code, but a hint.
   void expect_refused_plainly(const std::string& message) {
     const auto result = engine_->rollback(kDevice, "before");
     ASSERT_TRUE(failed(result, Errc::kPrecondition));
@@ -107,7 +107,7 @@ TEST_F(EngineSimulated, AnotherDeviceUnderTheName) {
     info.identity.layer = host::Layer::kDisk;
     info.identity.serial = serial;
   });
-  // It was registered as a loop device; let it be a disk first, then another one.
+  // It was registered as a loop device; it becomes a disk first, then another one.
   const auto disk = engine_->disks();
   ASSERT_TRUE(ok(disk));
   ASSERT_TRUE(ok(engine_->adopt_disk(disk->front().id, kDevice)));

@@ -1,4 +1,5 @@
-// Rollbacks and snapshots in two steps: what is accepted, how it shows, and what a crash leaves.
+// Rollbacks and snapshots in two steps: acceptance, how they are shown, and the state after a
+// crash.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -67,7 +68,7 @@ TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
   EXPECT_EQ(bytes_of(image_), changed_);
 }
 
-// Whoever was told that it has ended may go on with the disk at once.
+// A client that sees the end may use the disk at once.
 TEST_F(EngineTasks, TheDiskIsFreeWhenItIsSaidToBe) {
   for (int round = 0; round < 25; ++round) {
     auto task = engine_->accept_rollback(disk_, snapshot_);
@@ -154,7 +155,7 @@ TEST_F(EngineTasks, OneThatHasNotBegunIsNotBegunHoursLater) {
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
 
-// By every way in which the clocks cannot say that it was within an hour.
+// Every way in which the clocks cannot prove that it was within an hour.
 TEST_F(EngineTasks, OneIsNotBegunWhereTheClocksAreInDoubt) {
   const Moment accepted = moment_now();
   const auto reset_at = [&](const Moment& then, const Moment& now) {
@@ -205,7 +206,7 @@ TEST_F(EngineTasks, OneThatWaitedTooLongForAWorkerIsNotBegun) {
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
 
-// The end of another one of the same snapshot, by a clock that was set back meanwhile.
+// The end of another rollback to the same snapshot, with a clock that was set back meanwhile.
 TEST_F(EngineTasks, WhatAnotherRollbackDidSinceIsNotDoneAgain) {
   control::ResetRow row;
   row.disk_id = disk_;
@@ -237,8 +238,8 @@ TEST_F(EngineTasks, OneThatWasAcceptedForAnotherDeviceIsNotBegun) {
   EXPECT_EQ(bytes_of(other), std::string(kImageBytes, 'o'));
 }
 
-// The command has passed the rules when the server accepts; its clock is asked after its look at
-// the disk.
+// The command has passed the rules when the server accepts; it reads the clock after checking the
+// disk.
 TEST_F(EngineTasks, ACommandDoesNotTakeThePlaceOfOneThatSomebodyHolds) {
   std::optional<RollbackTask> task;
   auto second = open();
@@ -272,7 +273,7 @@ TEST_F(EngineTasks, ProcessKilledWhileItRestoresIsResumed) {
   EXPECT_EQ(disk_now().status, "In_use");
 }
 
-// The journal says done, and the process died before the catalog did.
+// The journal says done, and the process died before it updated the catalog.
 TEST_F(EngineTasks, FinishedRollbackIsNotDoneAgain) {
   ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-4"))->run()));
   control::ResetRow row;
@@ -301,7 +302,7 @@ TEST_F(EngineTasks, AskingAgainGoesOnWithAnInterruptedOne) {
   expect_restored();
 }
 
-// It carries the request id of the one that it went on with.
+// It has the request id of the rollback that it resumed.
 TEST_F(EngineTasks, OneThatWentOnWithAnotherIsNotDoneAgainEither) {
   ASSERT_TRUE(killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
     (void)engine.rollback(disk_, snapshot_, {}, monitor);
@@ -383,7 +384,7 @@ TEST_F(EngineTasks, OneThatEndsWithAnExceptionHasFailed) {
   EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("no more threads"));
 }
 
-// A full file system is not what the catalog is told of, but what it cannot be told on.
+// A full file system, on which the catalog cannot be written.
 TEST_F(EngineTasks, AnEndThatCannotBeNotedIsKnownAndNotedLater) {
   auto task = engine_->accept_rollback(disk_, snapshot_);
   ASSERT_TRUE(ok(task));
@@ -407,7 +408,7 @@ TEST_F(EngineTasks, AnEndThatCannotBeNotedIsKnownAndNotedLater) {
   EXPECT_THAT(open()->disk(disk_)->last_reset->error_message, HasSubstr("disk.img"));
 }
 
-// Its row is looked at before it is locked: when it has ended meanwhile, it is not done again.
+// Its row is read before the disk is locked: if it has ended meanwhile, it is not run again.
 TEST_F(EngineTasks, OneThatEndsWhileItIsTakenUpIsNotDoneAgain) {
   auto task = engine_->accept_rollback(disk_, snapshot_, named("R-6"));
   ASSERT_TRUE(ok(task));
@@ -548,7 +549,7 @@ TEST_F(EngineTasks, ATokenIsOneSnapshot) {
   EXPECT_TRUE(ok(engine_->accept_snapshot(disk_, options, notes))) << "a day later";
 }
 
-// Whoever is refused as busy may ask again; nobody gets a second snapshot.
+// A client that is refused as busy may retry; no client gets a second snapshot.
 TEST_F(EngineTasks, ATokenIsOneSnapshotForManyAtOnce) {
   constexpr int kRounds = 60;
   for (int round = 0; round < kRounds; ++round) {

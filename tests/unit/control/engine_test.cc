@@ -1,4 +1,4 @@
-// What the Engine does around the rules: names, listings, disks and instances.
+// The Engine apart from the rules: names, listings, disks and instances.
 #include <filesystem>
 
 #include "support/errors.h"
@@ -51,13 +51,13 @@ TEST_F(EngineControl, LatestIsWhatWasTakenLastAndNeverAnUndo) {
   const std::string mine = take(image_, "mine");
   import_at("old", 1'000'000'000);
   fill(image_, 0, 10, 'z');
-  ASSERT_TRUE(ok(engine_->rollback(image_, "old")));  // makes an undo snapshot, the newest of all
+  ASSERT_TRUE(ok(engine_->rollback(image_, "old")));  // takes an undo snapshot, the newest of all
   const auto done = engine_->rollback(image_, "latest");
   ASSERT_TRUE(ok(done));
   EXPECT_EQ(done->snapshot_id, mine);
 }
 
-// What a clock says, of an import or of the machine, does not make a snapshot the latest.
+// The time of an import or of the machine does not make a snapshot the latest.
 TEST_F(EngineControl, LatestIsNoImportWhereSomethingWasTaken) {
   const std::string future = import_at("future", 4'000'000'000);
   const auto only = engine_->rollback(image_, "latest");

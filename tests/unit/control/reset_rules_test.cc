@@ -1,4 +1,4 @@
-// Every rule of ResetDisk, its words to the letter, and which of two violated rules answers.
+// Every rule of ResetDisk, its exact message, and which of two violated rules is reported.
 #include "control/rules/reset_rules.h"
 
 #include <gmock/gmock.h>
@@ -52,7 +52,7 @@ TEST(ResetRules, OfTwoViolationsTheEarlierAnswers) {
   }
 }
 
-// Copied from the API's pages, so that a slip in the table is seen.
+// Copied from the API's documentation, so that a mistake in the table is found.
 TEST(ResetRules, WordsAreTheApisToTheLetter) {
   const std::vector<std::tuple<ResetRule, const char*, int, const char*>> expected = {
       {ResetRule::kMissingDiskId, "MissingParameter",
@@ -108,7 +108,7 @@ TEST(ResetRules, LocalInstanceIsJudgedByItsDevice) {
   EXPECT_EQ(words_of(refusal->remedy),
             "/dev/loop7: partition /dev/loop7p1 is used as swap; stop it: swapoff /dev/loop7p1");
 
-  // It can be locked and in arrears as any other.
+  // It can be locked and in arrears like any other.
   facts.disk->instance.in_arrears = true;
   EXPECT_EQ(decide_reset(facts)->rule, ResetRule::kExpiredOrInArrears);
   facts.disk->instance.locked_for_security = true;

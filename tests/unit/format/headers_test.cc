@@ -107,7 +107,7 @@ TEST(SegmentHeaderCodec, AcceptsItsOwnAndNothingElse) {
   EXPECT_FALSE(check_segment_header(secret, header, hole));
 }
 
-// Sectors and even bytes may be lost, and the file may end early; no byte is another one's.
+// Sectors and even bytes may be lost, and the file may end early; every other byte is unchanged.
 TEST(SegmentHeaderCodec, KnowsWhatAPowerCutLeavesOfIt) {
   const DigestSecret secret = test_secret(4);
   const SegmentHeader header{test_uuid(), 77};

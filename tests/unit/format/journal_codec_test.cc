@@ -29,7 +29,7 @@ class JournalCodec : public testing::Test {
   auto checksum() const {
     return [this](std::span<const std::byte> bytes) { return checksum_of(secret_, bytes); };
   }
-  // What a replay would make of the bytes.
+  // The result of a replay of the bytes.
   std::optional<Result<Transaction>> read(std::span<const std::byte> bytes) const {
     const auto header = parse_record_header(bytes);
     if (!header || !record_is_intact(secret_, *header, bytes)) return {};
@@ -130,7 +130,7 @@ TEST_F(JournalCodec, AnyMissingEndOfARecordIsNoticed) {
     EXPECT_FALSE(read(std::span(bytes).first(length))) << length;
     auto torn = bytes;
     std::memset(torn.data() + length, 0, torn.size() - length);
-    // Cut in the padding alone it would be the same bytes.
+    // Truncated within the padding, the bytes would be the same.
     if (length < kRecordHeaderBytes + 20 * 700) {
       EXPECT_FALSE(read(torn)) << length;
     }
@@ -144,7 +144,7 @@ TEST_F(JournalCodec, AHostileLengthIsNoRecord) {
     std::memcpy(bytes.data() + kRecordLengthOffset, &length, sizeof length);
     EXPECT_FALSE(parse_record_header(bytes)) << length;
   }
-  // Allowed, but longer than what is there.
+  // Allowed, but longer than the input.
   std::memcpy(bytes.data() + kRecordLengthOffset, &kMaxRecordPayloadBytes, 4);
   const auto header = parse_record_header(bytes);
   ASSERT_TRUE(header);

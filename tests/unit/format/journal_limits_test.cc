@@ -1,4 +1,4 @@
-// Numbers that a journal may name and never count to.
+// Numbers that a journal may contain and never reach by counting.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -32,8 +32,8 @@ TEST_F(JournalLimits, TheLargestNumbersAreRead) {
   EXPECT_EQ(header->first_sequence, kLast);
 }
 
-// The record after number 2^64 - 1 would be number 0, and the tail would then say that 2^64 - 1
-// records are missing: after one append, nobody could open the store again.
+// The record after number 2^64 - 1 would be number 0, and the tail would then imply that 2^64 - 1
+// records are missing: after one append, the store could never be opened again.
 TEST_F(JournalLimits, AFirstSequenceThatWouldBeCountedRoundIsDamage) {
   for (const std::uint64_t first : {kLast + 1, std::numeric_limits<std::uint64_t>::max()}) {
     const auto header = reread({.first_sequence = first});

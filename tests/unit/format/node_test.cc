@@ -36,7 +36,7 @@ class NodeCodec : public testing::Test {
     forge(block, offset, value, kNodeChecksumOffset,
           [&](std::span<const std::byte> bytes) { return checksum_of(secret_, bytes); });
   }
-  // The node with one entry as it is, written and read back.
+  // The node with that one entry, written and read back.
   Result<Node> with_entry(std::uint32_t level, const Entry& entry) const {
     Node node;
     node.level = level;

@@ -31,7 +31,7 @@ std::vector<std::byte> encode(const JournalEntry& entry) {
   return writer.take();
 }
 
-// Nothing but the entry, or an error.
+// Only the entry, or an error.
 Result<JournalEntry> decode(std::span<const std::byte> bytes) {
   ByteReader reader(bytes);
   BLKREWIND_ASSIGN(JournalEntry entry, decode_entry(reader));
@@ -71,7 +71,7 @@ TEST(RecordCodec, ADiskHasAtMostEightLayers) {
   EXPECT_EQ(decoded.error().code, Errc::kIntegrity);
 }
 
-// Older programs read type 1 and refuse what they do not know.
+// Older versions read type 1 and refuse unknown types.
 TEST(RecordCodec, EachNewFactOfADiskMakesItsTypeTen) {
   const std::vector<std::function<void(host::DeviceIdentity&)>> facts = {
       [](auto& i) { i.layer = host::Layer::kFile; },
@@ -154,7 +154,7 @@ TEST(RecordCodec, ACutEntryIsAnError) {
   }
 }
 
-// The frame says one length, the fields have another.
+// The frame has one length, the fields have another.
 TEST(RecordCodec, AFrameOfAnotherLengthIsAnError) {
   for (const JournalEntry& entry : one_of_each()) {
     auto bytes = encode(entry);
@@ -183,8 +183,8 @@ TEST(RecordCodec, AnUnknownTypeIsOfANewerProgram) {
   EXPECT_FALSE(decode(bytes)) << "reserved";
 }
 
-// Any change of any byte either is refused or gives another record; and nothing is allocated that
-// the bytes do not hold (the sanitizers watch).
+// Any change of any byte is refused or gives another record; and no allocation exceeds the input
+// (checked by the sanitizers).
 TEST(RecordCodec, HostileBytesAreRefusedOrUnderstood) {
   for (const JournalEntry& entry : one_of_each()) {
     auto bytes = encode(entry);
@@ -224,7 +224,7 @@ TEST(RecordCodec, EnumsAndFlagsOutOfRangeAreRefused) {
   EXPECT_FALSE(decode(encode(disk)));
 }
 
-// A geometry that arithmetic cannot survive (a division by zero, more levels than there are).
+// A geometry for which arithmetic fails (a division by zero, too many levels).
 TEST(RecordCodec, AGeometryThatNoStoreHasIsRefused) {
   for (const std::uint32_t chunk_bytes : {0U, 1U, 2048U, 65537U, 2097152U, 4294963200U}) {
     SnapshotRecord snapshot = full_snapshot();
@@ -250,7 +250,7 @@ TEST(RecordCodec, AGeometryThatNoStoreHasIsRefused) {
   EXPECT_TRUE(decode(encode(snapshot)));
 }
 
-// A root is a node: its place and length are a node's, or it is nothing at all.
+// A root is a node: it has the location and length of a node, or none.
 TEST(RecordCodec, ARootThatIsNoNodeIsRefused) {
   SnapshotRecord snapshot = full_snapshot();
   snapshot.root.length_bytes = 8192;
@@ -272,7 +272,7 @@ TEST(RecordCodec, AListLongerThanItsEntryAllocatesNothing) {
   SnapshotRecord snapshot = full_snapshot();
   snapshot.failure.clear();
   auto bytes = encode(snapshot);
-  // The count of kin stands before its three numbers and the empty text that follows them.
+  // The count of the kin list precedes its three numbers and the empty text after them.
   const std::size_t at = bytes.size() - 4 - 3 * 8 - 4;
   std::uint32_t count = 0;
   std::memcpy(&count, bytes.data() + at, sizeof count);

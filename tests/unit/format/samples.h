@@ -1,4 +1,4 @@
-// Bytes and records for the tests of formats: every field set, every value different.
+// Bytes and records for the format tests: every field set, every value different.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,8 @@ namespace blkrewind::format {
   return secret;
 }
 
-// Changes the value at `offset` and then the checksum that covers the whole: what another program,
-// not an accident, would have written.
+// Changes the value at `offset` and updates the checksum: the result of another program, not of an
+// accident.
 template <class T>
 void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t checksum_offset,
            auto checksum) {

@@ -1,4 +1,4 @@
-// The table of evidence in io/identity.h, row by row.
+// The table of evidence in host/identity.h, row by row.
 #include "host/identity.h"
 
 #include <gmock/gmock.h>
@@ -318,7 +318,7 @@ TEST(Identity, AClonedMediumContradicts) {
 
 TEST(Identity, WhatHoldsAFileIsOnlyAgainstItWhenThatIsProven) {
   const auto on_nameless = with(file(), [](auto& f) { f.below = {nameless()}; });
-  // Another boot, where its disk has got another name: nothing is known against it.
+  // Another boot, in which its disk has another name: no evidence against it.
   const auto renamed = with(other_boot(on_nameless), [](auto& f) {
     f.below.front().place = "/dev/vdc";
     f.below.front().filesystem_uuid = "";
@@ -365,7 +365,7 @@ TEST(Identity, NamelessInAnotherBootGoesByPlaceSizeAndAllContent) {
   expect(kWeak, nameless(), with(now, [](auto& d) { d.filesystem_uuid = "fs-2"; }), "fs-2");
   expect(kWeak, nameless(), with(now, [](auto& d) { d.table_uuid = ""; }), "without a UUID");
   expect(kWeak, nameless(), with(now, [](auto& d) { d.size_bytes = 9; }), "size");
-  // A copy would look like this as well.
+  // A copy would look the same.
   expect(kWeak, nameless(), with(now, [](auto& d) { d.place = "/dev/vdc"; }), "/dev/vdc");
   expect(kWeak, nameless(), with(now, [](auto& d) { d.serial = "S9"; }), "S9");
 }
@@ -401,7 +401,7 @@ TEST(Identity, ADifferenceNamesThenAndNow) {
   EXPECT_THAT(judgement.why, HasSubstr("S2"));
 }
 
-// What a program before the layers recorded.
+// The record of a version before layers.
 DeviceIdentity old_of(const DeviceIdentity& now) {
   DeviceIdentity old;
   const DeviceIdentity& whole = now.layer == Layer::kPartition ? now.below.front() : now;
@@ -447,7 +447,7 @@ TEST(OldIdentity, WhatItRecordedStillCounts) {
 
 TEST(OldIdentity, APartitionIsNotTakenForItsDisk) {
   expect_old(kDifferent, disk(), partition_of(disk()));
-  // Of a table without ids, and as large as what was registered: it may have been that one.
+  // In a table without ids, and of the registered size: it may be the same one.
   const auto plain = with(partition_of(disk()), [](auto& p) { p.partition_uuid = ""; });
   expect_old(kWeak, plain, plain);
   expect_old(kDifferent, partition_of(disk()), disk());

@@ -49,7 +49,8 @@ TEST(ImageFormat, EachIsToldByItsMark) {
 TEST(ImageFormat, AFixedVhdIsToldByItsFooter) {
   const std::string footer = vhd_footer();
   EXPECT_EQ(format_of(padded(""), footer), "vhd");
-  EXPECT_EQ(format_of(padded(""), "x" + footer.substr(0, 511)), "vhd");  // as old programs wrote it
+  EXPECT_EQ(format_of(padded(""), "x" + footer.substr(0, 511)),
+            "vhd");  // as written by old programs
   std::string other = footer;
   other[100] = 1;
   EXPECT_EQ(format_of(padded(""), other), "");

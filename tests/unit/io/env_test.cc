@@ -78,7 +78,7 @@ TEST_F(EnvTest, DescriptorsAreClosedOnExec) {
   ASSERT_TRUE(opened);
   const auto queue = env_->make_queue({.depth = 2});
   ASSERT_TRUE(queue);
-  // Whoever is open in this process under our directory, or is a ring, goes with exec.
+  // Descriptors of files under the test directory, and rings, are closed on exec.
   int seen = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;
@@ -164,7 +164,7 @@ TEST_F(EnvTest, LocksOfOneProcessExcludeEachOther) {
   ASSERT_NE(shared, nullptr);
   EXPECT_NE(env_->try_lock(path, 7, LockMode::kShared).value(), nullptr);
   EXPECT_EQ(env_->try_lock(path, 7, LockMode::kExclusive).value(), nullptr);
-  // A POSIX lock would have gone with this descriptor.
+  // A POSIX lock would have been released with this descriptor.
   { const UniqueFd other(::open(path.c_str(), O_RDWR | O_CLOEXEC)); }
   EXPECT_EQ(env_->try_lock(path, 7, LockMode::kExclusive).value(), nullptr);
   EXPECT_EQ(env_->try_lock(file("none"), 0, LockMode::kShared).error().code, Errc::kNotFound);
@@ -180,7 +180,7 @@ TEST_F(EnvTest, LookingAtALockTakesNone) {
   EXPECT_EQ(in_child([&] { return make_local_env()->is_locked(path, 3).value_or(false) ? 1 : 0; }),
             1);
   EXPECT_EQ(env_->is_locked(file("none"), 0).error().code, Errc::kNotFound);
-  // Whoever wants the lock is never refused because somebody looks.
+  // A query never causes a locking process to be refused.
   std::atomic<bool> stop = false;
   std::thread onlooker([&] {
     while (!stop) EXPECT_TRUE(env_->is_locked(path, 5));

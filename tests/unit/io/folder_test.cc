@@ -1,4 +1,5 @@
-// Names beneath a folder: links lead nowhere, and what another user could write is refused.
+// Names below a directory: links are not followed, and files that another user could write to are
+// refused.
 #include "io/folder.h"
 
 #include <fcntl.h>
@@ -36,7 +37,7 @@ class FolderTest : public testing::Test {
     if (!opened) throw std::runtime_error(opened.error().to_string());
     return std::move(*opened);
   }
-  // The code of the refusal; nothing when it was opened.
+  // The code of the refusal; empty if it was opened.
   [[nodiscard]] std::optional<Errc> refusal(const std::string& name, int flags = O_RDWR) const {
     const auto fd = folder().open_file(name, flags);
     if (fd) return std::nullopt;
@@ -126,7 +127,7 @@ TEST_F(FolderTest, RefusesFilesOfAThirdUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   ASSERT_EQ(::chown(path("store/segments/1").c_str(), kOther, kOther), 0);
   EXPECT_EQ(refusal("segments/1", O_RDONLY), Errc::kPrecondition);
-  // In a store of that user the same file is right, and so is one of root's.
+  // In a store of that user the same file is accepted, and so is one of root's.
   ASSERT_EQ(::chown(path("store").c_str(), kOther, kOther), 0);
   EXPECT_EQ(refusal("segments/1"), std::nullopt);
   ASSERT_EQ(::chown(path("store/segments/1").c_str(), kOther - 1, kOther), 0);
@@ -168,7 +169,7 @@ TEST_F(FolderTest, TheEnvBeneathKeepsToItAndHandsOnTheRest) {
   // Not beneath it, as it is written.
   EXPECT_TRUE(env->open(path("outside"), {}));
   EXPECT_TRUE(env->open(store + "/../outside", {}));
-  // The folder that was opened is the store, whatever its name means later.
+  // The opened directory is the store, whatever its name refers to later.
   ASSERT_EQ(::rename(store.c_str(), path("moved").c_str()), 0);
   ASSERT_EQ(::mkdir(store.c_str(), 0700), 0);
   EXPECT_TRUE(env->open(store + "/segments/1", {}));

@@ -1,4 +1,4 @@
-// What a queue says about files, file systems and devices that do not do as asked.
+// The errors of a queue for files, file systems and devices that fail.
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -48,7 +48,7 @@ TEST_P(QueueErrorsTest, AFullFileSystemSaysNoSpace) {
     const std::string path = tmpfs.file(direct ? "direct" : "buffered");
     const auto file =
         open_of(*env_, path, {.access = Access::kReadWrite, .direct = direct, .create_new = true});
-    // Half of it fits: the transfer that was cut short is tried again, and tells why.
+    // Half of it fits: the short transfer is retried, and reports the reason.
     EXPECT_EQ(run_one(*queue_, {Op::kWrite, file.get(), {0, kMiB}, bytes_, 0}), ENOSPC);
     EXPECT_EQ(write_now(*queue_, *file, {0, kMiB}, bytes_).error().code, Errc::kNoSpace);
     std::filesystem::remove(path);
@@ -71,7 +71,7 @@ TEST_P(DeviceErrorsTest, NothingGoesPastTheEndOfADevice) {
     EXPECT_EQ(run_one(*queue_, {Op::kWrite, file.get(), extent, bytes_, 0}), ENOSPC) << offset;
     EXPECT_EQ(run_one(*queue_, {Op::kWriteZeroes, file.get(), extent, nullptr, 0}), ENOSPC);
   }
-  // That is no full file system.
+  // That is not a full file system.
   EXPECT_EQ(write_now(*queue_, *file, {kMiB, 4096}, bytes_).error().code, Errc::kIo);
   EXPECT_EQ(run_one(*queue_, {Op::kDiscard, file.get(), {0, 4096}, nullptr, 0}), EOPNOTSUPP);
 }
@@ -117,7 +117,7 @@ TEST_P(DeviceErrorsTest, ZeroingFallsBackToWhatTheFileCanDo) {
     const auto file = open_of(*env_, path);
     ASSERT_TRUE(write_now(*queue_, *file, {0, kMiB}, bytes_));
     const std::uint64_t size = file->size_bytes().value();
-    for (int i = 0; i < 2; ++i) {  // the second time it knows
+    for (int i = 0; i < 2; ++i) {  // the second time it is remembered
       const Extent extent{4096 + 17, kMiB - 4096 - 17};
       ASSERT_EQ(run_one(*queue_, {Op::kWriteZeroes, file.get(), extent, nullptr, 0}), 0) << path;
     }
@@ -171,8 +171,8 @@ int queue_where_uring_fails_with(int sys_errno) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// Switched off, not in the kernel, or beyond a limit of this process: of memory (a ring's is
-// locked) or of descriptors (a ring takes one, a synchronous queue none).
+// Disabled, not in the kernel, or beyond a limit of this process: memory (a ring's is locked) or
+// descriptors (a ring needs one, a synchronous queue none).
 TEST(QueueFallbackTest, WhereUringIsRefusedTheQueueIsSynchronous) {
   for (const int sys_errno : {EPERM, EACCES, ENOSYS, ENOMEM, EMFILE, ENFILE}) {
     const int status = queue_where_uring_fails_with(sys_errno);

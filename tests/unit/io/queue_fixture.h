@@ -72,7 +72,7 @@ class Playground {
   static bool needs_root(Place place) { return place != Place::kTmpfs; }
 
  private:
-  // Taken down in reverse order.
+  // Destroyed in reverse order.
   std::optional<test::TempDir> directory_;
   std::optional<test::LoopDevice> file_system_;
   std::optional<test::TempDir> mount_point_;

@@ -1,4 +1,5 @@
-// Every kind of queue over every kind of file does what the same requests do to an array of bytes.
+// Every kind of queue over every kind of file has the same effect as the same requests on an array
+// of bytes.
 #include "io/queue.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// What the tests of the simulation share: short calls that must succeed.
+// Shared by the tests of the simulation: short calls that must succeed.
 #pragma once
 
 #include <gtest/gtest.h>

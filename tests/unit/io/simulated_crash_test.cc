@@ -1,4 +1,4 @@
-// What survives a power cut in the simulation: otherwise no crash test means anything.
+// What survives a power cut in the simulation: the basis of all crash tests.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ TEST(SimulatedDurability, BytesNeedAFlushAndNamesNeedADirectorySync) {
 }
 
 TEST(SimulatedDurability, AFlushCoversOnlyWhatHadCompletedBeforeIt) {
-  // The write comes before the flush with some seeds: that must not matter.
+  // With some seeds the write is executed before the flush: that must make no difference.
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     SimulatedEnv env({seed});
     Bench bench(env);
@@ -165,7 +165,7 @@ TEST(SimulatedCrash, TearsAtSectors) {
       EXPECT_EQ(std::count(bytes.begin() + at, bytes.begin() + at + kSectorBytes, bytes[at]),
                 kSectorBytes);
     }
-    // A sector that arrived behind one that did not.
+    // A sector that was written after one that was not.
     scattered |= !std::is_sorted(bytes.rbegin(), bytes.rend());
   }
   EXPECT_TRUE(scattered);

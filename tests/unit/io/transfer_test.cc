@@ -1,4 +1,4 @@
-// One request step by step: what follows from each answer of the kernel.
+// One request step by step: the reaction to each result of the kernel.
 #include "io/transfer.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A device is judged after it was opened, and once more before it is written to: whatever happens
-// to its name, its size or its users in between.
+// A device is checked after it was opened, and again before it is written to: whatever happens to
+// its name, its size or its users in between.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ class Claim : public testing::Test {
     bench_.env().poke(kOther, 0, other_);
   }
 
-  // Another process gives the device's name to another device.
+  // Another process moves the device's name to another device.
   [[nodiscard]] std::function<void()> give_name_away() {
     return [this] {
       EXPECT_TRUE(ok(bench_.env().rename(kDevice, kMoved)));
@@ -40,7 +40,7 @@ class Claim : public testing::Test {
     EXPECT_TRUE(same(bench_.env().contents(kMoved), before_));
     EXPECT_TRUE(same(bench_.device(), other_));
   }
-  // Runs `happens` once, as soon as the operation tells of its progress.
+  // Runs `happens` once, when the operation reports progress.
   [[nodiscard]] static Monitor during(std::function<void()> happens) {
     return Monitor{[happens = std::move(happens)](const Progress&) mutable {
       if (happens) std::exchange(happens, nullptr)();
@@ -65,7 +65,7 @@ TEST_F(Claim, AnotherDeviceTookTheNameBeforeTheOpen) {
     EXPECT_TRUE(failed(bench_.rollback(target_, undo), Errc::kPrecondition));
     expect_both_untouched();
     EXPECT_FALSE(bench_.view().intent.has_value());
-    // And back again.
+    // And back.
     ASSERT_TRUE(ok(bench_.env().rename(kDevice, kOther)));
     ASSERT_TRUE(ok(bench_.env().rename(kMoved, kDevice)));
   }

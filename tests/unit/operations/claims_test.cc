@@ -1,5 +1,5 @@
-// No operation claims more than it has looked at: after an interruption, after the end of a file,
-// after a write that the device dropped.
+// No operation reports more than it has compared: after an interruption, at the end of a file,
+// after a write that the device lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ class Claims : public testing::Test {
   SnapshotNumber target_ = 0;
 };
 
-// Both ways: the device is as the receipt says, and what was written meanwhile is kept.
+// In both directions: the device is as the receipt says, and data written meanwhile is kept.
 TEST_F(Claims, WhatWasWrittenAfterAnInterruptionIsSeenAndKept) {
   for (const bool backwards : {false, true}) {
     bench_.write(0, now_);
@@ -76,12 +76,13 @@ TEST_F(Claims, WithNothingWrittenMeanwhileNothingMoreIsKept) {
   EXPECT_EQ(bench_.view().snapshots.size(), 2U);
 }
 
-// What the power left half written of the rollback's own is no other program's.
+// A chunk of the rollback itself that a power cut left half written does not belong to another
+// program.
 TEST_F(Claims, AChunkThatIsHalfWrittenIsTheRollbacksOwn) {
   for (const bool backwards : {false, true}) {
     bench_.write(0, now_);
     interrupt();
-    // The first half as it was then, the second as it is now.
+    // The first half is old, the second is new.
     const auto begin = then_.begin() + 150 * kChunk;
     bench_.write(150 * kChunk, Bytes(begin, begin + kChunk / 2));
     const auto rest = now_.begin() + 150 * kChunk + kChunk / 2;
@@ -93,7 +94,7 @@ TEST_F(Claims, AChunkThatIsHalfWrittenIsTheRollbacksOwn) {
   }
 }
 
-// A tracker proves where nothing was written, so only the rest is read.
+// A tracker proves where nothing was written, so only the other chunks are read.
 TEST_F(Claims, ATrackerSparesTheResumeTheScan) {
   bench_.write(0, then_);
   bench_.track();
@@ -152,7 +153,7 @@ TEST_F(Claims, AFileThatIsCutWhileItIsRolledBackIsNoSuccess) {
   }
 }
 
-// The device says that it has written, and has not.
+// The device reports success for a write that it has lost.
 TEST_F(Claims, DroppedWritesAreFoundAndTheDeviceIsBlamed) {
   const auto roll_back = [&](VerifyAfter verify_after) {
     bench_.write(0, now_);

@@ -1,6 +1,6 @@
-// The power goes at every operation of every workload; every operation fails, once and for good.
+// A power cut at every operation of every workload; every operation fails, once and persistently.
 //
-// A failure prints the workload, the operation and the fate of what was not flushed: run that one
+// A failure prints the workload, the operation and the fate of unflushed operations: run that one
 // again with --gtest_filter. The seeds are fixed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ constexpr std::uint64_t kStatesMax = 14;
 
 class Crash : public testing::TestWithParam<Workload> {
  protected:
-  // Thousands of operations that each take and give back a buffer: keep the pages.
+  // Thousands of operations that each allocate and free a buffer: keep the pages.
   static void SetUpTestSuite() {
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -66,7 +66,7 @@ TEST_P(Crash, PowerCutAtEveryOperation) {
   EXPECT_GT(cut, 4U);
 }
 
-// Every operation fails in turn; the process ends, and another one looks.
+// Each operation fails in turn; the process ends, and another one checks.
 TEST_P(Crash, EveryOperationFails) {
   for (const Trouble& trouble : troubles()) {
     std::uint64_t nth = 1;
@@ -85,8 +85,8 @@ TEST_P(Crash, NothingIsWrittenBeforeItsTime) {
   EXPECT_GT(findings.looked_at, 0U);
 }
 
-// A record whose flush failed can be read and may be gone after a power cut: whatever the next
-// process does because of it must not outlive it.
+// A record whose flush failed can be read and may be gone after a power cut: an action of the next
+// process that relies on it must not outlive it.
 TEST_P(Crash, NothingIsBuiltOnARecordThatWasNotFlushed) {
   bool hit = true;
   for (std::uint64_t nth = 1; hit; ++nth) {

@@ -37,7 +37,7 @@ TEST_F(FullStore, DeletesAndForgets) {
   EXPECT_TRUE(ok(bench_.operations().forget_disk(bench_.disk())));
 }
 
-// Snapshots of a device that did not change: deleting most of them gives nothing back.
+// Snapshots of an unchanged device: deleting most of them frees nothing.
 TEST_F(FullStore, DeletesManyThatFreeNothing) {
   std::vector<SnapshotNumber> all;
   for (int i = 0; i < 120; ++i) all.push_back(bench_.must_snapshot());
@@ -78,7 +78,7 @@ TEST_F(FullStore, AnUndoThatDoesNotFitLeavesTheDeviceAndSaysSo) {
   EXPECT_TRUE(same(bench_.device(), pattern(kBytes, 1)));
 }
 
-// Both ways: finding out what differs needs no room, keeping what another program wrote does.
+// In both directions: comparing needs no space, keeping data of another program does.
 TEST_F(FullStore, AnInterruptedRollbackEndsWithoutRoom) {
   const SnapshotNumber first = bench_.must_snapshot();
   for (const bool backwards : {false, true}) {
@@ -117,7 +117,7 @@ TEST_F(FullStore, AnInterruptedRollbackEndsWithoutRoom) {
   }
 }
 
-// While it streams, another program takes all the room.
+// While it streams, another program uses up the space.
 TEST_F(FullStore, ARollbackThatHasBegunEnds) {
   const SnapshotNumber first = bench_.must_snapshot();
   bench_.write(0, pattern(kBytes, 2));
@@ -134,8 +134,8 @@ TEST_F(FullStore, ARollbackThatHasBegunEnds) {
   EXPECT_TRUE(same(bench_.device(), pattern(kBytes, 1)));
 }
 
-// The process ends at every operation of a delete on a full file system. The same delete given
-// again finishes it and says what that gave back.
+// The process ends at each operation of a delete on a full file system. Repeating the delete
+// finishes it and reports the freed space.
 TEST_F(FullStore, ADeleteThatWasCutOffIsFinishedByTheSameDelete) {
   std::uint64_t finished = 0;
   for (std::uint64_t cut = 0;; ++cut) {

@@ -1,6 +1,6 @@
-// The golden store of format version 1 (tests/golden/v1, made once by make-golden.sh) is opened,
-// read, written and rolled back from by the program of today. Its `expected` file says what was on
-// the devices when the snapshots were taken.
+// The golden store of format version 1 (tests/golden/v1, created once by make-golden.sh) is opened,
+// read, written and rolled back from by the current version. Its `expected` file lists the content
+// of the devices when the snapshots were taken.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -108,7 +108,7 @@ class GoldenStore : public testing::Test {
     return Engine::open(options);
   }
 
-  // What a later program might write into the format file.
+  // Values that a later version might write to the format file.
   void change_header(const std::function<void(format::StoreHeader&)>& change) {
     const std::string path = directory_.file("store/format");
     std::array<std::byte, format::kStoreHeaderBytes> block{};
@@ -129,7 +129,7 @@ class GoldenStore : public testing::Test {
     throw std::runtime_error("the golden store has no snapshot " + name);
   }
 
-  // A device that holds the snapshot's bytes, and is that snapshot's disk from now on.
+  // A device that holds the snapshot's bytes, and becomes that snapshot's disk.
   std::string device_with(const std::string& name) {
     const Expected& snapshot = expected(name);
     std::string path = directory_.file(name + ".device");
@@ -164,7 +164,7 @@ TEST_F(GoldenStore, NamesWhatItHolds) {
   ASSERT_TRUE(ok(info));
   EXPECT_EQ(info->format_version, 1U);
   EXPECT_EQ(info->disks, 2U);
-  // Of the imported image: it cannot have come from the clock.
+  // The time of the imported image: it cannot have come from the clock.
   for (const SnapshotInfo& one : *snapshots) {
     if (one.name == "old") {
       EXPECT_EQ(one.created_at, 1372636800);  // 2013-07-01T00:00:00Z
@@ -251,8 +251,8 @@ TEST_F(GoldenStore, TakesSnapshotsAndRollsBack) {
   EXPECT_THAT(verified->findings, testing::IsEmpty());
 }
 
-// The graph of kin, the tombstone in it and the segments' live bytes are right: nothing stays, and
-// what is deleted takes nothing from the others.
+// The lineage graph, its tombstone and the segments' live bytes are right: nothing remains, and a
+// delete removes nothing that others need.
 TEST_F(GoldenStore, GivesBackEverythingSnapshotBySnapshot) {
   ASSERT_TRUE(ok(engine_->resume(device_with("undo-b"))));
   while (!expected_.empty()) {

@@ -1,4 +1,4 @@
-// Limits of the process: open files, lanes.
+// Limits of the process: open files, workers.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -14,7 +14,7 @@
 namespace blkrewind::test {
 namespace {
 
-// Lowers the limit of open files for its life.
+// Lowers the limit on open files during its lifetime.
 class FewFiles {
  public:
   explicit FewFiles(rlim_t count) {
@@ -53,7 +53,7 @@ TEST(Limits, MoreSegmentsThanFilesMayBeOpen) {
   EXPECT_LE(bench.env().open_files() - open_before, store::SegmentFiles::open_max());
 }
 
-// Does nothing, at once.
+// Does nothing, immediately.
 class IdleLane {
  public:
   struct Task {

@@ -1,4 +1,4 @@
-// Snapshots, differences, images, verification and space, on a simulated device.
+// Snapshots, diffs, images, verification and space, on a simulated device.
 #include "operations/operations.h"
 
 #include <gmock/gmock.h>
@@ -153,7 +153,7 @@ TEST(Snapshot, TwoOfOneNameAreRefused) {
                      Errc::kInvalidArgument));
 }
 
-// Every kind of length goes round: taken, brought back, exported, imported.
+// Devices of every kind of length: snapshot, rollback, export, import.
 struct Size {
   std::uint64_t device_bytes;
   std::uint32_t chunk_bytes;
@@ -213,7 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
              std::to_string(size.param.chunk_bytes) + (size.param.kind == kFile ? "File" : "Block");
     });
 
-// Cost follows what is written, not how large the device is.
+// The cost depends on the amount written, not on the size of the device.
 TEST(Snapshot, SixteenTebibytesOfHoles) {
   OperationsBench bench(Bytes(1), kDefaultChunkBytes, kFile);
   constexpr const char* kLarge = "/large.img";
@@ -335,7 +335,7 @@ TEST(Verify, FindsWhatIsDamagedAndWhoSharesIt) {
   EXPECT_TRUE(bench.view().snapshots[1].damaged);
   EXPECT_FALSE(bench.view().snapshots[2].damaged);
   EXPECT_TRUE(bench.exports_as(third, content));
-  // A damaged snapshot can still be deleted, whole.
+  // A damaged snapshot can still be deleted completely.
   EXPECT_TRUE(bench.empties());
 }
 
@@ -388,7 +388,7 @@ TEST(Collect, RemovesOrphansAndCompactsTheJournal) {
   EXPECT_TRUE(bench.exports_as(bench.view().snapshots[0].number, bench.device()));
 }
 
-// What is missing of it is not damage: nobody can ask for it any more.
+// Missing parts are not damage: the snapshot no longer exists.
 TEST(Verify, PassesOverASnapshotThatIsDeletedMeanwhile) {
   Bytes content = pattern(20 * kChunk, 1);
   OperationsBench bench(content, kChunk);

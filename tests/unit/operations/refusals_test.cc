@@ -1,4 +1,4 @@
-// Devices that must not be touched, and who else is there.
+// Devices that must not be changed, and concurrent users.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ class Refusals : public testing::Test {
     before_ = bench_.device();
   }
 
-  // Refused with a message and a hint; the device, its intent and its snapshots are as they were.
+  // Refused with a message and a hint; the device, its intent and its snapshots are unchanged.
   void expect_refused(const std::string& message, bool reading_too) {
     const auto refusal = bench_.rollback(target_);
     ASSERT_TRUE(failed(refusal, Errc::kPrecondition));
@@ -56,7 +56,7 @@ TEST_F(Refusals, DeviceInUse) {
 }
 
 TEST_F(Refusals, SomebodyWasQuicker) {
-  // In use, but not so that a probe could see it: another program holds it exclusively.
+  // In use, but invisible to a probe: another program holds it exclusively.
   const auto held = bench_.env().open(kDevice, {.exclusive_device = true});
   ASSERT_TRUE(ok(held));
   expect_refused("is in use", true);
@@ -103,7 +103,7 @@ TEST_F(Refusals, ANamelessDeviceIsRecognisedInTheNextBootWhileItsContentIsThere)
   const auto receipt = bench_.rollback(target_, false);
   ASSERT_TRUE(ok(receipt));
   EXPECT_THAT(receipt->recognised_by, HasSubstr("content (file system fs-1)"));
-  // It is known by this boot's attachment from now on, whatever it holds.
+  // From now on it is identified by its attachment in this boot, whatever it holds.
   EXPECT_EQ(bench_.view().disk.identity.boot_id, "b");
   uuid = "fs-2";
   EXPECT_TRUE(ok(check(true)));
@@ -128,7 +128,7 @@ TEST_F(Refusals, LargerDevice) {
   bench_.env().set_size(kDevice, 9 * kChunk);
   before_ = bench_.device();
   expect_refused("has 36864 bytes, but had 32768", false);
-  // A snapshot of the new size beside one of the old: neither harms the other.
+  // Snapshots of the new and of the old size: neither harms the other.
   ASSERT_EQ(bench_.view().snapshots.size(), 2U);
   EXPECT_TRUE(bench_.exports_as(bench_.view().snapshots[1].number, before_));
   EXPECT_TRUE(bench_.exports_as(target_, pattern(8 * kChunk, 1)));
@@ -167,7 +167,7 @@ TEST_F(Refusals, TwoOperationsOnOneDisk) {
     EXPECT_TRUE(failed((*other)->snapshot(bench_.disk(), kDevice, {}, {}), Errc::kBusy));
     EXPECT_TRUE(failed((*other)->remove_snapshot(target_, {}), Errc::kBusy));
     EXPECT_TRUE(failed((*other)->resume(bench_.disk(), kDevice, false, {}), Errc::kBusy));
-    // Readers and other disks do not wait.
+    // Readers and operations on other disks do not wait.
     EXPECT_TRUE(ok((*other)->verify({target_}, {})));
     EXPECT_TRUE(ok((*other)->collect({})));
   }};

@@ -1,5 +1,5 @@
-// "Cannot be read" is not "is wrong": of the store it is no damage, and of the device it is a
-// difference that a rollback heals.
+// Unreadable is not damaged: in the store it is not damage, and on the device it is a difference
+// that a rollback repairs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ TEST_F(Unreadable, StoreIsNoDamageToVerify) {
   EXPECT_TRUE(bench_.all_verify());
 }
 
-// A chunk that two snapshots share is not taken as verified because the first could not read it.
+// A chunk that two snapshots share does not count as verified if the first could not read it.
 TEST_F(Unreadable, WhatCouldNotBeReadIsNotSparedToItsKin) {
   const SnapshotNumber later = bench_.must_snapshot();
   ASSERT_TRUE(ok(bench_.open()));
@@ -94,8 +94,8 @@ TEST_F(Unreadable, AMarkGoesWhenTheSnapshotIsFoundWholeAndNotBefore) {
   EXPECT_FALSE(bench_.view().snapshots[0].damaged);
 }
 
-// At whatever operation the store stops to be readable: nothing is marked, nothing is put back, and
-// what has begun can be finished.
+// Whichever operation first fails to read the store: no damage is recorded, nothing is put back,
+// and a rollback that has started can be finished.
 TEST_F(Unreadable, StoreDuringARollbackLeavesItToBeResumed) {
   for (const bool undo : {true, false}) {
     bool interrupted = false;
@@ -153,7 +153,7 @@ TEST_F(Unreadable, SectorsOfTheDeviceFailASnapshotWhichNamesThem) {
 }
 
 TEST_F(Unreadable, SectorsOfTheDeviceAreHealedByARollback) {
-  // One in a chunk that differs, one in a chunk that does not as far as it can be read.
+  // One in a chunk that differs, one in a chunk that does not, as far as it can be read.
   for (const bool undo : {false, true}) {
     bench_.write(0, now_);
     bench_.env().break_sectors(kDevice, {3 * kChunk, kSector});
@@ -169,7 +169,7 @@ TEST_F(Unreadable, SectorsOfTheDeviceAreHealedByARollback) {
   }
 }
 
-// What could not be read never comes back as if it had been.
+// Unreadable data is never returned as if it had been read.
 TEST_F(Unreadable, UndoBringsBackAMarkAndSaysSo) {
   bench_.env().break_sectors(kDevice, {3 * kChunk, kChunk});
   const auto done = bench_.rollback(target_);
@@ -186,7 +186,7 @@ TEST_F(Unreadable, UndoBringsBackAMarkAndSaysSo) {
   EXPECT_TRUE(same(device, now_)) << "beside what could not be read";
 }
 
-// Also where a snapshot holds zeroes there, as a buffer that was not filled might.
+// Also if a snapshot holds zeroes there, as an unfilled buffer might.
 TEST_F(Unreadable, DiffersFromEverything) {
   Bytes zero_chunk = then_;
   put(zero_chunk, 9 * kChunk, Bytes(kChunk));
@@ -204,7 +204,7 @@ TEST_F(Unreadable, DiffersFromEverything) {
   EXPECT_TRUE(same(bench_.device(), zero_chunk));
 }
 
-// A device that has gone is no bad sector.
+// A device that has gone is not a bad sector.
 TEST_F(Unreadable, ADeviceThatIsGoneEndsTheRollbackBeforeItBegins) {
   bench_.env().inject(
       {.kinds = {sim::OpKind::kRead}, .path = kDevice, .from_then_on = true, .error = ENODEV});

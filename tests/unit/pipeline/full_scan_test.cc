@@ -85,7 +85,7 @@ TEST_F(FullScanTest, DataAcrossLeavesIsInBoth) {
 }
 
 // A file that has become shorter than the geometry ends early: that is an error with the offset of
-// its end, and never zeroes. A hole up to the end of the geometry is none.
+// its end, and never zeroes. A hole up to the end of the geometry is not an error.
 TEST_F(FullScanTest, BeyondTheEndOfTheFileIsAnError) {
   for (const std::uint64_t size : {std::uint64_t{4096}, kLeafBytes, 2 * kLeafBytes - 4096}) {
     const std::string name = "/img" + std::to_string(size);
@@ -95,7 +95,7 @@ TEST_F(FullScanTest, BeyondTheEndOfTheFileIsAnError) {
     ASSERT_TRUE(opened);
     file_ = std::move(*opened);
     FullScan source(*file_, {2 * kLeafBytes, 4096});
-    // Nothing but holes comes before that end: it is known at once.
+    // Only holes precede that end: it is known at once.
     const auto next = source.next();
     ASSERT_FALSE(next) << size;
     EXPECT_EQ(next.error().code, Errc::kIo) << size;

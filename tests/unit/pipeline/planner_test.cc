@@ -56,7 +56,7 @@ TEST(Planner, ALimitBelowAChunkStillTakesOne) {
   EXPECT_EQ(item->device, (Extent{0, 65536}));
 }
 
-// Each segment is an open file while the item is under way.
+// Each segment is an open file while the item is in flight.
 TEST(Planner, AnItemIsOfFewSegments) {
   Planner planner({kMiB, 4096}, kMiB, 2);
   const auto of = [](std::uint32_t segment, std::uint32_t block) {
@@ -87,8 +87,8 @@ TEST(Planner, LongZeroesComeInPieces) {
   }
 }
 
-// Whatever comes in: the items cover exactly the chunks, in order, within the limits, and two items
-// that could have been one are one.
+// For any input: the items cover exactly the chunks, in order, within the limits, and adjacent
+// items that could be merged are merged.
 TEST(Planner, ItemsAreThePlanAndAsFewAsCanBe) {
   sim::Random random(3);
   for (int round = 0; round < 300; ++round) {

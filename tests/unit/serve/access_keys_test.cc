@@ -127,7 +127,7 @@ TEST(AccessKeys, StayWhereTheyAreWhenTheyMove) {
   EXPECT_EQ(moved.find("id")->data(), before);
 }
 
-// What was a secret is read after its object's end, in memory that is still the test's own.
+// The memory of the secret is read after the object's end; it still belongs to the test.
 TEST(Secret, IsWipedAtItsEnd) {
   alignas(Secret) std::array<char, sizeof(Secret)> memory{};
   auto* const secret = new (memory.data()) Secret(std::string_view("hunter2"));

@@ -1,4 +1,4 @@
-// Where a request ends, and that it does not depend on how its bytes come.
+// The end of a request, and that it does not depend on how the bytes arrive.
 #include "cli/serve/framing.h"
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ Outcome byte_by_byte(const std::string& bytes) {
 const std::string kGet = "GET /?a=b HTTP/1.1\r\nHost: h\r\n\r\n";
 const std::string kPost = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b";
 
-// As one of the published SDKs sends its forms.
+// As sent by one of the published SDKs for forms.
 TEST(Framing, AChunkedBodyEndsWithItsLastChunk) {
   const std::string request =
       "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nA=1\r\n0\r\n\r\n";

@@ -1,4 +1,4 @@
-// A gateway with one access key, a clock that stands, and a signer of the same.
+// A gateway with one access key, a stopped clock, and a signer with the same.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ class GatewayTest : public testing::Test {
  protected:
   GatewayTest() { signer_.now = kNow; }
 
-  // The code; empty when the request was admitted.
+  // The code; empty if the request was accepted.
   std::string code_of(const RawRequest& request) {
     const Admission admission = gateway_.admit(request);
     return admission.call ? "" : api_of(admission.call.error());

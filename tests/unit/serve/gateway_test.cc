@@ -75,7 +75,7 @@ TEST_F(GatewayTest, AnswersInTheFormatThatIsAskedFor) {
 }
 
 TEST_F(GatewayTest, AnswersErrorsInTheFormatToo) {
-  // Beyond decoding: by what is seen.
+  // Not decodable: by what is visible.
   const auto format = [&](const RawRequest& request) {
     const Admission admission = gateway_.admit(request);
     EXPECT_FALSE(admission.call);
@@ -178,7 +178,7 @@ TEST_F(GatewayTest, UsesUpANonceOnlyForAnAuthenticRequest) {
   }
   EXPECT_EQ(code_of(good), "");
   EXPECT_EQ(code_of(good), "SignatureNonceUsed");
-  // Whatever the scheme and the action; but another key has nonces of its own.
+  // For every scheme and action; but another key has its own nonces.
   EXPECT_EQ(code_of(signer_.v1("GET", "DescribeDisks", {{"SignatureNonce", "once"}})),
             "SignatureNonceUsed");
   test::Signer other = signer_;
@@ -194,7 +194,7 @@ TEST_F(GatewayTest, ARequestIsHeardOnceUntilItExpires) {
   EXPECT_EQ(code_of(request), "SignatureNonceUsed");
   now_ = kNow + 901;
   EXPECT_EQ(code_of(request), "InvalidTimeStamp.Expired");
-  // A nonce of another time makes room; then the clock is set back.
+  // A nonce of another time makes space; then the clock is set back.
   signer_.now = kNow + 901;
   ASSERT_EQ(code_of(signer_.v3("POST", "ResetDisk")), "");
   now_ = kNow;

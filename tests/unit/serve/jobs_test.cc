@@ -79,10 +79,10 @@ TEST_F(JobsTest, NothingIsTakenWhileItStops) {
   EXPECT_FALSE(jobs.reserve());
 }
 
-// A job that has not begun stays accepted, and is there at the next start.
+// A job that has not started stays accepted, and is available at the next start.
 TEST_F(JobsTest, WhatWaitsAtTheEndIsLeftForTheNextStart) {
   {
-    Jobs jobs(metrics_, 0, 1);  // nobody works
+    Jobs jobs(metrics_, 0, 1);  // no worker is running
     auto place = jobs.reserve();
     ASSERT_TRUE(place);
     auto task = engine_->accept_rollback(disk_, snapshot_);

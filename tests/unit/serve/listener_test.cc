@@ -1,4 +1,4 @@
-// The listener alone: how it begins and ends, and what goes wrong between it and the kernel.
+// The listener alone: its start and end, and errors between it and the kernel.
 #include "cli/serve/listener.h"
 
 #include <arpa/inet.h>
@@ -64,7 +64,7 @@ class ListenerTest : public testing::Test {
     return fd;
   }
 
-  // Everything that comes back; empty: nobody answers.
+  // Everything that is received; empty: no answer.
   [[nodiscard]] std::string ask(const std::string& bytes) const {
     const UniqueFd fd = connected();
     if (fd.get() < 0) return {};
@@ -107,7 +107,7 @@ TEST_F(ListenerTest, APortIsForOne) {
   EXPECT_FALSE(make(port_)->bind()) << "half of the requests would be lost to each";
 }
 
-// accept(2) fails for once, as it does without memory; here since the socket was shut down.
+// accept(2) fails once, as it does without memory; here because the socket was shut down.
 TEST_F(ListenerTest, GoesOnAfterAnErrorOfAccept) {
   start();
   ASSERT_EQ(answers_in(ask(kPlainGet)), 1U);
@@ -148,7 +148,8 @@ TEST_F(ListenerTest, RefusingManyDoesNotHoldUpTheNextOne) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
 }
 
-// What the library leaves unread would be the next request, on a connection that a proxy may share.
+// Data that the library leaves unread would be parsed as the next request, on a connection that a
+// proxy may share.
 TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
   start();
   const std::string inner = "GET /healthz HTTP/1.1\r\nA: b\r\n\r\n";
@@ -161,14 +162,14 @@ TEST_F(ListenerTest, ABodyIsNeverTheNextRequest) {
     EXPECT_EQ(answers_in(answer), 1U) << head << answer;
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << head << answer;
   }
-  // The gateway refuses these by their method; the connection ends with that.
+  // The gateway refuses these by their method; the connection is then closed.
   for (const std::string method : {"HEAD", "PUT", "DELETE"}) {
     EXPECT_EQ(answers_in(ask(method + " / HTTP/1.1\r\n" + length + "\r\n" + inner)), 1U) << method;
   }
   EXPECT_TRUE(ask("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 200"));
 }
 
-// RFC 9112, 6.3: what no length can be read from ends the connection.
+// RFC 9112, 6.3: a request whose length cannot be determined ends the connection.
 TEST_F(ListenerTest, WhatIsNoLengthIsRefusedAndNothingAfterItIsAnswered) {
   start();
   const std::string inner = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -245,7 +246,7 @@ TEST_F(ListenerTest, ClientsThatSendSlowlyKeepNoneWaiting) {
     char byte = 0;
     EXPECT_EQ(recv(fd.get(), &byte, 1, MSG_DONTWAIT), -1) << "nor are they hung up on";
   }
-  // Nor is the end of the server: the patience with a slow client is ten seconds.
+  // Nor does the server's shutdown wait: the limit for a slow client is ten seconds.
   const auto began = std::chrono::steady_clock::now();
   listener_->stop();
   runs_.join();
@@ -266,7 +267,7 @@ TEST_F(ListenerTest, TheSlowestGivesWayWhenAllAreTaken) {
   EXPECT_EQ(ended, 1);
 }
 
-// They ask, and take nothing of the answers.
+// They send requests, and read none of the answers.
 TEST_F(ListenerTest, ClientsThatTakeNothingKeepNoneWaiting) {
   body_.assign(1 << 20, 'x');
   start(256);

@@ -1,4 +1,5 @@
-// From a row of malformed_table.h to the bytes that go over a wire, and from those to a RawRequest.
+// Converts a row of malformed_table.h to the bytes sent over a connection, and those to a
+// RawRequest.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,7 @@
 
 namespace blkrewind::serve {
 
-// What the placeholders of a row stand for.
+// The values of the placeholders of a row.
 struct Surroundings {
   std::string host = "127.0.0.1:8080";
   std::time_t now = 0;
@@ -32,7 +33,7 @@ inline std::string swapped(std::string text, const std::string& from, const std:
   return text.replace(text.find(from), from.size(), to);
 }
 
-// No HTTP parser: only for what is written as HTTP wants it.
+// Not an HTTP parser: only for well-formed input.
 inline RawRequest parse_raw(const std::string& raw) {
   RawRequest request;
   const std::size_t line_end = raw.find("\r\n");
@@ -92,7 +93,7 @@ inline std::string v1_signature_of(const RawRequest& request, const std::string&
   return test::v1_signature(request.method, all, secret);
 }
 
-// Of the headers that its Authorization names, as far as they are there.
+// Of the headers that its Authorization names, if present.
 inline std::string v3_signature_of(const RawRequest& request, const std::string& secret) {
   std::string names = ";";
   for (const auto& [name, value] : request.headers) {
@@ -108,8 +109,8 @@ inline std::string v3_signature_of(const RawRequest& request, const std::string&
   return test::v3_signature(request.method, query_pairs_of(request), headers, request.body, secret);
 }
 
-// {host} {id}; {now}, {past} and {future} as the API writes time; {nonce}, new for each call;
-// {length} and {hash} of the body; {sign1} and {sign3}, the right signature of what is there.
+// {host} {id}; {now}, {past} and {future} in the API's time format; {nonce}, new for each call;
+// {length} and {hash} of the body; {sign1} and {sign3}, the valid signature of the request.
 inline std::string expand(std::string raw, const Surroundings& around) {
   static int calls = 0;
   replace_all(raw, "{host}", around.host);

@@ -1,6 +1,6 @@
-// Requests that are refused, one a line: what is wrong, the bytes as they go over the wire (with
-// the placeholders of malformed_bytes.h), the status and the code of the answer. Whatever else is
-// in a row is right, so that it is refused for what it says.
+// Requests that are refused, one per row: what is wrong, the bytes as sent (with the placeholders
+// of malformed_bytes.h), the status and the code of the answer. Everything else in a row is valid,
+// so that it is refused for the stated reason.
 //
 // They are for a server that knows one access key, and the action ResetDisk.
 #pragma once
@@ -15,8 +15,8 @@ namespace blkrewind::serve {
 
 enum class Reach : std::uint8_t {
   kBoth,
-  kGateway,  // a listener may refuse it by itself, before the gateway sees it
-  kWire,     // no HTTP, or no request: the gateway never sees it. Without a code
+  kGateway,  // a listener may refuse it itself, before the gateway sees it
+  kWire,     // not HTTP, or not a request: the gateway never sees it. Without a code
 };
 
 struct Malformed {

@@ -1,4 +1,4 @@
-// The table of malformed requests, without a wire.
+// The table of malformed requests, without a connection.
 #include <gtest/gtest.h>
 
 #include <pugixml.hpp>
@@ -53,7 +53,7 @@ TEST_F(MalformedTest, EachIsRefusedForWhatItSays) {
   EXPECT_GE(rows, 60);
 }
 
-// A refusal leaves nothing behind: what is right is admitted after all of them.
+// Refusals have no side effects: a valid request is accepted after all of them.
 TEST_F(MalformedTest, NoneOfThemIsRemembered) {
   Gateway small = make_gateway(now_, 1);
   for (const Malformed& row : malformed_requests()) {

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kNoon = 1456228800;
 using enum Nonces::Verdict;
 
-// Both clocks go alike.
+// Both clocks advance together.
 Nonces::Now at(std::int64_t now) { return {now, now}; }
 
 TEST(Nonces, AreGoodForOneRequestOfTheirKey) {
@@ -32,7 +32,7 @@ TEST(Nonces, LiveAsLongAsTheirTimestampMayBeValid) {
   Nonces nonces(10);
   ASSERT_EQ(nonces.use("a", "n", kNoon, at(kNoon)), kFresh);
   EXPECT_EQ(nonces.use("a", "n", kNoon, at(kNoon + kTimestampWindowSeconds)), kUsed);
-  // Now that timestamp is refused by itself, and the nonce may come again with another.
+  // Now that timestamp is refused itself, and the nonce may be used again with another.
   const std::int64_t later = kNoon + kTimestampWindowSeconds + 1;
   EXPECT_EQ(nonces.use("a", "n", later, at(later)), kFresh);
 }
@@ -53,7 +53,7 @@ TEST(Nonces, AClockSetBackBringsNoReplay) {
   Nonces nonces(10);
   ASSERT_EQ(nonces.use("a", "n", kNoon, at(kNoon)), kFresh);
   const std::int64_t later = kNoon + 2 * kTimestampWindowSeconds;
-  ASSERT_EQ(nonces.use("a", "m", later, at(later)), kFresh);  // and n is forgotten
+  ASSERT_EQ(nonces.use("a", "m", later, at(later)), kFresh);  // and n is dropped
   EXPECT_EQ(nonces.use("a", "n", kNoon, at(kNoon)), kExpired);
   EXPECT_EQ(nonces.use("a", "o", kNoon - 1, at(kNoon)), kExpired);
   EXPECT_EQ(nonces.use("a", "o", kNoon + 1, at(kNoon)), kFresh);

@@ -1,5 +1,5 @@
-// What an independent signer signs is admitted, with every parameter as it was; with any one byte
-// changed it is refused.
+// A request signed by an independent signer is accepted, with every parameter unchanged; with any
+// one byte changed it is refused.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -19,7 +19,7 @@ namespace {
 
 using test::Pairs;
 
-// Pieces of text that somebody's encoder has got wrong somewhere.
+// Pieces of text that some encoders get wrong.
 rc::Gen<std::string> any_text() {
   const auto piece = rc::gen::elementOf(std::vector<std::string>{"a",
                                                                  "Z",
@@ -106,7 +106,7 @@ RC_GTEST_PROP(SignedRequests, AreAdmittedAsTheyWere, ()) {
   RC_ASSERT(admission.call->parameters.sorted().size() == pairs.size() + common);
 }
 
-// The parts of a request that a signature vouches for.
+// The parts of a request that a signature covers.
 std::vector<std::string*> signed_parts(RawRequest& request) {
   std::vector<std::string*> parts = {&request.target, &request.method};
   if (!request.body.empty()) parts.push_back(&request.body);
@@ -116,8 +116,8 @@ std::vector<std::string*> signed_parts(RawRequest& request) {
   return parts;
 }
 
-// The same parameters written in other letters (%2f for %2F, a bare key for an empty value) are the
-// same call, and as good.
+// The same parameters encoded differently (%2f for %2F, a bare key for an empty value) are the same
+// call, and equally valid.
 bool is_same_call(const RawRequest& a, const RawRequest& b) {
   const auto meaning = [](const RawRequest& request) {
     Pairs query = query_pairs_of(request);
@@ -142,7 +142,7 @@ RC_GTEST_PROP(SignedRequests, WithOneByteChangedAreRefused, ()) {
   part[at] = static_cast<char>(part[at] ^ *rc::gen::inRange(1, 256));
   RC_PRE(!is_same_call(request, changed));
   RC_ASSERT(!gateway.admit(changed).call);
-  // And nothing was used up by it.
+  // And it used nothing up.
   RC_ASSERT(gateway.admit(request).call.has_value());
   RC_ASSERT(!gateway.admit(request).call);
 }

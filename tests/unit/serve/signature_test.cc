@@ -1,4 +1,4 @@
-// The published vectors, and what clients do differently.
+// The published vectors, and differences between clients.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

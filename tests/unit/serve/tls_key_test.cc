@@ -1,4 +1,4 @@
-// The file of the private key: whose it is and who may write to it is looked at on what was opened.
+// The file of the private key: owner and permissions are checked on the opened file.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

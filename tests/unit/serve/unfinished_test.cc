@@ -45,7 +45,7 @@ class UnfinishedTest : public testing::Test {
     const std::string content{std::istreambuf_iterator<char>(file), {}};
     return content == std::string(kImageBytes, 'a');
   }
-  // As a client sees it; `filter` with its value in front of which stands "&".
+  // As a client sees it; `filter` is preceded by "&".
   [[nodiscard]] Json described(Jobs& jobs, const std::string& filter = {}) const {
     const std::string region = "r";
     const std::string request = "R";
@@ -61,7 +61,7 @@ class UnfinishedTest : public testing::Test {
   Metrics metrics_;
 };
 
-// The other process is a server that dies, or a command that is done.
+// The other process is a server that dies, or a command that has ended.
 TEST_F(UnfinishedTest, TakesUpWhatIsLetGoOfWhileItRuns) {
   Jobs jobs(metrics_, 1, 1);
   Unfinished unfinished(*engine_, jobs);

@@ -1,4 +1,4 @@
-// Stores that an enemy wrote: every checksum is right and the content is not.
+// Stores of an attacker: every checksum is right and the content is not.
 #include "support/forged_store.h"
 
 #include <gtest/gtest.h>
@@ -34,12 +34,12 @@ class ForgedStoreTest : public testing::Test {
   [[nodiscard]] static Entry chunk(format::SegmentId segment, std::uint32_t block) {
     return {EntryState::kStored, format::Codec::kNone, segment, block, 4096, {7, 8}};
   }
-  // A snapshot with one chunk at (2, `block`), in a segment of which more is needed.
+  // A snapshot with one chunk at (2, `block`), in a segment of which other bytes are needed too.
   void write_snapshot(std::uint32_t block = 4) const {
     format::Node leaf;
     leaf.entries[0] = chunk(2, block);
     store_.write_segment(1, {store_.node_block(leaf)});
-    SnapshotRecord other;  // without one the segments would go as a whole
+    SnapshotRecord other;  // otherwise the segments would be removed as files
     other.number = 2;
     other.disk = 1;
     other.id = "s-other";
@@ -61,7 +61,7 @@ class ForgedStoreTest : public testing::Test {
     return now.size() == bytes.size() && std::memcmp(now.data(), bytes.data(), now.size()) == 0;
   }
   [[nodiscard]] Result<std::unique_ptr<Store>> open() { return Store::open(*env_, store_.path()); }
-  // What opening a journal of that transaction says; nothing when it opens.
+  // The error of opening a journal with that transaction; empty if it opens.
   [[nodiscard]] std::optional<Errc> refusal(const Transaction& transaction) {
     std::filesystem::remove(store_.file("journal"));
     store_.write_journal({transaction});
@@ -102,7 +102,7 @@ TEST_F(ForgedStoreTest, ADeleteChangesNoFileThatIsNotTheSegment) {
   EXPECT_EQ(delete_snapshot(**store, 1).error().code, Errc::kIntegrity);
   std::filesystem::rename(store_.file("segments/2"), dir_.file("outside"));
   EXPECT_TRUE(outside_is_unchanged());
-  // Away, it is a missing segment, and there is nothing to give back.
+  // If it is removed, it is a missing segment, and there is nothing to free.
   EXPECT_TRUE(delete_snapshot(**store, 1));
 }
 
@@ -119,11 +119,11 @@ TEST_F(ForgedStoreTest, OrphansOfAnotherOriginAreLeftAlone) {
   store_.write_journal({{format::Counters{1, 1, 1}}});
   store_.write_segment(5, {});                                                  // a segment
   store_.write("segments/6", 0, std::vector<std::byte>(65536));                 // never sealed
-  store_.write("segments/7", 0, {});                                            // just made
+  store_.write("segments/7", 0, {});                                            // just created
   store_.write("segments/8", 0, format::random_bytes(8192, 4));                 // another file
   std::filesystem::copy(store_.file("segments/5"), store_.file("segments/9"));  // of another number
   store_.write_segment(10, {});
-  std::filesystem::resize_file(store_.file("segments/10"), 512);  // its header cut by a power cut
+  std::filesystem::resize_file(store_.file("segments/10"), 512);  // its header torn by a power cut
   store_.write("segments/11", 0, format::random_bytes(512, 5));   // another short file
   const auto store = open();
   ASSERT_TRUE(store);
@@ -219,7 +219,7 @@ TEST_F(ForgedStoreTest, AHugeHoleBehindTheJournalCostsNothing) {
   write_snapshot();
   ASSERT_EQ(::truncate(store_.file("journal").c_str(), off_t{1} << 42), 0);
   EXPECT_TRUE(open());
-  // What stands behind the hole is found all the same.
+  // Records behind the hole are found nevertheless.
   const auto lost = format::encode_record(store_.header().secret, 9, {format::DiskRemoved{1}});
   store_.write("journal", std::uint64_t{1} << 41, lost);
   EXPECT_EQ(open().error().code, Errc::kIntegrity);

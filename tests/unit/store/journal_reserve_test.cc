@@ -1,4 +1,4 @@
-// The journal on a full file system: what adds is refused, what frees goes on.
+// The journal on a full file system: records that add are refused, records that free space are not.
 #include "store/journal_reserve.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ using format::SegmentRecord;
 
 class JournalReserveTest : public StoreTest, public testing::WithParamInterface<bool> {
  protected:
-  // With blocks set aside, and with zeroes where a file system cannot do that.
+  // With reserved blocks, and with zeroes where a file system does not support that.
   void SetUp() override {
     env_.set_can_reserve(GetParam());
     StoreTest::SetUp();
@@ -27,7 +27,7 @@ class JournalReserveTest : public StoreTest, public testing::WithParamInterface<
         },
         room);
   }
-  // Another program takes all that is left.
+  // Another program uses up the space.
   void fill() { env_.set_free_bytes(kPath, 0); }
 };
 
@@ -75,7 +75,7 @@ TEST_P(JournalReserveTest, HalfOfItIsForARollbackWithoutUndo) {
   for (std::uint64_t i = 0; i < 32; ++i) ASSERT_TRUE(put(journal, 2, Room::kFrees)) << i;
 }
 
-// Many times as many as the reserve has blocks, and nothing is given back meanwhile.
+// Many times as many as the reserve has blocks, without freeing anything.
 TEST_P(JournalReserveTest, RecordsThatFreeNothingYetDoNotUseItUpForGood) {
   Journal journal = open();
   ASSERT_TRUE(put(journal, 1, Room::kAdds));
@@ -107,7 +107,7 @@ TEST_P(JournalReserveTest, AJournalWithoutOneGetsItAtTheNextRecord) {
   {
     Journal journal = open();
     ASSERT_TRUE(put(journal, 1, Room::kAdds));
-    // As an older program leaves it.
+    // As left by an older version.
     const auto file = must(env_.open(path, {.access = io::Access::kReadWrite}));
     must(file->truncate(*journal.size_bytes()));
   }
@@ -117,7 +117,7 @@ TEST_P(JournalReserveTest, AJournalWithoutOneGetsItAtTheNextRecord) {
   EXPECT_TRUE(put(journal, 3, Room::kFrees));
 }
 
-// Whatever of the reserve survives, the records that were acknowledged do.
+// Whatever of the reserve survives, acknowledged records do.
 TEST_P(JournalReserveTest, PowerCutsWhileTheRecordsAreTheRoom) {
   for (std::uint64_t cut = 0; cut < 400; cut += 7) {
     sim::SimulatedEnv env({.seed = cut + 1});

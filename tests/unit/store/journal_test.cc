@@ -116,7 +116,7 @@ TEST_F(JournalTest, ReadingTakesNoLockAndWritesNothing) {
 TEST_F(JournalTest, ATornLastRecordIsNotThereAndIsOverwritten) {
   Journal journal = open();
   ASSERT_TRUE(put(journal, 1, 1));
-  // The power goes while a record of three blocks is written: two of them arrive.
+  // A power cut while a record of three blocks is written: two of them are written.
   Journal dying = open();
   env_.inject({.kinds = {sim::OpKind::kWrite},
                .path = "/journal",
@@ -253,7 +253,7 @@ TEST_F(JournalTest, ACheckpointOfManyRecordsIsReadBack) {
   EXPECT_EQ(fresh.state()->segments, journal.state()->segments);
 }
 
-// At every operation of a checkpoint, and whatever the cut leaves, the journal is there.
+// At every operation of a checkpoint, and whatever the cut leaves, there is a journal.
 TEST_F(JournalTest, APowerCutDuringACheckpointLosesNothing) {
   for (std::uint64_t cut = 0;; ++cut) {
     sim::SimulatedEnv env;
@@ -278,7 +278,7 @@ TEST_F(JournalTest, APowerCutDuringACheckpointLosesNothing) {
   }
 }
 
-// A write or flush that fails leaves the record in doubt: this process appends no more.
+// A failed write or flush leaves the record in doubt: this process appends no more.
 TEST_F(JournalTest, AfterAFailedFlushItRefusesToAppend) {
   std::uint32_t id = 1;
   for (const auto kind : {sim::OpKind::kFlush, sim::OpKind::kWrite}) {
@@ -299,7 +299,7 @@ TEST_F(JournalTest, AfterAFailedFlushItRefusesToAppend) {
   }
 }
 
-// Our flush covers the record before ours, even if the flush of the process that wrote it failed.
+// This process's flush covers the previous record, even if the flush of its writer failed.
 TEST_F(JournalTest, WhatAnotherProcessMayNotHaveFlushedIsWrittenAgain) {
   Journal ours = open();
   ASSERT_TRUE(put(ours, 1, 1));
@@ -308,7 +308,7 @@ TEST_F(JournalTest, WhatAnotherProcessMayNotHaveFlushedIsWrittenAgain) {
                .path = "/journal",
                .flush_loss = sim::FlushLoss::kCacheOnly});
   ASSERT_FALSE(put(theirs, 2, 2));
-  // The record is readable, and no flush will ever save those pages.
+  // The record is readable, and no flush will ever make it durable.
   ASSERT_TRUE(put(ours, 3, 3));
   ASSERT_TRUE(ours.state()->segments.contains(2));
   env_.crash_states(100, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {

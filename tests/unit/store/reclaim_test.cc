@@ -1,4 +1,4 @@
-// Deleting snapshots: what is given back is what only they used, at any cut.
+// Deleting snapshots: it frees exactly what only they used, at any power cut.
 #include "store/reclaim.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ using format::SnapshotState;
 constexpr std::uint64_t kChunks = 300;  // three leaves and a root
 const format::Geometry kGeometry{kChunks * 4096 - 100, 4096};
 
-// What each living snapshot holds: chunk -> seed of its bytes.
+// The content of each existing snapshot: chunk -> seed of its bytes.
 using Contents = std::map<std::uint64_t, std::uint64_t>;
 using Snapshots = std::map<SnapshotNumber, Contents>;
 
@@ -103,7 +103,7 @@ Contents random_changes(sim::Random& random) {
   return changes;
 }
 
-// Every living snapshot is whole, and the segment table tells the truth.
+// Every existing snapshot is intact, and the segment table is correct.
 void check(Store& store, const Snapshots& model) {
   const auto state = store.state();
   const auto queue = must(store.env().make_queue({.depth = 8}));
@@ -141,7 +141,7 @@ void check(Store& store, const Snapshots& model) {
 
 class ReclaimTest : public StoreTest {
  protected:
-  // What the segments take on the file system, without the blocks of their headers.
+  // The space of the segments on the file system, without the blocks of their headers.
   std::uint64_t allocated(std::size_t& files) {
     std::uint64_t bytes = 0;
     const auto names = must(env_.list_directory(store_->layout().segments()));
@@ -233,7 +233,7 @@ TEST_F(ReclaimTest, AnUnfinishedSnapshotIsForgotten) {
   check(*store_, model);
 }
 
-// The power goes at every operation of a delete; the next process finishes it. Others stay whole.
+// A power cut at every operation of a delete; the next process finishes it. Others stay intact.
 TEST(ReclaimCrash, AtAnyCutTheDeleteHappensOrNotAndTheRestIsWhole) {
   std::uint64_t visited = 0;
   for (std::uint64_t cut = 0;; ++cut) {

@@ -1,4 +1,4 @@
-// The store's making and opening, segment writers, orphans.
+// Creating and opening the store, segment writers, orphans.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -206,7 +206,7 @@ TEST_F(SegmentsTest, OrphansGoWhenNobodyWrites) {
     auto crashed = must(store_->make_writer());
     must(crashed->reserve(1));
     must(crashed->seal(*queue()));
-    crashed->keep();  // and its journal record never came
+    crashed->keep();  // and its journal record was never written
   }
   env_.add_device("/store/segments/notes.txt", 5);
   {
@@ -220,8 +220,8 @@ TEST_F(SegmentsTest, OrphansGoWhenNobodyWrites) {
   EXPECT_EQ(files(), 1U) << "a file that is no segment is not ours";
 }
 
-// A delete takes a segment out of the journal and then removes the file: to who looks in between,
-// that is an orphan, and gone when he comes to it.
+// A delete removes a segment from the journal and then removes the file: a process that lists the
+// directory in between sees an orphan, which is gone when it removes it.
 TEST_F(SegmentsTest, AnOrphanThatAnotherRemovesFirstIsNoError) {
   for (int i = 0; i < 2; ++i) {
     auto crashed = must(store_->make_writer());

@@ -1,4 +1,4 @@
-// State, and who shares with whom: against a model that knows.
+// State, and which snapshots share extents: compared with a model.
 #include "store/state.h"
 
 #include <gtest/gtest.h>
@@ -151,7 +151,7 @@ TEST(RemoveFromKin, SaysNothingOfWhatStaysTheSame) {
   EXPECT_TRUE(transaction.front() == format::JournalEntry{format::SnapshotRemoved{4}});
 }
 
-// As a forged journal may have them: everything is kin of everything near it.
+// As in a forged journal: every snapshot is kin of all that are near it.
 TEST(RemoveFromKin, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
   constexpr SnapshotNumber kCount = 300;
   constexpr SnapshotNumber kKin = 40;
@@ -170,7 +170,7 @@ TEST(RemoveFromKin, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
       const auto near = state.holders_near(gone);
       const State::Kin edges = state.kin_of({gone});
       const auto transaction = remove_from_kin(state, gone);
-      // Itself, one record for each that has an edge to it, and a tombstone.
+      // Its own record, one for each with an edge to it, and a tombstone.
       ASSERT_LE(transaction.size(), 2 + edges.at(gone).size()) << gone;
       state.apply(transaction);
       for (const SnapshotNumber one : near) {
@@ -192,9 +192,9 @@ TEST(RemoveFromKin, AnEarlierTombstoneStaysTheJunction) {
   EXPECT_EQ(state.holders_near(5), (Numbers{2, 3, 6}));
 }
 
-// Snapshots hold named extents, some of their kin's and some of their own. Deleting in any order:
-// whatever a snapshot shares with anybody, it shares with somebody near it; so what is not found
-// near it may be given back.
+// Snapshots hold named extents, some of their lineage's and some of their own. Deleted in any
+// order: an extent that a snapshot shares with any other is also shared with one near it, so an
+// extent not found near it can be freed.
 TEST(Kinship, NeverLosesWhoSharesWithWhom) {
   std::size_t all_tombstones = 0;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {

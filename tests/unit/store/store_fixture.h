@@ -1,4 +1,4 @@
-// A store on the simulated machine, and trees in it that a map predicts.
+// A store on the simulated machine, with trees whose content a map predicts.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,10 +44,10 @@ class StoreTest : public testing::Test {
   std::unique_ptr<Store> store_;
 };
 
-// What a tree should hold: the chunks that are not zero.
+// The expected content of a tree: the chunks that are not zero.
 using Model = std::map<std::uint64_t, format::Entry>;
 
-// An entry that no other call gives: the tree does not care whether bytes lie there.
+// An entry that no other call returns: the tree does not check whether bytes are stored there.
 [[nodiscard]] inline format::Entry new_chunk(std::uint64_t& token) {
   ++token;
   return {format::EntryState::kStored,
@@ -80,9 +80,9 @@ using Changes = std::map<std::uint64_t, std::pair<format::Entry, format::Entry>>
   return changes;
 }
 
-// Where something lies: segment and block.
+// A location: segment and block.
 using Place = std::pair<std::uint32_t, std::uint32_t>;
-// Level (-1 for chunks), index -> place, of everything that a tree refers to.
+// Level (-1 for chunks), index -> location, of everything that a tree refers to.
 using Extents = std::map<std::pair<int, std::uint64_t>, Place>;
 
 inline void collect(TreeReader& reader, const format::Entry& entry, int level, std::uint64_t index,

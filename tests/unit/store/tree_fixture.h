@@ -1,4 +1,4 @@
-// Trees of random content, each made from an earlier one, for the tests of what walks trees.
+// Trees of random content, each made from an earlier one, for tests of tree walks.
 #pragma once
 
 #include "unit/store/store_fixture.h"
@@ -18,7 +18,7 @@ class TreeTest : public StoreTest {
     reader_ = std::make_unique<TreeReader>(store_->files(), *queue_, store_->secret());
   }
 
-  // `base` with the leaves put; its segments sealed and kept. Counts the nodes that it cost.
+  // `base` with the leaves put; its segments are sealed and kept. Counts the nodes written.
   GrownTree build(const format::Geometry& geometry, const GrownTree* base, const Model& model,
                   const std::set<std::uint64_t>& leaves) {
     auto writer = must(store_->make_writer());
@@ -54,7 +54,7 @@ class TreeTest : public StoreTest {
     for (std::uint64_t i = random_.below(12); i > 0; --i) leaves.insert(random_.below(spread));
     if (random_.percent(30)) leaves.insert(geometry.leaf_count() - 1);
     if (base != nullptr && random_.percent(50)) {
-      // Where something is already.
+      // Where there is data already.
       for (const auto& [chunk, entry] : base->model) {
         if (random_.percent(5)) leaves.insert(chunk / format::kFanout);
       }

@@ -101,7 +101,7 @@ TEST_P(RandomTrees, DifferWhereTheModelsDiffer) {
   }
 }
 
-// Equal content, equal digest; whatever the way that led there.
+// Equal content, equal digest, whatever the history.
 TEST_P(RandomTrees, AreEqualByDigestExactlyWhenTheModelsAre) {
   for (const GrownTree& grown : trees_) {
     std::set<std::uint64_t> leaves;
@@ -134,7 +134,7 @@ TEST_P(RandomTrees, WhatIsUniqueIsWhatNoKinHas) {
       const auto place = Place{extent.entry.segment, extent.entry.block};
       EXPECT_TRUE(found.emplace(std::pair(extent.level, extent.index), place).second) << "twice";
       if (extent.level >= 0) {
-        // What is below comes before: it is given back first.
+        // Everything below comes before it, because it is freed first.
         const auto parent = std::pair(extent.level + 1, extent.index / format::kFanout);
         EXPECT_FALSE(found.contains(parent));
       }
@@ -278,7 +278,7 @@ TEST_F(TreeSharing, AnErrorOfTheVisitorEndsTheWalk) {
   EXPECT_EQ(calls, 1);
 }
 
-// The cost of a difference is that of what differs, not that of the device.
+// The cost of a diff depends on the difference, not on the size of the device.
 TEST_F(TreeSharing, ADifferenceReadsOnlyWhatDiffers) {
   Model model;
   std::set<std::uint64_t> leaves;

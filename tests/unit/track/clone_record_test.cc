@@ -1,4 +1,4 @@
-// What stands in a clone's attribute: read again as written, and nothing that moves a terminal.
+// The record in a clone's attribute: decoded as it was encoded, and without control characters.
 #include "track/extents/clone_record.h"
 
 #include <gtest/gtest.h>

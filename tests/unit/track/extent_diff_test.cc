@@ -47,7 +47,7 @@ class VectorMap {
   const std::size_t limit_;
 };
 
-// What a map says of one byte; nothing: a hole.
+// The state of one byte in a map; empty: a hole.
 struct Place {
   std::uint64_t physical = 0;
   bool comparable = false;
@@ -87,7 +87,7 @@ std::vector<io::MappedExtent> random_map(std::mt19937_64& random) {
   return extents;
 }
 
-// As after some writing: most of it is where it was, cut differently.
+// As after some writes: most of it is at the same location, split differently.
 std::vector<io::MappedExtent> changed_map(const std::vector<io::MappedExtent>& before,
                                           std::mt19937_64& random) {
   std::vector<io::MappedExtent> after;

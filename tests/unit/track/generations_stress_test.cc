@@ -1,5 +1,5 @@
 // The kernel's program and the engine's half of it on the same memory, with long stalls at every
-// step of the program: what a processor does that loses its time in the middle of an event.
+// step of the program: like a processor that is interrupted in the middle of an event.
 //
 // The device is an array of numbers; every write stores a new one.
 #include <gtest/gtest.h>
@@ -67,7 +67,7 @@ class GenerationsStress : public ::testing::TestWithParam<std::uint64_t> {
     }
   }
 
-  // One operation. `dies`: nothing is committed or given up, as by kill -9.
+  // One operation. `dies`: neither commit() nor abandon(), as after kill -9.
   void operate(sim::Random& random, std::uint64_t number) {
     track::Generations generations(program_control(), program_bits());
     const bool writes = random.percent(50);
@@ -129,7 +129,7 @@ TEST_P(GenerationsStress, NothingIsMissedWhateverStalls) {
   sim::Random random(GetParam());
   std::string missed;
   for (std::uint64_t round = 0; round < 600 && missed.empty() && !HasFatalFailure(); ++round) {
-    // With few writes an operation may be the only one who wrote, or seem to be.
+    // With few writes an operation may be the only writer, or seem to be.
     idle_ = std::array<std::uint64_t, 3>{20, 300, 3000}[random.below(3)];
     for (std::uint64_t left = 1 + random.below(4); left > 0; --left) {
       operate(random, round * 10 + left);

@@ -23,7 +23,7 @@ namespace {
 constexpr std::uint64_t kGranules = 200;
 constexpr std::uint64_t kWords = kGranules / 64 + 1;
 
-// Marks as the program in the kernel does: kernel/changes.bpf.c, mark() and what calls it.
+// Sets dirty bits as the program in the kernel does: kernel/changes.bpf.c, mark() and its callers.
 class Program {
  public:
   Program(blkrewind_control& control, std::span<std::uint64_t> bits)
@@ -75,7 +75,7 @@ class GenerationsTest : public testing::Test {
     }
     return found;
   }
-  // Begins and ends an operation that makes `id` the anchor.
+  // Starts and ends an operation that makes `id` the base snapshot.
   void move_to(const std::string& anchor, const std::string& id) {
     Generations generations = open();
     (void)generations.begin(anchor, false);
@@ -150,7 +150,7 @@ TEST_F(GenerationsTest, OwnWritesAreDroppedAndForeignOnesKeptWithThem) {
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{2, 3}));
 }
 
-// As when this process flushes what another one had left in the device's cache.
+// As if this process flushed data that another one had left in the device's cache.
 TEST_F(GenerationsTest, WritesOfOursThatWeDoNotKnowOfAreKept) {
   move_to("", "s-1");
   Generations generations = open();
@@ -163,7 +163,7 @@ TEST_F(GenerationsTest, WritesOfOursThatWeDoNotKnowOfAreKept) {
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
 }
 
-// It was queued before the operation began, so nobody counted it then.
+// It was queued before the operation started, so it was not counted then.
 TEST_F(GenerationsTest, WhatCompletesMeanwhileIsForeign) {
   move_to("", "s-1");
   Program program(memory_.control, memory_.bits);
@@ -245,8 +245,8 @@ TEST_F(GenerationsTest, RunsCrossWords) {
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
-// The process is killed after every single store into the shared memory: each store faults, is let
-// through alone, and counted.
+// The process is killed after every single store to the shared memory: each store faults, is
+// executed alone, and counted.
 namespace killing {
 
 void* page = nullptr;
@@ -276,7 +276,8 @@ void arm(int stores) {
 
 }  // namespace killing
 
-// What survives the process: the marks, the journal's anchor, the device and the snapshots.
+// What survives the process: the dirty bits, the base snapshot in the journal, the device and the
+// snapshots.
 struct World {
   Memory memory;
   std::array<char, 16> anchor;
@@ -319,8 +320,8 @@ class KilledTest : public testing::TestWithParam<int> {
     write(*world_, 199, 9, false);
   }
 
-  // One operation, as a rollback or a snapshot does it; `keeps`: as the end of an interrupted
-  // rollback does it, which looks at nothing but where the two snapshots differ.
+  // One operation, as a rollback or a snapshot does it; `keeps`: like the end of an interrupted
+  // rollback, which compares only the chunks in which the two snapshots differ.
   void operation(const std::string& target, bool writes, bool finishes, bool keeps) {
     Generations generations(world_->memory.control, world_->memory.bits);
     const std::string anchor = world_->anchor.data();
@@ -389,7 +390,7 @@ TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFEXITED(status)) << "after " << stores << " stores: signal " << WTERMSIG(status);
     const std::string when = "killed after " + std::to_string(stores) + " stores";
-    // The next operation finds it, and so does the one after somebody wrote.
+    // The next operation finds it, and so does the one after another write.
     expect_promise(when);
     write(*world_, 42, 7, false);
     expect_promise(when + ", then a write");
@@ -401,13 +402,13 @@ TEST_P(KilledTest, AfterEveryStoreThePromiseHolds) {
   EXPECT_GT(promises_, stores) << "mostly, the marks still hold";
 }
 
-// To the anchor itself, to another snapshot, one that fails and is abandoned; and the first two
-// where what was collected before is kept.
+// To the base snapshot itself, to another snapshot, one that fails and is abandoned; and the first
+// two with the earlier changes kept.
 INSTANTIATE_TEST_SUITE_P(Operations, KilledTest, testing::Values(0, 1, 2, 3, 4));
 
 #endif
 
-// Writers at full speed, in threads, while the anchor moves.
+// Writers at full speed, in threads, while the base snapshot moves.
 TEST(GenerationsUnderFire, NothingIsLostBetweenTwoGenerations) {
   Memory memory{};
   memory.control.words = kWords;
@@ -446,14 +447,14 @@ TEST(GenerationsUnderFire, NothingIsLostBetweenTwoGenerations) {
     const bool knows = !generations.begin(anchor, move % 2 == 0);
     if (knows) ++valid;
     for (std::uint64_t at = 0; at < kGranules; ++at) {
-      // Only what is marked is read: the rest must be as it was.
+      // Only dirty chunks are read: the others must be unchanged.
       if (!knows || generations.marked(at).offset == at) base[at] = device[at];
     }
     anchor = "s-" + std::to_string(move);
     generations.prepare(anchor, false);
     generations.commit();
     if (move % 4 != 3) continue;
-    // All writers stand still between two writes: now the promise can be checked.
+    // All writers pause between two writes: now the promise can be checked.
     ++round;
     while (parked != kWriters) std::this_thread::yield();
     ASSERT_FALSE(generations.why_not(anchor));

@@ -15,7 +15,7 @@ constexpr std::uint64_t kWordsMax = 64;
 blkrewind_control the_control_map;
 std::uint64_t the_bits_map[kWordsMax * BLKREWIND_GENERATIONS];
 
-// A pointer to whatever is asked for.
+// A pointer to the requested object.
 struct Place {
   void* at;
   template <class T>
@@ -55,7 +55,7 @@ long bpf_loop(std::uint64_t count, long (*step)(__u32, Context*), Context* conte
   return static_cast<long>(count);
 }
 
-#define const  // what is set before it is loaded
+#define const  // constants that are set before loading
 #include "track/bitmap/kernel/changes.bpf.c"
 #undef const
 
@@ -100,7 +100,7 @@ void maybe_stall() {
   here.random = here.random * 6364136223846793005U + 1442695040888963407U;
   if ((here.random >> 33) % 1000 >= here.stalls) return;
   if (here.stall_spins == 0) return;
-  // Some over more than one operation.
+  // Some last longer than one operation.
   const std::uint64_t most = here.stall_spins * ((here.random >> 12) % 8 == 0 ? 40 : 1);
   for (std::uint64_t left = (here.random >> 20) % most; left > 0; --left) {
     ::sched_yield();

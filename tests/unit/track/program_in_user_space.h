@@ -1,5 +1,5 @@
-// The program that marks changes, as it is written, compiled for a process of ours: each thread is
-// a processor that may lose its time anywhere.
+// The program that sets dirty bits, unchanged, compiled for a user-space process: each thread is a
+// processor that may stall at any point.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ struct ProgramShape {
   std::uint32_t granule_shift = 12;  // bytes
 };
 
-// There is one program in a process. Its maps are empty then.
+// There is one program per process. Its maps are empty afterwards.
 void load_program(const ProgramShape& shape);
 [[nodiscard]] blkrewind_control& program_control();
 [[nodiscard]] std::span<std::uint64_t> program_bits();
 
-// What the calling thread passes for, and how many of its steps are long ones, in a thousand.
+// The process id of the calling thread, and how many of its steps in a thousand are long ones.
 struct Processor {
   std::uint32_t process = 1;
   std::uint64_t random = 1;

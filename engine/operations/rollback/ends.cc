@@ -1,0 +1,115 @@
+// How a sequence ends: well, with an error, or by another one that puts the device back.
+#include <optional>
+#include <utility>
+
+#include "host/evidence.h"
+#include "operations/rollback/sequence.h"
+#include "operations/rollback/words.h"
+
+namespace blkrewind {
+
+// The last record: no intent, and the device equals the wanted snapshot.
+Status Sequence::finish() {
+  // What was collected before and not looked at is kept.
+  back_.tracking.prepare(back_.wanted.id, way_.looks == Way::Looks::kDifferences
+                                              ? track::Collected::kKept
+                                              : track::Collected::kDropped);
+  // A device that nothing but its content tells in the next boot has another content now.
+  std::optional<host::DeviceInfo> content;
+  if (host::is_nameless(back_.locked.disk.identity)) {
+    auto seen = back_.store.env().examine(back_.device.info.real_path);
+    if (seen) content = std::move(*seen);
+  }
+  BLKREWIND_TRY(back_.store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        const format::DiskRecord& now = *state.disk(back_.locked.disk.number);
+        format::Transaction transaction;
+        if (state.intents.contains(now.number)) {
+          transaction.emplace_back(format::IntentRemoved{now.number});
+        }
+        format::DiskRecord disk = now;
+        disk.anchor = back_.wanted.number;
+        // Where nothing was written, or a rollback was taken back that never ended, what could be
+        // undone before still can be.
+        if (begun_ && !is_backwards()) {
+          disk.last_rollback = {back_.request_id, back_.wanted.number, undo_ ? undo_->number : 0,
+                                now_seconds()};
+        }
+        if (content) {
+          disk.identity.table_uuid = content->identity.table_uuid;
+          disk.identity.filesystem_uuid = content->identity.filesystem_uuid;
+          disk.identity.filesystem_type = content->identity.filesystem_type;
+        }
+        if (disk != now) transaction.emplace_back(std::move(disk));
+        return transaction;
+      },
+      store::Room::kFrees));
+  back_.tracking.commit();
+  finished_ = true;
+  return {};
+}
+
+void Sequence::fill_receipt() {
+  receipt_.request_id = back_.request_id;
+  receipt_.disk_id = back_.locked.disk.id;
+  receipt_.snapshot_id = back_.wanted.id;
+  if (undo_ && !is_backwards()) receipt_.undo_snapshot_id = undo_->id;
+  receipt_.device_bytes = geometry_.device_bytes;
+  receipt_.root_digest = to_hex(back_.wanted.root_digest);
+  receipt_.marked_bytes = pipeline::unreadable_bytes_of(back_.wanted);
+  receipt_.recognised_by = back_.device.recognised_by;
+  receipt_.ended_interrupted = way_.intent == Way::Intent::kExists;
+  receipt_.elapsed_seconds = watch_.seconds();
+}
+
+Error Sequence::ended_by(Error error) {
+  if (finished_) return error;
+  if (!begun_) {
+    return error.code == Errc::kNoSpace ? no_room(std::move(error), way_.undo == Way::Undo::kKeeps)
+                                        : error;
+  }
+  if (error.code == Errc::kIntegrity && way_.corrupt == Way::Corrupt::kPutBack) {
+    return put_back(std::move(error));
+  }
+  if (error.code == Errc::kIntegrity && way_.corrupt == Way::Corrupt::kSkip) {
+    mark_damaged(back_.store, back_.wanted.number);
+    return std::move(error).with_hint(loss_hint(back_.locked.disk));
+  }
+  return to_be_resumed(std::move(error), back_.locked.disk, undo_.has_value());
+}
+
+// The wanted snapshot cannot be had: the device goes back to the undo snapshot, chunk by chunk
+// where it differs. The error says how that ended.
+Error Sequence::put_back(Error error) {
+  mark_damaged(back_.store, back_.wanted.number);
+  const Monitor deaf;  // no cancelling half-way back
+  const Way::Looks looks = way_.intent == Way::Intent::kNew
+                               ? Way::Looks::kDifferences
+                               : where_to_look(back_.locked, back_.tracking, *undo_);
+  Sequence back(
+      {back_.store, back_.locked, back_.device, deaf, back_.means, back_.tracking, back_.request_id,
+       back_.verify_after, Way::back(looks), *undo_, undo_, back_.wanted},
+      watch_);
+  back.limits_ = &chunks_;
+  const Status done = back.steps();
+  if (done) {
+    const RollbackReceipt& receipt = back.receipt_;
+    error.message += "; the device has been put back as it was";
+    if (!receipt.partition_command.empty()) {
+      error.message += "; " + receipt.partition_reason + ": run " + receipt.partition_command;
+    }
+    if (receipt.kept_snapshot_id) {
+      error.message +=
+          ", and what was written to it meanwhile is kept as " + *receipt.kept_snapshot_id;
+    }
+    error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
+    return error;
+  }
+  const bool lost = done.error().code == Errc::kIntegrity;
+  if (lost) mark_damaged(back_.store, undo_->number);
+  error.message += "; putting the device back failed as well: " + done.error().to_string();
+  error.hint = lost ? loss_hint(back_.locked.disk) : resume_hint(back_.locked.disk, true);
+  return error;
+}
+
+}  // namespace blkrewind

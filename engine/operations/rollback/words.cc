@@ -1,0 +1,119 @@
+#include "operations/rollback/words.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "blkrewind/shell.h"
+
+namespace blkrewind {
+namespace {
+
+void name_extents(Error& error, const pipeline::ExtentTally& tally) {
+  if (tally.count() == 1) {
+    error.extent = tally.named().front();  // printed after the message
+  } else {
+    error.message += ":" + tally.text();
+  }
+}
+
+}  // namespace
+
+void mark_damaged(store::Store& store, format::SnapshotNumber number) {
+  auto marked = store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        const auto* found = state.snapshot(number);
+        if (found == nullptr || found->damaged) return format::Transaction{};
+        format::SnapshotRecord record = *found;
+        record.damaged = true;
+        return format::Transaction{record};
+      },
+      store::Room::kFrees);
+  if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
+}
+
+std::string resume_hint(const format::DiskRecord& disk, bool has_undo) {
+  const std::string path = shell_word(disk.path);
+  std::string hint = "the rollback is not finished; go on with it: blkrewind resume " + path;
+  if (has_undo) hint += ", or take it back: blkrewind undo " + path;
+  return hint;
+}
+
+Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo) {
+  std::string hint = resume_hint(disk, has_undo);
+  // What was refused, or has no room, has to be put right first.
+  const bool first = error.sys_errno == 0 || error.code == Errc::kNoSpace;
+  if (first && !error.hint.empty()) hint = error.hint + "; then: " + hint;
+  return std::move(error).with_hint(std::move(hint));
+}
+
+std::string loss_hint(const format::DiskRecord& disk) {
+  return "bring the store's files back from a copy and do it again; or export what can be read of "
+         "the snapshots, and end the rollback as it stands: blkrewind disk forget " +
+         shell_word(disk.path) + " --with-snapshots";
+}
+
+Error no_room(Error error, bool with_undo) {
+  error.message = "the store has no room, and the device is untouched: " + error.message;
+  error.hint =
+      "make room on the file system of the store, or delete snapshots, which needs none: "
+      "blkrewind delete";
+  if (with_undo) error.hint += "; or do without an undo snapshot: --no-undo";
+  return error;
+}
+
+Error no_room_to_keep(Error error) {
+  error.message =
+      "the store has no room for what was written to the device since the rollback was "
+      "interrupted, and the device is as it was found: " +
+      error.message;
+  error.hint =
+      "make room on the file system of the store, or delete snapshots, which needs none: "
+      "blkrewind delete";
+  return error;
+}
+
+Error corrupt_before_writing(const pipeline::BadChunk& bad, const format::Geometry& geometry) {
+  Error error = pipeline::bad_chunk_error(bad, geometry);
+  error.message += "; nothing was written to the device";
+  error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
+  return error;
+}
+
+Error unfinished_chunks(const store::Store& store, const pipeline::RestoreOutcome& outcome,
+                        const format::Geometry& geometry) {
+  const bool lost = !outcome.bad.empty();
+  Error error = lost
+                    ? pipeline::bad_chunk_error(outcome.bad.front(), geometry)
+                    : pipeline::unreadable_chunk_error(store, outcome.unreadable.front(), geometry);
+  error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
+                   std::to_string(outcome.failed()) +
+                   (lost ? " are lost so" : " could not be read now") +
+                   ", and all the others have been restored";
+  return error;
+}
+
+Error lost_error(const pipeline::ExtentTally& lost, const std::string& device) {
+  Error error;
+  error.code = Errc::kIo;
+  error.message = std::to_string(lost.bytes()) + " bytes were written to " + device +
+                  " and flushed, and read back otherwise: the device, or what lies below it, lost "
+                  "them";
+  name_extents(error, lost);
+  return error;
+}
+
+Error missed_error(const pipeline::ExtentTally& missed, const std::string& change_source,
+                   const WayBack& back) {
+  Error error;
+  error.code = back.way.intent == Way::Intent::kNew ? Errc::kIntegrity : Errc::kIo;
+  error.message = "after the rollback by " + change_source + ", " + std::to_string(missed.bytes()) +
+                  " bytes of " + back.device.info.path + " are not what snapshot " +
+                  back.wanted.id + " holds";
+  name_extents(error, missed);
+  error.hint = "roll back once more and read everything: blkrewind rollback " +
+               shell_word(back.locked.disk.path) + " " + back.wanted.id +
+               " --change-source scan; and report this: a change source must miss nothing";
+  return error;
+}
+
+}  // namespace blkrewind
