@@ -7,8 +7,8 @@ namespace blkrewind::cli {
 namespace {
 
 Advice advice_for(const Session& session, const DiskInfo& disk) {
-  return {.resume = session.command_line("resume", disk.id),
-          .undo = session.command_line("undo", disk.id)};
+  return {.resume = session.command_line(Verb::kResume, disk.id),
+          .undo = session.command_line(Verb::kUndo, disk.id)};
 }
 
 // The disk after a change.

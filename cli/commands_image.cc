@@ -16,7 +16,7 @@ Status run_export(Session& session, const ExportArguments& arguments) {
   const bool to_stdout = arguments.file == "-";
   if (to_stdout && session.out().is_terminal()) {
     return fail(Errc::kInvalidArgument, "refusing to write an image to a terminal",
-                "send it to a file or a program: blkrewind export SNAPSHOT - | ...");
+                "send it to a file or a program, with > or |");
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const ExportReceipt receipt,

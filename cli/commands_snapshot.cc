@@ -51,8 +51,8 @@ Status run_list(Session& session, const ListArguments& arguments) {
   for (const DiskInfo& disk : disks) {
     if (!text.empty()) text += "\n";
     text += text_of_list(disk, snapshots,
-                         {.resume = session.command_line("resume", disk.id),
-                          .undo = session.command_line("undo", disk.id)});
+                         {.resume = session.command_line(Verb::kResume, disk.id),
+                          .undo = session.command_line(Verb::kUndo, disk.id)});
   }
   if (disks.empty()) text = "no disks in " + printable(session.store()) + "\n";
   return session.answer({}, text);

@@ -1,6 +1,6 @@
 // Sizes, times and durations as users enter and read them.
 //
-// Pure functions, safe from any thread. Parsers return kInvalidArgument with a hint.
+// Pure functions, safe from any thread. Parsers return kInvalidArgument with a remedy.
 #pragma once
 
 #include <cstdint>
