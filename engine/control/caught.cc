@@ -18,7 +18,7 @@ Error caught() noexcept {
     error.code = Errc::kIo;
     error.sys_errno = ENOMEM;
     error.message = "out of memory";
-    error.hint = "see ulimit -v";
+    error.remedy = "see ulimit -v";
   } catch (const std::system_error& exception) {
     // Above all, a thread that cannot be created (EAGAIN).
     error = system_error(exception.code().value(), "the process has met one of its limits");

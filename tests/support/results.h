@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "blkrewind/error.h"
+#include "support/errors.h"
 
 namespace blkrewind::test {
 
@@ -11,8 +12,8 @@ template <class T>
 [[nodiscard]] testing::AssertionResult ok(const Result<T>& result) {
   if (result) return testing::AssertionSuccess();
   const Error& error = result.error();
-  return testing::AssertionFailure() << to_string(error.code) << " " << error.api_code << ": "
-                                     << error.to_string() << "; " << error.hint;
+  return testing::AssertionFailure() << to_string(error.code) << " " << api_of(error) << ": "
+                                     << error.to_string() << "; " << words_of(error);
 }
 
 template <class T>

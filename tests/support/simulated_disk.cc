@@ -106,8 +106,8 @@ int SimulatedDisk::read(const InFlight& op, Extent extent, std::uint64_t* missin
   const Inode& inode = inside_.state.at(op.handle.inode);
   const std::uint64_t size = inode.now.size_bytes();
   if (extent.end() > size) *missing = extent.end() - std::max(size, extent.offset);
-  constexpr std::uint64_t kSectorBytes = 512;
-  const auto bad = inode.unreadable.lower_bound(align_down(extent.offset, kSectorBytes));
+  constexpr std::uint64_t kSectorBytesHere = 512;
+  const auto bad = inode.unreadable.lower_bound(align_down(extent.offset, kSectorBytesHere));
   if (bad != inode.unreadable.end() && bad->first < extent.end()) return bad->second;
   if (inode.type == InodeType::kBlockDevice && extent.end() > inode.now.size_bytes()) {
     return EIO;

@@ -16,7 +16,7 @@
 // disk.
 //
 // Every rollback, undo and resume enforces the preconditions of the cloud API ResetDisk; a refusal
-// is Errc::kPrecondition with the API's code in `api_code`.
+// is Errc::kPrecondition with the API's code in `api`.
 #pragma once
 
 #include <cstdint>

@@ -16,14 +16,14 @@
 #include <string_view>
 
 #include "blkrewind/engine.h"
+#include "support/errors.h"
 #include "support/read_file.h"
 #include "support/results.h"
-#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::test {
 
-// Refused by a rule of the API: nothing was changed, and there is a hint.
+// Refused by a rule of the API: nothing was changed, and there is a remedy.
 template <class T>
 testing::AssertionResult refused(const Result<T>& result, const std::string& api_code) {
   if (result) return testing::AssertionFailure() << "was not refused";

@@ -32,12 +32,12 @@ class FewFiles {
 };
 
 TEST(Limits, MoreSegmentsThanFilesMayBeOpen) {
-  constexpr std::uint64_t kChunks = 100;
+  constexpr std::uint64_t kChunksHere = 100;
   const FewFiles few(64);
-  Bytes device(kChunks * kChunk);
+  Bytes device(kChunksHere * kChunk);
   OperationsBench bench(device, kChunk);
   SnapshotNumber last = 0;
-  for (std::uint64_t i = 0; i < kChunks; ++i) {
+  for (std::uint64_t i = 0; i < kChunksHere; ++i) {
     put(device, i * kChunk, pattern(kChunk, i + 1));
     bench.write(0, device);
     last = bench.must_snapshot();
@@ -46,7 +46,7 @@ TEST(Limits, MoreSegmentsThanFilesMayBeOpen) {
   const std::uint64_t open_before = bench.env().open_files();
   EXPECT_TRUE(bench.all_verify());
   EXPECT_LE(bench.env().open_files() - open_before, store::SegmentFiles::open_max());
-  bench.write(0, Bytes(kChunks * kChunk, std::byte{7}));
+  bench.write(0, Bytes(kChunksHere * kChunk, std::byte{7}));
   ASSERT_TRUE(ok(bench.rollback(last)));
   EXPECT_TRUE(same(bench.device(), device));
   EXPECT_TRUE(bench.exports_as(last, device));
