@@ -1,14 +1,12 @@
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 #include "host/attached.h"
@@ -16,6 +14,7 @@
 #include "host/probe.h"
 #include "io/env.h"
 #include "io/file_lock.h"
+#include "io/folder.h"
 #include "io/folder_env.h"
 #include "io/local_file.h"
 #include "io/sync_queue.h"
@@ -133,11 +132,11 @@ Status LocalEnv::rename_new(const std::string& from, const std::string& to) {
   if (error.sys_errno == EEXIST) {
     error.code = Errc::kAlreadyExists;
     error.message = "there is already a file " + to;
-    return fail(std::move(error).with_hint("name a file that does not exist yet"));
+    return fail(std::move(error).with_remedy("name a file that does not exist yet"));
   }
   if (error.sys_errno == EPERM || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOSYS) {
     error.code = Errc::kUnsupported;
-    return fail(std::move(error).with_hint(
+    return fail(std::move(error).with_remedy(
         "this file system cannot give a file its name without the danger of replacing another; "
         "use one that has hard links, or write to standard output"));
   }
@@ -158,19 +157,9 @@ Status LocalEnv::sync_directory(const std::string& path) {
 }
 
 Result<std::vector<std::string>> LocalEnv::list_directory(const std::string& path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
-  if (!directory) return errno_error("cannot list the directory " + path);
-  std::vector<std::string> names;
-  for (;;) {
-    errno = 0;  // readdir(3): only errno distinguishes the end from an error
-    const dirent* entry = ::readdir(directory.get());
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  if (errno != 0) return errno_error("cannot list the directory " + path);
-  std::sort(names.begin(), names.end());
-  return names;
+  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid()) return errno_error("cannot list the directory " + path);
+  return names_in(std::move(folder), path);
 }
 
 Result<bool> LocalEnv::exists(const std::string& path) {

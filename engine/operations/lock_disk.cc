@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 #include "operations/operations_parts.h"
 #include "operations/recognise.h"
 #include "store/reclaim.h"
@@ -103,15 +103,11 @@ tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                         const format::IntentRecord& intent) {
   Error error;
   error.code = Errc::kPrecondition;
-  error.api_code = "InvalidOperation.DiskResetInProgress";
-  error.http_status = 403;
+  error.api = ApiCode::kResetInProgress;
   error.message =
       "The operation cannot be performed because the disk has an ongoing reset task, please try "
       "again later.";
-  const std::string device = shell_word(disk.path);
-  error.hint =
-      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + device;
-  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + device;
+  error.remedy = ways_out(disk.path, intent.undo != 0);
   return fail(std::move(error));
 }
 
@@ -120,7 +116,7 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
   const auto* record = state.snapshot(number);
   if (record == nullptr || record->state != SnapshotState::kAccomplished) {
     return fail(Errc::kNotFound, "the snapshot no longer exists",
-                "see which there are: blkrewind list");
+                look_into_list("see the snapshots that there are"));
   }
   return *record;
 }

@@ -38,16 +38,18 @@ struct SnapshotPlan {
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
   if (name.empty()) return {};
   if (!is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "'" + name + "' is not a valid snapshot name",
+    return fail(Errc::kInvalidArgument, "invalid snapshot name \"" + name + "\"",
                 std::string(snapshot_name_rule()));
   }
   for (const auto& [number, snapshot] : state.snapshots) {
     if (snapshot.disk == disk && snapshot.name == name &&
         (snapshot.state == SnapshotState::kAccomplished ||
          snapshot.state == SnapshotState::kProgressing)) {
-      return fail(Errc::kAlreadyExists,
-                  "the disk has a snapshot named '" + name + "' already (" + snapshot.id + ")",
-                  "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+      return fail(
+          Errc::kAlreadyExists,
+          "the disk has a snapshot named '" + name + "' already (" + snapshot.id + ")",
+          Remedy("choose another name")
+              .or_else({Verb::kDelete, "delete that one", {{Parameter::kSnapshot, snapshot.id}}}));
     }
   }
   return {};
@@ -231,7 +233,10 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
   return fail(Errc::kInvalidArgument,
               "disk " + disk.id + " was registered with chunks of " +
                   format_bytes(disk.chunk_bytes) + ", not " + format_bytes(chunk_bytes),
-              "leave --chunk-size out, or forget the disk and register it anew");
+              Remedy("leave the chunk size out")
+                  .or_else({Verb::kDiskForget,
+                            "forget the disk and register it again",
+                            {{Parameter::kTarget, disk.id}, {Parameter::kWithSnapshots, {}}}}));
 }
 
 }  // namespace

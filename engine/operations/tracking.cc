@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "blkrewind/shell.h"
 
 namespace blkrewind {
 namespace {
@@ -33,13 +32,16 @@ void note(const track::Tracker& tracker, const Status& status) {
 tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted,
                                     const std::string& why) {
   const std::string name = wanted == ChangeSource::kBitmap ? "bitmap" : "extents";
-  return fail(Errc::kPrecondition,
-              "the change source " + name + " is not valid for " + path + " now: " + why,
-              why == "the disk is not tracked by it"
-                  ? "begin with: blkrewind track start " + shell_word(path) + " --source " + name
-                  : "let this operation scan, which makes it valid again where it still runs: "
-                    "--change-source auto; see blkrewind track status " +
-                        shell_word(path));
+  return fail(
+      Errc::kPrecondition,
+      "the change source " + name + " is not valid for " + path + " now: " + why,
+      why == "the disk is not tracked by it"
+          ? Remedy(Verb::kTrackStart, "start tracking",
+                   {{Parameter::kTarget, path}, {Parameter::kSource, name}})
+          : Remedy(Verb::kRepeat,
+                   "let this operation scan, which makes it valid again where it still runs",
+                   {{Parameter::kChangeSource, "auto"}})
+                .or_else({Verb::kTrackStatus, "see what it knows", {{Parameter::kTarget, path}}}));
 }
 
 }  // namespace

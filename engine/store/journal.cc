@@ -247,9 +247,9 @@ Status Journal::make_last_record_durable_locked(io::Queue& queue) {
 tl::unexpected<Error> Journal::break_off(Error error) {
   broken_ = std::move(error);
   broken_->context.emplace_back("appending to the journal");
-  broken_->hint =
-      "the store is read-only for this process now; see that its medium has room and "
-      "works, then run the command again";
+  broken_->remedy =
+      Remedy("see that its medium has room and works, then try again in a new process")
+          .because("the store is read-only for this process now");
   return fail(*broken_);
 }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "support/errors.h"
 #include "system/extent_fixture.h"
 
 namespace blkrewind::test {
@@ -205,7 +206,7 @@ class ExtentRefusals : public ExtentSystem {
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, Errc::kUnsupported) << started.error().to_string();
     EXPECT_THAT(started.error().message, HasSubstr(message));
-    EXPECT_THAT(started.error().hint, HasSubstr(hint));
+    EXPECT_THAT(words_of(started.error()), HasSubstr(hint));
     EXPECT_EQ(find(), nullptr);
     EXPECT_FALSE(*track::extents_state(disk_, "s-1"));
     EXPECT_FALSE(*track::stop_extents(disk_));

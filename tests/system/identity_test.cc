@@ -326,8 +326,7 @@ mount --bind $F /sys/dev/block
                                 " S=" + store_ + " BR=" + BLKREWIND_PROGRAM + " unshare -m bash " +
                                 file("script") + " >" + file("output") + " 2>&1";
     EXPECT_EQ(std::system(command.c_str()), 0);
-    std::ifstream output(file("output"));
-    return {std::istreambuf_iterator<char>(output), {}};
+    return read_file(file("output"));
   }
 };
 

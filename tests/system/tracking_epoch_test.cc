@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "support/errors.h"
 #include "system/tracking_fixture.h"
 
 namespace blkrewind::test {
@@ -34,7 +35,7 @@ class TrackingEpoch : public TrackedSystem {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::kPrecondition) << refused.error().to_string();
     EXPECT_NE(refused.error().message.find(why), std::string::npos) << refused.error().message;
-    EXPECT_NE(refused.error().hint, "");
+    EXPECT_NE(words_of(refused.error()), "");
     const auto done = engine_->rollback(path_, "base_snapshot", {.paranoid = true});
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "scan");

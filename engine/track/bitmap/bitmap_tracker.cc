@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "base/fd.h"
-#include "blkrewind/shell.h"
 #include "host/loops.h"
 #include "host/sysfs.h"
 #include "track/bitmap/dirty_bits_tracker.h"
@@ -37,10 +36,9 @@ void copy_text(char* field, std::size_t size, const std::string& text) {
 Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   const auto device = host::block_device_at(disk.path);
   if (!device) {
-    return fail(
-        Errc::kUnsupported, disk.path + " is not a block device",
-        "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start " +
-            shell_word(disk.path) + " --source extents");
+    return fail(Errc::kUnsupported, disk.path + " is not a block device",
+                Remedy(Verb::kTrackStart, "track an image file on XFS or btrfs by its extents",
+                       {{Parameter::kTarget, disk.path}, {Parameter::kSource, "extents"}}));
   }
   const host::DeviceNumber whole = host::whole_disk(*device);
   blkrewind_control epoch{};
@@ -146,7 +144,7 @@ class VoidTracker final : public Tracker {
 
   const char* name() const override { return "bitmap"; }
   Result<std::optional<std::string>> begin(const std::string&, TrackUse) override {
-    return std::optional(why_ + "; begin anew: blkrewind track start");
+    return std::optional(why_ + "; start tracking again");
   }
   Result<Extent> changed(std::uint64_t) override { return Extent{}; }
   Status prepare(const std::string&, Collected) override { return {}; }
@@ -187,7 +185,7 @@ Status start_bitmap(const TrackedDisk& disk) {
   const auto program = KernelProgram::find(disk.disk_id);
   if (program && *program && !why_other((*program)->control(), epoch)) {
     return fail(Errc::kAlreadyExists, disk.path + " is already tracked",
-                "see what it knows: blkrewind track status " + shell_word(disk.path));
+                Remedy(Verb::kTrackStatus, "see what it knows", {{Parameter::kTarget, disk.path}}));
   }
   return KernelProgram::start(disk.disk_id, epoch, disk.store_path);
 }

@@ -40,7 +40,7 @@ std::string folder_of(const std::string& disk_id) { return std::string(kRoot) + 
 Error bpf_error(int sys_errno, const std::string& message) {
   Error error = system_error(sys_errno, message);
   if (sys_errno == EPERM || sys_errno == EACCES) {
-    error.hint =
+    error.remedy =
         "tracking in the kernel needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, which root has "
         "outside of containers, and a kernel that is not locked down";
   }
@@ -79,8 +79,9 @@ bool is_bpffs(const char* path) {
 Status need_bpffs() {
   if (is_bpffs(kBpffs)) return {};
   if (::mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0) {
-    return fail(bpf_error(errno, std::string("there is no BPF file system at ") + kBpffs)
-                    .with_hint(std::string("mount it: mount -t bpf bpf ") + kBpffs));
+    return fail(
+        bpf_error(errno, std::string("there is no BPF file system at ") + kBpffs)
+            .with_remedy(run_program("mount it", std::string("mount -t bpf bpf ") + kBpffs)));
   }
   return {};
 }

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "blkrewind/shell.h"
 #include "track/extents/clone_file.h"
 
 namespace blkrewind::track {
@@ -151,7 +150,7 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   if (meddled) {
     return fail(Errc::kBusy,
                 "another process wrote to " + image_->path + " while it was rolled back",
-                "stop whatever writes to it; the next operation reads everything");
+                "stop the process that writes to it; the next operation reads everything");
   }
   BLKREWIND_ASSIGN(prepared_, base_snapshot().keep(written.get(), id, use_));
   return {};
@@ -205,14 +204,14 @@ Status start_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const std::vector<BaseClone> files, base_snapshot.list());
   if (!files.empty()) {
     return fail(Errc::kAlreadyExists, disk.path + " is already tracked",
-                "see what is known: blkrewind track status " + shell_word(disk.path));
+                Remedy(Verb::kTrackStatus, "see what is known", {{Parameter::kTarget, disk.path}}));
   }
   // Everything that an operation needs of the file system.
   BLKREWIND_TRY(flush(image));
   BLKREWIND_ASSIGN(const UniqueFd clone, make_unnamed(image.directory.get(), image.file.get()));
   if (!image.range.empty()) {
     auto batch = io::read_extent_map(clone.get(), image.range);
-    if (!batch) return tl::unexpected(std::move(batch).error().with_hint(kFileSystemHint));
+    if (!batch) return tl::unexpected(std::move(batch).error().with_remedy(kFileSystemHint));
   }
   return base_snapshot.forget_all({});
 }

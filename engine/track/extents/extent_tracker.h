@@ -74,7 +74,7 @@ class ExtentTracker final : public Tracker {
   Collected before_ = Collected::kDropped;
 };
 
-// Tracks the disk from its next snapshot on. Errors: kUnsupported - not possible, with a hint;
+// Tracks the disk from its next snapshot on. Errors: kUnsupported - not possible, with a remedy;
 // kAlreadyExists - it is tracked.
 [[nodiscard]] Status start_extents(const TrackedDisk& disk);
 // Removes everything that start_extents() and operations left beside the image. False: there was

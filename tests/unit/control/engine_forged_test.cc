@@ -2,6 +2,7 @@
 #include <atomic>
 #include <string>
 
+#include "support/errors.h"
 #include "support/forged_store.h"
 #include "unit/control/engine_fixture.h"
 
@@ -56,7 +57,7 @@ TEST_F(DenseLineage, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
   };
   const Status stopped = engine.forget_disk("d-forged", true, monitor);
   ASSERT_TRUE(failed(stopped, Errc::kCancelled));
-  EXPECT_THAT(stopped.error().hint, HasSubstr("the same command"));
+  EXPECT_THAT(words_of(stopped.error()), HasSubstr("do the same again"));
   const auto left = engine.snapshots();
   ASSERT_TRUE(ok(left));
   EXPECT_EQ(left->size(), kCount - kDeletes);

@@ -8,6 +8,7 @@
 
 #include "pipeline/worker_pool.h"
 #include "store/segment_files.h"
+#include "support/errors.h"
 #include "support/operations_bench.h"
 
 namespace blkrewind::test {
@@ -85,7 +86,7 @@ TEST(Limits, APoolWorksWithTheThreadsItCanGet) {
       if (had == 0) {
         ASSERT_TRUE(failed(popped, Errc::kIo));
         EXPECT_EQ(popped.error().sys_errno, ENOMEM);
-        EXPECT_FALSE(popped.error().hint.empty());
+        EXPECT_FALSE(words_of(popped.error()).empty());
         break;
       }
       ASSERT_TRUE(ok(popped));
