@@ -138,7 +138,7 @@ class Transport:
             "Timestamp": change.get("timestamp", now()),
             **parameters,
         }
-        # XML is what the API answers when nobody asks for a format.
+        # The API answers in XML if the request does not name a format.
         if self.format != "XML":
             parameters["Format"] = self.format
         for name in change.get("without", []):

@@ -70,9 +70,9 @@ hold() {
   echo "$pid" >>"$work/held.pids"
   while sleep 0.01; kill -STOP "$pid" 2>/dev/null; do
     # The state of a stopped process is what it will stay. It must not have stopped with the journal in
-    # its hands: nobody else could write, and one that waits for the journal heeds no gentle signal.
+    # its hands: no other process could write, and one that waits for the journal ignores SIGTERM.
     if { eval "$condition" && timeout --signal=KILL 2 "$program" --store "$store" -q store gc; } 2>/dev/null; then
-      disown "$pid"  # nobody is told when it is killed at the end
+      disown "$pid"  # no message when it is killed at the end
       return 0
     fi
     kill -CONT "$pid" 2>/dev/null || true
@@ -176,7 +176,7 @@ unfinished() {
   brw list "${values[disk.$1]}" | value_of '.disks[0].snapshots[] | select(.status == "progressing") | .snapshot_id'
 }
 
-# A rollback that would be made now is refused because somebody works on the disk.
+# A rollback that would be made now is refused because another operation works on the disk.
 is_locked() {
   ! brw rollback --dry-run "${values[disk.$1]}" "$1" >"$work/out" 2>"$work/refusal" &&
     grep -q '"Operation.Conflict"' "$work/refusal"

@@ -83,7 +83,7 @@ void Device::wait_until_free() const {
     if (UniqueFd(::open(path().c_str(), O_RDONLY | O_EXCL | O_CLOEXEC)).valid()) return;
     ::usleep(1000);
   }
-  fail_with_errno("nobody is left, but it is held: " + path());
+  fail_with_errno("no process is left, but it is held: " + path());
 }
 
 }  // namespace blkrewind::soak

@@ -89,7 +89,7 @@ void Judge::settle_snapshot(const Attempt& attempt, const Ended& ended, Seen& se
        "one snapshot was taken, and several are there, or it was refused");
   for (const json& snapshot : seen.new_snapshots) {
     need(snapshot.at("name") == attempt.name && snapshot.at("kind") == "user",
-         "a snapshot that nobody took: " + snapshot.dump());
+         "an unexpected snapshot: " + snapshot.dump());
     seen.disk.snapshots[snapshot.at("snapshot_id")] = seen.disk.now;
   }
   for (const json& snapshot : seen.new_failed) {
@@ -216,14 +216,14 @@ void Judge::compare_disk(const Disk& disk, const Device& device, const json& see
   std::set<std::string> failed;
   for (const json& snapshot : seen.at("snapshots")) {
     const bool is_whole = snapshot.at("status") == "accomplished";
-    need(is_whole || snapshot.at("status") == "failed", "nobody takes it: " + snapshot.dump());
+    need(is_whole || snapshot.at("status") == "failed", "no process takes it: " + snapshot.dump());
     need(snapshot.at("damaged") == false, "damaged: " + snapshot.dump());
     (is_whole ? whole : failed).insert(snapshot.at("snapshot_id").get<std::string>());
   }
   for (const auto& [id, content] : disk.snapshots) {
     need(whole.contains(id), "lost: the snapshot " + id + " of " + disk.image);
   }
-  need(whole.size() == disk.snapshots.size(), "a snapshot that nobody took, on " + disk.image);
+  need(whole.size() == disk.snapshots.size(), "an unexpected snapshot, on " + disk.image);
   need(failed == disk.failed, "other cut off snapshots than expected, on " + disk.image);
 
   const Content now = Content::of_file(device.backing());

@@ -288,7 +288,7 @@ void ConcurrencyBench::judge_snapshots(Disk& disk, const ListedDisk& listed) {
     EXPECT_FALSE(disk.deleted.contains(snapshot.id)) << snapshot.id << " was deleted";
     const bool acknowledged = disk.snapshots.contains(snapshot.id);
     if (!acknowledged && !snapshot.undo && !disk.perhaps_deleted.contains(snapshot.id)) {
-      EXPECT_GE(--disk.perhaps_taken, 0) << "nobody took " << snapshot.id;
+      EXPECT_GE(--disk.perhaps_taken, 0) << "unexpected snapshot " << snapshot.id;
     }
     if (!snapshot.accomplished) {
       EXPECT_FALSE(acknowledged) << snapshot.id;

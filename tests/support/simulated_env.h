@@ -119,7 +119,7 @@ class SimulatedEnv final : public io::Env {
   [[nodiscard]] std::vector<LoggedOp> log() const;
   void clear_log();
   [[nodiscard]] std::uint64_t mutations() const;
-  // Open files, whoever opened them.
+  // The number of open files.
   [[nodiscard]] std::uint64_t open_files() const;
   // Reads and writes of direct files whose offset, length or address was not aligned. They were
   // executed nevertheless, as by the real queue.

@@ -223,7 +223,7 @@ TEST_F(Interruptions, SigkillDuringASnapshotIsClearedByTheNextOne) {
     for (const json& one : snapshots) {
       if (one.at("name") == "cut") listed_as_failed = one.at("status") == "failed";
     }
-    EXPECT_TRUE(listed_as_failed) << "nobody makes it any more";
+    EXPECT_TRUE(listed_as_failed) << "no process takes it any more";
     EXPECT_EQ(ask({"rollback", path(), "cut"}, 3).value("code", ""), "InvalidSnapshotId.NotReady");
     ask({"store", "gc"});
     EXPECT_EQ(segment_files(), segments);

@@ -29,7 +29,7 @@ class ForgedCatalogTest : public CatalogTest {
   void forge(const char* statements, bool sealed = true) const {
     SQLite::Database database(path_, SQLite::OPEN_READWRITE);
     database.exec(statements);
-    if (sealed) seal(database);
+    if (sealed) write_content_digest(database);
   }
   // The error of opening the catalog as it is.
   [[nodiscard]] Error refusal() const {

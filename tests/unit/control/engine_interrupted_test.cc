@@ -54,7 +54,7 @@ TEST_F(EngineRules, SnapshotWhoseProcessDiedCountsAsFailed) {
   EXPECT_THAT(words_of(result.error()), HasSubstr("delete " + infos->back().id));
   EXPECT_TRUE(
       refused(engine_->export_image("died", directory_.file("x")), "InvalidSnapshotId.NotReady"));
-  EXPECT_TRUE(ok(engine_->rollback(image_, "before"))) << "it stands in nobody's way";
+  EXPECT_TRUE(ok(engine_->rollback(image_, "before"))) << "it blocks nothing";
   const std::string again = take(image_, "died");
   const auto image = engine_->export_image("died", directory_.file("x"));
   ASSERT_TRUE(ok(image)) << "nor does its name";

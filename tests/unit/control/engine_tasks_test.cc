@@ -131,7 +131,7 @@ TEST_F(EngineTasks, StrangersNameIdsOnly) {
 
 TEST_F(EngineTasks, TaskThatNeverRanIsTakenUpAgain) {
   { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-2")))); }
-  EXPECT_EQ(disk_now().status, "In_use") << "nobody holds it";
+  EXPECT_EQ(disk_now().status, "In_use") << "no process holds it";
   auto second = open();
   auto tasks = second->unfinished_rollbacks();
   ASSERT_TRUE(ok(tasks));

@@ -336,7 +336,7 @@ TEST(Identity, WithoutAFileSystemUuidThePathOrTheBootCounts) {
     f.place = "/b.img";
     f.backing_id.device = 0xfe01;
   });
-  expect(kWeak, then, moved, "file system is not known");
+  expect(kWeak, then, moved, "file system is unknown");
 }
 
 TEST(Identity, ALoopIsItsWindowToo) {

@@ -174,7 +174,7 @@ TEST_F(EnvTest, LookingAtALockTakesNone) {
   const std::string path = write("lock");
   EXPECT_EQ(env_->is_locked(path, 3), false);
   const auto shared = env_->try_lock(path, 4, LockMode::kShared).value();
-  EXPECT_EQ(env_->is_locked(path, 4), false) << "nobody has it for himself";
+  EXPECT_EQ(env_->is_locked(path, 4), false) << "no process holds it exclusively";
   const auto held = env_->try_lock(path, 3, LockMode::kExclusive).value();
   EXPECT_EQ(env_->is_locked(path, 3), true) << "by this process";
   EXPECT_EQ(in_child([&] { return make_local_env()->is_locked(path, 3).value_or(false) ? 1 : 0; }),

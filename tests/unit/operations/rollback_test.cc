@@ -167,7 +167,7 @@ TEST_F(Rollback, UndoTakesItBackAndIsUndoneItself) {
   EXPECT_TRUE(bench_.empties());
 }
 
-// Whoever wants to undo looks first and locks then; another rollback may end in between.
+// An undo checks first and locks then; another rollback may end in between.
 TEST_F(Rollback, OneThatIsNotTheLastAnyMoreIsNotTakenBack) {
   ASSERT_TRUE(ok(bench_.rollback(target_)));
   RollbackRequest undo{.disk = bench_.disk(),

@@ -171,7 +171,7 @@ TEST_F(ScanWorkerTest, TheBlockOfAShortChunkIsFilledWithZeroes) {
 TEST_F(ScanWorkerTest, WhatEqualsAReferenceIsSharedWithIt) {
   write(0, 1);  // as the first reference has it
   write(1, 2);  // as the second has it
-  write(2, 3);  // as nobody has it
+  write(2, 3);  // different from both
   write(3, 4);  // known, but its bytes are kept nowhere
   Entries first{};
   Entries second{};

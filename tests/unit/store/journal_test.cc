@@ -325,10 +325,10 @@ TEST_F(JournalTest, WhatWasReadIsDurableAfterSettle) {
   env_.inject({.kinds = {sim::OpKind::kFlush}, .path = "/journal"});
   ASSERT_FALSE(put(dying, 1, 1));
   Journal next = open();
-  ASSERT_TRUE(next.settle());
+  ASSERT_TRUE(next.make_last_record_durable());
   ASSERT_TRUE(next.state()->segments.contains(1));
   const auto before = env_.mutations();
-  ASSERT_TRUE(next.settle());
+  ASSERT_TRUE(next.make_last_record_durable());
   EXPECT_EQ(env_.mutations(), before) << "once is enough";
   env_.crash_states(100, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
     auto opened = Store::open(*after, kPath);

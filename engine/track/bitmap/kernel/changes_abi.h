@@ -54,7 +54,7 @@ struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
   /* Ids of snapshots; empty: none. See generations.h. */
   char base[BLKREWIND_GENERATIONS][BLKREWIND_ID_BYTES];
   char pending[BLKREWIND_ID_BYTES];
-  char distrusted[128]; /* why, when somebody found out that the bits are wrong */
+  char distrusted[128]; /* why, if the bits turned out to be wrong */
 };
 
 #endif
