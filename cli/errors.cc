@@ -10,13 +10,6 @@
 #include "cli/serve/api_status.h"
 
 namespace blkrewind::cli {
-namespace {
-
-// Both are there where a source that says plain advice in `hint` passes an error on.
-Remedy remedy_of(const Error& error) { return Remedy(error.remedy).and_then(Remedy(error.hint)); }
-
-}  // namespace
-
 int exit_status(const Error& error, int signal) {
   switch (error.code) {
     case Errc::kInvalidArgument:
@@ -62,7 +55,7 @@ std::string error_text(const Error& error, const std::string& store_option) {
     text += step.starts_with("while ") ? "\n  " : "\n  while ";
     text += printable(step);
   }
-  const std::string hint = remedy_text(remedy_of(error), store_option);
+  const std::string hint = remedy_text(error.remedy, store_option);
   if (!hint.empty()) text += "\n  hint: " + printable(hint);
   return text + "\n";
 }
@@ -73,7 +66,7 @@ std::string error_json(const Error& error, const std::string& store_option) {
   json["message"] = error.message;
   json["errno"] = error.sys_errno != 0 ? Json(error.sys_errno) : Json(nullptr);
   json["extent"] = error.extent ? json_of(*error.extent) : Json(nullptr);
-  const Remedy remedy = remedy_of(error);
+  const Remedy& remedy = error.remedy;
   json["hint"] = remedy.empty() ? Json(nullptr) : Json(remedy_text(remedy, store_option));
   json["remedy"] = remedy_json(remedy);
   json["http_status"] = error.api ? Json(serve::http_status(*error.api)) : Json(nullptr);

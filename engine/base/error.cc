@@ -41,11 +41,6 @@ Error&& Error::while_doing(std::string step) && {
   return std::move(*this);
 }
 
-Error&& Error::with_hint(std::string text) && {
-  hint = std::move(text);
-  return std::move(*this);
-}
-
 Error&& Error::with_remedy(Remedy what) && {
   remedy = std::move(what);
   return std::move(*this);

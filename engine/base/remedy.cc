@@ -63,17 +63,17 @@ const RemedyStep* Remedy::find(Verb verb) const {
   return found == steps.end() ? nullptr : &*found;
 }
 
-Remedy&& Remedy::or_else(Remedy other) && {
+Remedy Remedy::or_else(Remedy other) && {
   append(*this, std::move(other), Link::kOr);
   return std::move(*this);
 }
 
-Remedy&& Remedy::and_then(Remedy other) && {
+Remedy Remedy::and_then(Remedy other) && {
   append(*this, std::move(other), Link::kThen);
   return std::move(*this);
 }
 
-Remedy&& Remedy::because(std::string fact) && {
+Remedy Remedy::because(std::string fact) && {
   reason = std::move(fact);
   return std::move(*this);
 }

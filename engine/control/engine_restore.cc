@@ -187,7 +187,7 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   }
   if (backwards && intent.undo == 0) {
     return fail(
-        refused_plainly("the interrupted rollback of " + found.path + " keeps no undo snapshot",
+        refused_plainly("the interrupted rollback of " + found.path + " kept no undo snapshot",
                         ways_out(target, false)));
   }
   const format::SnapshotRecord* snapshot =

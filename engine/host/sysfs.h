@@ -36,7 +36,7 @@ using DeviceNumber = std::uint64_t;
 [[nodiscard]] std::vector<std::string> list_names(const std::string& directory);
 
 // The same, for paths in sysfs. Empty: sysfs is available and has no such file. kUnsupported, with
-// a hint: sysfs is not mounted, is mounted over by another file system, or cannot be read; the
+// a remedy: sysfs is not mounted, is mounted over by another file system, or cannot be read; the
 // message is a clause that says which.
 [[nodiscard]] Result<std::optional<std::string>> ask_attribute(const std::string& path);
 [[nodiscard]] Result<std::vector<std::string>> ask_names(const std::string& directory);

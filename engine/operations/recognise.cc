@@ -9,10 +9,6 @@ namespace {
 
 using host::Verdict;
 
-tl::unexpected<Error> refuse(std::string message, Remedy remedy) {
-  return fail(Errc::kPrecondition, std::move(message), std::move(remedy));
-}
-
 Remedy adopt(const format::DiskRecord& disk, const host::DeviceInfo& device) {
   return {Verb::kDiskAdopt,
           "say that it is the same disk",
@@ -28,19 +24,21 @@ Remedy ways_on(const format::DiskRecord& disk, const host::DeviceInfo& device) {
 
 tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                const host::Judgement& judgement) {
-  return refuse(device.path +
-                    (judgement.verdict == Verdict::kWeak
-                         ? " may be disk " + disk.id + ", but nothing proves it: "
-                         : " may be disk " + disk.id +
-                               ", but the evidence contradicts "
-                               "itself: ") +
-                    judgement.why,
-                ways_on(disk, device));
+  return fail(Errc::kPrecondition,
+              device.path +
+                  (judgement.verdict == Verdict::kWeak
+                       ? " may be disk " + disk.id + ", but nothing proves it: "
+                       : " may be disk " + disk.id +
+                             ", but the evidence contradicts "
+                             "itself: ") +
+                  judgement.why,
+              ways_on(disk, device));
 }
 
 tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                   const std::string& other, const std::string& why) {
-  return refuse(
+  return fail(
+      Errc::kPrecondition,
       device.path + " and " + other + " are both disk " + disk.id + " by all evidence: " + why,
       Remedy("use the multipath device, or detach one of them").or_else(ways_on(disk, device)));
 }
@@ -97,7 +95,8 @@ Result<std::string> need_same(io::Env& env, const format::DiskRecord& disk,
                               const host::DeviceInfo& device, Alone alone) {
   const host::Judgement judgement = judge(device, disk);
   if (judgement.verdict == Verdict::kDifferent) {
-    return refuse(
+    return fail(
+        Errc::kPrecondition,
         device.path + " is not the device that was registered as " + disk.id + ": " + judgement.why,
         adopt(disk, device));
   }
@@ -129,10 +128,11 @@ Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& st
     std::erase_if(matches, [&](const Match& match) { return !proven(match); });
   }
   if (matches.size() > 1) {
-    return refuse(device.path + " is disk " + matches[0].disk->id + " and disk " +
-                      matches[1].disk->id + " by all evidence: " + matches[0].judgement.why,
-                  Remedy(Verb::kDiskForget, "forget one of them",
-                         {{Parameter::kTarget, matches[1].disk->id}}));
+    return fail(Errc::kPrecondition,
+                device.path + " is disk " + matches[0].disk->id + " and disk " +
+                    matches[1].disk->id + " by all evidence: " + matches[0].judgement.why,
+                Remedy(Verb::kDiskForget, "forget one of them",
+                       {{Parameter::kTarget, matches[1].disk->id}}));
   }
   if (!matches.empty()) {
     const Match& match = matches.front();

@@ -9,7 +9,7 @@
 namespace blkrewind::store {
 
 // Explains `error`, the result of creating or listing the directory `path`, with the cause and a
-// hint: a missing directory, a file or a dangling link in its place, no permission, a read-only
+// remedy: a missing directory, a file or a dangling link in its place, no permission, a read-only
 // file system. Other errors are returned unchanged.
 [[nodiscard]] Error explain_folder(io::Env& env, const std::string& path, Error error);
 

@@ -60,7 +60,7 @@ Result<std::string> snapshots_of(const Golden& golden, const std::string& catalo
   return text.str();
 }
 
-// The error must have a code and a hint; the exact SQLite error does not matter.
+// The error must have a code and a remedy; the exact SQLite error does not matter.
 bool is_clear(const Error& error) {
   return (error.code == Errc::kIntegrity || error.code == Errc::kUnsupported) &&
          !words_of(error).empty();

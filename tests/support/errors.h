@@ -31,9 +31,7 @@ inline std::string words_of(const Remedy& remedy) {
   return words;
 }
 
-inline std::string words_of(const Error& error) {
-  return words_of(Remedy(error.remedy).and_then(Remedy(error.hint)));
-}
+inline std::string words_of(const Error& error) { return words_of(error.remedy); }
 
 // The name of the API's code; empty without one.
 inline std::string api_of(const Error& error) {

@@ -43,12 +43,10 @@ struct [[nodiscard]] BLKREWIND_API Error {
   std::optional<ApiCode> api;        // the cloud API's code, where a rule of it refused
   Remedy remedy;                     // what to do about it; may be empty
   std::string message;               // one sentence, no line break
-  std::string hint;                  // plain advice in place of a remedy; or empty
   std::vector<std::string> context;  // "while ...", innermost first
 
   // Adds one step of the road, and returns itself so that it can be passed on.
   Error&& while_doing(std::string step) &&;
-  Error&& with_hint(std::string text) &&;
   Error&& with_remedy(Remedy what) &&;
   Error&& at(Extent where) &&;
 

@@ -113,11 +113,11 @@ struct BLKREWIND_API Remedy {
   // The first step that says `verb`; nullptr when there is none.
   [[nodiscard]] const RemedyStep* find(Verb verb) const;
 
-  // Adds the steps of `other`, and returns itself so that it can be passed on. A reason of `other`
+  // Adds the steps of `other`, and returns the sum. A reason of `other`
   // is dropped where there is one already.
-  Remedy&& or_else(Remedy other) &&;
-  Remedy&& and_then(Remedy other) &&;
-  Remedy&& because(std::string fact) &&;
+  [[nodiscard]] Remedy or_else(Remedy other) &&;
+  [[nodiscard]] Remedy and_then(Remedy other) &&;
+  [[nodiscard]] Remedy because(std::string fact) &&;
 
   // Reason and texts in one sentence, without any command: for logs.
   [[nodiscard]] std::string to_string() const;

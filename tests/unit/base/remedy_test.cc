@@ -61,16 +61,16 @@ TEST(Remedy, IsAListOfStepsThatAnEmbedderSwitchesOn) {
 }
 
 TEST(Remedy, KeepsItsOwnReasonAndTheOrderOfItsSteps) {
-  const Remedy remedy = advice("free some space")
+  const Remedy remedy = Remedy("free some space")
                             .because("full")
-                            .and_then(advice("go on").because("not this one"))
-                            .or_else(advice("stop"));
+                            .and_then(Remedy("go on").because("not this one"))
+                            .or_else(Remedy("stop"));
   EXPECT_EQ(remedy.reason, "full");
   EXPECT_EQ(remedy.steps[1].link, Link::kThen);
   EXPECT_EQ(remedy.to_string(), "full: free some space; then go on; or stop");
   EXPECT_FALSE(remedy.empty());
   EXPECT_TRUE(Remedy().empty());
-  EXPECT_EQ(Remedy().or_else(advice("stop").because("full")), advice("stop").because("full"));
+  EXPECT_EQ(Remedy().or_else(Remedy("stop").because("full")), Remedy("stop").because("full"));
 }
 
 TEST(Remedy, TellsTheWordsOfAnotherProgramApart) {
@@ -89,7 +89,7 @@ TEST(Fail, CarriesARemedy) {
   const Status failed = fail(Errc::kPrecondition, "in use", run_program("unmount it", "umount"));
   EXPECT_EQ(failed.error().remedy, run_program("unmount it", "umount"));
   Error other;
-  EXPECT_EQ(std::move(other).with_remedy(advice("wait")).remedy, advice("wait"));
+  EXPECT_EQ(std::move(other).with_remedy(Remedy("wait")).remedy, Remedy("wait"));
 }
 
 }  // namespace

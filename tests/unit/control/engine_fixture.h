@@ -28,7 +28,7 @@ testing::AssertionResult ok(const Result<T>& result) {
                                      << "; " << words_of(result.error());
 }
 
-// Refused by a rule of the API: nothing was changed, and there is a hint.
+// Refused by a rule of the API: nothing was changed, and there is a remedy.
 template <class T>
 testing::AssertionResult refused(const Result<T>& result, const std::string& api_code) {
   if (result) return testing::AssertionFailure() << "was not refused";

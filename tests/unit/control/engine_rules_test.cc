@@ -100,7 +100,7 @@ TEST_F(EngineRules, TooOldOnlyAfterADetach) {
 TEST_F(EngineRules, AvailableDisk) {
   ASSERT_TRUE(ok(engine_->detach_disk(image_)));
   EXPECT_EQ(engine_->disk(image_)->status, "Available");
-  expect_refused("IncorrectDiskStatus", "blkrewind disk attach");
+  expect_refused("IncorrectDiskStatus", "disk attach");
   engine_ = open(true);  // the current API
   ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security"))) << "counts while In_use only";
   expect_passes();
@@ -109,17 +109,17 @@ TEST_F(EngineRules, AvailableDisk) {
 TEST_F(EngineRules, LocalInstanceLockedExpiredInArrears) {
   ASSERT_TRUE(ok(engine_->lock_instance("i-local", "financial")));
   ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security")));
-  expect_refused("InstanceLockedForSecurity", "blkrewind instance unlock i-local");
+  expect_refused("InstanceLockedForSecurity", "instance unlock i-local security");
   ASSERT_TRUE(ok(engine_->unlock_instance("i-local", "security")));
 
   InstanceChange change;
   change.expires_at = 1;
   ASSERT_TRUE(ok(engine_->change_instance("i-local", change)));
-  expect_refused("InstanceExpiredOrInArrears", "--expires-at never");
+  expect_refused("InstanceExpiredOrInArrears", "instance set i-local never");
   change.expires_at = 32'000'000'000;  // in the year 2984
   change.in_arrears = true;
   ASSERT_TRUE(ok(engine_->change_instance("i-local", change)));
-  expect_refused("InstanceExpiredOrInArrears", "--arrears no");
+  expect_refused("InstanceExpiredOrInArrears", "instance set i-local no");
   change.in_arrears = false;
   ASSERT_TRUE(ok(engine_->change_instance("i-local", change)));
   expect_passes();
@@ -167,7 +167,7 @@ TEST_F(EngineRules, UndoAndResumeWithNothingToTakeBack) {
   ASSERT_TRUE(ok(engine_->rollback(image_, "before", options)));
   const auto gone = engine_->undo(image_);
   ASSERT_TRUE(failed(gone, Errc::kPrecondition));
-  EXPECT_THAT(gone.error().message, HasSubstr("--no-undo"));
+  EXPECT_THAT(gone.error().message, HasSubstr("no undo snapshot"));
 }
 
 // Two rollbacks in a row must not lose the undo snapshot.

@@ -34,7 +34,7 @@ class EngineSimulated : public testing::Test {
     return std::make_unique<Engine>(std::move(*engine));
   }
 
-  // Refused by a check outside the API's table: no API code, but a hint.
+  // Refused by a check outside the API's table: no API code, but a remedy.
   void expect_refused_plainly(const std::string& message) {
     const auto result = engine_->rollback(kDevice, "before");
     ASSERT_TRUE(failed(result, Errc::kPrecondition));

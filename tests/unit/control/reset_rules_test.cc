@@ -54,7 +54,7 @@ TEST(ResetRules, OfTwoViolationsTheEarlierAnswers) {
 
 // Copied from the API's documentation, so that a mistake in the table is found.
 TEST(ResetRules, WordsAreTheApisToTheLetter) {
-  const std::vector<std::tuple<ResetRule, const char*, int, const char*>> expected = {
+  const std::vector<std::tuple<ResetRule, const char*, const char*>> expected = {
       {ResetRule::kMissingDiskId, "MissingParameter",
        "The input parameter \"DiskId\" that is mandatory for processing this request is not "
        "supplied."},
@@ -92,7 +92,7 @@ TEST(ResetRules, WordsAreTheApisToTheLetter) {
        "Request validation has been passed with DryRun flag set."},
   };
   ASSERT_EQ(expected.size(), kResetRules);
-  for (const auto& [rule, code, status, message] : expected) {
+  for (const auto& [rule, code, message] : expected) {
     EXPECT_EQ(to_string(text_of(rule).api), code);
     EXPECT_EQ(text_of(rule).message, message);
   }

@@ -22,7 +22,7 @@ class Refusals : public testing::Test {
     before_ = bench_.device();
   }
 
-  // Refused with a message and a hint; the device, its intent and its snapshots are unchanged.
+  // Refused with a message and a remedy; the device, its intent and its snapshots are unchanged.
   void expect_refused(const std::string& message, bool reading_too) {
     const auto refusal = bench_.rollback(target_);
     ASSERT_TRUE(failed(refusal, Errc::kPrecondition));

@@ -378,7 +378,7 @@ TEST_F(Rollback, ResumeWithoutUndoKnowsOnlyForwards) {
   interrupt(2, false);
   const auto refused = bench_.resume(true);
   ASSERT_TRUE(failed(refused, Errc::kPrecondition));
-  EXPECT_THAT(refused.error().message, HasSubstr("--no-undo"));
+  EXPECT_THAT(refused.error().message, HasSubstr("no undo snapshot"));
   ASSERT_TRUE(ok(bench_.resume()));
   EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
 }

@@ -142,7 +142,7 @@ TEST(ParameterLists, HaveNoGapsAndPlainNumbers) {
 }
 
 TEST(JsonIds, AreAnArrayOfStrings) {
-  const ApiText malformed{"InvalidDiskIds.Malformed", 403, "no"};
+  const ApiText malformed{ApiCode::kMalformedDiskIds, "no"};
   const auto ids = [&](const std::string& value) {
     return Parameters::parse("", "DiskIds=" + value)
         .value()

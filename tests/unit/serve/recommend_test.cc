@@ -25,9 +25,9 @@ void expect_no_command(const std::string& text) {
 }
 
 TEST(Recommend, NamesActionsOfTheApi) {
-  EXPECT_EQ(recommend({Verb::kInstanceStop, "stop it", {{Parameter::kInstance, "i-1"}}}),
+  EXPECT_EQ(recommend({Verb::kInstanceStop, "stop it", {{blkrewind::Parameter::kInstance, "i-1"}}}),
             "stop it: StopInstance");
-  EXPECT_EQ(recommend({Verb::kList, "see its snapshots", {{Parameter::kTarget, "d-1"}}}),
+  EXPECT_EQ(recommend({Verb::kList, "see its snapshots", {{blkrewind::Parameter::kTarget, "d-1"}}}),
             "see its snapshots: DescribeSnapshots");
   EXPECT_EQ(recommend({Verb::kList, "see the disks"}),
             "see the disks: DescribeDisks, DescribeSnapshots");
@@ -40,15 +40,17 @@ TEST(Recommend, LeavesTheMachineToItsOperator) {
       run_program("unmount it", "umount", {"/mnt"}).because("/dev/vdb is mounted on /mnt");
   EXPECT_EQ(recommend(remedy),
             "/dev/vdb is mounted on /mnt: ask the operator of this endpoint to unmount it");
-  EXPECT_EQ(recommend(Remedy(Verb::kResume, "finish it", {{Parameter::kTarget, "/dev/vdb"}})
-                          .or_else({Verb::kUndo, "take it back", {{Parameter::kTarget, "d-1"}}})),
-            "finish it: ResetDisk with the same snapshot; or ask the operator of this endpoint to "
-            "take it back");
+  EXPECT_EQ(
+      recommend(
+          Remedy(Verb::kResume, "finish it", {{blkrewind::Parameter::kTarget, "/dev/vdb"}})
+              .or_else({Verb::kUndo, "take it back", {{blkrewind::Parameter::kTarget, "d-1"}}})),
+      "finish it: ResetDisk with the same snapshot; or ask the operator of this endpoint to "
+      "take it back");
 }
 
 TEST(Recommend, HasNoCommandForAnyVerb) {
   for (int verb = 0; verb < kVerbs; ++verb) {
-    Remedy remedy(static_cast<Verb>(verb), "do it", {{Parameter::kTarget, "/dev/vdb"}});
+    Remedy remedy(static_cast<Verb>(verb), "do it", {{blkrewind::Parameter::kTarget, "/dev/vdb"}});
     if (static_cast<Verb>(verb) == Verb::kRunProgram) remedy = run_program("do it", "umount -l");
     const std::string words = recommend(remedy);
     expect_no_command(words);
