@@ -109,7 +109,7 @@ Status Session::receipt(const Json& json, const std::string& text) {
   Status written = answer(json, text);
   if (written) return {};
   Error error = std::move(written).error();
-  error.message = "the command has done its work, but its receipt is lost: " + error.message;
+  error.message = "the command succeeded, but its receipt could not be written: " + error.message;
   error.remedy = Remedy(Verb::kList, "do not run it again for that, but see what there is now")
                      .or_else({Verb::kInstanceShow, "see the instances"});
   return fail(std::move(error));

@@ -109,7 +109,7 @@ void Jobs::run_rollback(RollbackTask& task, const Monitor& monitor) {
   metrics_.rollback_failed();
   if (done.error().code == Errc::kCancelled) {
     log_line(LogLevel::kWarning,
-             "rollback stopped, to be resumed at the next start " + what_is(task));
+             "rollback cancelled, to be resumed at the next start " + what_is(task));
     return;
   }
   log_line(LogLevel::kError,

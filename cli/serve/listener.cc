@@ -133,7 +133,7 @@ void Listener::run() {
   while (!stopping_) {
     listen_after_bind();
     // The library gives up, and closes the port, on transient errors of accept(2).
-    if (!stopping_) log_line(LogLevel::kError, "no connection could be accepted; trying again");
+    if (!stopping_) log_line(LogLevel::kError, "cannot accept a connection; trying again");
     for (bool again = false; !stopping_ && !again;) {
       std::this_thread::sleep_for(kRebindPause);
       again = bind().has_value();

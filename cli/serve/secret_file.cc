@@ -27,14 +27,14 @@ class Descriptor {
 // Owner and mode of the opened file, by its descriptor: another user cannot replace it meanwhile.
 Result<std::size_t> check_file(int fd, const std::string& path, const SecretFileRules& rules) {
   struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return fail(system_error(errno, "cannot look at " + path));
+  if (::fstat(fd, &facts) != 0) return fail(system_error(errno, "cannot inspect " + path));
   if (!S_ISREG(facts.st_mode)) {
     return fail(Errc::kPrecondition, path + " is not a regular file", "name " + rules.kind);
   }
   if (facts.st_uid != 0 && facts.st_uid != ::geteuid()) {
     return fail(Errc::kPrecondition,
                 path + " belongs to user " + std::to_string(facts.st_uid) +
-                    ", who is neither root nor the caller",
+                    ", which is neither root nor the user of this command",
                 run_program("make it your own", "chown", {std::to_string(::geteuid()), path}));
   }
   if (rules.others_may_read && (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {

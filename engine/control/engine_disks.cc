@@ -4,6 +4,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/remedies.h"
+#include "control/caught.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 #include "operations/open_device.h"
@@ -132,49 +133,59 @@ Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
   return info;
 }
 
-Result<std::vector<DiskInfo>> Engine::Impl::disks() {
-  BLKREWIND_TRY(operations_->refresh());
+Result<std::vector<DiskInfo>> Engine::disks() try {
+  BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<DiskInfo> infos;
-  for (const DiskView& view : operations_->disks()) {
-    BLKREWIND_ASSIGN(DiskInfo info, describe(view));
+  for (const DiskView& view : impl().operations_->disks()) {
+    BLKREWIND_ASSIGN(DiskInfo info, impl().describe(view));
     infos.push_back(std::move(info));
   }
   return infos;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DiskInfo> Engine::Impl::disk(const std::string& target) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
-  return describe(found.view);
+Result<DiskInfo> Engine::disk(const std::string& target) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+  return impl().describe(found.view);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<StoreInfo> Engine::Impl::store_info() {
-  BLKREWIND_TRY(operations_->refresh());
-  return operations_->store_info();
+Result<StoreInfo> Engine::store_info() try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  return impl().operations_->store_info();
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DiskInfo> Engine::Impl::register_disk(const std::string& target,
-                                             const SnapshotOptions& options) {
-  BLKREWIND_ASSIGN(const Registered registered,
-                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given,
-                                    options.raw, options.as_new));
+Result<DiskInfo> Engine::register_disk(const std::string& target,
+                                       const SnapshotOptions& options) try {
+  BLKREWIND_ASSIGN(const Impl::Registered registered,
+                   impl().find_or_register(target, options.chunk_bytes, options.chunk_bytes_given,
+                                           options.raw, options.as_new));
   const DiskView& view = registered.found.view;
   if (!registered.now && !view.device && view.disk.id != target) {
     return fail(device_gone(view.disk, target));
   }
-  return describe(registered.found.view);
+  return impl().describe(registered.found.view);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::attach_disk(const std::string& target, const std::string& instance) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
-  BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
+Status Engine::attach_disk(const std::string& target, const std::string& instance) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+  BLKREWIND_ASSIGN(const DiskInfo info, impl().describe(found.view));
   if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
-  BLKREWIND_TRY(operations_->check_evidence(found.view.disk, found.path));
-  return catalog_->attach(info.id, instance, now());
+  BLKREWIND_TRY(impl().operations_->check_evidence(found.view.disk, found.path));
+  return impl().catalog_->attach(info.id, instance, impl().now());
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::detach_disk(const std::string& target) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
-  BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
+Status Engine::detach_disk(const std::string& target) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+  BLKREWIND_ASSIGN(const DiskInfo info, impl().describe(found.view));
   if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
   if (info.status == "Creating") {
     return fail(refused(
@@ -183,23 +194,27 @@ Status Engine::Impl::detach_disk(const std::string& target) {
   }
   // Before the device is checked, which this process may hold itself.
   if (found.view.locked) return fail(busy(found.view));
-  const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
+  const control::DeviceNow device =
+      control::observe_device(*impl().env_, found.view.disk, found.path);
   if (!device.used_by.empty()) {
     const host::UsedBy& use = device.used_by.front();
     return fail(refused(ResetRule::kInstanceStatus,
                         Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
-  return catalog_->detach(info.id, info.registered_at, now(), operations_->next_snapshot());
+  return impl().catalog_->detach(info.id, info.registered_at, impl().now(),
+                                 impl().operations_->next_snapshot());
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& path) {
+Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) try {
   if (path.empty()) {
-    return fail(Errc::kInvalidArgument, "no device was named",
+    return fail(Errc::kInvalidArgument, "no device was given",
                 "name the device that is the disk from now on");
   }
-  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_TRY(impl().operations_->refresh());
   // By id only: a path would be resolved by the very identity that is to be replaced.
-  for (const DiskView& view : operations_->disks()) {
+  for (const DiskView& view : impl().operations_->disks()) {
     if (view.disk.id != disk_id) continue;
     if (view.intent && view.locked) {
       return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
@@ -207,23 +222,25 @@ Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& p
     }
     // An accepted rollback was meant for the device that was the disk until now. One that has
     // started continues on the device that holds its data.
-    if (!view.intent) BLKREWIND_TRY(take_place(view, view.disk.path, {}));
-    return operations_->adopt_disk(view.disk.number, path);
+    if (!view.intent) BLKREWIND_TRY(impl().take_place(view, view.disk.path, {}));
+    return impl().operations_->adopt_disk(view.disk.number, path);
   }
   return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
                          look_into_list("give the disk's id (d-...), as the list shows it")));
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots,
-                                 const Monitor& monitor) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
+Status Engine::forget_disk(const std::string& target, bool with_snapshots,
+                           const Monitor& monitor) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
   const std::string& id = found.view.disk.id;
   if (found.view.intent && (found.view.locked || !with_snapshots)) {
     return fail(refused(ResetRule::kResetInProgress, way_out(found.view, target)));
   }
   if (found.view.locked) return fail(busy(found.view));
   if (found.view.intent) {
-    BLKREWIND_TRY(operations_->abandon_rollback(found.view.disk.number));
+    BLKREWIND_TRY(impl().operations_->abandon_rollback(found.view.disk.number));
   }
   if (!found.view.snapshots.empty() && !with_snapshots) {
     const std::size_t count = found.view.snapshots.size();
@@ -233,7 +250,7 @@ Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots,
                     .or_else(forget_all("delete all of them with the disk", target)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
-    auto removed = operations_->remove_snapshot(snapshot.number, monitor);
+    auto removed = impl().operations_->remove_snapshot(snapshot.number, monitor);
     if (!removed) {
       Error error = std::move(removed).error().while_doing("forgetting " + id);
       if (error.code == Errc::kCancelled) {
@@ -243,11 +260,14 @@ Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots,
       return fail(std::move(error));
     }
   }
-  if (auto stopped = operations_->stop_tracking(found.view.disk.number, found.path); !stopped) {
+  if (auto stopped = impl().operations_->stop_tracking(found.view.disk.number, found.path);
+      !stopped) {
     log::warning("what tracks " + id + " stays: " + stopped.error().to_string());
   }
-  BLKREWIND_TRY(operations_->forget_disk(found.view.disk.number));
-  return control::tolerate_leftover_row(catalog_->forget_disk(id), id);
+  BLKREWIND_TRY(impl().operations_->forget_disk(found.view.disk.number));
+  return control::tolerate_leftover_row(impl().catalog_->forget_disk(id), id);
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "control/caught.h"
 #include "control/engine_impl.h"
-#include "control/guarded.h"
 #include "control/rules/facts.h"
 #include "control/rules/resolve.h"
 
@@ -28,15 +28,16 @@ const std::string& SnapshotTask::snapshot_id() const { return impl_->snapshot_id
 const std::string& SnapshotTask::disk_id() const { return impl_->disk_id; }
 bool SnapshotTask::is_repeated() const { return impl_->repeated; }
 
-Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) {
-  return guarded([&]() -> Result<SnapshotReceipt> {
-    if (!impl_ || !impl_->announced) {
-      return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
-    }
-    const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
-    const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
-    return announced->make(monitor);
-  });
+Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) try {
+  if (!impl_ || !impl_->announced) {
+    return fail(Errc::kInvalidArgument,
+                "this task was moved from, has already run, or is a repeated request");
+  }
+  const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
+  const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
+  return announced->make(monitor);
+} catch (...) {
+  return fail(caught());
 }
 
 namespace {
@@ -131,17 +132,17 @@ Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::st
   return std::optional<std::string>(used->snapshot_id);
 }
 
-Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
-                                                   const SnapshotOptions& options,
-                                                   const SnapshotNotes& notes) {
+Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
+                                             const SnapshotOptions& options,
+                                             const SnapshotNotes& notes) try {
   BLKREWIND_TRY(check_notes(notes));
-  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
-  BLKREWIND_ASSIGN(const Found found, need(target));
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
   auto task = std::make_unique<SnapshotTask::Impl>();
   task->disk_id = found.view.disk.id;
-  task->at_work = &at_work_;
+  task->at_work = &impl().at_work_;
   const std::string wishes = fingerprint(task->disk_id, options, notes);
-  BLKREWIND_ASSIGN(const auto before, snapshot_of_token(notes.client_token, wishes));
+  BLKREWIND_ASSIGN(const auto before, impl().snapshot_of_token(notes.client_token, wishes));
   if (before) {
     task->snapshot_id = *before;
     task->repeated = true;
@@ -154,20 +155,22 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
     error.code = Errc::kBusy;
     return fail(std::move(error));
   }
-  BLKREWIND_TRY(check_new_snapshot(found, target, options.name, options.description));
-  const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
+  BLKREWIND_TRY(Impl::check_new_snapshot(found, target, options.name, options.description));
+  const control::DeviceNow device =
+      control::observe_device(*impl().env_, found.view.disk, found.path);
   if (!device.used_by.empty() && !found.view.locked) {
     const host::UsedBy& use = device.used_by.front();
     return fail(control::refused(control::ResetRule::kInstanceStatus,
                                  Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
-  auto announced = operations_->announce_snapshot(found.view.disk.number, found.path, options);
+  auto announced =
+      impl().operations_->announce_snapshot(found.view.disk.number, found.path, options);
   if (!announced && announced.error().code == Errc::kBusy) {
     return fail(control::conflict(found.path));
   }
   if (!announced) return fail(std::move(announced).error());
   // The disk is locked now: the same request may have been executed since the first check.
-  BLKREWIND_ASSIGN(const auto meanwhile, snapshot_of_token(notes.client_token, wishes));
+  BLKREWIND_ASSIGN(const auto meanwhile, impl().snapshot_of_token(notes.client_token, wishes));
   if (meanwhile) {
     task->snapshot_id = *meanwhile;
     task->repeated = true;
@@ -177,12 +180,14 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
   const bool has_notes =
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
   if (has_notes) {
-    BLKREWIND_TRY(catalog_->note_snapshot({task->snapshot_id, notes.retention_days, notes.tags},
-                                          {notes.client_token, wishes, task->snapshot_id},
-                                          moment()));
+    BLKREWIND_TRY(impl().catalog_->note_snapshot(
+        {task->snapshot_id, notes.retention_days, notes.tags},
+        {notes.client_token, wishes, task->snapshot_id}, impl().moment()));
   }
   task->announced = std::move(*announced);
   return SnapshotTask(std::move(task));
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/remedies.h"
+#include "control/caught.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -92,75 +93,86 @@ Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& t
   return {};
 }
 
-Result<SnapshotReceipt> Engine::Impl::snapshot(const std::string& target,
-                                               const SnapshotOptions& options,
-                                               const Monitor& monitor) {
-  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
-  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
-                                                           options.chunk_bytes_given, options.raw));
-  BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
+Result<SnapshotReceipt> Engine::snapshot(const std::string& target, const SnapshotOptions& options,
+                                         const Monitor& monitor) try {
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
+  BLKREWIND_ASSIGN(
+      const Impl::Registered disk,
+      impl().find_or_register(target, options.chunk_bytes, options.chunk_bytes_given, options.raw));
+  BLKREWIND_TRY(Impl::check_new_snapshot(disk.found, target, options.name, options.description));
   auto receipt =
-      operations_->snapshot(disk.found.view.disk.number, disk.found.path, options, monitor);
+      impl().operations_->snapshot(disk.found.view.disk.number, disk.found.path, options, monitor);
   if (receipt) {
     receipt->disk_registered = disk.now;
   } else {
-    forget_if_empty(disk);
+    impl().forget_if_empty(disk);
   }
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<SnapshotReceipt> Engine::Impl::import_image(const std::string& target,
-                                                   const std::string& file,
-                                                   const ImportOptions& options,
-                                                   const Monitor& monitor) {
-  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
+Result<SnapshotReceipt> Engine::import_image(const std::string& target, const std::string& file,
+                                             const ImportOptions& options,
+                                             const Monitor& monitor) try {
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no image file was named", "name a raw image file");
+    return fail(Errc::kInvalidArgument, "no image file was given", "name a raw image file");
   }
-  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
-                                                           options.chunk_bytes_given, options.raw));
-  BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
-  auto receipt = operations_->import_image(disk.found.view.disk.number, file, options, monitor);
+  BLKREWIND_ASSIGN(
+      const Impl::Registered disk,
+      impl().find_or_register(target, options.chunk_bytes, options.chunk_bytes_given, options.raw));
+  BLKREWIND_TRY(Impl::check_new_snapshot(disk.found, target, options.name, options.description));
+  auto receipt =
+      impl().operations_->import_image(disk.found.view.disk.number, file, options, monitor);
   if (receipt) {
     receipt->disk_registered = disk.now;
   } else {
-    forget_if_empty(disk);
+    impl().forget_if_empty(disk);
   }
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<ExportReceipt> Engine::Impl::export_image(const std::string& snapshot,
-                                                 const std::string& file, const Monitor& monitor) {
+Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const std::string& file,
+                                           const Monitor& monitor) try {
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no file was named",
+    return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
   BLKREWIND_TRY(need_accomplished(found));
-  return operations_->export_image(found.snapshot->number, file, monitor);
+  return impl().operations_->export_image(found.snapshot->number, file, monitor);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DiffReceipt> Engine::Impl::diff(const std::string& target, const std::string& snapshot,
-                                       const std::optional<std::string>& other,
-                                       const std::function<void(Extent)>& visit,
-                                       const Monitor& monitor) {
-  BLKREWIND_ASSIGN(const Found disk, need(target));
-  const std::vector<DiskView> views = operations_->disks();
+Result<DiffReceipt> Engine::diff(const std::string& target, const std::string& snapshot,
+                                 const std::optional<std::string>& other,
+                                 const std::function<void(Extent)>& visit,
+                                 const Monitor& monitor) try {
+  BLKREWIND_ASSIGN(const Impl::Found disk, impl().need(target));
+  const std::vector<DiskView> views = impl().operations_->disks();
   const format::DiskNumber number = disk.view.disk.number;
   BLKREWIND_ASSIGN(const FoundSnapshot from, need_snapshot_of(views, number, target, snapshot));
   if (!other) {
-    return operations_->diff_device(number, disk.path, from.snapshot->number, visit, monitor);
+    return impl().operations_->diff_device(number, disk.path, from.snapshot->number, visit,
+                                           monitor);
   }
   BLKREWIND_ASSIGN(const FoundSnapshot to, need_snapshot_of(views, number, target, *other));
-  return operations_->diff_snapshots(from.snapshot->number, to.snapshot->number, visit, monitor);
+  return impl().operations_->diff_snapshots(from.snapshot->number, to.snapshot->number, visit,
+                                            monitor);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<VerifyReceipt> Engine::Impl::verify(std::span<const std::string> snapshots,
-                                           const Monitor& monitor) {
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
+                                     const Monitor& monitor) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   std::vector<format::SnapshotNumber> numbers;
   for (const std::string& text : snapshots) {
     BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, text));
@@ -178,13 +190,15 @@ Result<VerifyReceipt> Engine::Impl::verify(std::span<const std::string> snapshot
   }
   std::sort(numbers.begin(), numbers.end());
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  return operations_->verify(numbers, monitor);
+  return impl().operations_->verify(numbers, monitor);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
-                                                    const Monitor& monitor) {
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
+                                              const Monitor& monitor) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   auto known = find_snapshot_anywhere(views, snapshot);
   if (!known && known.error().code == Errc::kNotFound) {
     if (const auto deleting = control::find_deleting(views, snapshot)) known = *deleting;
@@ -207,16 +221,21 @@ Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
                 "wait until it has ended, or interrupt it");
   }
   const std::string id = found.snapshot->id;
-  auto receipt = operations_->remove_snapshot(number, monitor);
-  if (receipt) BLKREWIND_TRY(control::tolerate_leftover_row(catalog_->forget_snapshot(id), id));
+  auto receipt = impl().operations_->remove_snapshot(number, monitor);
+  if (receipt)
+    BLKREWIND_TRY(control::tolerate_leftover_row(impl().catalog_->forget_snapshot(id), id));
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<CollectReceipt> Engine::Impl::collect(const Monitor& monitor) {
-  BLKREWIND_TRY(operations_->refresh());
-  BLKREWIND_ASSIGN(CollectReceipt receipt, operations_->collect(monitor));
-  remove_leftover_rows();
+Result<CollectReceipt> Engine::collect(const Monitor& monitor) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  BLKREWIND_ASSIGN(CollectReceipt receipt, impl().operations_->collect(monitor));
+  impl().remove_leftover_rows();
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
 // Removes rows of the catalog about objects that are gone from the journal. A row is created after
@@ -247,9 +266,9 @@ void Engine::Impl::remove_leftover_rows() {
   }
 }
 
-Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& disk_id) {
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   std::vector<FoundSnapshot> found;
   bool known = disk_id.empty();
   for (const DiskView& view : views) {
@@ -266,22 +285,24 @@ Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& dis
   std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
     return control::is_older(*a.snapshot, *b.snapshot);
   });
-  BLKREWIND_ASSIGN(const auto notes, catalog_->snapshot_notes());
+  BLKREWIND_ASSIGN(const auto notes, impl().catalog_->snapshot_notes());
   std::vector<SnapshotInfo> infos;
   infos.reserve(found.size());
   for (const FoundSnapshot& one : found) {
     infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
     add_note(infos.back(), notes);
-    if (one.disk->locked && at_work_.has(one.snapshot->id)) {
+    if (one.disk->locked && impl().at_work_.has(one.snapshot->id)) {
       infos.back().status = SnapshotStatus::kProgressing;
       infos.back().root_digest.clear();
     }
   }
   return infos;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<std::vector<std::string>> Engine::Impl::snapshots_past_retention() {
-  BLKREWIND_ASSIGN(auto over, catalog_->count_retention(moment()));
+Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
+  BLKREWIND_ASSIGN(auto over, impl().catalog_->count_retention(impl().moment()));
   if (over.empty()) return over;
   BLKREWIND_ASSIGN(const auto infos, snapshots({}));
   // A note may outlive its snapshot for a moment; a snapshot in progress is not deleted.
@@ -291,6 +312,8 @@ Result<std::vector<std::string>> Engine::Impl::snapshots_past_retention() {
     });
   });
   return over;
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

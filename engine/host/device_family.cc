@@ -111,7 +111,7 @@ Result<UniqueFd> open_member(const FamilyMember& member) {
   if (fd.valid()) return fd;
   if (UniqueFd made = open_private_node(member.device); made.valid()) return made;
   Error error = system_error(
-      refused, "cannot look at what is cached for " + member.node + ", which shows the same bytes");
+      refused, "cannot inspect the page cache of " + member.node + ", which has the same bytes");
   error.code = Errc::kPrecondition;
   return fail(std::move(error).with_remedy(
       refused == ENOENT || refused == ENXIO

@@ -99,7 +99,7 @@ class MountWalk {
       const UniqueFd below(::open(upper.c_str(), O_PATH | O_CLOEXEC));
       if (below.valid()) return enter(below);
       return fail(Errc::kUnsupported,
-                  "the upper folder " + upper + " of the overlay on " + mount->mount_point +
+                  "the upper directory " + upper + " of the overlay on " + mount->mount_point +
                       " is not visible here",
                   "keep the store in a volume of the container, or run it outside of it");
     }
@@ -136,7 +136,7 @@ class MountWalk {
     if (!loop) return false;
     if (!loop->backing_known) {
       return fail(Errc::kUnsupported,
-                  "what " + loop->node + " stands on cannot be asked: its node is not here",
+                  "what " + loop->node + " is backed by cannot be queried: its node is not here",
                   "make the node in /dev, or run it outside of the container");
     }
     return visit_backing(*loop, {.offset = loop->range.offset + partition_start_bytes(device),
@@ -197,7 +197,7 @@ Result<UniqueFd> open_nearest(const std::string& directory) {
     }
     const int sys_errno = errno;
     if (sys_errno != ENOENT || path == "/" || path == ".") {
-      return fail(system_error(sys_errno, "cannot look at " + directory));
+      return fail(system_error(sys_errno, "cannot inspect " + directory));
     }
     path = parent_of(path);
   }

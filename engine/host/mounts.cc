@@ -101,7 +101,7 @@ Result<std::vector<Mount>> parse_mountinfo(std::string text) {
   std::vector<Mount> mounts;
   if (text.empty()) return mounts;
   const auto nonsense = [] {
-    return fail(Errc::kIo, "/proc/self/mountinfo has a line that makes no sense",
+    return fail(Errc::kIo, "/proc/self/mountinfo has an invalid line",
                 "see which: findmnt --kernel");
   };
   const std::unique_ptr<FILE, decltype(&std::fclose)> stream(
@@ -135,8 +135,7 @@ Result<std::vector<Mount>> read_mounts() {
   return parse_mountinfo(std::move(text));
 }
 
-// Not by libmount: it takes " (deleted)" off a path, and the file that has the name by now would be
-// taken for the one that is swapped on.
+// Not by libmount: it takes " (deleted)" off a path, also where that is the end of the file's name.
 Result<std::vector<Swap>> read_swaps() {
   std::vector<Swap> swaps;
   const std::string list = "/proc/swaps";

@@ -64,7 +64,7 @@ Error cannot_find(int sys_errno, const std::string& path) {
 }
 
 tl::unexpected<Error> replaced(const std::string& path) {
-  return fail(Errc::kBusy, path + " was given to another device or file while it was looked at",
+  return fail(Errc::kBusy, path + " was given to another device or file while it was inspected",
               "see what it is now, then try again");
 }
 
@@ -115,7 +115,7 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   if (!known || !*known) {
     return fail(
         Errc::kUnsupported,
-        "cannot tell who uses " + info.path + ": " +
+        "cannot determine who uses " + info.path + ": " +
             (known ? "sysfs does not know the device" : known.error().message),
         known ? run_program("name the device by its own node", "lsblk") : known.error().remedy);
   }
@@ -133,7 +133,7 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   info.used_by = std::move(uses.used_by);
   info.unknown = std::move(uses.unknown);
   add_lock_use(fd, info);
-  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.kin, info);
+  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.watched, info);
   if (info.used_by.empty() && !subject.exclusive) {
     // Last, and only if nothing else was found: for this moment the probe is the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
@@ -179,7 +179,7 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
   const Answer written =
       subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
   if (written != Answer::kNo) {
-    add_writer(uses.kin, info);
+    add_writer(uses.watched, info);
     // If a check was not possible, that is the better answer.
     if (info.used_by.empty() && info.unknown.empty() && written == Answer::kYes) {
       info.used_by.push_back(
@@ -207,7 +207,7 @@ Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
   }
   struct stat opened {};
   if (::fstat(fd.get(), &opened) != 0) {
-    return fail(io_error(errno, "cannot look at " + path));
+    return fail(io_error(errno, "cannot inspect " + path));
   }
   if (!is_same(opened, status)) return replaced(path);
   return probe_opened({.fd = fd.get(), .bytes_fd = fd.get(), .ask_uses = ask_uses}, path);
@@ -224,7 +224,7 @@ Result<DeviceInfo> probe_opened(const ProbeSubject& subject, const std::string& 
   info.path = path;
   struct stat status {};
   if (::fstat(subject.fd, &status) != 0) {
-    return fail(io_error(errno, "cannot look at " + path));
+    return fail(io_error(errno, "cannot inspect " + path));
   }
   BLKREWIND_ASSIGN(info.real_path, real_path_of(path, status));
   info.modified_at = status.st_mtim.tv_sec;

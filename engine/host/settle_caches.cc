@@ -63,8 +63,8 @@ Status prove(const OpenMember& open, CacheUse use) {
   const Remedy end = run_program("see which process it is, and end it", "fuser -v", {member.node});
   if (use == CacheUse::kBeforeWriting && member.exact) {
     return fail(Errc::kPrecondition,
-                "a process keeps pages of " + member.node +
-                    " in memory, which shows the same bytes: they would be stale afterwards",
+                "a process has pages of " + member.node +
+                    " mapped, which has the same bytes: they would become stale",
                 end);
   }
   auto stale = first_stale_page(open.fd.get(), *pages);
@@ -73,7 +73,7 @@ Status prove(const OpenMember& open, CacheUse use) {
   return fail(Errc::kPrecondition,
               "the page cache of " + member.node + " does not agree with the device at " +
                   to_string(**stale) +
-                  ", since a process keeps those pages in memory: end it before " + member.node +
+                  ", because a process has those pages mapped: end it before " + member.node +
                   " is used",
               end);
 }
@@ -85,8 +85,7 @@ Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
   // First, because its dirty pages may go to the cache of the device below it. Not exact: pages
   // that stay are updated by the write, and only need to be correct.
   UniqueFd own(::fcntl(own_fd, F_DUPFD_CLOEXEC, 0));
-  if (!own.valid())
-    return fail(system_error(errno, "cannot look at what is cached for the device"));
+  if (!own.valid()) return fail(system_error(errno, "cannot inspect the page cache of the device"));
   family.push_back(
       {{device, node_path(device), {0, device_size_bytes(device)}, false}, std::move(own)});
   for (FamilyMember& member : device_family(device)) {

@@ -87,10 +87,10 @@ class Survey {
   }
 
   [[nodiscard]] Uses of_device(DeviceNumber target, int fd) {
-    uses_.kin.devices.insert(target);
+    uses_.watched.devices.insert(target);
     std::vector<DeviceNumber> partitions;
     if (known(ask_partitions(target), partitions)) {
-      uses_.kin.devices.insert(partitions.begin(), partitions.end());
+      uses_.watched.devices.insert(partitions.begin(), partitions.end());
     }
     above(target, {}, true);
     below(target, fd);
@@ -100,7 +100,7 @@ class Survey {
   }
 
   [[nodiscard]] Uses of_file(const FileId& file) {
-    uses_.kin.files.push_back(file);
+    uses_.watched.files.push_back(file);
     if (no_swaps_) unknown({no_swaps_->message, no_swaps_->remedy});
     file_uses(file, {}, {}, nullptr);
     for (const Mount& mount : mounts_) {
@@ -145,10 +145,10 @@ class Survey {
   // a writer of the target.
   void add_family(DeviceNumber target) {
     for (const FamilyMember& member : device_family(target)) {
-      uses_.kin.devices.insert(member.device);
+      uses_.watched.devices.insert(member.device);
       for (const LoopDevice& loop : loops_) {
         if (loop.device == member.device && loop.backing_known && loop.backing_device == 0) {
-          uses_.kin.files.push_back(loop.backing);
+          uses_.watched.files.push_back(loop.backing);
         }
       }
     }
@@ -158,7 +158,7 @@ class Survey {
     for (const LoopDevice& loop : loops_) {
       if (loop.backing_known || visited_.contains(loop.device)) continue;
       unknown({"what " + loop.node +
-                   " stands on cannot be asked: its node is not here, or may not "
+                   " is backed by cannot be queried: its node is not here, or may not "
                    "be opened",
                run_program("make the node", "mknod",
                            {loop.node, "b", std::to_string(major(loop.device)),
@@ -245,7 +245,7 @@ class Survey {
   void below(DeviceNumber device, int fd) {
     DeviceNumber whole = device;
     (void)known(ask_whole_disk(device), whole);
-    uses_.kin.devices.insert(whole);
+    uses_.watched.devices.insert(whole);
     if (whole != device) {
       above(whole, "its whole disk " + node_path(whole), false);
     }
@@ -255,14 +255,14 @@ class Survey {
     }
     visited_.insert(whole);
     if (!loop->backing_known) {
-      unknown({"what " + loop->node + " stands on cannot be asked: its node is not here",
+      unknown({"what " + loop->node + " is backed by cannot be queried: its node is not here",
                "run it where the node is"});
     } else if (loop->backing_device != 0) {
-      uses_.kin.devices.insert(loop->backing_device);
+      uses_.watched.devices.insert(loop->backing_device);
       above(loop->backing_device, "its backing device " + node_path(loop->backing_device), true);
       below(loop->backing_device, -1);
     } else {
-      uses_.kin.files.push_back(loop->backing);
+      uses_.watched.files.push_back(loop->backing);
       const Extent range = {loop->range.offset + partition_start_bytes(device),
                             device_size_bytes(device)};
       file_uses(loop->backing, range, "its backing file", &*loop);

@@ -32,7 +32,7 @@ Status check_unchanged(const host::DeviceInfo& judged, const host::DeviceInfo& n
   }
   if (now.kind != judged.kind || now.major != judged.major || now.minor != judged.minor ||
       identity != judged.identity) {
-    return refuse(now.path + " became another device while it was held", look);
+    return refuse(now.path + " was replaced by another device while it was open", look);
   }
   return {};
 }
@@ -101,7 +101,7 @@ bool is_in_store(io::Env& env, const std::string& store_path, std::string folder
 Error device_gone(const format::DiskRecord& disk, const std::string& path) {
   Error error;
   error.code = Errc::kNotFound;
-  error.message = "the device of disk " + disk.id + " is gone: there is nothing at " + path;
+  error.message = "the device of disk " + disk.id + " is gone: no device at " + path;
   error.remedy = Remedy("bring it back")
                      .or_else({Verb::kDiskAdopt,
                                "say where it is now",

@@ -154,7 +154,7 @@ std::string Operations::seen_last_at(const std::string& path) {
     const host::Judgement judgement = judge(*info, record);
     if (judgement.verdict == host::Verdict::kDifferent) {
       return "disk " + record.id +
-             " was seen there last, but this is another device: " + judgement.why;
+             " was seen there last, but this is a different device: " + judgement.why;
     }
   }
   return {};
@@ -177,7 +177,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
                 "name a device or an image file that holds something");
   }
   if (info.size_bytes > kMaxDeviceBytes) {
-    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind can address");
+    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind supports");
   }
   if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
   BLKREWIND_TRY(parts_->store->check_writable());
@@ -238,7 +238,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
       [&](const store::State& state) -> Result<format::Transaction> {
         for (const auto& [other, record] : state.disks) {
           if (other != number && judge(info, record).verdict == host::Verdict::kSame) {
-            return fail(Errc::kPrecondition, path + " is disk " + record.id + " already",
+            return fail(Errc::kPrecondition, path + " is already disk " + record.id,
                         Remedy(Verb::kDiskForget, "forget that one first",
                                {{Parameter::kTarget, record.id}}));
           }
@@ -249,7 +249,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
         record.kind = adopted.kind;
         record.identity = adopted.identity;
         // Nothing is known about the content of this device.
-        record.anchor = 0;
+        record.base_snapshot = 0;
         return format::Transaction{record};
       });
 }
@@ -297,7 +297,7 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
         if (intent == state.intents.end()) return format::Transaction{};
         if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
         format::DiskRecord disk = *state.disk(number);
-        disk.anchor = 0;
+        disk.base_snapshot = 0;
         return format::Transaction{format::IntentRemoved{number}, disk};
       },
       store::Room::kFrees);

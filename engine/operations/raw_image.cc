@@ -25,7 +25,7 @@ Status check_raw(io::Env& env, const host::DeviceInfo& info) {
   if (format.empty()) return {};
   return fail(Errc::kPrecondition,
               info.path + " is not a raw image but one of the format " + format +
-                  ": its bytes are not those of the disk in it",
+                  ": its bytes are not those of the disk that it contains",
               run_program("convert it", "qemu-img convert -O raw", {info.path, "RAW"})
                   .or_else(run_program("attach it as a device", "qemu-nbd", {info.path}))
                   .or_else({Verb::kRepeat, "take the file's own bytes", {{Parameter::kRaw, {}}}}));

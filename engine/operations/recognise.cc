@@ -9,6 +9,10 @@ namespace {
 
 using host::Verdict;
 
+tl::unexpected<Error> refuse_identity(std::string message, Remedy remedy) {
+  return fail(Errc::kPrecondition, std::move(message), std::move(remedy));
+}
+
 Remedy adopt(const format::DiskRecord& disk, const host::DeviceInfo& device) {
   return {Verb::kDiskAdopt,
           "say that it is the same disk",
@@ -24,22 +28,21 @@ Remedy ways_on(const format::DiskRecord& disk, const host::DeviceInfo& device) {
 
 tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                const host::Judgement& judgement) {
-  return fail(Errc::kPrecondition,
-              device.path +
-                  (judgement.verdict == Verdict::kWeak
-                       ? " may be disk " + disk.id + ", but nothing proves it: "
-                       : " may be disk " + disk.id +
-                             ", but the evidence contradicts "
-                             "itself: ") +
-                  judgement.why,
-              ways_on(disk, device));
+  return refuse_identity(device.path +
+                             (judgement.verdict == Verdict::kWeak
+                                  ? " may be disk " + disk.id + ", but nothing proves it: "
+                                  : " may be disk " + disk.id +
+                                        ", but the evidence contradicts "
+                                        "itself: ") +
+                             judgement.why,
+                         ways_on(disk, device));
 }
 
 tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                   const std::string& other, const std::string& why) {
-  return fail(
-      Errc::kPrecondition,
-      device.path + " and " + other + " are both disk " + disk.id + " by all evidence: " + why,
+  return refuse_identity(
+      device.path + " and " + other + " are both disk " + disk.id +
+          " according to all evidence: " + why,
       Remedy("use the multipath device, or detach one of them").or_else(ways_on(disk, device)));
 }
 
@@ -95,13 +98,12 @@ Result<std::string> need_same(io::Env& env, const format::DiskRecord& disk,
                               const host::DeviceInfo& device, Alone alone) {
   const host::Judgement judgement = judge(device, disk);
   if (judgement.verdict == Verdict::kDifferent) {
-    return fail(
-        Errc::kPrecondition,
+    return refuse_identity(
         device.path + " is not the device that was registered as " + disk.id + ": " + judgement.why,
         adopt(disk, device));
   }
   if (!is_certain(judgement.verdict)) return doubtful(disk, device, judgement);
-  if (alone == Alone::kUnlessJustRegistered && disk.anchor == 0 &&
+  if (alone == Alone::kUnlessJustRegistered && disk.base_snapshot == 0 &&
       is_that_attachment(disk, device)) {
     return judgement.why;
   }
@@ -128,11 +130,11 @@ Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& st
     std::erase_if(matches, [&](const Match& match) { return !proven(match); });
   }
   if (matches.size() > 1) {
-    return fail(Errc::kPrecondition,
-                device.path + " is disk " + matches[0].disk->id + " and disk " +
-                    matches[1].disk->id + " by all evidence: " + matches[0].judgement.why,
-                Remedy(Verb::kDiskForget, "forget one of them",
-                       {{Parameter::kTarget, matches[1].disk->id}}));
+    return refuse_identity(device.path + " is disk " + matches[0].disk->id + " and disk " +
+                               matches[1].disk->id +
+                               " according to all evidence: " + matches[0].judgement.why,
+                           Remedy(Verb::kDiskForget, "forget one of them",
+                                  {{Parameter::kTarget, matches[1].disk->id}}));
   }
   if (!matches.empty()) {
     const Match& match = matches.front();

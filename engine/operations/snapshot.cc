@@ -133,9 +133,9 @@ class SnapshotMaker {
     request.geometry = plan_.geometry;
     request.means = means_;
     if (parent) request.references.push_back(*parent);
-    // What it says is of the anchor, so the tree must be shared with that one.
+    // What it says is of the base snapshot, so the tree must be shared with that one.
     std::unique_ptr<pipeline::TrackedSource> tracked;
-    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.base_snapshot) {
       BLKREWIND_ASSIGN(tracked,
                        pipeline::TrackedSource::make(store_, *tracking.source(), *parent, *parent));
       request.candidates = tracked.get();
@@ -163,7 +163,7 @@ class SnapshotMaker {
           for (const auto& segment : writer->records()) transaction.emplace_back(segment);
           if (plan_.is_device) {
             format::DiskRecord disk = *state.disk(locked_.disk.number);
-            disk.anchor = record_.number;
+            disk.base_snapshot = record_.number;
             disk.device_bytes = plan_.geometry.device_bytes;
             transaction.emplace_back(std::move(disk));
           }
@@ -250,7 +250,7 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
   BLKREWIND_ASSIGN(OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
   if (device.info.size_bytes == 0) {
-    return fail(Errc::kPrecondition, path + " has no bytes any more",
+    return fail(Errc::kPrecondition, path + " is empty now",
                 "put the medium back into it, or bring the image back");
   }
   remember_seen(store, locked, device);

@@ -82,7 +82,8 @@ tl::unexpected<Error> lost_format(const Layout& layout) {
 Status clear_unfinished_create(io::Env& env, const Layout& layout, bool remove) {
   BLKREWIND_ASSIGN(const auto names, env.list_directory(layout.root()));
   const auto refuse = [&] {
-    return fail(Errc::kInvalidArgument, layout.root() + " is neither a store nor an empty folder",
+    return fail(Errc::kInvalidArgument,
+                layout.root() + " is neither a store nor an empty directory",
                 "name an empty folder, or one that does not exist yet");
   };
   const std::string unnamed = Layout::temporary(layout.format());
@@ -108,7 +109,7 @@ Status clear_unfinished_create(io::Env& env, const Layout& layout, bool remove) 
 }
 
 tl::unexpected<Error> already_there(const std::string& path) {
-  return fail(Errc::kAlreadyExists, "there is a store in " + path + " already",
+  return fail(Errc::kAlreadyExists, "there is already a store in " + path,
               Remedy("use it").or_else("name another folder"));
 }
 
@@ -288,7 +289,7 @@ Result<Store::Orphans> Store::remove_orphans() {
                                                  io::LockMode::kExclusive)));
   if (alone == nullptr) return orphans;
   // No process creates segments now, so every valid segment is in the journal.
-  BLKREWIND_TRY(journal_.settle());
+  BLKREWIND_TRY(journal_.make_last_record_durable());
   BLKREWIND_ASSIGN(auto queue, env_.make_queue({.depth = 4}));
   const auto known = state();
   BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));
@@ -304,7 +305,7 @@ Result<Store::Orphans> Store::remove_orphans() {
     BLKREWIND_ASSIGN(const auto file, std::move(opened));
     BLKREWIND_ASSIGN(const bool ours, files_.is_left_over(id, *file, *queue));
     if (!ours) {
-      log::warning(layout_.segment(id) + " is no segment of this store; it is left alone");
+      log::warning(layout_.segment(id) + " is not a segment of this store; it is left alone");
       continue;
     }
     BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());

@@ -29,17 +29,17 @@ Error explain_way(io::Env& env, const std::string& path, const std::string& cann
     const auto there = env.exists(name);
     if (!there) return error;
     if (!*there && end != std::string::npos) {
-      return said(Errc::kNotFound, cannot + "there is no folder " + name,
+      return said(Errc::kNotFound, cannot + "there is no directory " + name,
                   run_program("make it first", "mkdir -p", {parent_of(path)}));
     }
     if (!*there) return error;
     const auto listed = env.list_directory(name);
     if (!listed && listed.error().sys_errno == ENOTDIR) {
-      return said(Errc::kPrecondition, cannot + name + " is a file, not a folder",
+      return said(Errc::kPrecondition, cannot + name + " is a file, not a directory",
                   "name a folder, or one that does not exist yet in a folder that does");
     }
     if (!listed && listed.error().sys_errno == ENOENT) {
-      return said(Errc::kPrecondition, cannot + name + " is a symbolic link that leads to nothing",
+      return said(Errc::kPrecondition, cannot + name + " is a dangling symbolic link",
                   Remedy("make the folder that it leads to")
                       .or_else(run_program("remove it", "rm", {name})));
     }
@@ -67,7 +67,7 @@ Error explain_folder(io::Env& env, const std::string& path, Error error) {
     default:
       return error;
   }
-  return explain_way(env, path, "the store " + path + " cannot be made: ", std::move(error));
+  return explain_way(env, path, "the store " + path + " cannot be created: ", std::move(error));
 }
 
 Error explain_opening(io::Env& env, const std::string& path, Error error) {

@@ -75,14 +75,19 @@ TEST_F(UsageSystem, SwapInAFile) {
   const std::string mount_point = make_directory("mount");
   run_program({"mkfs.ext4", "-q", loop.path()});
   const Mount mount(loop.path(), mount_point, "ext4");
-  const std::string file = mount_point + "/swap file";
-  run_program({"dd", "if=/dev/zero", "of=" + file, "bs=1M", "count=8", "status=none"});
-  run_program({"chmod", "600", file});
-  {
-    const SwappedOn swap(file);
-    EXPECT_THAT(probe(file), IsUsed("used as swap"));
+  make_sparse_file(mount_point + "/swap", kMiB);
+  // The second as the kernel marks a file that is gone, which this one is not.
+  for (const char* name : {"/swap file", "/swap (deleted)"}) {
+    const std::string file = mount_point + name;
+    run_program({"dd", "if=/dev/zero", "of=" + file, "bs=1M", "count=8", "status=none"});
+    run_program({"chmod", "600", file});
+    {
+      const SwappedOn swap(file);
+      EXPECT_THAT(probe(file), IsUsed("used as swap"));
+      EXPECT_THAT(probe(mount_point + "/swap"), IsFree());
+    }
+    EXPECT_THAT(probe(file), IsFree());
   }
-  EXPECT_THAT(probe(file), IsFree());
 }
 
 TEST_F(UsageSystem, LoopDevicesOnADeviceAndOnAFile) {

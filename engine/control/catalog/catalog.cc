@@ -113,7 +113,7 @@ Status tolerate_leftover_row(Status removed, const std::string& id) {
   if (removed) return removed;
   const Errc code = removed.error().code;
   if (code != Errc::kNoSpace && code != Errc::kIo && code != Errc::kBusy) return removed;
-  log::warning("the catalog still has a row about " + id +
+  log::warning("the catalog still has a row for " + id +
                ", which the next \"store gc\" removes: " + removed.error().to_string());
   return {};
 }
@@ -168,7 +168,7 @@ Status Catalog::create_instance(const std::string& id, const std::string& name, 
   return change([&](SQLite::Database& database) -> Status {
     if (find_instance(database, id)) {
       return fail(
-          Errc::kAlreadyExists, "there is an instance " + id + " already",
+          Errc::kAlreadyExists, "there is already an instance " + id,
           Remedy("choose another id")
               .or_else({Verb::kInstanceShow, "see that instance", {{Parameter::kInstance, id}}}));
     }
@@ -192,8 +192,8 @@ Status Catalog::set_status(const std::string& id, std::string_view status, bool 
     }
     BLKREWIND_TRY(refuse_if_locked(row));
     if (row.status == status) {
-      return fail(refused(ResetRule::kInstanceStatus,
-                          Remedy().because(id + " is " + row.status + " already")));
+      return fail(
+          refused(ResetRule::kInstanceStatus, Remedy().because(id + " is already " + row.status)));
     }
     if (dry_run) {
       return fail(refused(ResetRule::kDryRun, "send the request without DryRun to carry it out"));
@@ -317,7 +317,7 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
       row.attached_at = registered_at;
     }
     if (row.instance_id.empty()) {
-      return fail(refused(ResetRule::kDiskStatus, Remedy().because("it is Available already")));
+      return fail(refused(ResetRule::kDiskStatus, Remedy().because("it is already Available")));
     }
     if (const auto instance = find_instance(database, row.instance_id)) {
       BLKREWIND_TRY(refuse_if_locked(*instance));

@@ -59,7 +59,7 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
     case SQLITE_CONSTRAINT:
       return damaged(path, what);
     case SQLITE_INTERRUPT:  // StepLimit; nothing else interrupts
-      return damaged(path, "reading it has no end");
+      return damaged(path, "reading it does not end");
     case SQLITE_BUSY:
     case SQLITE_LOCKED: {
       Error error;
@@ -124,7 +124,7 @@ Result<bool> file_is_there(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
-  return fail(system_error(errno, "cannot look for the catalog " + path));
+  return fail(system_error(errno, "cannot find the catalog " + path));
 }
 
 std::string folder_of(const std::string& path) {
@@ -206,7 +206,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // otherwise another process was first
     make_tables(database, kCatalogVersion);
-    seal(database);
+    write_content_digest(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
   }
@@ -231,13 +231,13 @@ Status give_name(const std::string& temporary, const std::string& path) {
     return {};
   }
   if (errno != EINVAL && errno != ENOSYS) {
-    return fail(system_error(errno, "cannot make the catalog " + path));
+    return fail(system_error(errno, "cannot create the catalog " + path));
   }
   const int linked = link(temporary.c_str(), path.c_str());
   const int error = errno;
   unlink(temporary.c_str());
   if (linked != 0 && error != EEXIST) {
-    return fail(system_error(error, "cannot make the catalog " + path));
+    return fail(system_error(error, "cannot create the catalog " + path));
   }
   return {};
 }
@@ -256,7 +256,7 @@ Status make_file(const std::string& path) {
     });
     if (!file) {
       Error error = file.error();
-      error.message = "cannot make the catalog " + path + ": " + error.message;
+      error.message = "cannot create the catalog " + path + ": " + error.message;
       return fail(std::move(error));
     }
   }
@@ -290,7 +290,7 @@ Status Catalog::check_version() {
   if (version > kCatalogVersion) {
     return fail(Errc::kUnsupported,
                 "the catalog " + path_ + " is of version " + std::to_string(version) +
-                    "; this blkrewind knows version " + std::to_string(kCatalogVersion),
+                    "; this program supports versions up to " + std::to_string(kCatalogVersion),
                 "use a newer blkrewind");
   }
   const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
@@ -322,8 +322,8 @@ Status Catalog::check_content() {
   // Differs after another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
-  if (!seal_is_intact(*database_)) {
-    return fail(damaged(path_, "it does not hold what was written to it"));
+  if (!content_digest_matches(*database_)) {
+    return fail(damaged(path_, "its content does not match its digest"));
   }
   if (const std::string fault = row_fault(*database_); !fault.empty()) {
     return fail(damaged(path_, fault));
@@ -476,7 +476,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
     BLKREWIND_TRY(body(*database_));
-    seal(*database_);
+    write_content_digest(*database_);
     transaction.commit();
     return {};
   });

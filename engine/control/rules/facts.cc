@@ -11,7 +11,7 @@ namespace {
 std::vector<host::UsedBy> uses_of(const host::DeviceInfo& device) {
   std::vector<host::UsedBy> uses = device.used_by;
   for (const host::Unknown& unknown : device.unknown) {
-    uses.push_back({"not known to be free: " + unknown.what, unknown.remedy});
+    uses.push_back({"cannot tell whether it is in use: " + unknown.what, unknown.remedy});
   }
   return uses;
 }

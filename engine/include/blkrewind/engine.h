@@ -16,7 +16,7 @@
 // disk.
 //
 // Every rollback, undo and resume enforces the preconditions of the cloud API ResetDisk; a refusal
-// is Errc::kPrecondition with the API's code in `api_code`.
+// is Errc::kPrecondition with the API's code in `api`.
 #pragma once
 
 #include <cstdint>
@@ -235,8 +235,9 @@ class BLKREWIND_API Engine {
 
  private:
   friend struct EngineAccess;  // opens an engine on a simulated machine, for tests
-  class Impl;
+  struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
+  [[nodiscard]] Impl& impl();  // throws when this Engine was moved from
   std::unique_ptr<Impl> impl_;
 };
 

@@ -119,11 +119,11 @@ TEST_F(CliValues, WhatIsInTheWayOfAStoreIsNamed) {
     EXPECT_NE(error.value("message", "").find(part), std::string::npos) << outcome.err;
     EXPECT_TRUE(error.at("hint").is_string()) << outcome.err;
   };
-  expect(file("missing/too/store"), 3, "there is no folder " + file("missing"));
+  expect(file("missing/too/store"), 3, "there is no directory " + file("missing"));
   expect(plain, 3, plain + " is a file");
   expect(plain + "/store", 3, plain + " is a file");
-  expect(link, 3, link + " is a symbolic link that leads to nothing");
-  expect(link + "/store", 3, link + " is a symbolic link that leads to nothing");
+  expect(link, 3, link + " is a dangling symbolic link");
+  expect(link + "/store", 3, link + " is a dangling symbolic link");
   EXPECT_FALSE(std::filesystem::exists(file("missing")));
 }
 

@@ -9,6 +9,7 @@
 
 #include "control/catalog/catalog.h"
 #include "support/errors.h"
+#include "support/results.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::control {
@@ -32,10 +33,7 @@ class CatalogTest : public testing::Test {
   std::string path_ = directory_.file("catalog.db");
 };
 
-inline testing::AssertionResult ok(const Status& status) {
-  if (status) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << status.error().to_string();
-}
+using test::ok;
 
 inline testing::AssertionResult refused_with(const Status& status, const std::string& api_code) {
   if (status) return testing::AssertionFailure() << "was not refused";

@@ -13,11 +13,11 @@ using testing::HasSubstr;
 
 // The lineage of every snapshot includes all before it. In a real store it has at most two when it
 // is taken.
-class DenseKin : public testing::Test {
+class DenseLineage : public testing::Test {
  protected:
   static constexpr std::uint64_t kCount = 60;
 
-  DenseKin() {
+  DenseLineage() {
     format::Node leaf;
     leaf.entries[0] = {format::EntryState::kStored, format::Codec::kNone, 1, 2, 4096, {7, 8}};
     store_.write_segment(1, {store_.node_block(leaf), std::vector<std::byte>(4096)});
@@ -45,7 +45,7 @@ class DenseKin : public testing::Test {
   ForgedStore store_{dir_.file("store")};
 };
 
-TEST_F(DenseKin, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
+TEST_F(DenseLineage, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
   Engine engine = open();
   constexpr int kDeletes = 7;
   std::atomic<bool> cancel = false;

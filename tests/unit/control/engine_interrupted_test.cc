@@ -132,10 +132,10 @@ TEST_F(EngineRules, RollbackWhoseProcessDiedIsFinishedOrTakenBack) {
                         "InvalidOperation.DiskResetInProgress"));
     if (forward) {
       ASSERT_TRUE(ok(engine_->resume(image_)));
-      EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+      EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a'));
     } else {
       ASSERT_TRUE(ok(engine_->undo(image_)));
-      EXPECT_EQ(bytes_of(image_), changed_);
+      EXPECT_EQ(read_file(image_), changed_);
     }
     EXPECT_FALSE(engine_->disk(image_)->pending_rollback);
     EXPECT_EQ(engine_->disk(image_)->status, "In_use");
@@ -163,7 +163,7 @@ TEST_F(EngineRules, InterruptedRollbackWithoutUndoCanOnlyBeFinished) {
   expect_only_resume(engine_->detach_disk(image_));
   expect_only_resume(engine_->forget_disk(image_));
   ASSERT_TRUE(ok(engine_->resume(image_)));
-  EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a'));
 }
 
 TEST_F(EngineRules, RollbackThatWasInterrupted) {
@@ -194,7 +194,7 @@ TEST_F(EngineRules, RollbackThatWasInterrupted) {
   EXPECT_TRUE(refused(engine_->undo(image_), "InstanceLockedForSecurity"));
   ASSERT_TRUE(ok(engine_->unlock_instance("i-local", "security")));
   ASSERT_TRUE(ok(engine_->undo(image_)));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   expect_passes();
 }
 

@@ -17,11 +17,11 @@ TEST_F(EngineRules, PassesAndUndoes) {
   ASSERT_TRUE(ok(done));
   EXPECT_EQ(done->snapshot_id, snapshot_);
   EXPECT_EQ(done->request_id.size(), 36U);
-  EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a'));
   ASSERT_TRUE(ok(engine_->undo(image_)));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   ASSERT_TRUE(ok(engine_->undo(image_))) << "an undo can be undone";
-  EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a'));
 }
 
 TEST_F(EngineRules, MissingParameters) {
@@ -57,7 +57,7 @@ TEST_F(EngineRules, SnapshotOfAnotherDiskByIdAndByName) {
 
 TEST_F(EngineRules, DeviceOfAnotherSize) {
   std::filesystem::resize_file(image_, kImageBytes + 4096);
-  changed_ = bytes_of(image_);
+  changed_ = read_file(image_);
   expect_refused("OperationDenied", "bytes now");
   std::filesystem::resize_file(image_, kImageBytes);
   expect_passes();
@@ -139,7 +139,7 @@ TEST_F(EngineRules, NamedInstanceThatRuns) {
   // Undo passes the same rules.
   ASSERT_TRUE(ok(engine_->start_instance("i-web")));
   EXPECT_TRUE(refused(engine_->undo(image_), "IncorrectInstanceStatus"));
-  EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a'));
 }
 
 TEST_F(EngineRules, OtherFileUnderTheSameName) {
@@ -149,10 +149,10 @@ TEST_F(EngineRules, OtherFileUnderTheSameName) {
   ASSERT_TRUE(failed(result, Errc::kPrecondition));
   EXPECT_FALSE(words_of(result.error()).empty());
   EXPECT_TRUE(failed(engine_->rollback(disk_, "before"), Errc::kPrecondition)) << "by id as well";
-  EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'x'));
+  EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'x'));
   // The disk is found at its new path.
   EXPECT_TRUE(ok(engine_->rollback(image_ + ".old", "before")));
-  EXPECT_EQ(bytes_of(image_ + ".old"), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(image_ + ".old"), std::string(kImageBytes, 'a'));
 }
 
 TEST_F(EngineRules, UndoAndResumeWithNothingToTakeBack) {
@@ -179,7 +179,7 @@ TEST_F(EngineRules, UndoTakesBackTheLastRollbackThatChangedSomething) {
   EXPECT_EQ(again->changed_bytes, 0U);
   EXPECT_EQ(engine_->disk(image_)->undo_snapshot_id, *first->undo_snapshot_id);
   ASSERT_TRUE(ok(engine_->undo(image_)));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
 }
 
 TEST_F(EngineRules, UndoAfterNothingButARollbackThatChangedNothing) {

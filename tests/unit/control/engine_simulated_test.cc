@@ -114,7 +114,7 @@ TEST_F(EngineSimulated, AnotherDeviceUnderTheName) {
   serial = "another";
   const auto result = engine_->rollback(kDevice, "before");
   EXPECT_TRUE(refused(result, "InvalidDiskId.NotFound")) << "a path is not who a disk is";
-  EXPECT_THAT(words_of(result.error()), HasSubstr("this is another device"));
+  EXPECT_THAT(words_of(result.error()), HasSubstr("this is a different device"));
   const auto by_id = engine_->rollback(disk->front().id, "before");
   ASSERT_TRUE(failed(by_id, Errc::kPrecondition));
   EXPECT_THAT(by_id.error().message, HasSubstr("not the device"));

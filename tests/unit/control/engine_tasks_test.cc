@@ -33,7 +33,7 @@ class EngineTasks : public EngineRules {
     return *disk;
   }
 
-  void expect_restored() const { EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a')); }
+  void expect_restored() const { EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a')); }
 };
 
 TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
@@ -42,7 +42,7 @@ TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
   EXPECT_EQ(task->request_id(), "R-1");
   EXPECT_EQ(task->disk_id(), disk_);
   EXPECT_EQ(task->snapshot_id(), snapshot_);
-  EXPECT_EQ(bytes_of(image_), changed_) << "nothing is done yet";
+  EXPECT_EQ(read_file(image_), changed_) << "nothing is done yet";
   EXPECT_EQ(disk_now().status, "ReIniting");
   ASSERT_TRUE(disk_now().last_reset);
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kAccepted);
@@ -65,7 +65,7 @@ TEST_F(EngineTasks, AcceptedRollbackShowsAsReInitingUntilItHasRun) {
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
   EXPECT_TRUE(failed(task->run(), Errc::kInvalidArgument)) << "once";
   ASSERT_TRUE(ok(engine_->undo(disk_)));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
 }
 
 // A client that sees the end may use the disk at once.
@@ -150,7 +150,7 @@ TEST_F(EngineTasks, OneThatHasNotBegunIsNotBegunHoursLater) {
   const auto tasks = engine_->unfinished_rollbacks();
   ASSERT_TRUE(ok(tasks));
   EXPECT_TRUE(tasks->empty());
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
@@ -190,7 +190,7 @@ TEST_F(EngineTasks, OneIsNotBegunWhereTheClocksAreInDoubt) {
   Moment earlier = accepted;
   earlier.boottime -= 10;
   EXPECT_EQ(reset_at(accepted, earlier), 0U) << "a restored virtual machine";
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
 
@@ -201,7 +201,7 @@ TEST_F(EngineTasks, OneThatWaitedTooLongForAWorkerIsNotBegun) {
   ASSERT_TRUE(ok(task));
   now.boottime += 3601;
   EXPECT_TRUE(failed(task->run(), Errc::kBusy));
-  EXPECT_EQ(bytes_of(image_), changed_);
+  EXPECT_EQ(read_file(image_), changed_);
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
@@ -219,7 +219,7 @@ TEST_F(EngineTasks, WhatAnotherRollbackDidSinceIsNotDoneAgain) {
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+  EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
 TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
@@ -235,7 +235,7 @@ TEST_F(EngineTasks, OneThatWasAcceptedForAnotherDeviceIsNotBegun) {
   ASSERT_TRUE(ok(engine_->adopt_disk(disk_, other)));
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
-  EXPECT_EQ(bytes_of(other), std::string(kImageBytes, 'o'));
+  EXPECT_EQ(read_file(other), std::string(kImageBytes, 'o'));
 }
 
 // The command has passed the rules when the server accepts; it reads the clock after checking the
@@ -284,7 +284,7 @@ TEST_F(EngineTasks, FinishedRollbackIsNotDoneAgain) {
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+  EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
 TEST_F(EngineTasks, AskingAgainGoesOnWithAnInterruptedOne) {
@@ -318,7 +318,7 @@ TEST_F(EngineTasks, OneThatWentOnWithAnotherIsNotDoneAgainEither) {
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(bytes_of(image_)[65536], 'c');
+  EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
 TEST_F(EngineTasks, ACommandThatFinishesOneEndsIt) {

@@ -188,7 +188,7 @@ TEST_F(EngineControl, AdoptingTakesAnIdAndAPath) {
   ASSERT_TRUE(ok(engine_->adopt_disk(disk, copy)));
   fill(copy, 0, 100, 'z');
   ASSERT_TRUE(ok(engine_->rollback(copy, snapshot)));
-  EXPECT_EQ(bytes_of(copy), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(copy), std::string(kImageBytes, 'a'));
 }
 
 TEST_F(EngineControl, AdoptingRefusesAnotherSize) {
@@ -258,7 +258,7 @@ TEST_F(EngineControl, AnExportGetsItsNameWhenItIsWhole) {
   };
   ASSERT_TRUE(ok(engine_->export_image("before", file, monitor)));
   EXPECT_TRUE(seen);
-  EXPECT_EQ(bytes_of(file), std::string(kImageBytes, 'a'));
+  EXPECT_EQ(read_file(file), std::string(kImageBytes, 'a'));
   EXPECT_TRUE(failed(engine_->export_image("before", file), Errc::kAlreadyExists));
   cancel = true;
   std::filesystem::remove(file);

@@ -22,12 +22,14 @@
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
 #include "support/errors.h"
+#include "support/results.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind {
 namespace {
 
 namespace fs = std::filesystem;
+using test::ok;
 
 struct Expected {
   std::string disk_id;
@@ -83,13 +85,6 @@ std::string xxh3_of(const std::string& path) {
       text, sizeof text, "%016llx",
       static_cast<unsigned long long>(plain_checksum_of(std::as_bytes(std::span(bytes)))));
   return text;
-}
-
-template <class T>
-testing::AssertionResult ok(const Result<T>& result) {
-  if (result) return testing::AssertionSuccess();
-  return testing::AssertionFailure()
-         << result.error().to_string() << "; " << words_of(result.error());
 }
 
 class GoldenStore : public testing::Test {

@@ -83,7 +83,7 @@ TEST_F(Refusals, AnotherDeviceUnderTheSamePath) {
   const auto found = bench_.operations().find_disk(kDevice);
   ASSERT_TRUE(ok(found));
   EXPECT_FALSE(found->has_value()) << "a path is not who a disk is";
-  EXPECT_THAT(bench_.operations().seen_last_at(kDevice), HasSubstr("another device"));
+  EXPECT_THAT(bench_.operations().seen_last_at(kDevice), HasSubstr("a different device"));
 }
 
 TEST_F(Refusals, ANamelessDeviceIsRecognisedInTheNextBootWhileItsContentIsThere) {

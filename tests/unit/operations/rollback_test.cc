@@ -79,7 +79,7 @@ TEST_F(Rollback, MovesOnlyWhatChanged) {
                                                        Extent{150 * kChunk, kChunk},
                                                        Extent{299 * kChunk, kChunk}));
   EXPECT_FALSE(bench_.view().intent.has_value());
-  EXPECT_EQ(bench_.view().disk.anchor, target_);
+  EXPECT_EQ(bench_.view().disk.base_snapshot, target_);
 }
 
 TEST_F(Rollback, OtherNodesAgreeBeforeTheDeviceIsReadAndAfterItIsFlushed) {
