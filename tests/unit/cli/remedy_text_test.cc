@@ -150,7 +150,8 @@ TEST(RemedyJson, IsTheValue) {
           .and_then(blkrewind::run_program("detach it", "losetup -d", {"/dev/loop0"}))
           .or_else({Verb::kDiskAdopt, "adopt it", {{Parameter::kPath, {}}}})
           .because("it is taken");
-  EXPECT_EQ(remedy_json(remedy), nlohmann::json::parse(R"({"reason": "it is taken", "steps": [
+  EXPECT_EQ(nlohmann::json::parse(remedy_json(remedy).dump()),
+            nlohmann::json::parse(R"({"reason": "it is taken", "steps": [
       {"verb": "disk_forget", "link": "or", "text": "forget it",
        "arguments": {"target": "d-1", "with_snapshots": true}},
       {"verb": "run_program", "link": "then", "text": "detach it",
