@@ -57,7 +57,7 @@ std::uint64_t size_of(int fd, const std::string& path) {
   if (::fstat(fd, &status) != 0) give_up("cannot stat " + path, errno);
   if (!S_ISBLK(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
   std::uint64_t size = 0;
-  if (::ioctl(fd, BLKGETSIZE64, &size) != 0) give_up("cannot ask for the size of " + path, errno);
+  if (::ioctl(fd, BLKGETSIZE64, &size) != 0) give_up("cannot query the size of " + path, errno);
   return size;
 }
 

@@ -13,6 +13,9 @@ namespace blkrewind::cli {
 // Control characters become '?': a name or a path must not send escape sequences to the terminal.
 [[nodiscard]] std::string printable(std::string_view text);
 
+// The text between double quotes, as it is.
+[[nodiscard]] std::string quoted(std::string_view text);
+
 // "1 snapshot", "2 snapshots".
 [[nodiscard]] std::string counted(std::uint64_t count, const std::string& noun);
 

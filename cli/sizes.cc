@@ -7,17 +7,12 @@
 #include <limits>
 
 #include "blkrewind/units.h"
+#include "cli/output.h"
 #include "cli/serve/text.h"
 
 namespace blkrewind::cli {
 
 using serve::equal_ignoring_case;
-
-namespace {
-
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
-}  // namespace
 
 Result<std::uint64_t> parse_size(std::string_view text) {
   const auto refuse = [&] {

@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdio>
 
+#include "cli/output.h"
+
 namespace blkrewind::cli {
 namespace {
-
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 // Takes exactly `digits` decimal digits off the front of `text`.
 bool take_number(std::string_view& text, std::size_t digits, int& value) {

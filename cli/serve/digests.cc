@@ -16,7 +16,7 @@ const unsigned char* bytes_of(std::string_view text) {
 
 void check_digest(bool made, unsigned length, std::size_t expected) {
   if (made && length == expected) return;
-  std::fputs("blkrewind: OpenSSL computes no digests\n", stderr);
+  std::fputs("blkrewind: OpenSSL cannot compute digests\n", stderr);
   std::abort();
 }
 

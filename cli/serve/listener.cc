@@ -117,7 +117,8 @@ Result<int> Listener::bind() {
     return port;
   }
   Error error = system_error(errno, "cannot listen on " + where);
-  error.hint = "see who has that port (ss -ltnp), or name another address: --listen ADDRESS:PORT";
+  error.remedy = run_program("see which process has that port", "ss -ltnp")
+                     .or_else("name another address: --listen ADDRESS:PORT");
   return fail(std::move(error));
 }
 
@@ -132,7 +133,7 @@ void Listener::run() {
   while (!stopping_) {
     listen_after_bind();
     // The library gives up, and closes the port, on transient errors of accept(2).
-    if (!stopping_) log_line(LogLevel::kError, "no connection could be accepted; trying again");
+    if (!stopping_) log_line(LogLevel::kError, "cannot accept a connection; trying again");
     for (bool again = false; !stopping_ && !again;) {
       std::this_thread::sleep_for(kRebindPause);
       again = bind().has_value();

@@ -91,20 +91,20 @@ std::string Metrics::text() const {
     text += "blkrewind_requests_total{action=\"" + key.first + "\",code=\"" + key.second + "\"} " +
             std::to_string(count) + "\n";
   }
-  text +=
-      single("blkrewind_rollbacks_running", "Rollbacks that run now.", "gauge", rollbacks_running_);
+  text += single("blkrewind_rollbacks_running", "Rollbacks that are running.", "gauge",
+                 rollbacks_running_);
   text += by_result("blkrewind_rollbacks_total", "Rollbacks that have ended.", rollbacks_done_,
                     rollbacks_failed_);
-  text += single("blkrewind_snapshots_running", "Snapshots that are being taken now.", "gauge",
+  text += single("blkrewind_snapshots_running", "Snapshots that are being taken.", "gauge",
                  snapshots_running_);
   text += by_result("blkrewind_snapshots_total", "Snapshots that have ended.", snapshots_done_,
                     snapshots_failed_);
   text += single("blkrewind_restored_bytes_total",
                  "Bytes that rollbacks wrote or zeroed on devices.", "counter", restored_bytes_);
   text += scan_seconds_.text("blkrewind_scan_seconds",
-                             "Time that rollbacks took to find what differs.");
-  text += restore_seconds_.text("blkrewind_restore_seconds",
-                                "Time that rollbacks took to bring it back.");
+                             "Time that rollbacks spent on finding differences.");
+  text +=
+      restore_seconds_.text("blkrewind_restore_seconds", "Time that rollbacks spent on restoring.");
   return text;
 }
 

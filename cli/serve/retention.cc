@@ -16,10 +16,11 @@ void Retention::tend(std::int64_t now) {
   if (!over) return;
   for (const std::string& id : *over) {
     if (const auto removed = engine_.remove_snapshot(id)) {
-      log_line(LogLevel::kInfo, "retention is over snapshot=" + id);
+      log_line(LogLevel::kInfo, "retention has ended snapshot=" + id);
     } else {
-      log_line(LogLevel::kWarning, "cannot delete snapshot=" + id +
-                                       ", whose retention is over: " + removed.error().to_string());
+      log_line(LogLevel::kWarning,
+               "cannot delete snapshot=" + id +
+                   ", whose retention has ended: " + removed.error().to_string());
     }
   }
 }

@@ -12,7 +12,7 @@ Status Unfinished::take_up_all() {
   for (RollbackTask& task : tasks) {
     auto place = jobs_.reserve();
     if (!place) {
-      return fail(Errc::kBusy, "more resets wait than this server may take up at once",
+      return fail(Errc::kBusy, "more resets are waiting than this server can run",
                   "start it with more --workers, or a larger --max-waiting");
     }
     take_up(std::move(*place), std::move(task));
@@ -27,7 +27,7 @@ void Unfinished::tend(std::int64_t now) {
   auto tasks = engine_.unfinished_rollbacks();
   const std::string complaint = tasks ? std::string() : tasks.error().to_string();
   if (complaint != last_complaint_ && !complaint.empty()) {
-    log_line(LogLevel::kError, "cannot look for accepted resets: " + complaint);
+    log_line(LogLevel::kError, "cannot list accepted resets: " + complaint);
   }
   last_complaint_ = complaint;
   if (!tasks) return;
@@ -39,8 +39,8 @@ void Unfinished::tend(std::int64_t now) {
 }
 
 void Unfinished::take_up(Jobs::Place place, RollbackTask task) {
-  log_line(LogLevel::kWarning, "a reset that was cut short is taken up again request_id=" +
-                                   task.request_id() + " disk=" + task.disk_id());
+  log_line(LogLevel::kWarning, "continuing an interrupted reset request_id=" + task.request_id() +
+                                   " disk=" + task.disk_id());
   jobs_.add(std::move(place), std::move(task));
 }
 

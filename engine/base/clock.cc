@@ -59,11 +59,9 @@ bool agree(const Passed& seconds) {
 
 }  // namespace
 
-std::int64_t boottime_now() { return seconds_of(CLOCK_BOOTTIME); }
-
 Moment moment_now() {
   static const std::string boot_id = read_boot_id();
-  return {seconds_of(CLOCK_REALTIME), boottime_now(), boot_id};
+  return {seconds_of(CLOCK_REALTIME), seconds_of(CLOCK_BOOTTIME), boot_id};
 }
 
 bool is_same_boot(const Moment& then, const Moment& now) {

@@ -25,8 +25,6 @@ struct Moment {
 };
 
 [[nodiscard]] Moment moment_now();
-// Seconds of CLOCK_BOOTTIME only.
-[[nodiscard]] std::int64_t boottime_now();
 
 // If the two clocks differ by more than this in the time that has passed, the wall clock was set.
 inline constexpr std::int64_t kClocksAgreeSeconds = 60;

@@ -3,7 +3,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "blkrewind/shell.h"
+#include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 #include "operations/open_device.h"
@@ -16,20 +17,29 @@ using control::ResetRule;
 
 namespace {
 
-// Resolving an unfinished rollback.
-std::string way_out(const DiskView& view, const std::string& target) {
-  if (view.locked) return "a rollback of it is running: wait until it has ended";
-  const std::string device = shell_word(target);
-  std::string hint = "a rollback of it was interrupted: finish it with blkrewind resume " + device;
-  if (view.intent->undo != 0) hint += " or take it back with blkrewind undo " + device;
-  return hint;
+// Out of a rollback that has not finished.
+Remedy way_out(const DiskView& view, const std::string& target) {
+  if (view.locked) return Remedy("wait until it has ended").because("a rollback of it is running");
+  return ways_out(target, view.intent->undo != 0);
+}
+
+Remedy not_registered(const std::string& target, const std::string& seen_last) {
+  const std::string fact = target + " is not registered";
+  if (!seen_last.empty()) return Remedy().because(fact + "; " + seen_last);
+  return look_into_list("see the disks that are").because(fact);
+}
+
+Remedy forget_all(std::string text, const std::string& target) {
+  return {Verb::kDiskForget,
+          std::move(text),
+          {{Parameter::kTarget, target}, {Parameter::kWithSnapshots, {}}}};
 }
 
 Error busy(const DiskView& view) {
   Error error;
   error.code = Errc::kBusy;
   error.message = "another operation works on " + view.disk.id + " right now";
-  error.hint = "try again when it has ended";
+  error.remedy = "try again when it has ended";
   return error;
 }
 
@@ -56,9 +66,7 @@ Result<Engine::Impl::Found> Engine::Impl::need(const std::string& target, Errc c
   BLKREWIND_ASSIGN(auto found, find(target));
   if (!found) {
     const std::string other = operations_->seen_last_at(target);
-    return fail(refused_as(
-        code, ResetRule::kDiskNotFound,
-        target + " is not registered; " + (other.empty() ? "see what is: blkrewind list" : other)));
+    return fail(refused_as(code, ResetRule::kDiskNotFound, not_registered(target, other)));
   }
   return std::move(*found);
 }
@@ -69,7 +77,7 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
                                                                 bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
-                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not possible",
+                "invalid chunk size: " + std::to_string(chunk_bytes) + " bytes",
                 "use a power of two from 4 KiB to 1 MiB");
   }
   if (target.empty()) return fail(need(target).error());
@@ -84,8 +92,8 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
       return fail(Errc::kInvalidArgument,
                   found->path + " was registered with chunks of " +
                       format_bytes(found->view.disk.chunk_bytes),
-                  "leave the chunk size out, or begin anew: blkrewind disk forget " +
-                      shell_word(target) + " --with-snapshots");
+                  Remedy("leave the chunk size out")
+                      .or_else(forget_all("forget the disk and register it again", target)));
     }
     return Registered{std::move(*found), false};
   }
@@ -125,73 +133,88 @@ Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
   return info;
 }
 
-Result<std::vector<DiskInfo>> Engine::Impl::disks() {
-  BLKREWIND_TRY(operations_->refresh());
+Result<std::vector<DiskInfo>> Engine::disks() try {
+  BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<DiskInfo> infos;
-  for (const DiskView& view : operations_->disks()) {
-    BLKREWIND_ASSIGN(DiskInfo info, describe(view));
+  for (const DiskView& view : impl().operations_->disks()) {
+    BLKREWIND_ASSIGN(DiskInfo info, impl().describe(view));
     infos.push_back(std::move(info));
   }
   return infos;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DiskInfo> Engine::Impl::disk(const std::string& target) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
-  return describe(found.view);
+Result<DiskInfo> Engine::disk(const std::string& target) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+  return impl().describe(found.view);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<StoreInfo> Engine::Impl::store_info() {
-  BLKREWIND_TRY(operations_->refresh());
-  return operations_->store_info();
+Result<StoreInfo> Engine::store_info() try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  return impl().operations_->store_info();
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DiskInfo> Engine::Impl::register_disk(const std::string& target,
-                                             const SnapshotOptions& options) {
-  BLKREWIND_ASSIGN(const Registered registered,
-                   find_or_register(target, options.chunk_bytes, options.chunk_bytes_given,
-                                    options.raw, options.as_new));
+Result<DiskInfo> Engine::register_disk(const std::string& target,
+                                       const SnapshotOptions& options) try {
+  BLKREWIND_ASSIGN(const Impl::Registered registered,
+                   impl().find_or_register(target, options.chunk_bytes, options.chunk_bytes_given,
+                                           options.raw, options.as_new));
   const DiskView& view = registered.found.view;
   if (!registered.now && !view.device && view.disk.id != target) {
     return fail(device_gone(view.disk, target));
   }
-  return describe(registered.found.view);
+  return impl().describe(registered.found.view);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::attach_disk(const std::string& target, const std::string& instance) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
-  BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
+Status Engine::attach_disk(const std::string& target, const std::string& instance) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+  BLKREWIND_ASSIGN(const DiskInfo info, impl().describe(found.view));
   if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
-  BLKREWIND_TRY(operations_->check_evidence(found.view.disk, found.path));
-  return catalog_->attach(info.id, instance, now());
+  BLKREWIND_TRY(impl().operations_->check_evidence(found.view.disk, found.path));
+  return impl().catalog_->attach(info.id, instance, impl().now());
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::detach_disk(const std::string& target) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
-  BLKREWIND_ASSIGN(const DiskInfo info, describe(found.view));
+Status Engine::detach_disk(const std::string& target) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+  BLKREWIND_ASSIGN(const DiskInfo info, impl().describe(found.view));
   if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
   if (info.status == "Creating") {
-    return fail(refused(ResetRule::kDiskStatus, "its first snapshot is being taken: wait for it"));
+    return fail(refused(
+        ResetRule::kDiskStatus,
+        Remedy("wait until it has been taken").because("its first snapshot is being taken")));
   }
   // Before the device is checked, which this process may hold itself.
   if (found.view.locked) return fail(busy(found.view));
-  const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
+  const control::DeviceNow device =
+      control::observe_device(*impl().env_, found.view.disk, found.path);
   if (!device.used_by.empty()) {
     const host::UsedBy& use = device.used_by.front();
-    return fail(refused(
-        ResetRule::kInstanceStatus,
-        found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
+    return fail(refused(ResetRule::kInstanceStatus,
+                        Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
-  return catalog_->detach(info.id, info.registered_at, now(), operations_->next_snapshot());
+  return impl().catalog_->detach(info.id, info.registered_at, impl().now(),
+                                 impl().operations_->next_snapshot());
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& path) {
+Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) try {
   if (path.empty()) {
-    return fail(Errc::kInvalidArgument, "no device was named",
+    return fail(Errc::kInvalidArgument, "no device was given",
                 "name the device that is the disk from now on");
   }
-  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_TRY(impl().operations_->refresh());
   // By id only: a path would be resolved by the very identity that is to be replaced.
-  for (const DiskView& view : operations_->disks()) {
+  for (const DiskView& view : impl().operations_->disks()) {
     if (view.disk.id != disk_id) continue;
     if (view.intent && view.locked) {
       return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
@@ -199,46 +222,52 @@ Status Engine::Impl::adopt_disk(const std::string& disk_id, const std::string& p
     }
     // An accepted rollback was meant for the device that was the disk until now. One that has
     // started continues on the device that holds its data.
-    if (!view.intent) BLKREWIND_TRY(take_place(view, view.disk.path, {}));
-    return operations_->adopt_disk(view.disk.number, path);
+    if (!view.intent) BLKREWIND_TRY(impl().take_place(view, view.disk.path, {}));
+    return impl().operations_->adopt_disk(view.disk.number, path);
   }
   return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
-                         "give the disk's id (d-...); see the disks: blkrewind list"));
+                         look_into_list("give the disk's id (d-...), as the list shows it")));
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::forget_disk(const std::string& target, bool with_snapshots,
-                                 const Monitor& monitor) {
-  BLKREWIND_ASSIGN(const Found found, need(target));
+Status Engine::forget_disk(const std::string& target, bool with_snapshots,
+                           const Monitor& monitor) try {
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
   const std::string& id = found.view.disk.id;
   if (found.view.intent && (found.view.locked || !with_snapshots)) {
     return fail(refused(ResetRule::kResetInProgress, way_out(found.view, target)));
   }
   if (found.view.locked) return fail(busy(found.view));
   if (found.view.intent) {
-    BLKREWIND_TRY(operations_->abandon_rollback(found.view.disk.number));
+    BLKREWIND_TRY(impl().operations_->abandon_rollback(found.view.disk.number));
   }
   if (!found.view.snapshots.empty() && !with_snapshots) {
     const std::size_t count = found.view.snapshots.size();
     return fail(Errc::kPrecondition,
                 id + " has " + std::to_string(count) + (count == 1 ? " snapshot" : " snapshots"),
-                "delete what it has first, or all at once: blkrewind disk forget " +
-                    shell_word(target) + " --with-snapshots");
+                Remedy("delete its snapshots first")
+                    .or_else(forget_all("delete all of them with the disk", target)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
-    auto removed = operations_->remove_snapshot(snapshot.number, monitor);
+    auto removed = impl().operations_->remove_snapshot(snapshot.number, monitor);
     if (!removed) {
       Error error = std::move(removed).error().while_doing("forgetting " + id);
       if (error.code == Errc::kCancelled) {
-        error.hint = "the snapshots that it had deleted are gone; the same command goes on";
+        error.remedy = Remedy("do the same again to go on")
+                           .because("the snapshots that it had deleted are gone");
       }
       return fail(std::move(error));
     }
   }
-  if (auto stopped = operations_->stop_tracking(found.view.disk.number, found.path); !stopped) {
+  if (auto stopped = impl().operations_->stop_tracking(found.view.disk.number, found.path);
+      !stopped) {
     log::warning("what tracks " + id + " stays: " + stopped.error().to_string());
   }
-  BLKREWIND_TRY(operations_->forget_disk(found.view.disk.number));
-  return control::tolerate_leftover_row(catalog_->forget_disk(id), id);
+  BLKREWIND_TRY(impl().operations_->forget_disk(found.view.disk.number));
+  return control::tolerate_leftover_row(impl().catalog_->forget_disk(id), id);
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

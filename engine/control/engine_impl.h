@@ -1,8 +1,8 @@
 // The implementation of Engine: names -> facts -> rules -> Operations. Nothing here reads or writes
 // a device.
 //
-// Threads: as the Engine. Exceptions may leave these methods (allocation, a caller's callback);
-// public_engine.cc catches them.
+// Each public method is defined in one of engine_*.cc, and catches exceptions itself (caught.h);
+// they may leave what is declared here (allocation, a caller's callback). Threads: as the Engine.
 #pragma once
 
 #include <cstdint>
@@ -24,87 +24,11 @@
 
 namespace blkrewind {
 
-class Engine::Impl {
- public:
+struct Engine::Impl {
   // `owned` may be null: then the caller owns `env`.
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(std::unique_ptr<io::Env> owned,
                                                           io::Env& env, const OpenOptions& options,
                                                           const std::string& catalog_path);
-
-  // engine_snapshots.cc
-  [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
-                                                 const SnapshotOptions& options,
-                                                 const Monitor& monitor);
-  [[nodiscard]] Result<SnapshotReceipt> import_image(const std::string& target,
-                                                     const std::string& file,
-                                                     const ImportOptions& options,
-                                                     const Monitor& monitor);
-  [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
-                                                   const std::string& file, const Monitor& monitor);
-  [[nodiscard]] Result<DiffReceipt> diff(const std::string& target, const std::string& snapshot,
-                                         const std::optional<std::string>& other,
-                                         const std::function<void(Extent)>& visit,
-                                         const Monitor& monitor);
-  [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
-                                             const Monitor& monitor);
-  [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
-                                                      const Monitor& monitor);
-  [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor);
-  [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id);
-  [[nodiscard]] Result<std::vector<std::string>> snapshots_past_retention();
-
-  // engine_restore.cc
-  [[nodiscard]] Result<RollbackReceipt> rollback(const std::string& target,
-                                                 const std::string& snapshot,
-                                                 const RollbackOptions& options,
-                                                 const Monitor& monitor);
-  [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor,
-                                             VerifyAfter verify_after);
-  [[nodiscard]] Result<RollbackReceipt> resume(const std::string& target, const Monitor& monitor,
-                                               VerifyAfter verify_after);
-
-  // engine_tasks.cc
-  [[nodiscard]] Result<RollbackTask> accept_rollback(const std::string& target,
-                                                     const std::string& snapshot,
-                                                     const AcceptOptions& options);
-  [[nodiscard]] Result<std::vector<RollbackTask>> unfinished_rollbacks();
-  // engine_snapshot_task.cc
-  [[nodiscard]] Result<SnapshotTask> accept_snapshot(const std::string& target,
-                                                     const SnapshotOptions& options,
-                                                     const SnapshotNotes& notes);
-
-  // engine_disks.cc
-  [[nodiscard]] Result<std::vector<DiskInfo>> disks();
-  [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
-  [[nodiscard]] Result<StoreInfo> store_info();
-  [[nodiscard]] Result<DiskInfo> register_disk(const std::string& target,
-                                               const SnapshotOptions& options);
-  [[nodiscard]] Status attach_disk(const std::string& target, const std::string& instance);
-  [[nodiscard]] Status detach_disk(const std::string& target);
-  [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
-  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots,
-                                   const Monitor& monitor);
-
-  // engine_tracking.cc
-  [[nodiscard]] Result<TrackingInfo> start_tracking(const std::string& target, ChangeSource source,
-                                                    const SnapshotOptions& options);
-  [[nodiscard]] Result<std::vector<std::string>> stop_tracking(const std::string& target);
-  [[nodiscard]] Result<TrackingInfo> tracking(const std::string& target);
-
-  // engine_instances.cc
-  [[nodiscard]] Result<InstanceInfo> create_instance(const std::string& id,
-                                                     const std::string& name);
-  [[nodiscard]] Status start_instance(const std::string& id, bool dry_run);
-  [[nodiscard]] Status stop_instance(const std::string& id, bool dry_run);
-  [[nodiscard]] Status lock_instance(const std::string& id, const std::string& reason);
-  [[nodiscard]] Status unlock_instance(const std::string& id, const std::string& reason);
-  [[nodiscard]] Status change_instance(const std::string& id, const InstanceChange& change);
-  [[nodiscard]] Status delete_instance(const std::string& id);
-  [[nodiscard]] Result<InstanceInfo> instance(const std::string& id);
-  [[nodiscard]] Result<std::vector<InstanceInfo>> instances();
-
- private:
-  friend struct EngineAccess;
 
   // A registered disk and where its device is.
   struct Found {
@@ -121,8 +45,6 @@ class Engine::Impl {
     control::ResetFound found;
     std::string takes_back;  // request id of the rollback to undo; or empty
   };
-
-  Impl() = default;
 
   [[nodiscard]] Moment moment() const { return clock_(); }
   [[nodiscard]] std::int64_t now() const { return clock_().wall; }

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -31,13 +33,13 @@ Status check_reason(const std::string& reason) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
   });
   if (plain && !reason.empty() && reason.size() <= 64) return {};
-  return fail(Errc::kInvalidArgument, "\"" + reason + "\" is no reason for a lock",
-              "use small letters: security, financial, ...");
+  return fail(Errc::kInvalidArgument, "invalid reason for a lock \"" + reason + "\"",
+              "use 1 to 64 small letters, digits and hyphens: security, financial, ...");
 }
 
 Status check_instance_name(const std::string& name) {
   if (name.empty() || is_printable_text(name, kMaxNameBytes)) return {};
-  return fail(Errc::kInvalidArgument, "this name is not possible",
+  return fail(Errc::kInvalidArgument, "invalid instance name",
               "use at most 128 bytes of printable text");
 }
 
@@ -67,45 +69,52 @@ Result<InstanceInfo> Engine::Impl::describe_instance(const InstanceRow& row,
   return info;
 }
 
-Result<InstanceInfo> Engine::Impl::instance(const std::string& id) {
-  BLKREWIND_TRY(operations_->refresh());
-  BLKREWIND_ASSIGN(const auto row, catalog_->instance(id));
+Result<InstanceInfo> Engine::instance(const std::string& id) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  BLKREWIND_ASSIGN(const auto row, impl().catalog_->instance(id));
   if (!row) return fail(no_such_instance(id));
-  return describe_instance(*row, operations_->disks());
+  return impl().describe_instance(*row, impl().operations_->disks());
+} catch (...) {
+  return fail(caught());
 }
 
-Result<std::vector<InstanceInfo>> Engine::Impl::instances() {
-  BLKREWIND_TRY(operations_->refresh());
-  BLKREWIND_ASSIGN(const auto rows, catalog_->instances());
-  const std::vector<DiskView> views = operations_->disks();
+Result<std::vector<InstanceInfo>> Engine::instances() try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  BLKREWIND_ASSIGN(const auto rows, impl().catalog_->instances());
+  const std::vector<DiskView> views = impl().operations_->disks();
   std::vector<InstanceInfo> infos;
   for (const InstanceRow& row : rows) {
-    BLKREWIND_ASSIGN(InstanceInfo info, describe_instance(row, views));
+    BLKREWIND_ASSIGN(InstanceInfo info, impl().describe_instance(row, views));
     infos.push_back(std::move(info));
   }
   return infos;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<InstanceInfo> Engine::Impl::create_instance(const std::string& id, const std::string& name) {
+Result<InstanceInfo> Engine::create_instance(const std::string& id, const std::string& name) try {
   const std::string wanted = id.empty() ? new_id("i-") : id;
   if (wanted == kLocalInstance) {
-    return fail(Errc::kAlreadyExists, "i-local is this machine and always there",
+    return fail(Errc::kAlreadyExists, "i-local is this machine and always exists",
                 "choose another id");
   }
   if (!is_valid_id("i-", wanted)) {
-    return fail(Errc::kInvalidArgument, "\"" + wanted + "\" is no instance id",
+    return fail(Errc::kInvalidArgument, "invalid instance id \"" + wanted + "\"",
                 "use \"i-\" and letters or digits, at most 30 characters in all");
   }
   BLKREWIND_TRY(check_instance_name(name));
-  BLKREWIND_TRY(catalog_->create_instance(wanted, name, now()));
+  BLKREWIND_TRY(impl().catalog_->create_instance(wanted, name, impl().now()));
   return instance(wanted);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::start_instance(const std::string& id, bool dry_run) {
+Status Engine::start_instance(const std::string& id, bool dry_run) try {
   if (id == kLocalInstance) {
-    return fail(refused(ResetRule::kInstanceStatus,
-                        "i-local is observed and cannot be started: it is Running while one of its "
-                        "devices is in use, for instance mounted"));
+    return fail(
+        refused(ResetRule::kInstanceStatus,
+                Remedy().because("i-local is observed and cannot be started: it is Running while "
+                                 "one of its devices is in use, for instance mounted")));
   }
   // It would write to a disk that is being written to.
   BLKREWIND_ASSIGN(const InstanceInfo info, instance(id));
@@ -113,55 +122,68 @@ Status Engine::Impl::start_instance(const std::string& id, bool dry_run) {
     BLKREWIND_ASSIGN(const DiskInfo one, disk(disk_id));
     if (one.status != "ReIniting") continue;
     return fail(refused(ResetRule::kInstanceStatus,
-                        "its disk " + disk_id +
-                            " is being rolled back: wait until it has ended, or "
-                            "see: blkrewind list " +
-                            disk_id));
+                        Remedy("wait until it has ended")
+                            .or_else(look_into_list("see its state", disk_id))
+                            .because("its disk " + disk_id + " is being rolled back")));
   }
-  return catalog_->set_status(id, control::kRunning, dry_run);
+  return impl().catalog_->set_status(id, control::kRunning, dry_run);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::stop_instance(const std::string& id, bool dry_run) {
-  if (id != kLocalInstance) return catalog_->set_status(id, control::kStopped, dry_run);
-  BLKREWIND_TRY(operations_->refresh());
-  BLKREWIND_ASSIGN(const auto attachments, catalog_->attachments());
+Status Engine::stop_instance(const std::string& id, bool dry_run) try {
+  if (id != kLocalInstance) return impl().catalog_->set_status(id, control::kStopped, dry_run);
+  BLKREWIND_TRY(impl().operations_->refresh());
+  BLKREWIND_ASSIGN(const auto attachments, impl().catalog_->attachments());
   const std::string local(kLocalInstance);
-  std::string hint =
-      "i-local is observed and cannot be stopped: it is Stopped while none of its "
-      "devices is in use";
-  for (const DiskView& view : operations_->disks()) {
+  Remedy remedy;
+  std::string reason =
+      "i-local is observed and cannot be stopped: it is Stopped while none of its devices is in "
+      "use";
+  for (const DiskView& view : impl().operations_->disks()) {
     if (instance_of(view, attachments, local) != local) continue;
-    for (const host::UsedBy& use : uses_of(view)) {
-      if (!use.hint.empty()) hint += "; " + view.disk.path + ": " + use.hint;
+    for (const host::UsedBy& use : impl().uses_of(view)) {
+      reason += "; " + view.disk.path + ": " + use.what;
+      remedy = Remedy(remedy).and_then(use.remedy);
     }
   }
-  return fail(refused(ResetRule::kInstanceStatus, std::move(hint)));
+  return fail(refused(ResetRule::kInstanceStatus, std::move(remedy).because(std::move(reason))));
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::lock_instance(const std::string& id, const std::string& reason) {
+Status Engine::lock_instance(const std::string& id, const std::string& reason) try {
   BLKREWIND_TRY(check_reason(reason));
-  return catalog_->lock_instance(id, reason);
+  return impl().catalog_->lock_instance(id, reason);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::unlock_instance(const std::string& id, const std::string& reason) {
+Status Engine::unlock_instance(const std::string& id, const std::string& reason) try {
   BLKREWIND_TRY(check_reason(reason));
-  return catalog_->unlock_instance(id, reason);
+  return impl().catalog_->unlock_instance(id, reason);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::change_instance(const std::string& id, const InstanceChange& change) {
+Status Engine::change_instance(const std::string& id, const InstanceChange& change) try {
   if (change.name) BLKREWIND_TRY(check_instance_name(*change.name));
   if (change.expires_at && *change.expires_at < 0) {
-    return fail(Errc::kInvalidArgument, "a time before 1970 is not possible",
+    return fail(Errc::kInvalidArgument, "invalid time of expiry: before 1970",
                 "use 0 for an instance that never expires");
   }
-  return catalog_->change_instance(id, change);
+  return impl().catalog_->change_instance(id, change);
+} catch (...) {
+  return fail(caught());
 }
 
-Status Engine::Impl::delete_instance(const std::string& id) {
-  BLKREWIND_TRY(operations_->refresh());
+Status Engine::delete_instance(const std::string& id) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<std::string> known_disks;
-  for (const DiskView& view : operations_->disks()) known_disks.push_back(view.disk.id);
-  return catalog_->delete_instance(id, known_disks);
+  for (const DiskView& view : impl().operations_->disks()) known_disks.push_back(view.disk.id);
+  return impl().catalog_->delete_instance(id, known_disks);
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "control/caught.h"
 #include "control/engine_impl.h"
-#include "control/guarded.h"
 #include "control/rules/facts.h"
 #include "control/rules/resolve.h"
 
@@ -28,15 +28,16 @@ const std::string& SnapshotTask::snapshot_id() const { return impl_->snapshot_id
 const std::string& SnapshotTask::disk_id() const { return impl_->disk_id; }
 bool SnapshotTask::is_repeated() const { return impl_->repeated; }
 
-Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) {
-  return guarded([&]() -> Result<SnapshotReceipt> {
-    if (!impl_ || !impl_->announced) {
-      return fail(Errc::kInvalidArgument, "this task was moved from, has run, or is a repetition");
-    }
-    const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
-    const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
-    return announced->make(monitor);
-  });
+Result<SnapshotReceipt> SnapshotTask::run(const Monitor& monitor) try {
+  if (!impl_ || !impl_->announced) {
+    return fail(Errc::kInvalidArgument,
+                "this task was moved from, has already run, or is a repeated request");
+  }
+  const control::AtWork::Mark mark(*impl_->at_work, impl_->snapshot_id);
+  const auto announced = std::exchange(impl_->announced, std::nullopt);  // gone before the mark
+  return announced->make(monitor);
+} catch (...) {
+  return fail(caught());
 }
 
 namespace {
@@ -47,13 +48,12 @@ constexpr std::size_t kTagBytesMax = 128;
 constexpr std::size_t kTokenBytesMax = 64;
 constexpr std::uint32_t kRetentionDaysMax = 65536;
 
-Error refused_with(std::string api_code, int http_status, std::string message, std::string hint) {
+Error refused_with(ApiCode api, std::string message, Remedy remedy) {
   Error error;
   error.code = Errc::kPrecondition;
-  error.api_code = std::move(api_code);
-  error.http_status = http_status;
+  error.api = api;
   error.message = std::move(message);
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 
@@ -66,7 +66,7 @@ Status check_notes(const SnapshotNotes& notes) {
     const bool possible = !tag.key.empty() && is_printable_text(tag.key, kTagBytesMax) &&
                           (tag.value.empty() || is_printable_text(tag.value, kTagBytesMax));
     if (!possible) {
-      return fail(Errc::kInvalidArgument, "this tag is not possible",
+      return fail(Errc::kInvalidArgument, "invalid tag \"" + tag.key + "\"",
                   "use at most 128 bytes of printable text for a key and for a value");
     }
     keys.push_back(tag.key);
@@ -82,8 +82,7 @@ Status check_notes(const SnapshotNotes& notes) {
   const bool plain = std::all_of(notes.client_token.begin(), notes.client_token.end(),
                                  [](char c) { return c > ' ' && c <= '~'; });
   if (!plain || notes.client_token.size() > kTokenBytesMax) {
-    return fail(Errc::kInvalidArgument, "this client token is not possible",
-                "use at most 64 ASCII characters");
+    return fail(Errc::kInvalidArgument, "invalid client token", "use at most 64 ASCII characters");
   }
   return {};
 }
@@ -120,7 +119,7 @@ Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::st
   BLKREWIND_ASSIGN(const auto used, catalog_->token(token, moment()));
   if (!used) return std::nullopt;
   if (used->parameters != wishes) {
-    return fail(refused_with("IdempotentParameterMismatch", 403,
+    return fail(refused_with(ApiCode::kTokenMismatch,
                              "The request uses the same client token as a previous, but "
                              "non-identical request. Do not reuse a client token with different "
                              "requests, unless the requests are identical.",
@@ -133,17 +132,17 @@ Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::st
   return std::optional<std::string>(used->snapshot_id);
 }
 
-Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
-                                                   const SnapshotOptions& options,
-                                                   const SnapshotNotes& notes) {
+Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
+                                             const SnapshotOptions& options,
+                                             const SnapshotNotes& notes) try {
   BLKREWIND_TRY(check_notes(notes));
-  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
-  BLKREWIND_ASSIGN(const Found found, need(target));
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
+  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
   auto task = std::make_unique<SnapshotTask::Impl>();
   task->disk_id = found.view.disk.id;
-  task->at_work = &at_work_;
+  task->at_work = &impl().at_work_;
   const std::string wishes = fingerprint(task->disk_id, options, notes);
-  BLKREWIND_ASSIGN(const auto before, snapshot_of_token(notes.client_token, wishes));
+  BLKREWIND_ASSIGN(const auto before, impl().snapshot_of_token(notes.client_token, wishes));
   if (before) {
     task->snapshot_id = *before;
     task->repeated = true;
@@ -151,26 +150,27 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
   }
   if (is_being_taken(found.view)) {
     Error error =
-        refused_with("IncorrectDiskStatus.CreatingSnapshot", 403,
-                     "A previous snapshot creation is in process.", "wait until it has ended");
+        refused_with(ApiCode::kCreatingSnapshot, "A previous snapshot creation is in process.",
+                     "wait until it has ended");
     error.code = Errc::kBusy;
     return fail(std::move(error));
   }
-  BLKREWIND_TRY(check_new_snapshot(found, target, options.name, options.description));
-  const control::DeviceNow device = control::observe_device(*env_, found.view.disk, found.path);
+  BLKREWIND_TRY(Impl::check_new_snapshot(found, target, options.name, options.description));
+  const control::DeviceNow device =
+      control::observe_device(*impl().env_, found.view.disk, found.path);
   if (!device.used_by.empty() && !found.view.locked) {
     const host::UsedBy& use = device.used_by.front();
-    return fail(control::refused(
-        control::ResetRule::kInstanceStatus,
-        found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
+    return fail(control::refused(control::ResetRule::kInstanceStatus,
+                                 Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
-  auto announced = operations_->announce_snapshot(found.view.disk.number, found.path, options);
+  auto announced =
+      impl().operations_->announce_snapshot(found.view.disk.number, found.path, options);
   if (!announced && announced.error().code == Errc::kBusy) {
     return fail(control::conflict(found.path));
   }
   if (!announced) return fail(std::move(announced).error());
   // The disk is locked now: the same request may have been executed since the first check.
-  BLKREWIND_ASSIGN(const auto meanwhile, snapshot_of_token(notes.client_token, wishes));
+  BLKREWIND_ASSIGN(const auto meanwhile, impl().snapshot_of_token(notes.client_token, wishes));
   if (meanwhile) {
     task->snapshot_id = *meanwhile;
     task->repeated = true;
@@ -180,12 +180,14 @@ Result<SnapshotTask> Engine::Impl::accept_snapshot(const std::string& target,
   const bool has_notes =
       notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
   if (has_notes) {
-    BLKREWIND_TRY(catalog_->note_snapshot({task->snapshot_id, notes.retention_days, notes.tags},
-                                          {notes.client_token, wishes, task->snapshot_id},
-                                          moment()));
+    BLKREWIND_TRY(impl().catalog_->note_snapshot(
+        {task->snapshot_id, notes.retention_days, notes.tags},
+        {notes.client_token, wishes, task->snapshot_id}, impl().moment()));
   }
   task->announced = std::move(*announced);
   return SnapshotTask(std::move(task));
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

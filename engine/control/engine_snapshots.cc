@@ -5,7 +5,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "blkrewind/shell.h"
+#include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -30,10 +31,9 @@ Status need_accomplished(const FoundSnapshot& found) {
     case SnapshotStatus::kFailed:
       break;
   }
-  return fail(refused(ResetRule::kNotReady,
-                      "it failed: delete it and take a new one: blkrewind "
-                      "delete " +
-                          found.snapshot->id));
+  return fail(refused(ResetRule::kNotReady, Remedy(Verb::kDelete, "delete it and take a new one",
+                                                   {{Parameter::kSnapshot, found.snapshot->id}})
+                                                .because("it failed")));
 }
 
 // An existing snapshot of this disk that can be read.
@@ -42,11 +42,11 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
   const auto found = find_snapshot(views, disk, text);
   if (!found) {
     return fail(refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound,
-                           "see its snapshots: blkrewind list " + shell_word(target)));
+                           look_into_list("see its snapshots", target)));
   }
   if (found->snapshot->disk != disk) {
-    return fail(refused(ResetRule::kMismatch,
-                        "see the snapshots of this disk: blkrewind list " + shell_word(target)));
+    return fail(
+        refused(ResetRule::kMismatch, look_into_list("see the snapshots of this disk", target)));
   }
   BLKREWIND_TRY(need_accomplished(*found));
   return *found;
@@ -67,101 +67,112 @@ void add_note(SnapshotInfo& info, const std::vector<control::SnapshotNote>& note
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
                                         const std::string& name, const std::string& description) {
   if (!name.empty() && !is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "this name is not possible for a snapshot",
+    return fail(Errc::kInvalidArgument, "invalid snapshot name \"" + name + "\"",
                 std::string(snapshot_name_rule()));
   }
   if (!description.empty() && !is_printable_text(description, kMaxDescriptionBytes)) {
-    return fail(Errc::kInvalidArgument, "this description is not possible",
+    return fail(Errc::kInvalidArgument, "invalid description",
                 "use at most 1024 bytes of printable text in one line");
   }
   if (found.view.intent && found.view.locked) return fail(control::conflict(found.path));
   if (found.view.intent) {
-    const std::string device = shell_word(target);
-    return fail(refused(ResetRule::kResetInProgress,
-                        "a rollback of it was interrupted: finish it with blkrewind resume " +
-                            device + " or take it back with blkrewind undo " + device));
+    return fail(
+        refused(ResetRule::kResetInProgress, ways_out(target, found.view.intent->undo != 0)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     if (name.empty() || snapshot.name != name ||
         status_now(snapshot, found.view.locked) == SnapshotStatus::kFailed) {
       continue;
     }
-    return fail(Errc::kAlreadyExists,
-                found.path + " has a snapshot named \"" + name + "\" already: " + snapshot.id,
-                "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+    return fail(
+        Errc::kAlreadyExists,
+        found.path + " has a snapshot named \"" + name + "\" already: " + snapshot.id,
+        Remedy("choose another name")
+            .or_else({Verb::kDelete, "delete that one", {{Parameter::kSnapshot, snapshot.id}}}));
   }
   return {};
 }
 
-Result<SnapshotReceipt> Engine::Impl::snapshot(const std::string& target,
-                                               const SnapshotOptions& options,
-                                               const Monitor& monitor) {
-  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
-  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
-                                                           options.chunk_bytes_given, options.raw));
-  BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
+Result<SnapshotReceipt> Engine::snapshot(const std::string& target, const SnapshotOptions& options,
+                                         const Monitor& monitor) try {
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
+  BLKREWIND_ASSIGN(
+      const Impl::Registered disk,
+      impl().find_or_register(target, options.chunk_bytes, options.chunk_bytes_given, options.raw));
+  BLKREWIND_TRY(Impl::check_new_snapshot(disk.found, target, options.name, options.description));
   auto receipt =
-      operations_->snapshot(disk.found.view.disk.number, disk.found.path, options, monitor);
+      impl().operations_->snapshot(disk.found.view.disk.number, disk.found.path, options, monitor);
   if (receipt) {
     receipt->disk_registered = disk.now;
   } else {
-    forget_if_empty(disk);
+    impl().forget_if_empty(disk);
   }
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<SnapshotReceipt> Engine::Impl::import_image(const std::string& target,
-                                                   const std::string& file,
-                                                   const ImportOptions& options,
-                                                   const Monitor& monitor) {
-  BLKREWIND_TRY(check_new_snapshot({}, target, options.name, options.description));
+Result<SnapshotReceipt> Engine::import_image(const std::string& target, const std::string& file,
+                                             const ImportOptions& options,
+                                             const Monitor& monitor) try {
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, options.description));
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no image file was named", "name a raw image file");
+    return fail(Errc::kInvalidArgument, "no image file was given", "name a raw image file");
   }
-  BLKREWIND_ASSIGN(const Registered disk, find_or_register(target, options.chunk_bytes,
-                                                           options.chunk_bytes_given, options.raw));
-  BLKREWIND_TRY(check_new_snapshot(disk.found, target, options.name, options.description));
-  auto receipt = operations_->import_image(disk.found.view.disk.number, file, options, monitor);
+  BLKREWIND_ASSIGN(
+      const Impl::Registered disk,
+      impl().find_or_register(target, options.chunk_bytes, options.chunk_bytes_given, options.raw));
+  BLKREWIND_TRY(Impl::check_new_snapshot(disk.found, target, options.name, options.description));
+  auto receipt =
+      impl().operations_->import_image(disk.found.view.disk.number, file, options, monitor);
   if (receipt) {
     receipt->disk_registered = disk.now;
   } else {
-    forget_if_empty(disk);
+    impl().forget_if_empty(disk);
   }
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<ExportReceipt> Engine::Impl::export_image(const std::string& snapshot,
-                                                 const std::string& file, const Monitor& monitor) {
+Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const std::string& file,
+                                           const Monitor& monitor) try {
   if (file.empty()) {
-    return fail(Errc::kInvalidArgument, "no file was named",
+    return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
   BLKREWIND_TRY(need_accomplished(found));
-  return operations_->export_image(found.snapshot->number, file, monitor);
+  return impl().operations_->export_image(found.snapshot->number, file, monitor);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DiffReceipt> Engine::Impl::diff(const std::string& target, const std::string& snapshot,
-                                       const std::optional<std::string>& other,
-                                       const std::function<void(Extent)>& visit,
-                                       const Monitor& monitor) {
-  BLKREWIND_ASSIGN(const Found disk, need(target));
-  const std::vector<DiskView> views = operations_->disks();
+Result<DiffReceipt> Engine::diff(const std::string& target, const std::string& snapshot,
+                                 const std::optional<std::string>& other,
+                                 const std::function<void(Extent)>& visit,
+                                 const Monitor& monitor) try {
+  BLKREWIND_ASSIGN(const Impl::Found disk, impl().need(target));
+  const std::vector<DiskView> views = impl().operations_->disks();
   const format::DiskNumber number = disk.view.disk.number;
   BLKREWIND_ASSIGN(const FoundSnapshot from, need_snapshot_of(views, number, target, snapshot));
   if (!other) {
-    return operations_->diff_device(number, disk.path, from.snapshot->number, visit, monitor);
+    return impl().operations_->diff_device(number, disk.path, from.snapshot->number, visit,
+                                           monitor);
   }
   BLKREWIND_ASSIGN(const FoundSnapshot to, need_snapshot_of(views, number, target, *other));
-  return operations_->diff_snapshots(from.snapshot->number, to.snapshot->number, visit, monitor);
+  return impl().operations_->diff_snapshots(from.snapshot->number, to.snapshot->number, visit,
+                                            monitor);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<VerifyReceipt> Engine::Impl::verify(std::span<const std::string> snapshots,
-                                           const Monitor& monitor) {
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
+                                     const Monitor& monitor) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   std::vector<format::SnapshotNumber> numbers;
   for (const std::string& text : snapshots) {
     BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, text));
@@ -179,13 +190,15 @@ Result<VerifyReceipt> Engine::Impl::verify(std::span<const std::string> snapshot
   }
   std::sort(numbers.begin(), numbers.end());
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  return operations_->verify(numbers, monitor);
+  return impl().operations_->verify(numbers, monitor);
+} catch (...) {
+  return fail(caught());
 }
 
-Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
-                                                    const Monitor& monitor) {
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
+                                              const Monitor& monitor) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   auto known = find_snapshot_anywhere(views, snapshot);
   if (!known && known.error().code == Errc::kNotFound) {
     if (const auto deleting = control::find_deleting(views, snapshot)) known = *deleting;
@@ -195,29 +208,34 @@ Result<DeleteReceipt> Engine::Impl::remove_snapshot(const std::string& snapshot,
   const format::SnapshotNumber number = found.snapshot->number;
   if (intent && (intent->target == number || intent->undo == number)) {
     if (found.disk->locked) {
-      return fail(refused(ResetRule::kResetInProgress,
-                          "a rollback that is running needs it: wait until that has ended"));
+      return fail(refused(
+          ResetRule::kResetInProgress,
+          Remedy("wait until that has ended").because("a rollback that is running needs it")));
     }
-    const std::string path = shell_word(found.disk->disk.path);
-    return fail(refused(ResetRule::kResetInProgress,
-                        "an unfinished rollback needs it: finish that with blkrewind resume " +
-                            path + " or take it back with blkrewind undo " + path));
+    return fail(
+        refused(ResetRule::kResetInProgress, ways_out(found.disk->disk.path, intent->undo != 0)
+                                                 .because("an interrupted rollback needs it")));
   }
   if (status_now(*found.snapshot, found.disk->locked) == SnapshotStatus::kProgressing) {
     return fail(Errc::kBusy, "the snapshot " + found.snapshot->id + " is being taken right now",
                 "wait until it has ended, or interrupt it");
   }
   const std::string id = found.snapshot->id;
-  auto receipt = operations_->remove_snapshot(number, monitor);
-  if (receipt) BLKREWIND_TRY(control::tolerate_leftover_row(catalog_->forget_snapshot(id), id));
+  auto receipt = impl().operations_->remove_snapshot(number, monitor);
+  if (receipt)
+    BLKREWIND_TRY(control::tolerate_leftover_row(impl().catalog_->forget_snapshot(id), id));
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<CollectReceipt> Engine::Impl::collect(const Monitor& monitor) {
-  BLKREWIND_TRY(operations_->refresh());
-  BLKREWIND_ASSIGN(CollectReceipt receipt, operations_->collect(monitor));
-  remove_leftover_rows();
+Result<CollectReceipt> Engine::collect(const Monitor& monitor) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  BLKREWIND_ASSIGN(CollectReceipt receipt, impl().operations_->collect(monitor));
+  impl().remove_leftover_rows();
   return receipt;
+} catch (...) {
+  return fail(caught());
 }
 
 // Removes rows of the catalog about objects that are gone from the journal. A row is created after
@@ -248,9 +266,9 @@ void Engine::Impl::remove_leftover_rows() {
   }
 }
 
-Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& disk_id) {
-  BLKREWIND_TRY(operations_->refresh());
-  const std::vector<DiskView> views = operations_->disks();
+Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) try {
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<DiskView> views = impl().operations_->disks();
   std::vector<FoundSnapshot> found;
   bool known = disk_id.empty();
   for (const DiskView& view : views) {
@@ -262,27 +280,29 @@ Result<std::vector<SnapshotInfo>> Engine::Impl::snapshots(const std::string& dis
   }
   if (!known) {
     return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
-                           "see what is registered: blkrewind list"));
+                           look_into_list("see the disks that are registered")));
   }
   std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
     return control::is_older(*a.snapshot, *b.snapshot);
   });
-  BLKREWIND_ASSIGN(const auto notes, catalog_->snapshot_notes());
+  BLKREWIND_ASSIGN(const auto notes, impl().catalog_->snapshot_notes());
   std::vector<SnapshotInfo> infos;
   infos.reserve(found.size());
   for (const FoundSnapshot& one : found) {
     infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
     add_note(infos.back(), notes);
-    if (one.disk->locked && at_work_.has(one.snapshot->id)) {
+    if (one.disk->locked && impl().at_work_.has(one.snapshot->id)) {
       infos.back().status = SnapshotStatus::kProgressing;
       infos.back().root_digest.clear();
     }
   }
   return infos;
+} catch (...) {
+  return fail(caught());
 }
 
-Result<std::vector<std::string>> Engine::Impl::snapshots_past_retention() {
-  BLKREWIND_ASSIGN(auto over, catalog_->count_retention(moment()));
+Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
+  BLKREWIND_ASSIGN(auto over, impl().catalog_->count_retention(impl().moment()));
   if (over.empty()) return over;
   BLKREWIND_ASSIGN(const auto infos, snapshots({}));
   // A note may outlive its snapshot for a moment; a snapshot in progress is not deleted.
@@ -292,6 +312,8 @@ Result<std::vector<std::string>> Engine::Impl::snapshots_past_retention() {
     });
   });
   return over;
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

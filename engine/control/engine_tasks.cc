@@ -14,9 +14,9 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "control/caught.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
-#include "control/guarded.h"
 
 namespace blkrewind {
 
@@ -39,14 +39,14 @@ const std::string& RollbackTask::request_id() const { return impl_->request_id; 
 const std::string& RollbackTask::disk_id() const { return impl_->disk_id; }
 const std::string& RollbackTask::snapshot_id() const { return impl_->snapshot_id; }
 
-Result<RollbackReceipt> RollbackTask::run(const Monitor& monitor) {
-  return guarded([&]() -> Result<RollbackReceipt> {
-    if (!impl_ || !impl_->work) {
-      return fail(Errc::kInvalidArgument, "this task was moved from, or has run");
-    }
-    const auto work = std::exchange(impl_->work, nullptr);
-    return work(monitor);
-  });
+Result<RollbackReceipt> RollbackTask::run(const Monitor& monitor) try {
+  if (!impl_ || !impl_->work) {
+    return fail(Errc::kInvalidArgument, "this task was moved from, or has already run");
+  }
+  const auto work = std::exchange(impl_->work, nullptr);
+  return work(monitor);
+} catch (...) {
+  return fail(caught());
 }
 
 namespace {
@@ -54,32 +54,32 @@ namespace {
 constexpr std::int64_t kBeginWithinSeconds = 3600;
 
 control::ResetEnd end_of(const Error& error, std::int64_t at) {
-  return {at, error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code,
-          error.to_string() + (error.hint.empty() ? "" : "; " + error.hint)};
+  return {at, std::string(error.api ? to_string(*error.api) : to_string(error.code)),
+          error.to_string() + (error.remedy.empty() ? "" : "; " + error.remedy.to_string())};
 }
 
 Error begun_too_late() {
   Error error;
   error.code = Errc::kBusy;
-  error.api_code = "ServiceUnavailable";
-  error.http_status = 503;
-  error.message = "it was not begun within an hour of its acceptance";
-  error.hint = "ask for it again; more --workers of the server make the wait shorter";
+  error.api = ApiCode::kUnavailable;
+  error.message = "it was not started within an hour of its acceptance";
+  error.remedy =
+      Remedy("send the request again").because("more workers of the server shorten the wait");
   return error;
 }
 
 control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
-  return {at, "ServiceUnavailable", why};
+  return {at, std::string(to_string(ApiCode::kUnavailable)), why};
 }
 
 // nullopt: a process that did not accept it may start it now.
 std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& now) {
   const auto seconds = known_seconds(accepted, now);
   if (seconds && *seconds <= kBeginWithinSeconds) return std::nullopt;
-  if (seconds) return "it was not begun within an hour of its acceptance";
-  return std::string("it was not begun: ") +
-         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was started anew") +
-         " since its acceptance, so it is not known whether that was within an hour";
+  if (seconds) return "it was not started within an hour of its acceptance";
+  return std::string("it was not started: ") +
+         (is_same_boot(accepted, now) ? "the clock was set" : "the machine was rebooted") +
+         " since its acceptance, so it is unknown whether that was within an hour";
 }
 
 // A rollback of that request has finished; or, if this request resumed an interrupted one, that one
@@ -126,10 +126,11 @@ Status Engine::Impl::allow_task(Restore& restore, bool dry_run) {
   return allow(restore);
 }
 
-Result<RollbackTask> Engine::Impl::accept_rollback(const std::string& target,
-                                                   const std::string& snapshot,
-                                                   const AcceptOptions& options) {
-  return accept(target, snapshot, options, nullptr);
+Result<RollbackTask> Engine::accept_rollback(const std::string& target, const std::string& snapshot,
+                                             const AcceptOptions& options) try {
+  return impl().accept(target, snapshot, options, nullptr);
+} catch (...) {
+  return fail(caught());
 }
 
 Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
@@ -193,13 +194,16 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
     const std::shared_ptr<io::Lock> held = std::move(lock);  // released before the mark is
     // The result is recorded in any case. The rollback may have waited for a worker: in the process
     // that holds the disk one clock is enough to measure for how long.
-    auto done = guarded([&]() -> Result<RollbackReceipt> {
-      if (!resumes && moment().boottime - accepted > kBeginWithinSeconds) {
-        return fail(begun_too_late());
+    Result<RollbackReceipt> done = fail(begun_too_late());
+    try {
+      if (resumes) {
+        done = operations_->resume(request.disk, request.path, false, monitor, held);
+      } else if (moment().boottime - accepted <= kBeginWithinSeconds) {
+        done = operations_->rollback(request, monitor, held);
       }
-      return resumes ? operations_->resume(request.disk, request.path, false, monitor, held)
-                     : operations_->rollback(request, monitor, held);
-    });
+    } catch (...) {
+      done = fail(caught());
+    }
     if (!done && done.error().code == Errc::kCancelled) return done;
     reset_ends_.note(*catalog_, disk_id, request.request_id,
                      done ? control::ResetEnd{now(), {}, {}} : end_of(done.error(), now()));
@@ -230,16 +234,18 @@ Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
   return std::nullopt;
 }
 
-Result<std::vector<RollbackTask>> Engine::Impl::unfinished_rollbacks() {
-  BLKREWIND_TRY(reset_ends_.note_again(*catalog_));
-  BLKREWIND_ASSIGN(const auto rows, catalog_->resets());
+Result<std::vector<RollbackTask>> Engine::unfinished_rollbacks() try {
+  BLKREWIND_TRY(impl().reset_ends_.note_again(*impl().catalog_));
+  BLKREWIND_ASSIGN(const auto rows, impl().catalog_->resets());
   std::vector<RollbackTask> tasks;
   for (const ResetRow& row : rows) {
     if (row.state != ResetState::kAccepted) continue;
-    BLKREWIND_ASSIGN(auto task, take_up(row));
+    BLKREWIND_ASSIGN(auto task, impl().take_up(row));
     if (task) tasks.push_back(std::move(*task));
   }
   return tasks;
+} catch (...) {
+  return fail(caught());
 }
 
 }  // namespace blkrewind

@@ -15,8 +15,8 @@ void ResetEnds::note(Catalog& catalog, const std::string& disk_id, const std::st
     return;
   }
   ends_[disk_id] = {request_id, end};
-  log::error("cannot note how the reset " + request_id +
-             " ended, and tries again: " + noted.error().to_string());
+  log::error("cannot record how the reset " + request_id +
+             " ended, will retry: " + noted.error().to_string());
 }
 
 Status ResetEnds::note_again(Catalog& catalog) {

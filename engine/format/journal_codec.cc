@@ -73,11 +73,11 @@ Result<JournalHeader> decode_journal_header(const DigestSecret& secret, const St
   PackedJournalHeader packed;
   std::memcpy(&packed, block.data(), sizeof packed);
   if (packed.magic != kJournalMagic) {
-    return fail(Errc::kIntegrity, "the journal begins with something else",
+    return fail(Errc::kIntegrity, "the file is not a journal",
                 "bring STORE/journal back from a backup");
   }
   if (self_checksum(secret, packed) != packed.checksum) {
-    return fail(Errc::kIntegrity, "the journal's header is damaged, or of another store",
+    return fail(Errc::kIntegrity, "the journal's header is damaged, or belongs to another store",
                 "bring STORE/journal back from a backup");
   }
   if (packed.version != 1) {
@@ -85,11 +85,11 @@ Result<JournalHeader> decode_journal_header(const DigestSecret& secret, const St
                 "use a newer blkrewind");
   }
   if (packed.store != store) {
-    return fail(Errc::kIntegrity, "the journal is the one of another store",
+    return fail(Errc::kIntegrity, "the journal belongs to another store",
                 "bring STORE/journal back from a backup");
   }
   if (packed.generation > kCountMax || packed.first_sequence > kCountMax) {
-    return fail(Errc::kIntegrity, "the journal's header counts further than a journal can",
+    return fail(Errc::kIntegrity, "the journal's header has a number out of range",
                 "bring STORE/journal back from a backup");
   }
   return JournalHeader{packed.store, packed.generation, packed.first_sequence};
@@ -177,7 +177,7 @@ Status for_each_entry(const RecordHeader& header, std::span<const std::byte> byt
   }
   if (reader.remaining() != 0) {
     return fail(Errc::kIntegrity, "journal record " + std::to_string(header.sequence) +
-                                      " has bytes after its last entry");
+                                      " has extra bytes after its last entry");
   }
   return {};
 }

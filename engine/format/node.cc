@@ -113,7 +113,7 @@ Result<Node> decode_node(const DigestSecret& secret, std::span<const std::byte, 
                 "use a newer blkrewind");
   }
   if (packed.level != level || packed.index != index) {
-    return damaged(level, index, "it is the node of another place");
+    return damaged(level, index, "it is a node of another position");
   }
   Node node;
   node.level = level;
@@ -127,10 +127,10 @@ Result<Node> decode_node(const DigestSecret& secret, std::span<const std::byte, 
     entry.block = place.block;
     entry.length_bytes = place.length_and_state & 0xffffff;
     entry.digest = packed.digests[i];
-    if (!is_sound_entry(entry, level)) return damaged(level, index, "an entry makes no sense");
+    if (!is_sound_entry(entry, level)) return damaged(level, index, "an entry is invalid");
   }
   if (node_digest(secret, node) != expected) {
-    return damaged(level, index, "its digest is not the one its parent names");
+    return damaged(level, index, "its digest differs from the one in its parent");
   }
   return node;
 }
@@ -143,7 +143,7 @@ Status check_node_end(const Node& node, const Geometry& geometry) {
     // At most 54 bits: kMaxDeviceBytes in the smallest chunks, and eight levels above leaves.
     const std::uint64_t entry = (node.index << kFanoutBits) + i;
     if (entry >= entries && !node.entries[i].is_zero()) {
-      return damaged(node.level, node.index, "it names chunks behind the end of the device");
+      return damaged(node.level, node.index, "it has chunks beyond the end of the device");
     }
   }
   return {};

@@ -193,7 +193,7 @@ void walk_fields(Walk& walk, Record& disk, bool in_layers = false) {
     walk_fields(walk, disk.identity);
   }
   walk(disk.registered_at);
-  walk(disk.anchor);
+  walk(disk.base_snapshot);
   walk(disk.last_rollback.request_id);
   walk(disk.last_rollback.target);
   walk(disk.last_rollback.undo);
@@ -307,8 +307,7 @@ bool is_sound(const auto& /*record*/) { return true; }
 
 Status check_sound(const auto& record) {
   if (is_sound(record)) return {};
-  return fail(Errc::kIntegrity,
-              "a journal entry names a device, a tree, a name or a number that cannot be",
+  return fail(Errc::kIntegrity, "a journal entry has an invalid device, tree, name or number",
               "bring STORE/journal back from a backup; if the store was given to you, do not "
               "trust it");
 }
@@ -330,7 +329,7 @@ Result<JournalEntry> get_record(ByteReader& fields, auto... form) {
 Result<JournalEntry> get_disk_in_layers(ByteReader& fields) {
   BLKREWIND_ASSIGN(JournalEntry entry, get_record<DiskRecord>(fields, true));
   if (!is_in_layers(std::get<DiskRecord>(entry))) {
-    return fail(Errc::kIntegrity, "a journal entry of a disk in layers has none");
+    return fail(Errc::kIntegrity, "a journal entry of a disk with layers has no layer");
   }
   return entry;
 }
@@ -363,7 +362,7 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
   const auto length = reader.get<std::uint32_t>();
   ByteReader fields(reader.get_bytes(length));
   if (!reader.ok() || reserved != 0) {
-    return fail(Errc::kIntegrity, "a journal entry is cut short");
+    return fail(Errc::kIntegrity, "a journal entry is truncated");
   }
   switch (static_cast<EntryType>(type)) {
     case EntryType::kDisk:

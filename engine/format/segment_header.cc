@@ -39,7 +39,7 @@ Status check_segment_header(const DigestSecret& secret, const SegmentHeader& exp
   if (std::memcmp(right.data(), bytes.data(), right.size()) != 0) {
     return fail(Errc::kIntegrity,
                 "segment " + std::to_string(expected.id) +
-                    " does not begin with the header of that segment of this store");
+                    " does not start with the header of that segment of this store");
   }
   return {};
 }

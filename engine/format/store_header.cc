@@ -52,8 +52,8 @@ Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderB
   PackedStoreHeader packed;
   std::memcpy(&packed, bytes.data(), sizeof packed);
   if (packed.magic != kStoreMagic) {
-    return fail(Errc::kIntegrity, "this is not a blkrewind store: the format file begins otherwise",
-                "name the folder of a store, or make one: blkrewind store init");
+    return fail(Errc::kIntegrity, "this is not a blkrewind store: the format file has another signature",
+                Remedy("name the folder of a store").or_else({Verb::kStoreInit, "make one"}));
   }
   const std::uint64_t checksum = packed.checksum;
   packed.checksum = 0;
@@ -64,11 +64,11 @@ Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderB
   if (packed.version > kFormatVersion) {
     return fail(Errc::kUnsupported,
                 "the store has format version " + std::to_string(packed.version) +
-                    ", this program knows versions up to " + std::to_string(kFormatVersion),
+                    ", this program supports versions up to " + std::to_string(kFormatVersion),
                 "use a newer blkrewind for this store");
   }
   if (packed.version == 0) {
-    return fail(Errc::kIntegrity, "the store's format file names version 0");
+    return fail(Errc::kIntegrity, "the store's format file has version 0");
   }
   if ((packed.incompatible & ~kKnownIncompatible) != 0) {
     return fail(Errc::kUnsupported, "the store uses features that this program does not know",

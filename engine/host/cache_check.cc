@@ -95,7 +95,7 @@ Result<std::vector<std::uint64_t>> cached_pages(int fd, const Extent& range) {
     if (surely_has_none(fd, {at, length})) continue;
     const PageMap mapping(fd, {at, length});
     if (!mapping.valid() || !mapping.look(marks)) {
-      return tl::unexpected(system_error(errno, "the kernel does not say what is cached"));
+      return tl::unexpected(system_error(errno, "the kernel does not report what is cached"));
     }
     for (std::uint64_t i = 0; i < length / page; ++i) {
       if ((marks[i] & 1U) == 0) continue;

@@ -26,7 +26,7 @@ Judgement unless_moved(Judgement proven, const DeviceIdentity& then, const Devic
   const auto host = judge_below(then, now, depth);
   if (!host || host->verdict != Verdict::kDifferent || host->unproven) return proven;
   return contradictory(proven.why +
-                       " is the same, but what holds it is another device: " + host->why);
+                       " is the same, but the device below it is different: " + host->why);
 }
 
 bool is_same_attachment(const DeviceIdentity& then, const DeviceIdentity& now) {
@@ -48,13 +48,13 @@ Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int
   const bool generations = then.generation != 0 && now.generation != 0;
   const bool births = then.birth_ns != 0 && now.birth_ns != 0;
   if (generations && then.generation != now.generation) {
-    return different("inode " + number(now.backing_id.inode) + " is used again: " +
+    return different("inode " + number(now.backing_id.inode) + " was reused: " +
                      then_and_now("the generation of " + what, number(then.generation - 1),
                                   number(now.generation - 1)));
   }
   if (births && then.birth_ns != now.birth_ns) {
-    return different("inode " + number(now.backing_id.inode) + " is used again: " +
-                     then_and_now("the time of birth of " + what,
+    return different("inode " + number(now.backing_id.inode) + " was reused: " +
+                     then_and_now("the birth time of " + what,
                                   number(static_cast<std::uint64_t>(then.birth_ns)) + " ns",
                                   number(static_cast<std::uint64_t>(now.birth_ns)) + " ns"));
   }
@@ -62,7 +62,7 @@ Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int
       then.layer == Layer::kFile ? then.place == now.place : then.backing_file == now.backing_file;
   std::string inode = "inode " + number(now.backing_id.inode);
   if (generations) inode += " and its generation";
-  if (births) inode += generations ? " and time of birth" : " and its time of birth";
+  if (births) inode += generations ? " and birth time" : " and its birth time";
   if (!generations && !births) {
     if (then.layer == Layer::kLoop && is_same_attachment(then, now)) {
       // While the loop device is attached, the inode is in use, so its number belongs to no other
@@ -71,10 +71,10 @@ Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int
                   ")");
     }
     const std::string known = what + " has the same inode number " + number(now.backing_id.inode) +
-                              ", which may be used again: its file system tells neither "
-                              "generation nor time of birth";
+                              ", which may have been reused: its file system reports neither "
+                              "generation nor birth time";
     if (!then.vouched || !same_path) return weak(known);
-    return {Verdict::kRecognised, inode + " and path, for which disk adopt vouched", false};
+    return {Verdict::kRecognised, inode + " and path, confirmed by disk adopt", false};
   }
   if (!then.host_filesystem.empty() && !now.host_filesystem.empty()) {
     return unless_moved(same(inode + " on file system " + now.host_filesystem), then, now, depth);
@@ -85,7 +85,7 @@ Judgement judge_inode(const DeviceIdentity& then, const DeviceIdentity& now, int
                         depth);
   }
   return weak(what + " has the same " + inode +
-              ", but the UUID of its file system is not known, and its path was " +
+              ", but the UUID of its file system is unknown, and its path was " +
               backing_name(then) + " then and is " + backing_name(now) + " now");
 }
 
@@ -107,7 +107,7 @@ Judgement judge_loop(const DeviceIdentity& then, const DeviceIdentity& now, int 
     below->why = "the device below it: " + below->why;
     return *std::move(below);
   }
-  return weak("what it stands on cannot be looked at");
+  return weak("the device below it cannot be inspected");
 }
 
 struct Fact {
@@ -117,7 +117,7 @@ struct Fact {
 
 Judgement judge_disk(const DeviceIdentity& then, const DeviceIdentity& now) {
   if (then.unit != now.unit) {
-    return different(then_and_now("what it is of its hardware", then.unit, now.unit));
+    return different(then_and_now("its part of the hardware", then.unit, now.unit));
   }
   for (const Fact& fact :
        {Fact{"its WWN", &DeviceIdentity::wwn}, Fact{"its serial number", &DeviceIdentity::serial},
@@ -157,7 +157,7 @@ Judgement judge_volume(const DeviceIdentity& then, const DeviceIdentity& now,
 
 Judgement judge_partition(const DeviceIdentity& then, const DeviceIdentity& now, int depth) {
   auto disk = judge_below(then, now, depth);
-  if (!disk) return weak("the disk that it is a partition of cannot be looked at");
+  if (!disk) return weak("the disk of this partition cannot be inspected");
   disk->why = "the whole disk by " + disk->why;
   if (disk->verdict == Verdict::kDifferent) {
     disk->why =

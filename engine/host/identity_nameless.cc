@@ -57,29 +57,29 @@ Judgement judge_nameless(const DeviceIdentity& then, const DeviceIdentity& now) 
     return judgement;
   };
   if (same_boot && same_place && then.vouched) {
-    return {Verdict::kRecognised, "its place in this boot, for which disk adopt vouched", false};
+    return {Verdict::kRecognised, "its place in this boot, confirmed by disk adopt", false};
   }
   const Content content = compare_content(then, now);
-  const std::string only = "nothing but its content tells it, and ";
+  const std::string only = "only its content identifies it, and ";
   if (then.size_bytes != now.size_bytes) {
-    return hint("nothing names this device, and " +
+    return hint("this device has no id of its own, and " +
                 then_and_now("its size", std::to_string(then.size_bytes) + " bytes",
                              std::to_string(now.size_bytes) + " bytes"));
   }
   if (content.known == 0) {
     return hint("it was " + then.place +
-                " of this size in another boot, and nothing else is known of it");
+                " of this size in another boot, and nothing else is known about it");
   }
   if (content.found != content.known) {
     return hint(only + then_and_now("that", content.then, content.now));
   }
   if (!same_place) {
-    return weak("it holds the same (" + content.now + "), as a copy would; it was seen at " +
+    return weak("it holds the same (" + content.now + "), as would a copy; it was seen at " +
                 then.place + " in another boot and is at " + now.place + " now");
   }
   if (!then.shared_hardware && reports_a_name(now)) {
     return weak("it is at the same place with the same content, but reports a hardware id now (" +
-                now.serial + now.wwn + now.dm_uuid + now.md_uuid + "), which it had not then");
+                now.serial + now.wwn + now.dm_uuid + now.md_uuid + "), which it did not then");
   }
   return {Verdict::kRecognised,
           "its place " + now.place + ", size and content (" + content.now + ")", false};

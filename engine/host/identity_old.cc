@@ -43,7 +43,7 @@ Judgement judge_old_file(const DeviceIdentity& then, std::int64_t registered_at,
   const bool timed = registered_at >= kFirstRegistration;
   if (timed && now.birth_ns / kNanosecondsInSecond > registered_at) {
     return different("inode " + std::to_string(now.backing_id.inode) +
-                     " is used again: the file was made after the disk was registered");
+                     " was reused: the file was created after the disk was registered");
   }
   const std::string& path_then = then.backing_file.empty() ? then.place : then.backing_file;
   const std::string& path_now = now.backing_file.empty() ? now.place : now.backing_file;
@@ -58,7 +58,7 @@ Judgement judge_old_file(const DeviceIdentity& then, std::int64_t registered_at,
     return same("inode " + std::to_string(now.backing_id.inode) +
                 " under its path, older than the record of it");
   }
-  return weak("an older program recorded only " + backing_name(then) + " of " +
+  return weak("an older version recorded only " + backing_name(then) + " of " +
               std::to_string(then.size_bytes) + " bytes; now it is " + backing_name(now) + " of " +
               std::to_string(now.size_bytes) + " bytes");
 }
@@ -96,10 +96,10 @@ Judgement judge_old(const DeviceIdentity& then, DeviceKind kind, std::int64_t re
   if (is_partition && then.partition_uuid.empty()) {
     // The disk, or a partition without a UUID: the record does not distinguish them.
     return then.size_bytes == now.size_bytes
-               ? weak("an older program did not record whether it was " + then.place +
+               ? weak("an older version did not record whether it was " + then.place +
                       " or a partition, and it is partition " +
                       std::to_string(now.partition_number) + " now")
-               : different("it is a partition of another size than what was registered: " +
+               : different("it is a partition of another size than the registered one: " +
                            std::to_string(then.size_bytes) + " bytes then, " +
                            std::to_string(now.size_bytes) + " bytes now");
   }
@@ -108,7 +108,7 @@ Judgement judge_old(const DeviceIdentity& then, DeviceKind kind, std::int64_t re
     return proof.empty() && then.place != now.place
                ? different(then_and_now("its size", std::to_string(then.size_bytes) + " bytes",
                                         std::to_string(now.size_bytes) + " bytes"))
-               : weak("an older program recorded " + (proof.empty() ? then.place : proof) +
+               : weak("an older version recorded " + (proof.empty() ? then.place : proof) +
                       ", and " +
                       then_and_now("its size", std::to_string(then.size_bytes) + " bytes",
                                    std::to_string(now.size_bytes) + " bytes"));

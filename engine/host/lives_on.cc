@@ -81,7 +81,7 @@ class MountWalk {
                                     [id](const Mount& each) { return each.id == id; });
     if (mount == mounts_.end()) {
       return fail(Errc::kUnsupported, "its mount is not in /proc/self/mountinfo",
-                  "mount the proc file system on /proc");
+                  run_program("mount the proc file system", "mount -t proc proc /proc"));
     }
     if (!entered_.insert(id).second) return {};
     const auto devices = devices_under(*mount);
@@ -89,7 +89,7 @@ class MountWalk {
     if (devices.empty() && (mount->type == "btrfs" || mount->type == "bcachefs")) {
       return fail(Errc::kUnsupported,
                   "the device of the file system on " + mount->mount_point + ", " + mount->source +
-                      ", is not to be seen here",
+                      ", is not visible here",
                   "make its node in /dev, or run it outside of the container");
     }
     if (mount->type == "overlay") {
@@ -99,8 +99,8 @@ class MountWalk {
       const UniqueFd below(::open(upper.c_str(), O_PATH | O_CLOEXEC));
       if (below.valid()) return enter(below);
       return fail(Errc::kUnsupported,
-                  "the upper folder " + upper + " of the overlay on " + mount->mount_point +
-                      " is not to be seen here",
+                  "the upper directory " + upper + " of the overlay on " + mount->mount_point +
+                      " is not visible here",
                   "keep the store in a volume of the container, or run it outside of it");
     }
     return {};
@@ -136,7 +136,7 @@ class MountWalk {
     if (!loop) return false;
     if (!loop->backing_known) {
       return fail(Errc::kUnsupported,
-                  "what " + loop->node + " stands on cannot be asked: its node is not here",
+                  "what " + loop->node + " is backed by cannot be queried: its node is not here",
                   "make the node in /dev, or run it outside of the container");
     }
     return visit_backing(*loop, {.offset = loop->range.offset + partition_start_bytes(device),
@@ -165,7 +165,7 @@ class MountWalk {
     } else {
       return fail(
           Errc::kUnsupported,
-          "the file below " + loop.node + ", " + loop.backing_file + ", is not to be seen here",
+          "the file below " + loop.node + ", " + loop.backing_file + ", is not visible here",
           "run it outside of the container");
     }
     return false;
@@ -197,7 +197,7 @@ Result<UniqueFd> open_nearest(const std::string& directory) {
     }
     const int sys_errno = errno;
     if (sys_errno != ENOENT || path == "/" || path == ".") {
-      return fail(system_error(sys_errno, "cannot look at " + directory));
+      return fail(system_error(sys_errno, "cannot inspect " + directory));
     }
     path = parent_of(path);
   }
@@ -223,7 +223,7 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
   return fail(Errc::kPrecondition,
               "cannot tell whether " + directory + " lives on " + device.path + ": " +
                   answer.error().message,
-              answer.error().hint);
+              answer.error().remedy);
 }
 
 }  // namespace blkrewind::host

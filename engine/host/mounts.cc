@@ -28,7 +28,7 @@ Result<std::string> read_whole(const std::string& path) {
   struct statfs status {};
   if (fd.valid() && (::fstatfs(fd.get(), &status) != 0 || status.f_type != PROC_SUPER_MAGIC)) {
     return fail(Errc::kIo, path + " is not one of the proc file system",
-                "mount it: mount -t proc proc /proc");
+                run_program("mount it", "mount -t proc proc /proc"));
   }
   std::string text;
   std::array<char, 16384> part{};
@@ -40,7 +40,8 @@ Result<std::string> read_whole(const std::string& path) {
     if (got < 0) {
       Error error = system_error(errno, "cannot read " + path);
       error.code = Errc::kIo;
-      return fail(std::move(error).with_hint("mount the proc file system on /proc"));
+      return fail(std::move(error).with_remedy(
+          run_program("mount the proc file system", "mount -t proc proc /proc")));
     }
     if (got == 0) {
       return text;
@@ -100,7 +101,7 @@ Result<std::vector<Mount>> parse_mountinfo(std::string text) {
   std::vector<Mount> mounts;
   if (text.empty()) return mounts;
   const auto nonsense = [] {
-    return fail(Errc::kIo, "/proc/self/mountinfo has a line that makes no sense",
+    return fail(Errc::kIo, "/proc/self/mountinfo has an invalid line",
                 "see which: findmnt --kernel");
   };
   const std::unique_ptr<FILE, decltype(&std::fclose)> stream(
@@ -134,8 +135,7 @@ Result<std::vector<Mount>> read_mounts() {
   return parse_mountinfo(std::move(text));
 }
 
-// Not by libmount: it takes " (deleted)" off a path, and the file that has the name by now would be
-// taken for the one that is swapped on.
+// Not by libmount: it takes " (deleted)" off a path, also where that is the end of the file's name.
 Result<std::vector<Swap>> read_swaps() {
   std::vector<Swap> swaps;
   const std::string list = "/proc/swaps";

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/shell.h"
 #include "host/blkid_probe.h"
 
 namespace blkrewind::host {
@@ -162,12 +162,12 @@ PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_f
     if (!refused.empty()) continue;
     refused = "partition " + std::to_string(step.partition.number) + " of " + node + ": " +
               std::generic_category().message(error) +
-              (error == EBUSY ? ", since a process has a partition open" : "");
+              (error == EBUSY ? ", because a process has a partition open" : "");
   }
   if (partition_steps(partitions_in_kernel(device), *table).empty()) {
     return {PartitionUpdate::State::kReread, {}, {}};
   }
-  return stale(node, "the kernel has not taken over the partition table (" +
+  return stale(node, "the kernel has not updated its partitions (" +
                          (refused.empty() ? "its partitions still differ" : refused) + ")");
 }
 

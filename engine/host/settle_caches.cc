@@ -30,9 +30,10 @@ tl::unexpected<Error> cannot_tell(const FamilyMember& member, Error error) {
   error.code = Errc::kPrecondition;
   error.message = "cannot tell whether the page cache of " + member.node +
                   " agrees with the device: " + error.message;
-  const std::string close =
-      "close it everywhere: fuser -v " + member.node + " names who has it open";
-  error.hint = ::geteuid() == 0 ? close : "run it as root; or " + close;
+  Remedy close = run_program("see which processes have it open, and close it there", "fuser -v",
+                             {member.node});
+  error.remedy =
+      ::geteuid() == 0 ? std::move(close) : Remedy("run it as root").or_else(std::move(close));
   return fail(std::move(error));
 }
 
@@ -59,21 +60,22 @@ Status prove(const OpenMember& open, CacheUse use) {
   auto pages = undroppable_pages(open);
   if (!pages) return cannot_tell(member, std::move(pages).error());
   if (pages->empty()) return {};
-  const std::string holder = "fuser -v " + member.node;
+  const Remedy end = run_program("see which process it is, and end it", "fuser -v", {member.node});
   if (use == CacheUse::kBeforeWriting && member.exact) {
     return fail(Errc::kPrecondition,
-                "a process keeps pages of " + member.node +
-                    " in memory, which shows the same bytes: they would be stale afterwards",
-                "end that process: " + holder + " names it");
+                "a process has pages of " + member.node +
+                    " mapped, which has the same bytes: they would become stale",
+                end);
   }
   auto stale = first_stale_page(open.fd.get(), *pages);
   if (!stale) return cannot_tell(member, std::move(stale).error());
   if (!*stale) return {};
   return fail(Errc::kPrecondition,
               "the page cache of " + member.node + " does not agree with the device at " +
-                  to_string(**stale) + ", since a process keeps those pages in memory; end it (" +
-                  holder + " names it) before " + member.node + " is used",
-              "end that process: " + holder + " names it");
+                  to_string(**stale) +
+                  ", because a process has those pages mapped: end it before " + member.node +
+                  " is used",
+              end);
 }
 
 }  // namespace
@@ -83,8 +85,7 @@ Status settle_caches_of(DeviceNumber device, int own_fd, CacheUse use) {
   // First, because its dirty pages may go to the cache of the device below it. Not exact: pages
   // that stay are updated by the write, and only need to be correct.
   UniqueFd own(::fcntl(own_fd, F_DUPFD_CLOEXEC, 0));
-  if (!own.valid())
-    return fail(system_error(errno, "cannot look at what is cached for the device"));
+  if (!own.valid()) return fail(system_error(errno, "cannot inspect the page cache of the device"));
   family.push_back(
       {{device, node_path(device), {0, device_size_bytes(device)}, false}, std::move(own)});
   for (FamilyMember& member : device_family(device)) {

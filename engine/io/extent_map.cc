@@ -76,7 +76,7 @@ Result<ExtentBatch> read_extent_map(int fd, const Extent& range) {
   if (count == 0 || end >= range.end()) return batch;
   if ((map->fm_extents[count - 1].fe_flags & FIEMAP_EXTENT_LAST) != 0) return batch;
   if (end <= range.offset) {
-    return fail(Errc::kIo, "the file system's extent map does not come forward");
+    return fail(Errc::kIo, "the file system's extent map does not advance");
   }
   batch.covers.length = end - range.offset;
   return batch;

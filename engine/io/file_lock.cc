@@ -56,12 +56,12 @@ Result<std::unique_ptr<Lock>> lock_byte(UniqueFd fd, const std::string& path, st
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EACCES) {
       return tl::unexpected(system_error(errno, "cannot lock " + path)
-                                .with_hint("put it on a file system that has locks"));
+                                .with_remedy("put it on a file system that has locks"));
     }
     if (!wait) return std::unique_ptr<Lock>();
     if (std::chrono::steady_clock::now() >= deadline) {
-      return fail(Errc::kBusy, "another process has kept " + path + " locked for half a minute",
-                  "see which one, and whether it is stopped or hangs: lslocks");
+      return fail(Errc::kBusy, "another process has held " + path + " locked for 30 s",
+                  run_program("see which one, and whether it is stopped or hangs", "lslocks"));
     }
     std::this_thread::sleep_for(nap);
     nap = std::min(2 * nap, kLongestNap);
@@ -72,7 +72,7 @@ Result<std::unique_ptr<Lock>> lock_byte(UniqueFd fd, const std::string& path, st
 Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd.valid()) {
-    return tl::unexpected(system_error(errno, "cannot open " + path + " to look at its locks"));
+    return tl::unexpected(system_error(errno, "cannot open " + path + " to query its locks"));
   }
   return byte_is_locked(fd.get(), path, offset);
 }
@@ -80,7 +80,7 @@ Result<bool> byte_is_locked(const std::string& path, std::uint64_t offset) {
 Result<bool> byte_is_locked(int fd, const std::string& path, std::uint64_t offset) {
   struct flock range = byte_range(offset, F_RDLCK);
   if (::fcntl(fd, F_OFD_GETLK, &range) != 0) {
-    return tl::unexpected(system_error(errno, "cannot look at the locks of " + path));
+    return tl::unexpected(system_error(errno, "cannot query the locks of " + path));
   }
   return range.l_type != F_UNLCK;
 }

@@ -9,7 +9,7 @@
 #include <memory>
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 
 namespace blkrewind::io {
 namespace {
@@ -23,11 +23,12 @@ tl::unexpected<Error> errno_error(int error, std::string message) {
       made.code = Errc::kAlreadyExists;
       break;
     case EROFS:
-      made.hint = "it is read-only; make it writable (mount -o remount,rw)";
+      made.remedy = run_program("make its file system writable", "mount -o remount,rw")
+                        .because("it is read-only");
       break;
     case EMFILE:
     case ENFILE:
-      made.hint = "raise the limit of open files (ulimit -n)";
+      made.remedy = raise_open_files();
       break;
     default:
       break;
@@ -43,8 +44,9 @@ tl::unexpected<Error> not_ours(const std::string& path, const char* what) {
 // Not damage: an administrator may have put it there for a reason.
 tl::unexpected<Error> a_link(const std::string& path) {
   return fail(Errc::kPrecondition,
-              path + " is a symbolic link, and none is followed beneath the folder of a store",
-              "put in its place what it leads to, or mount that there: mount --bind");
+              path + " is a symbolic link, and links are not followed in the directory of a store",
+              Remedy("put in its place what it leads to")
+                  .or_else(run_program("mount that there", "mount --bind")));
 }
 
 int open_at(int folder, const std::string& name, int flags) {
@@ -68,17 +70,20 @@ Status Folder::judge_owner(const struct stat& status, const std::string& path) c
       status.st_uid == 0 || status.st_uid == self || (self == 0 && status.st_uid == owner_);
   if (!trusted) {
     return fail(Errc::kPrecondition,
-                path + " belongs to user " + std::to_string(status.st_uid) + ", who is neither " +
-                    (self == 0 ? "root nor the owner of the store's folder"
+                path + " belongs to user " + std::to_string(status.st_uid) + ", which is neither " +
+                    (self == 0 ? "root nor the owner of the store's directory"
                                : "root nor the user who runs this command"),
-                self == 0 ? "see what it is and how it came there; if it may be trusted: chown " +
-                                std::to_string(owner_) + " " + shell_word(path)
-                          : "run the command as that user or as root");
+                self == 0 ? Remedy("see what it is and how it came there")
+                                .and_then(run_program("take it over if it can be trusted", "chown",
+                                                      {std::to_string(owner_), path}))
+                          : Remedy("run the command as that user or as root"));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail(Errc::kPrecondition,
-                path + " can be written by other users, and so could lead this command astray",
-                "see that its content can be trusted, then run: chmod go-w " + shell_word(path));
+    return fail(
+        Errc::kPrecondition,
+        path + " can be written by other users, who could misuse this command",
+        Remedy("see that its content can be trusted")
+            .and_then(run_program("make it writable by its owner only", "chmod go-w", {path})));
   }
   return {};
 }
@@ -89,9 +94,9 @@ Status Folder::judge_file(const struct stat& status, const std::string& path) co
   if (status.st_nlink > 1) {
     return fail(Errc::kPrecondition,
                 path + " has " + std::to_string(status.st_nlink) +
-                    " names (hard links), so a change of it would change another file as well",
-                "find the others with find -samefile, and remove them or copy the file to its name "
-                "here");
+                    " hard links, so a change to it would change another file as well",
+                run_program("find the other names", "find -samefile", {path})
+                    .and_then("remove them, or copy the file to its name here"));
   }
   return judge_owner(status, path);
 }
@@ -99,12 +104,12 @@ Status Folder::judge_file(const struct stat& status, const std::string& path) co
 Result<Folder> Folder::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), kFolderFlags));
   if (!fd.valid()) {
-    Error error = system_error(errno, "cannot open the folder " + path);
-    if (error.sys_errno == ENOTDIR) error.hint = "name a folder";
+    Error error = system_error(errno, "cannot open the directory " + path);
+    if (error.sys_errno == ENOTDIR) error.remedy = "name a folder";
     return tl::unexpected(std::move(error));
   }
   struct stat status = {};
-  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot inspect " + path);
   Folder folder(path, std::move(fd));
   folder.owner_ = status.st_uid;
   folder.group_ = status.st_gid;
@@ -120,7 +125,7 @@ Result<Folder::Place> Folder::place_of(const std::string& name) const {
     const std::size_t slash = rest.find('/');
     const std::string step(rest.substr(0, slash));
     if (step.empty() || step == "." || step == "..") {
-      return fail(Errc::kInternal, path_of(name) + " is no name beneath its folder");
+      return fail(Errc::kInternal, path_of(name) + " is not a name below its directory");
     }
     if (slash == std::string_view::npos) {
       place.last = step;
@@ -135,10 +140,10 @@ Result<Folder::Place> Folder::place_of(const std::string& name) const {
       const bool seen = ::fstatat(place.folder, step.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
       if (seen && S_ISLNK(status.st_mode)) return a_link(path);
       if (error == ENOTDIR) return not_ours(path, "no folder");
-      return errno_error(error, "cannot open the folder " + path);
+      return errno_error(error, "cannot open the directory " + path);
     }
     struct stat status = {};
-    if (::fstat(next.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+    if (::fstat(next.get(), &status) != 0) return errno_error(errno, "cannot inspect " + path);
     BLKREWIND_TRY(judge_owner(status, path));
     place.opened = std::move(next);
     place.folder = place.opened.get();
@@ -164,7 +169,7 @@ Result<UniqueFd> Folder::open_file(const std::string& name, int flags) const {
     if (errno == ELOOP) return a_link(path);
     return errno_error(errno, (create ? "cannot create " : "cannot open ") + path);
   }
-  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot inspect " + path);
   if (create) {
     if (Status given = hand_over(fd.get(), name); !given) {
       (void)::unlinkat(place.folder, place.last.c_str(), 0);
@@ -185,7 +190,7 @@ Result<UniqueFd> Folder::open_folder(const std::string& name) const {
   // A separate descriptor, also for this directory itself: readdir(3) moves its position.
   if (name.empty()) {
     UniqueFd self(::openat(fd_.get(), ".", kFolderFlags));
-    if (!self.valid()) return errno_error(errno, "cannot open the folder " + path_);
+    if (!self.valid()) return errno_error(errno, "cannot open the directory " + path_);
     return self;
   }
   BLKREWIND_ASSIGN(Place place, place_of(name + "/x"));
@@ -196,7 +201,7 @@ Result<struct stat> Folder::look(const std::string& name) const {
   BLKREWIND_ASSIGN(const Place place, place_of(name));
   struct stat status = {};
   if (::fstatat(place.folder, place.last.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-    return errno_error(errno, "cannot look for " + path_of(name));
+    return errno_error(errno, "cannot find " + path_of(name));
   }
   return status;
 }
@@ -222,7 +227,7 @@ Status Folder::hand_over(int fd, const std::string& name) const {
 Status Folder::make_folder(const std::string& name) const {
   BLKREWIND_ASSIGN(const Place place, place_of(name));
   if (::mkdirat(place.folder, place.last.c_str(), 0700) != 0) {
-    return errno_error(errno, "cannot make the directory " + path_of(name));
+    return errno_error(errno, "cannot create the directory " + path_of(name));
   }
   if (!gives_away()) return {};
   const UniqueFd made(open_at(place.folder, place.last, kFolderFlags));

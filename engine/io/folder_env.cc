@@ -50,7 +50,7 @@ class FolderEnv final : public Env {
   Status rename_new(const std::string& from, const std::string& to) override {
     if (!beneath_name(from) && !beneath_name(to)) return env_.rename_new(from, to);
     return fail(Errc::kInternal, "cannot rename " + from + " to " + to +
-                                     ": no file of the store is made in this way");
+                                     ": files of the store are not created this way");
   }
 
   Status remove(const std::string& path) override {

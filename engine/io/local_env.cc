@@ -1,14 +1,12 @@
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 #include "host/attached.h"
@@ -16,6 +14,7 @@
 #include "host/probe.h"
 #include "io/env.h"
 #include "io/file_lock.h"
+#include "io/folder.h"
 #include "io/folder_env.h"
 #include "io/local_file.h"
 #include "io/sync_queue.h"
@@ -110,7 +109,7 @@ Result<std::unique_ptr<Queue>> LocalEnv::make_queue(const QueueOptions& options)
 
 Status LocalEnv::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
-  Error error = system_error(errno, "cannot make the directory " + path);
+  Error error = system_error(errno, "cannot create the directory " + path);
   if (error.sys_errno == EEXIST) error.code = Errc::kAlreadyExists;
   return tl::unexpected(std::move(error));
 }
@@ -132,12 +131,12 @@ Status LocalEnv::rename_new(const std::string& from, const std::string& to) {
   Error error = system_error(errno, "cannot rename " + from + " to " + to);
   if (error.sys_errno == EEXIST) {
     error.code = Errc::kAlreadyExists;
-    error.message = "there is a file " + to + " already";
-    return fail(std::move(error).with_hint("name a file that does not exist yet"));
+    error.message = "there is already a file " + to;
+    return fail(std::move(error).with_remedy("name a file that does not exist yet"));
   }
   if (error.sys_errno == EPERM || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOSYS) {
     error.code = Errc::kUnsupported;
-    return fail(std::move(error).with_hint(
+    return fail(std::move(error).with_remedy(
         "this file system cannot give a file its name without the danger of replacing another; "
         "use one that has hard links, or write to standard output"));
   }
@@ -158,43 +157,33 @@ Status LocalEnv::sync_directory(const std::string& path) {
 }
 
 Result<std::vector<std::string>> LocalEnv::list_directory(const std::string& path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
-  if (!directory) return errno_error("cannot list the directory " + path);
-  std::vector<std::string> names;
-  for (;;) {
-    errno = 0;  // readdir(3): only errno distinguishes the end from an error
-    const dirent* entry = ::readdir(directory.get());
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  if (errno != 0) return errno_error("cannot list the directory " + path);
-  std::sort(names.begin(), names.end());
-  return names;
+  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid()) return errno_error("cannot list the directory " + path);
+  return names_in(std::move(folder), path);
 }
 
 Result<bool> LocalEnv::exists(const std::string& path) {
   struct stat status = {};
   if (::lstat(path.c_str(), &status) == 0) return true;  // a dangling link also occupies the name
   if (errno == ENOENT || errno == ENOTDIR) return false;
-  return errno_error("cannot look for " + path);
+  return errno_error("cannot find " + path);
 }
 
 Result<host::FileId> LocalEnv::identify(const std::string& path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot find " + path);
   return host::FileId{status.st_dev, status.st_ino};
 }
 
 Result<std::int64_t> LocalEnv::modified_at(const std::string& path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot find " + path);
   return std::int64_t{status.st_mtim.tv_sec};
 }
 
 Result<std::uint64_t> LocalEnv::allocated_bytes(const std::string& path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot look for " + path);
+  if (::stat(path.c_str(), &status) != 0) return errno_error("cannot find " + path);
   // st_blocks is in units of 512 bytes, whatever the block size of the file system (stat(2)).
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/remedies.h"
 #include "host/partition_table.h"
 #include "host/settle_caches.h"
 #include "host/stays.h"
@@ -45,17 +46,19 @@ Error open_error(int sys_errno, const std::string& path, const OpenOptions& opti
       error.code = Errc::kAlreadyExists;
       break;
     case EBUSY:
-      error.hint = "unmount " + path + " or stop the program that holds it (see lsblk, fuser)";
+      error.remedy =
+          run_program("unmount it, or stop the program that holds it", "fuser -v", {path});
       break;
     case EROFS:
-      error.hint = "it is read-only; make it writable (blockdev --setrw, mount -o remount,rw)";
+      error.remedy =
+          Remedy("make the device or its file system writable").because("it is read-only");
       break;
     case ENOENT:
-      error.hint = "check the name";
+      error.remedy = "check the name";
       break;
     case EMFILE:
     case ENFILE:
-      error.hint = "raise the limit of open files (ulimit -n)";
+      error.remedy = raise_open_files();
       break;
     default:
       break;
@@ -140,7 +143,7 @@ Result<std::unique_ptr<File>> LocalFile::open(const std::string& path, const Ope
   UniqueFd fd(opened);
   struct stat status = {};
   if (::fstat(fd.get(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
+    return tl::unexpected(system_error(errno, "cannot query the type of " + path));
   }
   // What was asked of the path above must be true of what is open.
   const bool is_new = options.create_new || options.unnamed;
@@ -161,7 +164,7 @@ Result<std::unique_ptr<File>> LocalFile::adopt(const std::string& path, UniqueFd
   }
   struct stat status = {};
   if (::fstat(fd.get(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot ask for the kind of " + path));
+    return tl::unexpected(system_error(errno, "cannot query the type of " + path));
   }
   std::unique_ptr<LocalFile> file(new LocalFile(path, std::move(fd)));
   file->access_flags_ = options.access == Access::kReadWrite ? O_RDWR : O_RDONLY;
@@ -193,7 +196,7 @@ Status LocalFile::learn(const OpenOptions& options, const struct stat& status) {
 Status LocalFile::learn_block_device(const OpenOptions& options, dev_t device) {
   int sector = 0;
   if (::ioctl(fd_.get(), BLKSSZGET, &sector) != 0 || sector <= 0) {
-    return tl::unexpected(system_error(errno, "cannot ask for the sector size of " + path_));
+    return tl::unexpected(system_error(errno, "cannot query the sector size of " + path_));
   }
   sector_bytes_ = static_cast<std::uint32_t>(sector);
   // The kernel opens a read-only device for writing and refuses the writes (EPERM), which would be
@@ -232,13 +235,13 @@ Result<std::uint64_t> LocalFile::size_bytes() {
   if (is_block_device_) {
     std::uint64_t size = 0;
     if (::ioctl(fd_.get(), BLKGETSIZE64, &size) != 0) {
-      return tl::unexpected(system_error(errno, "cannot ask for the size of " + path_));
+      return tl::unexpected(system_error(errno, "cannot query the size of " + path_));
     }
     return size;
   }
   struct stat status = {};
   if (::fstat(fd_.get(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot ask for the size of " + path_));
+    return tl::unexpected(system_error(errno, "cannot query the size of " + path_));
   }
   return static_cast<std::uint64_t>(status.st_size);
 }
@@ -259,11 +262,11 @@ Result<Extent> LocalFile::next_data(std::uint64_t offset) {
   if (data < 0) {
     if (errno == ENXIO) return Extent{size, 0};  // a hole up to the end
     if (errno == EINVAL) return rest;            // a file system without holes
-    return tl::unexpected(system_error(errno, "cannot look for data in " + path_).at(rest));
+    return tl::unexpected(system_error(errno, "cannot search for data in " + path_).at(rest));
   }
   const off_t hole = ::lseek(fd_.get(), data, SEEK_HOLE);
   if (hole < 0) {
-    return tl::unexpected(system_error(errno, "cannot look for holes in " + path_).at(rest));
+    return tl::unexpected(system_error(errno, "cannot search for holes in " + path_).at(rest));
   }
   return Extent{static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(hole - data)};
 }
@@ -300,7 +303,7 @@ Result<bool> LocalFile::reserve(const Extent& extent) {
     if (errno == EINTR) continue;
     // Not supported by this file system: NFS, exFAT, many FUSE ones.
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return false;
-    return tl::unexpected(system_error(errno, "cannot set blocks aside for " + path_).at(extent));
+    return tl::unexpected(system_error(errno, "cannot reserve blocks for " + path_).at(extent));
   }
   return true;
 }
@@ -308,7 +311,7 @@ Result<bool> LocalFile::reserve(const Extent& extent) {
 Result<std::uint64_t> LocalFile::allocated_bytes() {
   struct stat status = {};
   if (::fstat(fd_.get(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot ask what " + path_ + " takes"));
+    return tl::unexpected(system_error(errno, "cannot query what " + path_ + " takes"));
   }
   // st_blocks is in units of 512 bytes, whatever the block size of the file system (stat(2)).
   return static_cast<std::uint64_t>(status.st_blocks) * 512;

@@ -11,7 +11,7 @@ namespace {
 
 Result<Completion> run_now(Queue& queue, const Request& request) {
   if (queue.in_flight() != 0) {
-    return fail(Errc::kInternal, "a blocking request was made on a queue that is not idle");
+    return fail(Errc::kInternal, "a blocking request on a queue that is not idle");
   }
   BLKREWIND_TRY(queue.submit({&request, 1}));
   std::vector<Completion> done;
@@ -30,7 +30,7 @@ const char* verb(Op op) {
     case Op::kWriteZeroes:
       return "zero";
     case Op::kDiscard:
-      return "give back a range of";
+      return "free a range of";
     case Op::kFlush:
       return "flush";
   }
@@ -74,18 +74,20 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
     case EIO:
     case ENODEV:
     case ENXIO:
-      error.hint = "look for the cause in the kernel log (dmesg) and check " + file.path();
+      error.remedy = run_program("look for the cause in the kernel log", "dmesg")
+                         .and_then("check " + file.path());
       break;
     case ENOSPC:
       // A device has no free space of its own: the extent is past its end, or the thin pool or file
       // system under it is full.
       if (is_device) {
         error.code = Errc::kIo;
-        error.hint = "the device ends before that, or what it is stored on is full";
+        error.remedy =
+            Remedy().because("the device ends before that, or what it is stored on is full");
       }
       break;
     case EBADF:
-      if (op != Op::kRead) error.hint = "it was opened for reading only";
+      if (op != Op::kRead) error.remedy = Remedy().because("it was opened for reading only");
       break;
     default:
       break;
@@ -96,9 +98,9 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
 Error ended_error(const File& file, std::uint64_t offset) {
   Error error;
   error.code = Errc::kIo;
-  error.message = file.path() + " has become shorter while it was used: it ends at " +
+  error.message = file.path() + " has become shorter during use: it ends at " +
                   std::to_string(offset) + " bytes";
-  error.hint =
+  error.remedy =
       "find out which program cut it, or whether its medium was removed; give it its former size "
       "and content, then try again";
   return error;

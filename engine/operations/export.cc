@@ -104,7 +104,7 @@ Status fill_file(store::Store& store, const store::Tree& tree, io::File& file,
 Status refuse_existing(io::Env& env, const std::string& path) {
   BLKREWIND_ASSIGN(const bool there, env.exists(path));
   if (!there) return {};
-  return fail(Errc::kAlreadyExists, "there is a file " + path + " already",
+  return fail(Errc::kAlreadyExists, "there is already a file " + path,
               "name a file that does not exist yet; export never overwrites");
 }
 

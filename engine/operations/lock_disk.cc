@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 #include "operations/operations_parts.h"
 #include "operations/recognise.h"
 #include "store/reclaim.h"
@@ -37,7 +37,7 @@ Result<std::uint64_t> clear_unfinished(store::Store& store, format::DiskNumber d
           if (snapshot.disk != disk || snapshot.state != SnapshotState::kProgressing) continue;
           format::SnapshotRecord failed = snapshot;
           failed.state = SnapshotState::kFailed;
-          failed.failure = "the process that made it ended before it was complete";
+          failed.failure = "the process that was taking it ended before it was complete";
           transaction.emplace_back(std::move(failed));
         }
         return transaction;
@@ -55,14 +55,14 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   if (!locked.lock) {
     BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
   }
-  BLKREWIND_TRY(store.journal().settle());
+  BLKREWIND_TRY(store.journal().make_last_record_durable());
   // Whole files first: they free space without a record.
   BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
   locked.finished_bytes = orphans.bytes + finished;
   locked.state = store.state();
   const auto* disk = locked.state->disk(number);
-  if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
+  if (disk == nullptr) return fail(Errc::kNotFound, "the disk was removed from the store");
   locked.disk = *disk;
   const auto intent = locked.state->intents.find(number);
   if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
@@ -79,7 +79,7 @@ Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber
   BLKREWIND_TRY(store.journal().refresh());
   locked.state = store.state();
   const auto* disk = locked.state->disk(number);
-  if (disk == nullptr) return fail(Errc::kNotFound, "the disk has been forgotten");
+  if (disk == nullptr) return fail(Errc::kNotFound, "the disk was removed from the store");
   locked.disk = *disk;
   return locked;
 }
@@ -93,7 +93,8 @@ void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& 
         return format::Transaction{as_seen(*state.disk(before.number), device.info)};
       });
   if (!written) {
-    log::warning("cannot note where disk " + before.id + " is now: " + written.error().to_string());
+    log::warning("cannot record where disk " + before.id +
+                 " is now: " + written.error().to_string());
   }
   locked.state = store.state();
 }
@@ -102,15 +103,11 @@ tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                         const format::IntentRecord& intent) {
   Error error;
   error.code = Errc::kPrecondition;
-  error.api_code = "InvalidOperation.DiskResetInProgress";
-  error.http_status = 403;
+  error.api = ApiCode::kResetInProgress;
   error.message =
       "The operation cannot be performed because the disk has an ongoing reset task, please try "
       "again later.";
-  const std::string device = shell_word(disk.path);
-  error.hint =
-      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + device;
-  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + device;
+  error.remedy = ways_out(disk.path, intent.undo != 0);
   return fail(std::move(error));
 }
 
@@ -118,8 +115,8 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
                                                  format::SnapshotNumber number) {
   const auto* record = state.snapshot(number);
   if (record == nullptr || record->state != SnapshotState::kAccomplished) {
-    return fail(Errc::kNotFound, "the snapshot does not exist any more",
-                "see which there are: blkrewind list");
+    return fail(Errc::kNotFound, "the snapshot no longer exists",
+                look_into_list("see the snapshots that there are"));
   }
   return *record;
 }
@@ -133,8 +130,9 @@ std::optional<format::SnapshotRecord> parent_of(const store::State& state,
     return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
            !snapshot.damaged && store::tree_of(snapshot).geometry == geometry;
   };
-  if (const auto* anchor = state.snapshot(disk.anchor); anchor != nullptr && fits(*anchor)) {
-    return *anchor;
+  if (const auto* base_snapshot = state.snapshot(disk.base_snapshot);
+      base_snapshot != nullptr && fits(*base_snapshot)) {
+    return *base_snapshot;
   }
   for (auto at = state.snapshots.rbegin(); at != state.snapshots.rend(); ++at) {
     if (fits(at->second)) return at->second;

@@ -11,13 +11,13 @@ namespace {
 Result<track::TrackedDisk> look_at(Operations& operations, store::Store& store, io::Env& env,
                                    format::DiskNumber number, const std::string& path) {
   const auto view = operations.disk(number);
-  if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
+  if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   BLKREWIND_ASSIGN(const host::DeviceInfo info, env.probe(path));
   return tracked_disk(store, view->disk, info.real_path, info.size_bytes);
 }
 
 tl::unexpected<Error> no_trackers() {
-  return fail(Errc::kUnsupported, "nothing can be tracked on this machine");
+  return fail(Errc::kUnsupported, "tracking is not available on this machine");
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ Result<std::vector<std::string>> Operations::stop_tracking(format::DiskNumber nu
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(const auto lock, store.lock_disk(number));
   const auto view = disk(number);
-  if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
+  if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   // Also for a device that is gone.
   auto seen = look_at(*this, store, parts_->env, number, path);
   return parts_->trackers->stop(
@@ -54,11 +54,11 @@ Result<std::vector<track::TrackerState>> Operations::tracking(format::DiskNumber
   if (parts_->trackers == nullptr) return std::vector<track::TrackerState>{};
   store::Store& store = *parts_->store;
   const auto view = disk(number);
-  if (!view) return fail(Errc::kNotFound, "the disk has been forgotten");
+  if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   auto seen = look_at(*this, store, parts_->env, number, path);
   return parts_->trackers->states(
       seen ? *seen : tracked_disk(store, view->disk, view->disk.path, view->disk.device_bytes),
-      anchor_id(*store.state(), view->disk));
+      base_snapshot_id(*store.state(), view->disk));
 }
 
 }  // namespace blkrewind

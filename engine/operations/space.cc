@@ -15,7 +15,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   BLKREWIND_TRY(store.journal().refresh());
   const auto before = store.state();
   const auto* found = before->snapshot(number);
-  if (found == nullptr) return fail(Errc::kNotFound, "the snapshot is gone already");
+  if (found == nullptr) return fail(Errc::kNotFound, "the snapshot was already deleted");
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, found->disk, Pending::kAllow));
   DeleteReceipt receipt;
   receipt.snapshot_id = found->id;
@@ -28,7 +28,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
     return receipt;
   }
   if (record == nullptr || record->state == SnapshotState::kTombstone) {
-    return fail(Errc::kNotFound, "the snapshot is gone already");
+    return fail(Errc::kNotFound, "the snapshot was already deleted");
   }
   if (const auto intent = locked.state->intents.find(record->disk);
       intent != locked.state->intents.end() &&
@@ -40,9 +40,9 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   if (record->state == SnapshotState::kAccomplished) {
     // Without its base snapshot, nothing is known about the content of the disk's device.
     format::Transaction extra;
-    if (locked.disk.anchor == number) {
+    if (locked.disk.base_snapshot == number) {
       format::DiskRecord disk = locked.disk;
-      disk.anchor = 0;
+      disk.base_snapshot = 0;
       extra.emplace_back(std::move(disk));
     }
     BLKREWIND_ASSIGN(receipt.reclaimed_bytes, store::delete_snapshot(store, number, extra));

@@ -45,7 +45,7 @@ class Verifier {
     const store::Tree tree = store::tree_of(snapshot);
     if (format::root_digest(store_.secret(), tree.geometry, tree.root.digest) !=
         snapshot.root_digest) {
-      found(snapshot, "its root digest is not the one of its tree");
+      found(snapshot, "its root digest does not match its tree");
     }
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
     store::TreeReader reader(store_.files(), *queue, store_.secret());
@@ -237,7 +237,7 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
       if (error.code != Errc::kNoSpace && !store::Store::may_only_be_read(error))
         return fail(error);
       // The damage is in the receipt in any case.
-      log::warning("the store cannot be written, so the damage is reported and not marked in it: " +
+      log::warning("the store cannot be written, so the damage is reported but not recorded: " +
                    error.to_string());
     }
   }

@@ -17,7 +17,7 @@ Meter::Meter(const Monitor& monitor, const char* phase, std::uint64_t total_byte
 
 Status Meter::advance(std::uint64_t bytes) {
   if (monitor_.cancel != nullptr && monitor_.cancel->load(std::memory_order_relaxed)) {
-    return fail(Errc::kCancelled, "stopped as asked");
+    return fail(Errc::kCancelled, "cancelled");
   }
   progress_.done_bytes = std::min(progress_.done_bytes + bytes, progress_.total_bytes);
   if (monitor_.progress && std::chrono::steady_clock::now() >= next_) report();

@@ -61,9 +61,9 @@ tl::unexpected<Error> lost_record(const io::File& file, std::uint64_t offset,
   error.code = Errc::kIntegrity;
   error.message =
       "the journal " + file.path() + " is damaged at offset " + std::to_string(offset) + ": " + why;
-  error.hint =
-      "nothing was changed; bring STORE/journal back from a backup, or copy the store away "
-      "and ask for help before anything writes to it";
+  error.remedy = Remedy("bring STORE/journal back from a backup")
+                     .or_else("copy the store away and ask for help before anything writes to it")
+                     .because("nothing was changed");
   return fail(std::move(error));
 }
 
@@ -116,7 +116,9 @@ Status check_journal_end(io::Queue& queue, io::File& file, const DigestSecret& s
     const auto claimed = format::parse_record_header(head);
     looked_at += claimed ? format::record_bytes(*claimed) : format::kJournalBlockBytes;
     if (looked_at > kEndBytesMax) {
-      return lost_record(file, scan.end, "more follows the last record than an append leaves");
+      return lost_record(
+          file, scan.end,
+          "there is more data after the last record than an interrupted append leaves");
     }
     if (!claimed || claimed->sequence < scan.next_sequence) continue;
     BLKREWIND_ASSIGN(const auto later, record_at(window, secret, offset));

@@ -14,7 +14,7 @@ namespace blkrewind::store {
     io::Env& env, const std::string& path, const io::OpenOptions& options) {
   auto file = env.open(path, options);
   if (file || file.error().code != Errc::kInvalidArgument) return file;
-  return fail(Errc::kIntegrity, "the store is damaged: " + path + " is no file",
+  return fail(Errc::kIntegrity, "the store is damaged: " + path + " is not a file",
               "move away what stands in its place and bring the file back from a backup");
 }
 

@@ -1,7 +1,5 @@
 # Checks other than C++ tests: layering, style, installation, the quickstart, and whole suites under a sanitizer.
 # All of them are left out of the sanitizer builds themselves.
-option(BLKREWIND_TEST_SUITES "Run the suites of build/asan and build/tsan, and clang-tidy, as tests" OFF)
-
 if(BLKREWIND_SANITIZE)
   return()
 endif()

@@ -3,7 +3,8 @@
 #
 #   tests/checks/suite.sh asan|tsan PART
 #
-# PART is "system", for what needs the loop lock, or "K/N": of the rest every Nth test from the Kth.
+# PART is "system", for the tests with the loop lock; "K/N": every Nth of the others, from the Kth; or "list", which runs
+# none, but asks each program for its tests, so that parts which run at the same time find the lists made.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=$1
@@ -11,8 +12,12 @@ part=$2
 build=build/$suite
 [ -f "$build/CTestTestfile.cmake" ] || { echo "$build is not built; run scripts/test"; exit 1; }
 
-filter=(-L '^system$')
-[ "$part" = system ] || filter=(-LE '^system$' -I "${part%/*},,${part#*/}")
+case $part in
+  system) filter=(-L '^system$') ;;
+  list) filter=(-N) ;;
+  */*) filter=(-LE '^system$' -I "${part%/*},,${part#*/}") ;;
+  *) echo "suite.sh: '$part' is no part" >&2; exit 2 ;;
+esac
 prefix=()
 if [ "$suite" = tsan ]; then
   # What starts threads or is called from several.

@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "fuzz/targets.h"
+#include "support/read_file.h"
 
 namespace blkrewind::fuzz {
 namespace {
@@ -25,11 +24,6 @@ std::vector<fs::path> corpus_of(std::string_view target) {
   return files;
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 class Corpus : public testing::TestWithParam<Target> {};
 
 // A violated property aborts the program: the last file named is the cause.
@@ -38,7 +32,7 @@ TEST_P(Corpus, RunsWithoutAFinding) {
   ASSERT_FALSE(files.empty()) << "tests/fuzz/make-corpus.py makes them";
   for (const fs::path& path : files) {
     std::cout << path.string() << std::endl;
-    const std::string input = read_file(path);
+    const std::string input = test::read_file(path);
     GetParam().run(std::as_bytes(std::span(input)));
     // Truncated, and with one bit of each byte flipped: the first things a fuzzer would try.
     for (std::size_t length = 0; length < std::min<std::size_t>(input.size(), 600); length += 7) {

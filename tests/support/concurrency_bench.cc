@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
 #include <thread>
 #include <tuple>
 
 #include "blkrewind/units.h"
+#include "support/read_file.h"
 
 namespace blkrewind::test {
 namespace {
@@ -23,11 +23,6 @@ constexpr std::uint64_t kImageBytes = 256 * kKiB + 512;
 constexpr std::array<const char*, 12> kKinds = {"snapshot",   "rollback",    "undo",   "resume",
                                                 "taken back", "interrupted", "delete", "export",
                                                 "verify",     "collect",     "list",   "refused"};
-
-std::string bytes_of_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 bool test_has_failed() { return testing::Test::HasFailure(); }
 
@@ -81,7 +76,7 @@ void ConcurrencyBench::renew(Disk& disk, sim::Random& random) {
       disk.state.undo = DiskState::Undo{answer.undo_id, disk.state.pending->before};
     }
     disk.state.pending.reset();
-    ASSERT_TRUE(bytes_of_file(disk.path) == disk.contents.at(disk.state.content));
+    ASSERT_TRUE(read_file(disk.path) == disk.contents.at(disk.state.content));
   }
   std::fstream file(disk.path, std::ios::in | std::ios::out | std::ios::binary);
   const std::uint64_t ranges = 1 + random.below(12);
@@ -96,7 +91,7 @@ void ConcurrencyBench::renew(Disk& disk, sim::Random& random) {
   file.close();
   const UserAnswer answer = own_->snapshot(disk.path, {}, disk.chunk_bytes, false);
   ASSERT_EQ(answer.end, End::kDone) << answer.text;
-  disk.contents[answer.content] = bytes_of_file(disk.path);
+  disk.contents[answer.content] = read_file(disk.path);
   disk.snapshots[answer.snapshot_id] = answer.content;
   disk.state.content = answer.content;
   disk.events.clear();
@@ -245,7 +240,7 @@ void ConcurrencyBench::expect_export(StoreUser& user, Disk& disk, const std::str
     return;
   }
   EXPECT_EQ(answer.content, content);
-  EXPECT_TRUE(bytes_of_file(file) == disk.contents.at(content)) << id << " exports other bytes";
+  EXPECT_TRUE(read_file(file) == disk.contents.at(content)) << id << " exports other bytes";
   EXPECT_EQ(std::remove(file.c_str()), 0);
   count("export");
 }
@@ -255,7 +250,7 @@ void ConcurrencyBench::expect_export(StoreUser& user, Disk& disk, const std::str
 void ConcurrencyBench::judge(Disk& disk) {
   const ListedDisk listed = own_->list(disk.path);
   ASSERT_NO_FATAL_FAILURE(judge_snapshots(disk, listed));
-  const std::string now = bytes_of_file(disk.path);
+  const std::string now = read_file(disk.path);
   const auto fits = [&](const DiskState& state) {
     return agrees(disk, listed, state) && (state.pending || disk.contents.at(state.content) == now);
   };

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "operations/operations.h"
+#include "support/results.h"
+#include "support/errors.h"
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
 #include "support/simulated_trackers.h"
@@ -39,21 +41,6 @@ inline constexpr std::uint32_t kChunk = 4096;
 
 inline void put(Bytes& bytes, std::uint64_t offset, const Bytes& part) {
   std::ranges::copy(part, bytes.begin() + static_cast<std::ptrdiff_t>(offset));
-}
-
-template <class T>
-[[nodiscard]] testing::AssertionResult ok(const Result<T>& result) {
-  if (result) return testing::AssertionSuccess();
-  const Error& error = result.error();
-  return testing::AssertionFailure() << to_string(error.code) << " " << error.api_code << ": "
-                                     << error.to_string() << "; " << error.hint;
-}
-
-template <class T>
-[[nodiscard]] testing::AssertionResult failed(const Result<T>& result, Errc code) {
-  if (result) return testing::AssertionFailure() << "did not fail";
-  if (result.error().code == code) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << "failed otherwise: " << ok(result).message();
 }
 
 // Reports the first byte that differs rather than printing both.

@@ -63,7 +63,7 @@ Status SimulatedEnv::rename(const std::string& from, const std::string& to) {
 Status SimulatedEnv::rename_new(const std::string& from, const std::string& to) {
   const int error = disk_->rename_new(from, to);
   if (error != EEXIST) return status(OpKind::kRename, from, error);
-  return fail(Errc::kAlreadyExists, "there is a file " + to + " already",
+  return fail(Errc::kAlreadyExists, "there is already a file " + to,
               "name a file that does not exist yet");
 }
 

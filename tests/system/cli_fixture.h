@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -20,11 +19,6 @@ using nlohmann::json;
 inline constexpr std::uint64_t kChunk = 65536;
 inline constexpr std::uint64_t kChunks = 64;
 inline constexpr std::uint64_t kDeviceBytes = kChunk * kChunks;
-
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 class Cli : public ::testing::Test {
  protected:

@@ -9,13 +9,12 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
+#include "support/read_file.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::test {
@@ -125,8 +124,8 @@ class CliProgram {
     outcome.status = process.wait();
     outcome.peak_memory_bytes = process.peak_memory_bytes();
     if (outcome.status == 127) throw std::runtime_error("cannot run " BLKREWIND_PROGRAM);
-    if (out_path.empty()) outcome.out = content(out_file);
-    outcome.err = content(err_file);
+    if (out_path.empty()) outcome.out = read_file(out_file);
+    outcome.err = read_file(err_file);
     return outcome;
   }
 
@@ -136,11 +135,6 @@ class CliProgram {
     if (fd.get() < 0) throw std::runtime_error("cannot open " + path);
     return fd;
   }
-  static std::string content(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
   TempDir directory_;
 };
 

@@ -145,7 +145,7 @@ TEST_F(CliTracking, ASourceThatSaysNothingIsRefusedWhenItIsInsistedOn) {
   // Started, and no snapshot since.
   const json early = ask({"snapshot", device_, "--change-source", "bitmap"}, 3);
   EXPECT_EQ(early.at("code"), "Precondition");
-  EXPECT_NE(early.at("message").get<std::string>().find("no snapshot or rollback has ended"),
+  EXPECT_NE(early.at("message").get<std::string>().find("the next snapshot or rollback"),
             std::string::npos)
       << early;
   EXPECT_NE(early.at("hint").get<std::string>().find("--store " + store_ + " track status"),

@@ -32,7 +32,7 @@ namespace blkrewind::test {
 // refusal is a failure.
 [[nodiscard]] inline bool lacks_kernel_tracking(const std::string& error) {
   return error.find("was built without the tracking program") != std::string::npos ||
-         error.find("says nothing about its types (BTF)") != std::string::npos;
+         error.find("does not provide BTF type information") != std::string::npos;
 }
 
 using nlohmann::json;

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "support/errors.h"
 #include "system/extent_fixture.h"
 
 namespace blkrewind::test {
@@ -95,7 +96,7 @@ TEST_P(ExtentTrust, ARecordThatDoesNotFitIsNotBelieved) {
   };
   expect_not_believed(rewrite("clone 1", "clone 2"), "has no record");
   expect_not_believed(rewrite("disk=d-abc123", "disk=d-other1"), "has no record");
-  expect_not_believed(rewrite("length=", "length=1"), "lies elsewhere");
+  expect_not_believed(rewrite("length=", "length=1"), "another offset");
   expect_not_believed(rewrite("image_inode=", "image_inode=9"), "another one");
   expect_not_believed(rewrite("modified_ns=", "modified_ns=-"), "changed or replaced");
   expect_not_believed(
@@ -151,11 +152,11 @@ TEST_P(ExtentTrust, AnotherStoresCloneIsLeftAlone) {
 TEST_P(ExtentTrust, AnAnchorThatIsNotTheClonesIsSaid) {
   start();
   take("s-1");
-  anchor_ = "s-by-somebody-else";
-  EXPECT_THAT(why_not(), HasSubstr("did not renew"));
+  base_snapshot_ = "s-by-somebody-else";
+  EXPECT_THAT(why_not(), HasSubstr("did not update"));
   take("s-2");
-  anchor_.clear();
-  EXPECT_THAT(why_not(), HasSubstr("no snapshot"));
+  base_snapshot_.clear();
+  EXPECT_THAT(why_not(), HasSubstr("no base snapshot"));
 }
 
 TEST_P(ExtentTrust, AHalfMadeCloneIsRemoved) {
@@ -182,7 +183,7 @@ TEST_P(ExtentTrust, AnImageThatIsTooShortIsAnError) {
   take("s-1");
   ASSERT_EQ(::truncate(image_.c_str(), static_cast<off_t>(kImageBytes - 1)), 0);
   EXPECT_FALSE(state().valid);
-  EXPECT_FALSE(find()->begin(anchor_, track::TrackUse::kRead));
+  EXPECT_FALSE(find()->begin(base_snapshot_, track::TrackUse::kRead));
   ASSERT_EQ(::truncate(image_.c_str(), static_cast<off_t>(kImageBytes)), 0);
   EXPECT_LE(check("long again"), kExtentBlock);
 }
@@ -192,7 +193,7 @@ TEST_P(ExtentTrust, AReadOnlyFileSystemIsAnError) {
   take("s-1");
   run_program({"mount", "-o", "remount,ro", mount_point_});
   EXPECT_TRUE(state().valid) << "looking needs no writing";
-  EXPECT_FALSE(find()->begin(anchor_, track::TrackUse::kRead));
+  EXPECT_FALSE(find()->begin(base_snapshot_, track::TrackUse::kRead));
   run_program({"mount", "-o", "remount,rw", mount_point_});
   EXPECT_EQ(check("writable again"), 0U);
 }
@@ -205,7 +206,7 @@ class ExtentRefusals : public ExtentSystem {
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, Errc::kUnsupported) << started.error().to_string();
     EXPECT_THAT(started.error().message, HasSubstr(message));
-    EXPECT_THAT(started.error().hint, HasSubstr(hint));
+    EXPECT_THAT(words_of(started.error()), HasSubstr(hint));
     EXPECT_EQ(find(), nullptr);
     EXPECT_FALSE(*track::extents_state(disk_, "s-1"));
     EXPECT_FALSE(*track::stop_extents(disk_));
@@ -216,9 +217,9 @@ class ExtentRefusals : public ExtentSystem {
 TEST_F(ExtentRefusals, Ext4) {
   if (!make_file_system("ext4")) GTEST_SKIP() << skipped;
   make_image();
-  expect_refused("does not tell which bytes", "XFS");
+  expect_refused("does not report which bytes", "XFS");
   attach();
-  expect_refused("does not tell which bytes", "XFS");
+  expect_refused("does not report which bytes", "XFS");
 }
 
 TEST_F(ExtentRefusals, Tmpfs) {
@@ -236,7 +237,7 @@ TEST_F(ExtentRefusals, XfsWithoutReflink) {
   run_program({"mkfs.xfs", "-q", "-f", "-m", "reflink=0", lower_});
   mount();
   make_image();
-  expect_refused("cannot make a reflink clone", "reflink=1");
+  expect_refused("cannot create a reflink clone", "reflink=1");
 }
 
 TEST_F(ExtentRefusals, DevicesThatAreNotAFile) {
@@ -245,7 +246,7 @@ TEST_F(ExtentRefusals, DevicesThatAreNotAFile) {
   attach();
   const LoopDevice on_top = LoopDevice::make(loop_->path(), 0);
   disk_.path = on_top.path();
-  expect_refused("stands on a block device", "image files");
+  expect_refused("is backed by a block device", "image files");
   disk_.path = "/dev/null";
   expect_refused("neither an image file nor", "image files");
 }

@@ -209,7 +209,7 @@ TEST_F(IdentitySystem, ASecondDeviceUnderAUsedNameIsADiskOfItsOwn) {
   a.reset();
   run_program({"losetup", path, file("b")});
   expect_untouched(file("b"), {"rollback", path, "a1"});
-  EXPECT_THAT(run({"rollback", path, "a1"}).err, HasSubstr("another device"));
+  EXPECT_THAT(run({"rollback", path, "a1"}).err, HasSubstr("a different device"));
   EXPECT_NE(disk_id_of(path, "b1"), id);
   const json old = disk_of(id);
   EXPECT_EQ(old.at("attached"), json(false));
@@ -326,8 +326,7 @@ mount --bind $F /sys/dev/block
                                 " S=" + store_ + " BR=" + BLKREWIND_PROGRAM + " unshare -m bash " +
                                 file("script") + " >" + file("output") + " 2>&1";
     EXPECT_EQ(std::system(command.c_str()), 0);
-    std::ifstream output(file("output"));
-    return {std::istreambuf_iterator<char>(output), {}};
+    return read_file(file("output"));
   }
 };
 

@@ -186,7 +186,7 @@ TEST_F(Safety, AnotherDeviceUnderTheSameName) {
     const std::string store_before = store_digest();
     for (const char* command : {"rollback", "diff"}) {
       const std::string text = ask({command, name, "before"}, 3).dump();
-      EXPECT_NE(text.find("this is another device"), std::string::npos) << text;
+      EXPECT_NE(text.find("this is a different device"), std::string::npos) << text;
       EXPECT_NE(text.find(file("disk.img")), std::string::npos) << text;
     }
     // By its id it is searched for, and not found.

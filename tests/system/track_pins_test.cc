@@ -50,7 +50,7 @@ TEST_F(TrackPins, OfADeletedStoreAreListedAndRemoved) {
 
   std::filesystem::remove_all(store_);
   const json left = entry_of(all(), id);
-  EXPECT_NE(left.dump().find("no store"), std::string::npos) << left.dump();
+  EXPECT_NE(left.dump().find("no longer a store"), std::string::npos) << left.dump();
   EXPECT_EQ(entry_of(prune(true), id), left);
   EXPECT_EQ(entry_of(all(), id), left);
   EXPECT_EQ(entry_of(prune(false), id), left);

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "support/errors.h"
 #include "system/tracking_fixture.h"
 
 namespace blkrewind::test {
@@ -30,12 +31,12 @@ class TrackingEpoch : public TrackedSystem {
   // Only a scan is possible; its result is right.
   void expect_scans_and_is_right(const std::string& why) {
     const auto refused =
-        engine_->rollback(path_, "anchor", {.change_source = ChangeSource::kBitmap});
+        engine_->rollback(path_, "base_snapshot", {.change_source = ChangeSource::kBitmap});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::kPrecondition) << refused.error().to_string();
     EXPECT_NE(refused.error().message.find(why), std::string::npos) << refused.error().message;
-    EXPECT_NE(refused.error().hint, "");
-    const auto done = engine_->rollback(path_, "anchor", {.paranoid = true});
+    EXPECT_NE(words_of(refused.error()), "");
+    const auto done = engine_->rollback(path_, "base_snapshot", {.paranoid = true});
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "scan");
     EXPECT_EQ(changed(), Chunks());
@@ -53,7 +54,7 @@ class TrackingEpoch : public TrackedSystem {
     const auto begun = engine_->start_tracking(path_, ChangeSource::kBitmap);
     ASSERT_TRUE(begun) << begun.error().to_string();
     expect_unknown("the next snapshot or rollback reads everything once");
-    const auto done = engine_->rollback(path_, "anchor");
+    const auto done = engine_->rollback(path_, "base_snapshot");
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "scan");
     expect_relies_on_it();
@@ -65,7 +66,7 @@ class TrackingEpoch : public TrackedSystem {
 TEST_F(TrackingEpoch, BeginsWithTheFirstOperationAndNotBefore) {
   const LoopDevice disk = make_disk("disk.img", kEpochBytes);
   write_noise(disk.path(), 0, kEpochBytes, 1);
-  const auto taken = engine_->snapshot(disk.path(), named("anchor"));
+  const auto taken = engine_->snapshot(disk.path(), named("base_snapshot"));
   ASSERT_TRUE(taken) << taken.error().to_string();
   copy_ = read_device(disk.path());
   path_ = disk.path();
@@ -96,7 +97,7 @@ TEST_F(TrackingEpoch, EndsWhenTheLoopDeviceIsAttachedAgain) {
   write_noise(disk.backing(), 7 * kMiB, 10000, 2);  // undetected
   const LoopDevice again = LoopDevice::make(disk.backing(), 0);
   const std::string why = again.path() == path_ ? "the device was detached and attached again"
-                                                : "the disk is another device now";
+                                                : "the disk is a different device now";
   path_ = again.path();
   expect_unknown(why);
   expect_scans_and_is_right(why);
@@ -113,7 +114,7 @@ TEST_F(TrackingEpoch, EndsWhenAnotherFileIsAttached) {
   const LoopDevice other = make_disk("other.img", kEpochBytes);
   write_noise(other.path(), 0, kEpochBytes, 3);
   const std::string why = other.path() == path_ ? "the device was detached and attached again"
-                                                : "the disk is another device now";
+                                                : "the disk is a different device now";
   ASSERT_TRUE(engine_->adopt_disk(id, other.path()));
   path_ = other.path();
   expect_unknown(why, id);
@@ -127,7 +128,7 @@ TEST_F(TrackingEpoch, EndsWhenTheDeviceHasAnotherSize) {
   if (!track(disk.path())) GTEST_SKIP() << why_;
   ASSERT_EQ(::truncate(disk.backing().c_str(), kEpochBytes + 4 * kMiB), 0);
   disk.reread_size();
-  const std::string why = "the device has another size now";
+  const std::string why = "the size of the device has changed";
   expect_unknown(why);
   const auto taken = engine_->snapshot(path_, named("larger"));
   ASSERT_TRUE(taken) << taken.error().to_string();
@@ -135,7 +136,7 @@ TEST_F(TrackingEpoch, EndsWhenTheDeviceHasAnotherSize) {
   expect_unknown(why);
   ASSERT_EQ(::truncate(disk.backing().c_str(), kEpochBytes), 0);
   disk.reread_size();
-  const auto done = engine_->rollback(path_, "anchor", {.paranoid = true});
+  const auto done = engine_->rollback(path_, "base_snapshot", {.paranoid = true});
   ASSERT_TRUE(done) << done.error().to_string();
   EXPECT_EQ(done->change_source, "scan");
   EXPECT_EQ(changed(), Chunks());
@@ -195,8 +196,8 @@ TEST_F(TrackingEpoch, IsOfOneDiskOfOneStore) {
   if (::rename(theirs.c_str(), ours.c_str()) != 0) {
     GTEST_SKIP() << "pins cannot be renamed here: " << std::strerror(errno);
   }
-  expect_unknown("it is tracked for another disk or another store");
-  expect_scans_and_is_right("it is tracked for another disk or another store");
+  expect_unknown("it tracks another disk or another store");
+  expect_scans_and_is_right("it tracks another disk or another store");
   expect_can_be_begun_anew();
 }
 
@@ -223,14 +224,14 @@ TEST_F(TrackingEpoch, SleepsWhileTheDiskIsAnotherDevice) {
   if (!track(disk.path())) GTEST_SKIP() << why_;
   const std::string id = engine_->disk(path_)->id;
   ASSERT_TRUE(engine_->adopt_disk(id, other.path()));
-  expect_unknown("the disk is another device now", id);
+  expect_unknown("the disk is a different device now", id);
   path_ = other.path();
-  expect_scans_and_is_right("the disk is another device now");
+  expect_scans_and_is_right("the disk is a different device now");
   write_noise(disk.path(), 9 * kMiB, 10000, 3);
   ASSERT_TRUE(engine_->adopt_disk(id, disk.path()));
   path_ = disk.path();
-  expect_unknown("that is not what the device equalled last");
-  expect_scans_and_is_right("that is not what the device equalled last");
+  expect_unknown("which is not the base snapshot");
+  expect_scans_and_is_right("which is not the base snapshot");
   expect_relies_on_it();
 }
 
@@ -243,7 +244,7 @@ TEST_F(TrackingEpoch, EndsWithTheSnapshotThatTheMarksAreOf) {
   ASSERT_TRUE(later) << later.error().to_string();
   write_noise(path_, 2 * kMiB, 10000, 3);
   ASSERT_TRUE(engine_->remove_snapshot(later->snapshot_id));
-  const std::string why = "that is not what the device equalled last";
+  const std::string why = "which is not the base snapshot";
   expect_unknown(why);
   expect_scans_and_is_right(why);
   expect_relies_on_it();
@@ -426,7 +427,7 @@ TEST_F(TrackingKilled, AtAnyMomentAndTheNextOperationIsRight) {
   write_noise(disk.path(), 0, kEpochBytes, 1);
   backing_ = disk.backing();
   if (!track(disk.path())) GTEST_SKIP() << why_;
-  contents_["anchor"] = read_device(path_);
+  contents_["base_snapshot"] = read_device(path_);
   kill_for(20261125, 48);
   std::cout << "killed " << killed_ << ", rollbacks to be finished " << pending_;
   for (const auto& [source, count] : sources_) std::cout << ", by " << source << " " << count;

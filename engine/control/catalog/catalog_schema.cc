@@ -156,7 +156,7 @@ std::string schema_fault(SQLite::Database& database, int version) {
   forget_digest(found);
   for (const auto& [type, name, table, sql] : found) {
     if (!wanted.contains({type, name, table, sql})) {
-      return "its " + type + " " + name + " is none that blkrewind makes";
+      return "its " + type + " " + name + " is not one that blkrewind creates";
     }
   }
   return found.size() == wanted.size() ? "" : "a table is missing";
@@ -168,7 +168,7 @@ std::string row_fault(SQLite::Database& database) {
     SQLite::Statement query(database, std::string("SELECT ") + rule.column + " FROM " + rule.table);
     while (query.executeStep()) {
       if (!rule.holds(rule.prefix, query.getColumn(0).getString())) {
-        return std::string("a row of ") + rule.table + " has a " + rule.column + " that cannot be";
+        return std::string("a row of ") + rule.table + " has an invalid " + rule.column;
       }
     }
   }
@@ -184,7 +184,7 @@ Result<bool> judge_catalog_files(const io::Folder& folder, const std::string& na
     if (!exists) continue;
     const auto status = folder.look(file);
     if (status && static_cast<std::uint64_t>(status->st_size) > kFileBytesMax) {
-      return fail(Errc::kIntegrity, folder.path() + "/" + file + " is longer than a catalog can be",
+      return fail(Errc::kIntegrity, folder.path() + "/" + file + " is larger than a catalog can be",
                   "move the catalog away, and its files -wal and -shm with it, or restore it from "
                   "a backup: snapshots do not depend on it");
     }

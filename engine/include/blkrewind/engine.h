@@ -235,8 +235,9 @@ class BLKREWIND_API Engine {
 
  private:
   friend struct EngineAccess;  // opens an engine on a simulated machine, for tests
-  class Impl;
+  struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
+  [[nodiscard]] Impl& impl();  // throws when this Engine was moved from
   std::unique_ptr<Impl> impl_;
 };
 

@@ -26,7 +26,7 @@ std::string store_gone(const PinnedProgram& pin) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) {
     const bool absent = errno == ENOENT || errno == ENOTDIR;
-    return absent ? "there is no store in " + pin.store_path + " any more" : "";
+    return absent ? "there is no longer a store in " + pin.store_path : "";
   }
   std::array<std::byte, format::kStoreHeaderBytes> bytes{};
   if (::pread(fd.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
@@ -41,10 +41,10 @@ std::string device_gone(const blkrewind_control& control, const std::string& dev
   const host::DeviceNumber number = makedev(control.major, control.minor);
   const std::string folder = host::sysfs_directory(number);
   if (::access("/sys/dev/block", F_OK) != 0) return {};  // unknown
-  if (::access(folder.c_str(), F_OK) != 0) return "its device is not attached any more";
+  if (::access(folder.c_str(), F_OK) != 0) return "its device is no longer attached";
   const auto diskseq = host::read_number(folder + "/diskseq");
   if (!diskseq || control.diskseq == 0 || *diskseq == control.diskseq) return {};
-  return device + " is another device by now";
+  return device + " is a different device now";
 }
 
 }  // namespace

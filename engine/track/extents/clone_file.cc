@@ -12,7 +12,7 @@
 #include <array>
 #include <cerrno>
 
-#include "base/privilege.h"
+#include "base/remedies.h"
 
 namespace blkrewind::track {
 namespace {
@@ -25,7 +25,7 @@ tl::unexpected<Error> last_error(const std::string& message) {
 }
 
 Error clone_error(int sys_errno) {
-  Error error = system_error(sys_errno, "cannot make a reflink clone of the image");
+  Error error = system_error(sys_errno, "cannot create a reflink clone of the image");
   switch (sys_errno) {
     case EOPNOTSUPP:
     case ENOTTY:
@@ -33,7 +33,7 @@ Error clone_error(int sys_errno) {
     case EINVAL:
     case ETXTBSY:  // a swap file
       error.code = Errc::kUnsupported;
-      error.hint = kReflinkHint;
+      error.remedy = kReflinkHint;
       break;
     default:
       break;
@@ -62,7 +62,7 @@ Status take_over_no_cow(int fd, int source) {
 
 Result<bool> places_are_unique(int fd) {
   struct statfs status = {};
-  if (::fstatfs(fd, &status) != 0) return last_error("cannot ask for the image's file system");
+  if (::fstatfs(fd, &status) != 0) return last_error("cannot query the image's file system");
   if (status.f_type == BTRFS_SUPER_MAGIC) return true;
   if (status.f_type != XFS_SUPER_MAGIC) return false;
   fsxattr attributes = {};
@@ -75,8 +75,8 @@ Result<bool> places_are_unique(int fd) {
 Result<UniqueFd> make_unnamed(int directory, int source) {
   const UniqueFd writable(::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!writable.valid()) {
-    Error error = system_error(errno, "cannot make a file beside the image");
-    if (error.sys_errno == EROFS) error.hint = "mount the image's file system writable";
+    Error error = system_error(errno, "cannot create a file beside the image");
+    if (error.sys_errno == EROFS) error.remedy = "mount the image's file system writable";
     return tl::unexpected(std::move(error));
   }
   if (source >= 0) {
@@ -115,7 +115,7 @@ Status set_immutable(int fd, bool on) {
   Error error = system_error(
       errno, std::string("cannot make a file ") + (on ? "immutable" : "mutable again"));
   if (error.sys_errno == EPERM) {
-    error.hint = permission_hint("run it as root (CAP_LINUX_IMMUTABLE)");
+    error.remedy = permission_remedy("run it as root (CAP_LINUX_IMMUTABLE)");
   }
   return tl::unexpected(std::move(error));
 }
@@ -135,7 +135,7 @@ Status remove_immutable(int directory, const std::string& name) {
 Result<std::uint32_t> generation_of(int fd) {
   std::uint32_t generation = 0;  // the kernel writes an int, whatever size the request encodes
   if (::ioctl(fd, FS_IOC_GETVERSION, &generation) != 0) {
-    return last_error("cannot ask for the image's inode generation");
+    return last_error("cannot query the image's inode generation");
   }
   return generation;
 }

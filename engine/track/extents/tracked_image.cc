@@ -15,25 +15,27 @@ namespace {
 constexpr const char* kKindHint =
     "extent maps are for image files and for loop devices over image files";
 
-tl::unexpected<Error> unsupported(const std::string& message, const std::string& hint) {
-  return fail(Errc::kUnsupported, message, hint);
+tl::unexpected<Error> unsupported(const std::string& message, Remedy remedy) {
+  return fail(Errc::kUnsupported, message, std::move(remedy));
 }
 
 // The path of the file below a loop device; stores the range of the disk in it in `range`.
 Result<host::LoopDevice> loop_below(const TrackedDisk& disk, host::DeviceNumber device) {
   if (host::is_partition(device)) {
     return unsupported(disk.path + " is a partition",
-                       "track the whole loop device, or attach the partition's bytes to a loop "
-                       "device of their own (losetup --offset)");
+                       Remedy("track the whole loop device")
+                           .or_else(run_program("attach the partition's bytes to a loop device of "
+                                                "their own",
+                                                "losetup --offset")));
   }
   auto loop = host::loop_device(device);
   if (!loop)
     return unsupported(disk.path + " is neither an image file nor a loop device", kKindHint);
   if (loop->backing_device != 0) {
-    return unsupported(disk.path + " stands on a block device, not on a file", kKindHint);
+    return unsupported(disk.path + " is backed by a block device, not by a file", kKindHint);
   }
   if (!loop->is_plain) {
-    return unsupported(disk.path + " does not show its file's bytes as they are", kKindHint);
+    return unsupported(disk.path + " does not map its file's bytes unchanged", kKindHint);
   }
   return std::move(*loop);
 }
@@ -54,7 +56,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   image.range = {0, disk.device_bytes};
   struct stat status = {};
   if (::stat(disk.path.c_str(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot look at " + disk.path));
+    return tl::unexpected(system_error(errno, "cannot inspect " + disk.path));
   }
   host::FileId expected{status.st_dev, status.st_ino};
   if (S_ISBLK(status.st_mode)) {
@@ -71,7 +73,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
       return tl::unexpected(system_error(errno, "cannot open " + disk.path));
     }
     if (opened.st_rdev != status.st_rdev) {
-      return fail(Errc::kBusy, disk.path + " has become another device just now");
+      return fail(Errc::kBusy, disk.path + " has just been replaced by another device");
     }
   } else if (!S_ISREG(status.st_mode)) {
     return unsupported(disk.path + " is neither an image file nor a loop device", kKindHint);
@@ -81,7 +83,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   if (!image.file.valid() || ::fstat(image.file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
       host::FileId{status.st_dev, status.st_ino} != expected) {
     return unsupported("the file below " + disk.path + " is not found at " + image.path,
-                       "attach the loop device anew, to the file where it is now");
+                       "attach the loop device again, to the file where it is now");
   }
   image.inode = status.st_ino;
   BLKREWIND_ASSIGN(const std::string directory, split_path(image.path, image.name));
@@ -91,7 +93,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   }
   const auto generation = generation_of(image.file.get());
   if (!generation) {
-    return unsupported("the file system of " + image.path + " does not number its inodes' uses",
+    return unsupported("the file system of " + image.path + " does not report inode generations",
                        "keep the image on XFS (mkfs.xfs -m reflink=1) or btrfs");
   }
   image.generation = *generation;
@@ -111,7 +113,7 @@ std::optional<TrackedImage> open_folder(const TrackedDisk& disk) {
 Status check_size(const TrackedImage& image) {
   struct stat status = {};
   if (::fstat(image.file.get(), &status) != 0) {
-    return tl::unexpected(system_error(errno, "cannot ask for the size of " + image.path));
+    return tl::unexpected(system_error(errno, "cannot query the size of " + image.path));
   }
   if (static_cast<std::uint64_t>(status.st_size) < image.range.end()) {
     return fail(Errc::kPrecondition, image.path + " is shorter than the disk");

@@ -8,6 +8,7 @@
 
 #include "blkrewind/error.h"
 #include "io/preallocation.h"
+#include "support/errors.h"
 #include "system/device_fixture.h"
 
 namespace blkrewind::test {
@@ -118,19 +119,19 @@ TEST_F(CliValues, WhatIsInTheWayOfAStoreIsNamed) {
     EXPECT_NE(error.value("message", "").find(part), std::string::npos) << outcome.err;
     EXPECT_TRUE(error.at("hint").is_string()) << outcome.err;
   };
-  expect(file("missing/too/store"), 3, "there is no folder " + file("missing"));
+  expect(file("missing/too/store"), 3, "there is no directory " + file("missing"));
   expect(plain, 3, plain + " is a file");
   expect(plain + "/store", 3, plain + " is a file");
-  expect(link, 3, link + " is a symbolic link that leads to nothing");
-  expect(link + "/store", 3, link + " is a symbolic link that leads to nothing");
+  expect(link, 3, link + " is a dangling symbolic link");
+  expect(link + "/store", 3, link + " is a dangling symbolic link");
   EXPECT_FALSE(std::filesystem::exists(file("missing")));
 }
 
 TEST_F(CliValues, RootIsNotToldToBeRoot) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-  EXPECT_EQ(system_error(EACCES, "x").hint.find("run it as root"), std::string::npos);
-  EXPECT_EQ(system_error(EPERM, "x").hint.find("run it as root"), std::string::npos);
-  EXPECT_FALSE(system_error(EPERM, "x").hint.empty());
+  EXPECT_EQ(words_of(system_error(EACCES, "x")).find("run it as root"), std::string::npos);
+  EXPECT_EQ(words_of(system_error(EPERM, "x")).find("run it as root"), std::string::npos);
+  EXPECT_FALSE(words_of(system_error(EPERM, "x")).empty());
 }
 
 class NotRaw : public CliValues {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 
+#include "support/read_file.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::test {
@@ -46,10 +47,7 @@ class StoreOwnerTest : public ::testing::Test {
                              " >" + dir_.file("out") + " 2>&1";
     const int raw = std::system(line.c_str());  // NOLINT(cert-env33-c,concurrency-mt-unsafe)
     const int status = WIFEXITED(raw) ? WEXITSTATUS(raw) : -1;
-    if (status != 0) {
-      std::ifstream out(dir_.file("out"));
-      said_ = {std::istreambuf_iterator<char>(out), {}};
-    }
+    if (status != 0) said_ = read_file(dir_.file("out"));
     return status;
   }
 

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "control/catalog/catalog.h"
+#include "support/results.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::control {
@@ -31,16 +33,13 @@ class CatalogTest : public testing::Test {
   std::string path_ = directory_.file("catalog.db");
 };
 
-inline testing::AssertionResult ok(const Status& status) {
-  if (status) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << status.error().to_string();
-}
+using test::ok;
 
 inline testing::AssertionResult refused_with(const Status& status, const std::string& api_code) {
   if (status) return testing::AssertionFailure() << "was not refused";
-  if (status.error().api_code == api_code) return testing::AssertionSuccess();
+  if (api_of(status.error()) == api_code) return testing::AssertionSuccess();
   return testing::AssertionFailure()
-         << status.error().api_code << ": " << status.error().to_string();
+         << api_of(status.error()) << ": " << status.error().to_string();
 }
 
 }  // namespace blkrewind::control

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "control/catalog/catalog_digest.h"
+#include "support/errors.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -37,7 +38,7 @@ class ForgedCatalogTest : public CatalogTest {
       ADD_FAILURE() << "it was accepted";
       return {};
     }
-    EXPECT_FALSE(opened.error().hint.empty());
+    EXPECT_FALSE(words_of(opened.error()).empty());
     return opened.error();
   }
 };
@@ -52,7 +53,7 @@ TEST_F(ForgedCatalogTest, AViewInPlaceOfATableIsDamageBeforeItIsRead) {
       false);
   const Error error = refusal();
   EXPECT_EQ(error.code, Errc::kIntegrity);
-  EXPECT_THAT(error.message, HasSubstr("none that blkrewind makes"));
+  EXPECT_THAT(error.message, HasSubstr("not one that blkrewind creates"));
 }
 
 TEST_F(ForgedCatalogTest, TriggersIndicesAndFurtherTablesAreDamage) {
@@ -83,7 +84,7 @@ TEST_F(ForgedCatalogTest, IdsAndNamesInRowsAreChecked) {
     forge(statement);
     const Error error = refusal();
     EXPECT_EQ(error.code, Errc::kIntegrity) << statement;
-    EXPECT_THAT(error.message, HasSubstr("cannot be")) << statement;
+    EXPECT_THAT(error.message, HasSubstr("has an invalid ")) << statement;
     std::filesystem::remove(path_);
     make();
   }

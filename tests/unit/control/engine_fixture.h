@@ -16,36 +16,23 @@
 #include <string_view>
 
 #include "blkrewind/engine.h"
+#include "support/read_file.h"
+#include "support/results.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::test {
-
-template <class T>
-testing::AssertionResult ok(const Result<T>& result) {
-  if (result) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << result.error().api_code << " " << result.error().to_string()
-                                     << "; " << result.error().hint;
-}
 
 // Refused by a rule of the API: nothing was changed, and there is a hint.
 template <class T>
 testing::AssertionResult refused(const Result<T>& result, const std::string& api_code) {
   if (result) return testing::AssertionFailure() << "was not refused";
   const Error& error = result.error();
-  if (error.code != Errc::kPrecondition || error.api_code != api_code || error.hint.empty() ||
-      error.http_status < 400) {
-    return testing::AssertionFailure() << to_string(error.code) << " " << error.api_code << " "
-                                       << error.to_string() << "; " << error.hint;
+  if (error.code != Errc::kPrecondition || api_of(error) != api_code || words_of(error).empty()) {
+    return testing::AssertionFailure() << to_string(error.code) << " " << api_of(error) << " "
+                                       << error.to_string() << "; " << words_of(error);
   }
   return testing::AssertionSuccess();
-}
-
-template <class T>
-testing::AssertionResult failed(const Result<T>& result, Errc code) {
-  if (result) return testing::AssertionFailure() << "did not fail";
-  if (result.error().code == code) return testing::AssertionSuccess();
-  return testing::AssertionFailure()
-         << to_string(result.error().code) << " " << result.error().to_string();
 }
 
 class EngineTest : public testing::Test {
@@ -82,11 +69,6 @@ class EngineTest : public testing::Test {
     if (!file.flush()) throw std::runtime_error("cannot write " + path);
   }
 
-  static std::string bytes_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  }
-
   std::string take(const std::string& target, const std::string& name = {}) {
     SnapshotOptions options;
     options.name = name;
@@ -108,22 +90,22 @@ class EngineRules : public EngineTest {
     EngineTest::SetUp();
     snapshot_ = take(image_, "before");
     fill(image_, 65536, 4096, 'b');
-    changed_ = bytes_of(image_);
+    changed_ = read_file(image_);
     disk_ = engine_->disks()->front().id;
   }
 
   void expect_refused(const std::string& code, const std::string& hint) {
     const auto result = engine_->rollback(image_, "before");
     ASSERT_TRUE(refused(result, code));
-    EXPECT_THAT(result.error().hint, testing::HasSubstr(hint));
+    EXPECT_THAT(words_of(result.error()), testing::HasSubstr(hint));
     RollbackOptions dry;
     dry.dry_run = true;
     EXPECT_TRUE(refused(engine_->rollback(image_, "before", dry), code)) << "and so is a dry run";
-    EXPECT_EQ(bytes_of(image_), changed_);
+    EXPECT_EQ(read_file(image_), changed_);
   }
   void expect_passes() {
     ASSERT_TRUE(ok(engine_->rollback(image_, "before")));
-    EXPECT_EQ(bytes_of(image_), std::string(kImageBytes, 'a'));
+    EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'a'));
   }
 
   // Runs `operation` in a separate process, on a separate Engine, and kills that process when it

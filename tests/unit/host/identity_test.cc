@@ -302,9 +302,9 @@ TEST(Identity, OneOfGenerationAndBirthIsEnough) {
 
 TEST(Identity, AnInodeNumberAloneIsWeakUntilTheCallerVouchesForIt) {
   const auto then = with(file(), [](auto& f) { f.generation = 0, f.birth_ns = 0; });
-  expect(kWeak, then, then, "may be used again");
+  expect(kWeak, then, then, "may have been reused");
   const auto vouched = with(then, [](auto& f) { f.vouched = true; });
-  expect(kRecognised, vouched, then, "vouched");
+  expect(kRecognised, vouched, then, "confirmed by disk adopt");
   expect(kWeak, vouched, with(then, [](auto& f) { f.place = "/other.img"; }));
   expect(kDifferent, vouched, with(then, [](auto& f) { f.backing_id.inode = 13; }));
 }
@@ -391,7 +391,7 @@ TEST(Identity, WithoutAnAttachmentNumberTheCallerMayVouchForAPlaceInThisBoot) {
   });
   expect(kWeak, then, then);
   const auto vouched = with(then, [](auto& d) { d.vouched = true; });
-  expect(kRecognised, vouched, then, "vouched");
+  expect(kRecognised, vouched, then, "confirmed by disk adopt");
   expect(kWeak, vouched, other_boot(then));
 }
 

@@ -21,12 +21,15 @@
 #include "base/digest.h"
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
+#include "support/results.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind {
 namespace {
 
 namespace fs = std::filesystem;
+using test::ok;
 
 struct Expected {
   std::string disk_id;
@@ -82,12 +85,6 @@ std::string xxh3_of(const std::string& path) {
       text, sizeof text, "%016llx",
       static_cast<unsigned long long>(plain_checksum_of(std::as_bytes(std::span(bytes)))));
   return text;
-}
-
-template <class T>
-testing::AssertionResult ok(const Result<T>& result) {
-  if (result) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << result.error().to_string() << "; " << result.error().hint;
 }
 
 class GoldenStore : public testing::Test {
@@ -303,7 +300,8 @@ TEST_F(GoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
   const Expected& one = expected("second");
   EXPECT_TRUE(ok(engine->export_image(one.snapshot_id, directory_.file("export"))));
   const auto refuses = [](const auto& result) {
-    return !result && result.error().code == Errc::kUnsupported && !result.error().hint.empty();
+    return !result && result.error().code == Errc::kUnsupported &&
+           !words_of(result.error()).empty();
   };
   EXPECT_TRUE(refuses(engine->register_disk(image)));
   EXPECT_TRUE(refuses(engine->adopt_disk(one.disk_id, directory_.file("export"))));

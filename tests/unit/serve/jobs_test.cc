@@ -4,48 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
-#include <fstream>
 
 #include "cli/serve/retention.h"
 #include "control/engine_internal.h"
-#include "support/temp_dir.h"
+#include "unit/serve/image_fixture.h"
 
 namespace blkrewind::serve {
 namespace {
 
 using namespace std::chrono_literals;
 
-class JobsTest : public testing::Test {
- protected:
-  static constexpr std::size_t kImageBytes = 1 << 20;
-
-  void SetUp() override {
-    write('a');
-    auto engine = Engine::open({.store = directory_.file("store"), .create = true});
-    ASSERT_TRUE(engine);
-    engine_ = std::make_unique<Engine>(std::move(*engine));
-    const auto receipt = engine_->snapshot(image_);
-    ASSERT_TRUE(receipt);
-    disk_ = receipt->disk_id;
-    snapshot_ = receipt->snapshot_id;
-    write('b');
-  }
-
-  void write(char fill) const {
-    std::ofstream(image_, std::ios::binary) << std::string(kImageBytes, fill);
-  }
-  [[nodiscard]] std::string content() const {
-    std::ifstream file(image_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  test::TempDir directory_;
-  std::string image_ = directory_.file("disk.img");
-  std::unique_ptr<Engine> engine_;
-  std::string disk_;
-  std::string snapshot_;
-  Metrics metrics_;
-};
+class JobsTest : public ImageTest {};
 
 TEST_F(JobsTest, WhatWasAddedIsDone) {
   {
@@ -57,7 +26,7 @@ TEST_F(JobsTest, WhatWasAddedIsDone) {
     jobs.add(std::move(*place), std::move(*task));
     while (engine_->disk(disk_)->status == "ReIniting") std::this_thread::sleep_for(1ms);
   }
-  EXPECT_EQ(content(), std::string(kImageBytes, 'a'));
+  EXPECT_TRUE(is_restored());
   EXPECT_NE(metrics_.text().find("blkrewind_rollbacks_total{result=\"done\"} 1"),
             std::string::npos);
 }
@@ -94,7 +63,7 @@ TEST_F(JobsTest, WhatWaitsAtTheEndIsLeftForTheNextStart) {
   ASSERT_TRUE(tasks);
   ASSERT_EQ(tasks->size(), 1U);
   EXPECT_TRUE(tasks->front().run());
-  EXPECT_EQ(content(), std::string(kImageBytes, 'a'));
+  EXPECT_TRUE(is_restored());
 }
 
 TEST_F(JobsTest, ASnapshotHasAPercentageWhileItIsTaken) {

@@ -4,13 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "cli/serve/actions.h"
+#include "unit/serve/image_fixture.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::serve {
@@ -18,32 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class UnfinishedTest : public testing::Test {
+class UnfinishedTest : public ImageTest {
  protected:
-  static constexpr std::size_t kImageBytes = 1 << 20;
-
-  void SetUp() override {
-    write('a');
-    engine_ = open();
-    const auto receipt = engine_->snapshot(image_);
-    ASSERT_TRUE(receipt);
-    disk_ = receipt->disk_id;
-    snapshot_ = receipt->snapshot_id;
-    write('b');
-  }
-
-  [[nodiscard]] std::unique_ptr<Engine> open() const {
-    auto engine = Engine::open({.store = directory_.file("store"), .create = true});
-    return engine ? std::make_unique<Engine>(std::move(*engine)) : nullptr;
-  }
-  void write(char fill) const {
-    std::ofstream(image_, std::ios::binary) << std::string(kImageBytes, fill);
-  }
-  [[nodiscard]] bool is_restored() const {
-    std::ifstream file(image_, std::ios::binary);
-    const std::string content{std::istreambuf_iterator<char>(file), {}};
-    return content == std::string(kImageBytes, 'a');
-  }
   // As a client sees it; `filter` is preceded by "&".
   [[nodiscard]] Json described(Jobs& jobs, const std::string& filter = {}) const {
     const std::string region = "r";
@@ -51,13 +28,6 @@ class UnfinishedTest : public testing::Test {
     const auto parameters = Parameters::parse("RegionId=r" + filter, {});
     return describe_disks({*engine_, jobs, region, request}, *parameters)->at("Disks").at("Disk");
   }
-
-  test::TempDir directory_;
-  std::string image_ = directory_.file("disk.img");
-  std::unique_ptr<Engine> engine_;
-  std::string disk_;
-  std::string snapshot_;
-  Metrics metrics_;
 };
 
 // The other process is a server that dies, or a command that has ended.
@@ -91,7 +61,7 @@ TEST_F(UnfinishedTest, WaitsForAPlace) {
   EXPECT_EQ(engine_->disk(disk_)->status, "In_use") << "let go of";
   const auto all = unfinished.take_up_all();
   ASSERT_FALSE(all);
-  EXPECT_NE(all.error().hint.find("--max-waiting"), std::string::npos);
+  EXPECT_NE(words_of(all.error()).find("--max-waiting"), std::string::npos);
   taken.reset();
   unfinished.tend(1001);
   for (int i = 0; i < 3000 && !is_restored(); ++i) std::this_thread::sleep_for(1ms);
