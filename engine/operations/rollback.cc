@@ -2,7 +2,7 @@
 // one sequence (rollback/sequence.h).
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 #include "operations/rollback/sequence.h"
 
 namespace blkrewind {
@@ -14,7 +14,10 @@ Status check_size(const OpenedDevice& device, const format::SnapshotRecord& want
               device.info.path + " has " + std::to_string(device.info.size_bytes) +
                   " bytes, but had " + std::to_string(wanted.device_bytes) +
                   " when the snapshot was taken",
-              "give it its former size, or export the snapshot to an image");
+              Remedy("give it its former size")
+                  .or_else({Verb::kExport,
+                            "export the snapshot to an image",
+                            {{Parameter::kSnapshot, wanted.id}, {Parameter::kFile, {}}}}));
 }
 
 }  // namespace
@@ -29,7 +32,7 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
   if (!request.takes_back.empty() && request.takes_back != locked.disk.last_rollback.request_id) {
     // It ended between the caller's look and our lock.
     return fail(Errc::kBusy, "another rollback of " + request.path + " has ended just now",
-                "see which one undo would take back now: blkrewind list " + request.path);
+                look_into_list("see which one undo would take back now", request.path));
   }
   if (wanted.disk != request.disk) {
     return fail(Errc::kInvalidArgument, "snapshot " + wanted.id + " is not one of this disk");
@@ -63,13 +66,13 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
   const auto found = locked.state->intents.find(number);
   if (found == locked.state->intents.end()) {
     return fail(Errc::kPrecondition, "no rollback of " + locked.disk.path + " was interrupted",
-                "see: blkrewind list");
+                look_into_list("see what there is", locked.disk.path));
   }
   const format::IntentRecord intent = found->second;
   if (backwards && intent.undo == 0) {
     return fail(Errc::kPrecondition,
                 "the interrupted rollback was started with --no-undo: the state before it is gone",
-                "finish it: blkrewind resume " + shell_word(locked.disk.path));
+                Remedy(Verb::kResume, "finish it", {{Parameter::kTarget, locked.disk.path}}));
   }
   BLKREWIND_ASSIGN(const auto forward, find_accomplished(*locked.state, intent.target));
   std::optional<format::SnapshotRecord> undo;

@@ -71,8 +71,9 @@ Error unreadable_chunk_error(const store::Store& store, const BadChunk& chunk,
   // Whatever the errno, it is the store that failed: nothing was refused, and nothing is damaged.
   error.code = Errc::kIo;
   error.extent = geometry.chunk_extent(chunk.chunk);
-  if (error.hint.empty()) {
-    error.hint = "look for the cause in the kernel log (dmesg); nothing was marked as damaged";
+  if (error.remedy.empty()) {
+    error.remedy = run_program("look for the cause in the kernel log", "dmesg")
+                       .because("nothing was marked as damaged");
   }
   return error;
 }

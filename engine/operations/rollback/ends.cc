@@ -2,6 +2,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/remedies.h"
 #include "host/evidence.h"
 #include "operations/rollback/sequence.h"
 #include "operations/rollback/words.h"
@@ -73,7 +74,7 @@ Error Sequence::ended_by(Error error) {
   }
   if (error.code == Errc::kIntegrity && way_.corrupt == Way::Corrupt::kSkip) {
     mark_damaged(back_.store, back_.wanted.number);
-    return std::move(error).with_hint(loss_hint(back_.locked.disk));
+    return std::move(error).with_remedy(loss_remedy(back_.locked.disk));
   }
   return to_be_resumed(std::move(error), back_.locked.disk, undo_.has_value());
 }
@@ -102,14 +103,13 @@ Error Sequence::put_back(Error error) {
       error.message +=
           ", and what was written to it meanwhile is kept as " + *receipt.kept_snapshot_id;
     }
-    error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
-    return error;
+    return std::move(error).with_remedy(choose_another());
   }
   const bool lost = done.error().code == Errc::kIntegrity;
   if (lost) mark_damaged(back_.store, undo_->number);
   error.message += "; putting the device back failed as well: " + done.error().to_string();
-  error.hint = lost ? loss_hint(back_.locked.disk) : resume_hint(back_.locked.disk, true);
-  return error;
+  return std::move(error).with_remedy(lost ? loss_remedy(back_.locked.disk)
+                                           : ways_out(back_.locked.disk.path, true));
 }
 
 }  // namespace blkrewind

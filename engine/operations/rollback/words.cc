@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 
 namespace blkrewind {
 namespace {
@@ -31,33 +31,46 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number) {
   if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
 }
 
-std::string resume_hint(const format::DiskRecord& disk, bool has_undo) {
-  const std::string path = shell_word(disk.path);
-  std::string hint = "the rollback is not finished; go on with it: blkrewind resume " + path;
-  if (has_undo) hint += ", or take it back: blkrewind undo " + path;
-  return hint;
-}
-
 Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo) {
-  std::string hint = resume_hint(disk, has_undo);
+  Remedy ways = ways_out(disk.path, has_undo);
   // What was refused, or has no room, has to be put right first.
   const bool first = error.sys_errno == 0 || error.code == Errc::kNoSpace;
-  if (first && !error.hint.empty()) hint = error.hint + "; then: " + hint;
-  return std::move(error).with_hint(std::move(hint));
+  if (!first || error.remedy.empty()) return std::move(error).with_remedy(std::move(ways));
+  error.remedy = std::move(error.remedy).and_then(std::move(ways));
+  return error;
 }
 
-std::string loss_hint(const format::DiskRecord& disk) {
-  return "bring the store's files back from a copy and do it again; or export what can be read of "
-         "the snapshots, and end the rollback as it stands: blkrewind disk forget " +
-         shell_word(disk.path) + " --with-snapshots";
+Remedy loss_remedy(const format::DiskRecord& disk) {
+  return Remedy("bring the store's files back from a copy and do it again")
+      .or_else({Verb::kExport,
+                "export what can be read of the snapshots",
+                {{Parameter::kSnapshot, {}}, {Parameter::kFile, {}}}})
+      .and_then({Verb::kDiskForget,
+                 "end the rollback as it stands",
+                 {{Parameter::kTarget, disk.path}, {Parameter::kWithSnapshots, {}}}});
 }
+
+Remedy choose_another() {
+  return Remedy("choose another snapshot").and_then({Verb::kVerify, "see what else is damaged"});
+}
+
+namespace {
+
+Remedy make_room() {
+  return Remedy("make room on the file system of the store")
+      .or_else(
+          {Verb::kDelete, "delete snapshots, which needs no room", {{Parameter::kSnapshot, {}}}});
+}
+
+}  // namespace
 
 Error no_room(Error error, bool with_undo) {
   error.message = "the store has no room, and the device is untouched: " + error.message;
-  error.hint =
-      "make room on the file system of the store, or delete snapshots, which needs none: "
-      "blkrewind delete";
-  if (with_undo) error.hint += "; or do without an undo snapshot: --no-undo";
+  error.remedy = make_room();
+  if (!with_undo) return error;
+  error.remedy =
+      std::move(error.remedy)
+          .or_else({Verb::kRepeat, "do without an undo snapshot", {{Parameter::kNoUndo, {}}}});
   return error;
 }
 
@@ -66,17 +79,13 @@ Error no_room_to_keep(Error error) {
       "the store has no room for what was written to the device since the rollback was "
       "interrupted, and the device is as it was found: " +
       error.message;
-  error.hint =
-      "make room on the file system of the store, or delete snapshots, which needs none: "
-      "blkrewind delete";
-  return error;
+  return std::move(error).with_remedy(make_room());
 }
 
 Error corrupt_before_writing(const pipeline::BadChunk& bad, const format::Geometry& geometry) {
   Error error = pipeline::bad_chunk_error(bad, geometry);
   error.message += "; nothing was written to the device";
-  error.hint = "choose another snapshot; blkrewind verify tells what else is damaged";
-  return error;
+  return std::move(error).with_remedy(choose_another());
 }
 
 Error unfinished_chunks(const store::Store& store, const pipeline::RestoreOutcome& outcome,
@@ -110,9 +119,11 @@ Error missed_error(const pipeline::ExtentTally& missed, const std::string& chang
                   " bytes of " + back.device.info.path + " are not what snapshot " +
                   back.wanted.id + " holds";
   name_extents(error, missed);
-  error.hint = "roll back once more and read everything: blkrewind rollback " +
-               shell_word(back.locked.disk.path) + " " + back.wanted.id +
-               " --change-source scan; and report this: a change source must miss nothing";
+  error.remedy = Remedy(Verb::kRollback, "roll back once more and read everything",
+                        {{Parameter::kTarget, back.locked.disk.path},
+                         {Parameter::kSnapshot, back.wanted.id},
+                         {Parameter::kChangeSource, "scan"}})
+                     .and_then("report this: a change source must miss nothing");
   return error;
 }
 

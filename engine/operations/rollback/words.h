@@ -13,12 +13,12 @@ namespace blkrewind {
 // a journal that cannot take it is only logged.
 void mark_damaged(store::Store& store, format::SnapshotNumber number);
 
-// "the rollback is not finished": how to go on, and back where there is an undo snapshot.
-[[nodiscard]] std::string resume_hint(const format::DiskRecord& disk, bool has_undo);
-// The error of a rollback that stands, with that hint.
+// The error of a rollback that stands: how to go on, and back where there is an undo snapshot.
 [[nodiscard]] Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo);
 // Where chunks are lost in both directions.
-[[nodiscard]] std::string loss_hint(const format::DiskRecord& disk);
+[[nodiscard]] Remedy loss_remedy(const format::DiskRecord& disk);
+// Where the device is as it was.
+[[nodiscard]] Remedy choose_another();
 
 // The store has no room for the undo snapshot.
 [[nodiscard]] Error no_room(Error error, bool with_undo);

@@ -70,7 +70,7 @@ TEST_F(FullStore, AnUndoThatDoesNotFitLeavesTheDeviceAndSaysSo) {
   const auto refused = bench_.rollback(first);
   ASSERT_TRUE(failed(refused, Errc::kNoSpace));
   EXPECT_THAT(refused.error().to_string(), HasSubstr("the device is untouched"));
-  EXPECT_THAT(words_of(refused.error()), HasSubstr("--no-undo"));
+  EXPECT_THAT(words_of(refused.error()), HasSubstr("no_undo"));
   EXPECT_TRUE(same(bench_.device(), pattern(kBytes, 2)));
   EXPECT_FALSE(bench_.view().intent);
   fill();
