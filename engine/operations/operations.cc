@@ -74,9 +74,10 @@ Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
     if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
   }
   BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
-  return std::unique_ptr<Operations>(new Operations(std::make_unique<Parts>(
-      Parts{env, std::move(store), pipeline::Means{options.threads, options.buffer_bytes},
-            options.trackers})));
+  pipeline::Means means{.threads = options.threads, .buffer_bytes = options.buffer_bytes};
+  if (options.list_leaves != 0) means.list_leaves = options.list_leaves;
+  return std::unique_ptr<Operations>(new Operations(
+      std::make_unique<Parts>(Parts{env, std::move(store), means, options.trackers})));
 }
 
 Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -28,7 +28,9 @@ struct OperationsOptions {
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
   std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation
-  track::Trackers* trackers = nullptr;               // outlive the Operations; null: no tracking
+  // How many leaves of what differs are kept in memory (chunk_list.h); 0: as many as fit the bound.
+  std::size_t list_leaves = 0;
+  track::Trackers* trackers = nullptr;  // outlive the Operations; null: no tracking
 };
 
 // The state of a disk in the journal, with the current state of its locks.

@@ -14,7 +14,10 @@ Status check_size(const OpenedDevice& device, const format::SnapshotRecord& want
               device.info.path + " has " + std::to_string(device.info.size_bytes) +
                   " bytes, but had " + std::to_string(wanted.device_bytes) +
                   " when the snapshot was taken",
-              "give it its former size, or export the snapshot to an image");
+              Remedy("give it its former size")
+                  .or_else({Verb::kExport,
+                            "export the snapshot to an image",
+                            {{Parameter::kSnapshot, wanted.id}, {Parameter::kFile, {}}}}));
 }
 
 }  // namespace
@@ -63,13 +66,13 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
   const auto found = locked.state->intents.find(number);
   if (found == locked.state->intents.end()) {
     return fail(Errc::kPrecondition, "no rollback of " + locked.disk.path + " was interrupted",
-                look_into_list("see its state", locked.disk.path));
+                look_into_list("see what there is", locked.disk.path));
   }
   const format::IntentRecord intent = found->second;
   if (backwards && intent.undo == 0) {
     return fail(Errc::kPrecondition,
                 "the interrupted rollback kept no undo snapshot: the state before it is gone",
-                ways_out(locked.disk.path, false));
+                Remedy(Verb::kResume, "finish it", {{Parameter::kTarget, locked.disk.path}}));
   }
   BLKREWIND_ASSIGN(const auto forward, find_accomplished(*locked.state, intent.target));
   std::optional<format::SnapshotRecord> undo;

@@ -114,7 +114,7 @@ Status ChunkList::read(std::uint64_t number, AlignedBuffer& into) const {
   return fail(Errc::kIo,
               "the list of what differs, a file without a name in " + folder_ +
                   ", reads back otherwise than it was written",
-              "look for the cause in the kernel log (dmesg)");
+              run_program("look for the cause in the kernel log", "dmesg"));
 }
 
 Result<std::optional<Candidate>> ChunkList::Source::next() {

@@ -82,8 +82,14 @@ class OperationsBench {
     options.store = kStore;
     options.threads = 1;
     options.trackers = trackers_.get();
+    options.list_leaves = list_leaves_;
     BLKREWIND_ASSIGN(operations_, Operations::open(*env_, options));
     return {};
+  }
+  // From now on so many leaves of what differs are kept in memory.
+  void keep_in_memory(std::size_t leaves) {
+    list_leaves_ = leaves;
+    EXPECT_TRUE(ok(open()));
   }
   // From now on the device is tracked, as by the kernel.
   void track() {
@@ -225,6 +231,7 @@ class OperationsBench {
 
  private:
   std::unique_ptr<SimulatedTrackers> trackers_;
+  std::size_t list_leaves_ = 0;
   std::unique_ptr<sim::SimulatedEnv> env_;
   std::unique_ptr<Operations> operations_;  // before the machine that it runs on is destroyed
   DiskNumber disk_ = 0;

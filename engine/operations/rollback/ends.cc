@@ -2,6 +2,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/remedies.h"
 #include "host/evidence.h"
 #include "operations/rollback/sequence.h"
 #include "operations/rollback/words.h"
@@ -102,14 +103,13 @@ Error Sequence::put_back(Error error) {
       error.message +=
           ", and what was written to it meanwhile is kept as " + *receipt.kept_snapshot_id;
     }
-    error.remedy = choose_another();
-    return error;
+    return std::move(error).with_remedy(choose_another());
   }
   const bool lost = done.error().code == Errc::kIntegrity;
   if (lost) mark_damaged(back_.store, undo_->number);
   error.message += "; putting the device back failed as well: " + done.error().to_string();
-  error.remedy = lost ? loss_remedy(back_.locked.disk) : resume_remedy(back_.locked.disk, true);
-  return error;
+  return std::move(error).with_remedy(lost ? loss_remedy(back_.locked.disk)
+                                           : ways_out(back_.locked.disk.path, true));
 }
 
 }  // namespace blkrewind

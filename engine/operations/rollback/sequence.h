@@ -61,7 +61,7 @@ class Sequence {
 
   // Once. Errors: kIntegrity, a chunk of the wanted snapshot is corrupt, and what has become of the
   // device; kIo, the device or the store failed, or lost what was written; kNoSpace, nothing was
-  // written to the device; kCancelled. The remedy says how to go on where an intent stands.
+  // written to the device; kCancelled. A remedy says how to go on where an intent stands.
   [[nodiscard]] Result<RollbackReceipt> run();
 
  private:

@@ -31,48 +31,46 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number) {
   if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
 }
 
-Remedy resume_remedy(const format::DiskRecord& disk, bool has_undo) {
-  return ways_out(disk.path, has_undo).because("the rollback is not finished");
-}
-
 Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo) {
-  Remedy remedy = resume_remedy(disk, has_undo);
+  Remedy ways = ways_out(disk.path, has_undo);
   // What was refused, or has no room, has to be put right first.
   const bool first = error.sys_errno == 0 || error.code == Errc::kNoSpace;
-  if (first && !error.remedy.empty()) {
-    remedy = std::move(error.remedy).and_then(std::move(remedy));
-  }
-  return std::move(error).with_remedy(std::move(remedy));
+  if (!first || error.remedy.empty()) return std::move(error).with_remedy(std::move(ways));
+  error.remedy = std::move(error.remedy).and_then(std::move(ways));
+  return error;
 }
 
 Remedy loss_remedy(const format::DiskRecord& disk) {
-  return Remedy("bring the store's files back from a backup and try again")
-      .or_else({Verb::kDiskForget,
-                "export what can be read of the snapshots, and end the rollback as it stands",
-                {{Parameter::kTarget, disk.path}, {Parameter::kWithSnapshots, {}}}});
+  return Remedy("bring the store's files back from a copy and do it again")
+      .or_else({Verb::kExport,
+                "export what can be read of the snapshots",
+                {{Parameter::kSnapshot, {}}, {Parameter::kFile, {}}}})
+      .and_then({Verb::kDiskForget,
+                 "end the rollback as it stands",
+                 {{Parameter::kTarget, disk.path}, {Parameter::kWithSnapshots, {}}}});
+}
+
+Remedy choose_another() {
+  return Remedy("choose another snapshot").and_then({Verb::kVerify, "see what else is damaged"});
 }
 
 namespace {
 
 Remedy make_room() {
   return Remedy("make room on the file system of the store")
-      .or_else({Verb::kDelete, "delete snapshots, which needs none", {{Parameter::kSnapshot, {}}}});
+      .or_else(
+          {Verb::kDelete, "delete snapshots, which needs no room", {{Parameter::kSnapshot, {}}}});
 }
 
 }  // namespace
 
-Remedy choose_another() {
-  return Remedy(Verb::kVerify, "see what else is damaged").and_then("choose another snapshot");
-}
-
 Error no_room(Error error, bool with_undo) {
   error.message = "the store has no room, and the device is untouched: " + error.message;
   error.remedy = make_room();
-  if (with_undo) {
-    error.remedy =
-        std::move(error.remedy)
-            .or_else({Verb::kRepeat, "do without an undo snapshot", {{Parameter::kNoUndo, {}}}});
-  }
+  if (!with_undo) return error;
+  error.remedy =
+      std::move(error.remedy)
+          .or_else({Verb::kRepeat, "do without an undo snapshot", {{Parameter::kNoUndo, {}}}});
   return error;
 }
 
@@ -81,15 +79,13 @@ Error no_room_to_keep(Error error) {
       "the store has no room for what was written to the device since the rollback was "
       "interrupted, and the device is as it was found: " +
       error.message;
-  error.remedy = make_room();
-  return error;
+  return std::move(error).with_remedy(make_room());
 }
 
 Error corrupt_before_writing(const pipeline::BadChunk& bad, const format::Geometry& geometry) {
   Error error = pipeline::bad_chunk_error(bad, geometry);
   error.message += "; nothing was written to the device";
-  error.remedy = choose_another();
-  return error;
+  return std::move(error).with_remedy(choose_another());
 }
 
 Error unfinished_chunks(const store::Store& store, const pipeline::RestoreOutcome& outcome,

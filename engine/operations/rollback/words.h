@@ -13,14 +13,11 @@ namespace blkrewind {
 // a journal that cannot take it is only logged.
 void mark_damaged(store::Store& store, format::SnapshotNumber number);
 
-// "the rollback is not finished": how to go on, and back where there is an undo snapshot.
-[[nodiscard]] Remedy resume_remedy(const format::DiskRecord& disk, bool has_undo);
-// The error of a rollback that stands, with that remedy.
+// The error of a rollback that stands: how to go on, and back where there is an undo snapshot.
 [[nodiscard]] Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo);
 // Where chunks are lost in both directions.
 [[nodiscard]] Remedy loss_remedy(const format::DiskRecord& disk);
-
-// Instead of a snapshot with a corrupt chunk.
+// Where the device is as it was.
 [[nodiscard]] Remedy choose_another();
 
 // The store has no room for the undo snapshot.

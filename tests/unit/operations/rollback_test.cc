@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <vector>
@@ -328,6 +329,70 @@ TEST_F(Rollback, ABitThatRotsOnTheMediumIsSeen) {
   bench_.env().heal();
   ASSERT_TRUE(ok(bench_.rollback(target_)));
   EXPECT_TRUE(same(bench_.device(), then_));
+}
+
+// The base snapshot is the newest one; its nodes are gone, and nothing is shared with it.
+TEST_F(Rollback, ABaseSnapshotWhoseTreeIsLostDoesNotMatter) {
+  const std::string folder = std::string(kStore) + "/segments";
+  const auto before = bench_.env().list_directory(folder);
+  (void)bench_.must_snapshot();
+  put(now_, 5 * kChunk, pattern(kChunk, 4));
+  bench_.write(0, now_);
+  const auto after = bench_.env().list_directory(folder);
+  ASSERT_GT(after->size(), before->size());
+  for (const std::string& name : *after) {
+    if (std::ranges::find(*before, name) != before->end()) continue;
+    ASSERT_TRUE(ok(bench_.env().remove(folder + "/" + name)));
+  }
+  ASSERT_TRUE(ok(bench_.open()));
+  ASSERT_TRUE(ok(bench_.rollback(target_)));
+  EXPECT_TRUE(same(bench_.device(), then_));
+  ASSERT_TRUE(ok(bench_.undo()));
+  EXPECT_TRUE(same(bench_.device(), now_));
+}
+
+// What differs is in three leaves: with room for two of them the list goes to a file without a
+// name, and every way back reads it from there.
+TEST_F(Rollback, WhatDiffersNeedNotFitInMemory) {
+  const auto spilled = [&] {
+    return std::ranges::any_of(bench_.env().log(), [](const sim::LoggedOp& op) {
+      return op.kind == sim::OpKind::kWrite && op.path == std::string(kStore) + "/(unnamed)";
+    });
+  };
+  bench_.keep_in_memory(2);
+  const auto names = bench_.env().list_directory(kStore);
+  for (const bool with_undo : {true, false}) {
+    SCOPED_TRACE(with_undo);
+    bench_.write(0, now_);
+    bench_.env().clear_log();
+    const auto done = bench_.rollback(target_, with_undo);
+    ASSERT_TRUE(ok(done));
+    EXPECT_EQ(done->changed_bytes, 4 * kChunk);
+    EXPECT_EQ(done->restored_bytes + done->zeroed_bytes, 4 * kChunk) << "and no neighbour";
+    EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
+    EXPECT_TRUE(spilled());
+  }
+  for (const bool backwards : {true, false}) {
+    SCOPED_TRACE(backwards);
+    bench_.write(0, now_);
+    interrupt(2, true);
+    bench_.env().clear_log();
+    ASSERT_TRUE(ok(bench_.resume(backwards)));
+    EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), backwards ? now_ : then_));
+  }
+  EXPECT_EQ(*bench_.env().list_directory(kStore), *names);
+}
+
+// A file system without room for the list: a chunk that does not differ may be written too, and the
+// rollback ends.
+TEST_F(Rollback, WithoutRoomForTheListItEndsAllTheSame) {
+  bench_.keep_in_memory(2);
+  bench_.env().inject(
+      {.kinds = {sim::OpKind::kCreate}, .path = kStore, .from_then_on = true, .error = ENOSPC});
+  const auto done = bench_.rollback(target_, false);
+  ASSERT_TRUE(ok(done));
+  EXPECT_GE(done->restored_bytes + done->zeroed_bytes, 4 * kChunk);
+  EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
 }
 
 TEST_F(Rollback, InterruptedIsVisibleAndEverythingElseIsRefused) {
