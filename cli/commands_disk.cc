@@ -7,8 +7,8 @@ namespace blkrewind::cli {
 namespace {
 
 Advice advice_for(const Session& session, const DiskInfo& disk) {
-  return {.resume = session.command_line("resume", disk.id),
-          .undo = session.command_line("undo", disk.id)};
+  return {.resume = session.command_line(Verb::kResume, disk.id),
+          .undo = session.command_line(Verb::kUndo, disk.id)};
 }
 
 // The disk after a change.
@@ -30,10 +30,7 @@ struct DiskArguments {
 Status run_register(Session& session, const DiskArguments& arguments) {
   SnapshotOptions options;
   options.raw = arguments.raw;
-  if (!arguments.chunk_size.empty()) {
-    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
-    options.chunk_bytes_given = true;
-  }
+  BLKREWIND_TRY(take_chunk_size(arguments.chunk_size, options));
   options.as_new = arguments.as_new;
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const DiskInfo disk, engine.register_disk(arguments.target, options));

@@ -16,7 +16,7 @@ Status run_export(Session& session, const ExportArguments& arguments) {
   const bool to_stdout = arguments.file == "-";
   if (to_stdout && session.out().is_terminal()) {
     return fail(Errc::kInvalidArgument, "refusing to write an image to a terminal",
-                "send it to a file or a program: blkrewind export SNAPSHOT - | ...");
+                "send it to a file or a program, with > or |");
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const ExportReceipt receipt,
@@ -49,10 +49,7 @@ Status run_import(Session& session, const ImportArguments& arguments) {
   if (!arguments.created_at.empty()) {
     BLKREWIND_ASSIGN(options.created_at, parse_time(arguments.created_at));
   }
-  if (!arguments.chunk_size.empty()) {
-    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
-    options.chunk_bytes_given = true;
-  }
+  BLKREWIND_TRY(take_chunk_size(arguments.chunk_size, options));
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(
       const SnapshotReceipt receipt,

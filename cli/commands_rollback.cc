@@ -10,7 +10,7 @@ namespace {
 Status report_rollback(Session& session, const RollbackReceipt& receipt, RollbackVerb verb,
                        const std::string& target, const std::string& snapshot = {}) {
   return session.receipt(json_of(receipt), text_of(receipt, verb, target, snapshot,
-                                                   session.command_line("undo", target)));
+                                                   session.command_line(Verb::kUndo, target)));
 }
 
 struct RollbackArguments {

@@ -23,10 +23,7 @@ Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
   options.description = arguments.description;
   options.raw = arguments.raw;
   options.change_source = change_source_of(arguments.change_source);
-  if (!arguments.chunk_size.empty()) {
-    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
-    options.chunk_bytes_given = true;
-  }
+  BLKREWIND_TRY(take_chunk_size(arguments.chunk_size, options));
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const SnapshotReceipt receipt,
                    engine.snapshot(arguments.target, options, session.monitor()));
@@ -54,8 +51,8 @@ Status run_list(Session& session, const ListArguments& arguments) {
   for (const DiskInfo& disk : disks) {
     if (!text.empty()) text += "\n";
     text += text_of_list(disk, snapshots,
-                         {.resume = session.command_line("resume", disk.id),
-                          .undo = session.command_line("undo", disk.id)});
+                         {.resume = session.command_line(Verb::kResume, disk.id),
+                          .undo = session.command_line(Verb::kUndo, disk.id)});
   }
   if (disks.empty()) text = "no disks in " + printable(session.store()) + "\n";
   return session.answer({}, text);

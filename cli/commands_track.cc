@@ -18,10 +18,7 @@ struct TrackArguments {
 Status run_start_tracking(Session& session, const TrackArguments& arguments) {
   SnapshotOptions options;
   options.raw = arguments.raw;
-  if (!arguments.chunk_size.empty()) {
-    BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(arguments.chunk_size));
-    options.chunk_bytes_given = true;
-  }
+  BLKREWIND_TRY(take_chunk_size(arguments.chunk_size, options));
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(
       const TrackingInfo tracking,

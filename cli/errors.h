@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "blkrewind/error.h"
 
@@ -14,7 +13,7 @@ enum ExitStatus : int {
   kExitPrecondition = 3,  // refused by a rule, not found, or taken; nothing was touched
   kExitIo = 4,            // the device or the store failed, or lacks what is needed
   kExitIntegrity = 5,     // a digest did not match, or a structure is damaged
-  kExitBusy = 6,          // somebody else holds the device, the disk or the store
+  kExitBusy = 6,          // another process holds the device, the disk or the store
 };
 
 // `signal`: what cancelled the operation; 128 + signal for kCancelled, 130 when it is 0.
@@ -23,15 +22,14 @@ enum ExitStatus : int {
 // The API's code when a rule of the API refused, else the name of the Errc.
 [[nodiscard]] std::string error_code(const Error& error);
 
-// Hints name commands as "blkrewind COMMAND ...": `option` (if not empty) is inserted after each
-// such "blkrewind", so that what is typed again means the same store. Quoted words are left alone.
-[[nodiscard]] std::string with_store(std::string_view hint, const std::string& option);
-
-// "blkrewind: CODE: message", then the context and the hint on lines of their own. The message of
+// "blkrewind: CODE: message", then the context and the remedy on lines of their own.
+// `store_option` ("--store DIR", or empty) goes into every command of ours, so that what is typed
+// means the same store. The message of
 // an API refusal is left as the API has it, to the letter.
-[[nodiscard]] std::string error_text(const Error& error);
+[[nodiscard]] std::string error_text(const Error& error, const std::string& store_option = {});
 
-// One object: code, message, errno, extent, hint, http_status, context; null where there is none.
-[[nodiscard]] std::string error_json(const Error& error);
+// One object: code, message, errno, extent, hint, remedy, http_status, context; null where there is
+// none.
+[[nodiscard]] std::string error_json(const Error& error, const std::string& store_option = {});
 
 }  // namespace blkrewind::cli

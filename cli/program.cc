@@ -38,8 +38,9 @@ LogLevel log_level_of(const GlobalOptions& options) {
   return options.quiet || options.json ? LogLevel::kOff : LogLevel::kWarning;
 }
 
-int report(const Error& error, bool json, Writer& err) {
-  const Status written = err.write(json ? error_json(error) : error_text(error));
+int report(const Error& error, bool json, Writer& err, const std::string& store_option = {}) {
+  const Status written =
+      err.write(json ? error_json(error, store_option) : error_text(error, store_option));
   // There is no stream left for a message; the exit status has to be enough.
   static_cast<void>(written);
   return exit_status(error, caught_signal());
@@ -76,7 +77,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
     Error error;
     error.code = Errc::kInvalidArgument;
     error.message = parsed.text;
-    error.hint = parsed.command + " --help";
+    error.remedy = parsed.command + " --help";
     Writer plain_err(err, "standard error");
     return report(error, wants_json, plain_err);
   }
@@ -87,9 +88,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   if (done) done = chosen(session);
   session.erase_progress();
   if (done) return kExitDone;
-  Error error = done.error();
-  error.hint = with_store(error.hint, session.store_option());
-  return report(error, options.json, session.err());
+  return report(done.error(), options.json, session.err(), session.store_option());
 }
 
 }  // namespace

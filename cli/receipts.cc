@@ -251,25 +251,25 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
           .add("size",
                format_bytes(disk.device_bytes) + ", in chunks of " + format_bytes(disk.chunk_bytes))
           .add("status", disk.status)
-          .add("device", disk.attached.value_or(true) ? "" : "not attached; seen last at this path")
+          .add("device", disk.attached.value_or(true) ? "" : "not attached; last seen at this path")
           .add("instance", disk.instance_id)
           .add("registered", format_time(disk.registered_at))
           .add("detached", disk.detached_at != 0 ? format_time(disk.detached_at) : "")
-          .add("equals", disk.anchor_snapshot_id.empty()
-                             ? ""
-                             : disk.anchor_snapshot_id + ", when last looked at")
-          .add("undo brings", disk.undo_snapshot_id)
+          .add("base", disk.anchor_snapshot_id.empty()
+                           ? ""
+                           : disk.anchor_snapshot_id + ", when last checked")
+          .add("undo to", disk.undo_snapshot_id)
           .text();
   if (disk.pending_rollback) {
     const PendingRollback& pending = *disk.pending_rollback;
     if (pending.running) {
-      text += "  a rollback to " + pending.snapshot_id + " is running, since " +
+      text += "  a rollback to " + pending.snapshot_id + " is running since " +
               format_time(pending.started_at) + "\n";
     } else {
-      text += "  INTERRUPTED ROLLBACK to " + pending.snapshot_id + ", begun " +
-              format_time(pending.started_at) + ": the device is partly old and partly new\n" +
-              "    finish it:     " + advice.resume + "\n";
-      if (pending.undo_snapshot_id) text += "    take it back:  " + advice.undo + "\n";
+      text += "  INTERRUPTED ROLLBACK to " + pending.snapshot_id + ", started " +
+              format_time(pending.started_at) + ": the device holds both old and new data\n" +
+              "    finish it:  " + advice.resume + "\n";
+      if (pending.undo_snapshot_id) text += "    undo it:    " + advice.undo + "\n";
     }
   }
   return text;

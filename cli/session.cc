@@ -7,8 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "blkrewind/shell.h"
-#include "cli/errors.h"
+#include "cli/remedy_text.h"
 #include "cli/signals.h"
 #include "cli/sizes.h"
 
@@ -50,7 +49,7 @@ Result<unsigned> threads_in_environment() {
   const auto [last, error] = std::from_chars(value.data(), end, threads);
   if (error != std::errc{} || last != end || threads > kMaxThreads) {
     return fail(Errc::kInvalidArgument,
-                "$BLKREWIND_THREADS is \"" + value + "\", which is not a number of threads",
+                "invalid number of threads in $BLKREWIND_THREADS: \"" + value + "\"",
                 "unset it, or set it to a number up to " + std::to_string(kMaxThreads));
   }
   return threads;
@@ -84,12 +83,14 @@ Result<Engine> Session::open_for(const std::string& target) const {
   struct stat status = {};
   if (stat(target.c_str(), &status) != 0) {
     Error error = system_error(errno, "cannot find " + target);
-    if (errno == ENOENT) error.hint = "check the name: lsblk lists the block devices";
+    if (errno == ENOENT)
+      error.remedy = run_program("check the name among the block devices", "lsblk");
     return fail(std::move(error));
   }
   if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {
-    return fail(Errc::kInvalidArgument, target + " is neither a block device nor an image file",
-                "name a block device (lsblk lists them) or an image file");
+    return fail(
+        Errc::kInvalidArgument, target + " is neither a block device nor an image file",
+        run_program("name one of the block devices", "lsblk").or_else("name an image file"));
   }
   return open(true);
 }
@@ -109,9 +110,8 @@ Status Session::receipt(const Json& json, const std::string& text) {
   if (written) return {};
   Error error = std::move(written).error();
   error.message = "the command succeeded, but its receipt could not be written: " + error.message;
-  error.hint =
-      "do not run it again for that; see what there is now: blkrewind list, or blkrewind instance "
-      "show";
+  error.remedy = Remedy(Verb::kList, "do not run it again for that, but see what there is now")
+                     .or_else({Verb::kInstanceShow, "see the instances"});
   return fail(std::move(error));
 }
 
@@ -127,9 +127,8 @@ std::string Session::store_option() const {
   return default_one ? std::string() : "--store " + shell_word(store_);
 }
 
-std::string Session::command_line(const std::string& command, const std::string& argument) const {
-  const std::string line = command + " " + shell_word(argument);
-  return with_store("blkrewind " + line, store_option());
+std::string Session::command_line(Verb verb, const std::string& target) const {
+  return command_of(Remedy(verb, {}, {{Parameter::kTarget, target}}).steps.front(), store_option());
 }
 
 }  // namespace blkrewind::cli

@@ -46,8 +46,7 @@ class Session {
   // "--store DIR" for suggested commands to find the store of this run; empty for the default one.
   [[nodiscard]] std::string store_option() const;
   // "blkrewind undo /dev/loop0", with that option.
-  [[nodiscard]] std::string command_line(const std::string& command,
-                                         const std::string& argument) const;
+  [[nodiscard]] std::string command_line(Verb verb, const std::string& target) const;
 
  private:
   GlobalOptions options_;

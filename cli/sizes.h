@@ -1,6 +1,6 @@
 // Sizes, times and durations as users enter and read them.
 //
-// Pure functions, safe from any thread. Parsers return kInvalidArgument with a hint.
+// Pure functions, safe from any thread. Parsers return kInvalidArgument with a remedy.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,15 @@ namespace blkrewind::cli {
 
 // parse_size() of a power of two from 4 KiB to 1 MiB.
 [[nodiscard]] Result<std::uint32_t> parse_chunk_size(std::string_view text);
+
+// The value of --chunk-size into SnapshotOptions or ImportOptions; empty: it was not given.
+template <class Options>
+[[nodiscard]] Status take_chunk_size(std::string_view text, Options& options) {
+  if (text.empty()) return {};
+  BLKREWIND_ASSIGN(options.chunk_bytes, parse_chunk_size(text));
+  options.chunk_bytes_given = true;
+  return {};
+}
 
 // "yes" or "no" (also true, false, on, off, 1, 0).
 [[nodiscard]] Result<bool> parse_yes_no(std::string_view text);

@@ -12,7 +12,7 @@
 namespace blkrewind::cli {
 
 // "2013-07-15T00:00:00Z", with an offset ("+08:00") instead of Z, "2013-07-15" (its start, UTC), or
-// "@1373846400". Seconds since the epoch; of the years 0 to 9999. kInvalidArgument, with a hint.
+// "@1373846400". Seconds since the epoch; of the years 0 to 9999. kInvalidArgument, with a remedy.
 [[nodiscard]] Result<std::int64_t> parse_time(std::string_view text);
 
 // "2013-07-15T00:00:00Z"

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::uint64_t kPagesMax = 1'000'000;
 
-constexpr ApiText kNoDisk{"InvalidDiskId.NotFound", 404, "The specified disk does not exist."};
-constexpr ApiText kNoInstance{"InvalidInstanceId.NotFound", 404,
+constexpr ApiText kNoDisk{ApiCode::kDiskNotFound, "The specified disk does not exist."};
+constexpr ApiText kNoInstance{ApiCode::kInstanceNotFound,
                               "The specified InstanceId does not exist."};
 
 }  // namespace

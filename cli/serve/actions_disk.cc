@@ -10,9 +10,9 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr ApiText kMalformedDiskIds{"InvalidDiskIds.Malformed", 403,
+constexpr ApiText kMalformedDiskIds{ApiCode::kMalformedDiskIds,
                                     "The amount of specified disk Ids exceeds the limit."};
-constexpr ApiText kDiskStatus{"IncorrectDiskStatus", 403,
+constexpr ApiText kDiskStatus{ApiCode::kDiskStatus,
                               "The current disk status does not support this operation."};
 
 const char* state_text(ResetState state) {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kStatusIdsMax = 50;
 constexpr std::uint64_t kStatusPageMax = 50;
 
-constexpr ApiText kMalformedInstanceIds{"InvalidInstanceIds.Malformed", 400,
+constexpr ApiText kMalformedInstanceIds{ApiCode::kMalformedInstanceIds,
                                         "The specified InstanceIds is not valid."};
 
 Json json_of(const ActionContext& context, const InstanceInfo& instance) {

@@ -96,7 +96,7 @@ Result<Json> reset_disks(const ActionContext& context, const Parameters& paramet
         context, wish, wishes.size() == 1 ? context.request_id : new_request_id(), dry_run);
     if (dry_run) {
       passed = accepted;
-      if (accepted.error().api_code != "DryRunOperation") return fail(accepted.error());
+      if (accepted.error().api != ApiCode::kDryRun) return fail(accepted.error());
       continue;
     }
     items.push_back(progress_of(wish, accepted));

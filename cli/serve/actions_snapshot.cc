@@ -13,11 +13,10 @@ namespace {
 constexpr std::size_t kTagsMax = 20;
 constexpr std::uint64_t kRetentionDaysMax = 65536;
 
-constexpr ApiText kNoSnapshot{"InvalidSnapshotId.NotFound", 404,
-                              "The specified snapshot does not exist."};
-constexpr ApiText kMalformedSnapshotIds{"InvalidSnapshotIds.Malformed", 403,
+constexpr ApiText kNoSnapshot{ApiCode::kSnapshotNotFound, "The specified snapshot does not exist."};
+constexpr ApiText kMalformedSnapshotIds{ApiCode::kMalformedSnapshotIds,
                                         "The amount of specified snapshot Ids exceeds the limit."};
-constexpr ApiText kNoStatus{"InvalidStatus.NotFound", 404, "The specified Status is not found."};
+constexpr ApiText kNoStatus{ApiCode::kStatusNotFound, "The specified Status is not found."};
 
 const char* status_text(SnapshotStatus status) {
   switch (status) {

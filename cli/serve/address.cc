@@ -11,7 +11,7 @@ namespace {
 constexpr int kPortMax = 65535;
 
 tl::unexpected<Error> no_address(const std::string& text) {
-  return fail(Errc::kInvalidArgument, "\"" + text + "\" is not an address to listen on",
+  return fail(Errc::kInvalidArgument, "invalid address to listen on \"" + text + "\"",
               "use ADDRESS:PORT with a numeric address, as 127.0.0.1:8470 or [::1]:8470");
 }
 

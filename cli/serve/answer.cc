@@ -3,6 +3,8 @@
 #include <pugixml.hpp>
 
 #include "cli/serve/api_errors.h"
+#include "cli/serve/api_status.h"
+#include "cli/serve/recommend.h"
 #include "cli/serve/text.h"
 
 namespace blkrewind::serve {
@@ -52,7 +54,7 @@ Answer answer_of(Format format, int status, const std::string& root, const Json&
 }
 
 ShownError api_text(const ApiText& text) {
-  return {text.http_status, std::string(text.code), std::string(text.message), {}};
+  return {http_status(text.code), std::string(to_string(text.code)), std::string(text.message), {}};
 }
 
 }  // namespace
@@ -66,19 +68,20 @@ Answer render(Format format, std::string_view action, std::string_view request_i
 }
 
 ShownError shown(const Error& error) {
-  if (!error.api_code.empty()) {
-    const int status = error.http_status != 0 ? error.http_status : 400;
-    return {status, error.api_code, error.message, error.hint};
-  }
+  const auto own = [&](ApiCode code) {
+    return ShownError{http_status(code), std::string(to_string(code)), error.message,
+                      recommend(error.remedy)};
+  };
+  if (error.api) return own(*error.api);
   switch (error.code) {
     case Errc::kBusy:
       return api_text(kConflict);
     case Errc::kInvalidArgument:
     case Errc::kNotFound:
-      return {400, "InvalidParameter", error.message, error.hint};
+      return own(ApiCode::kInvalidParameter);
     case Errc::kAlreadyExists:
     case Errc::kPrecondition:
-      return {403, "OperationDenied", error.message, error.hint};
+      return own(ApiCode::kOperationDenied);
     case Errc::kCancelled:
       return api_text(kUnavailable);
     case Errc::kIo:

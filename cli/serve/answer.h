@@ -27,8 +27,8 @@ struct Answer {
 [[nodiscard]] Answer render(Format format, std::string_view action, std::string_view request_id,
                             const Json& fields);
 
-// What a client sees of an error. With an api_code: that code, its message and its status (400 if
-// it has none). Without one:
+// What a client sees of an error. With a code of the API: that code, its message and its status.
+// Without one:
 //
 //   kBusy                            Operation.Conflict 403, the API's message
 //   kInvalidArgument, kNotFound      InvalidParameter 400, the error's message
@@ -36,8 +36,8 @@ struct Answer {
 //   kCancelled                       ServiceUnavailable 503, the API's message
 //   others                           InternalError 500, the API's message
 //
-// The hint accompanies every message that is the error's own or the API's for its api_code; other
-// errors are shown without details, which could reveal internals.
+// The remedy, as recommend() says it, accompanies every message that is the error's own or the
+// API's for its code; other errors are shown without details, which could reveal internals.
 struct ShownError {
   int status = 500;
   std::string code;

@@ -2,32 +2,34 @@
 
 #include <utility>
 
+#include "cli/serve/api_status.h"
+
 namespace blkrewind::serve {
 
-Error api_error(const ApiText& text, std::string hint) {
+Error api_error(const ApiText& text, Remedy remedy) {
   Error error;
-  error.code = text.http_status >= 500   ? Errc::kInternal
-               : text.http_status == 404 ? Errc::kNotFound
-                                         : Errc::kInvalidArgument;
-  error.api_code = text.code;
-  error.http_status = text.http_status;
+  const int status = http_status(text.code);
+  error.code = status >= 500   ? Errc::kInternal
+               : status == 404 ? Errc::kNotFound
+                               : Errc::kInvalidArgument;
+  error.api = text.code;
   error.message = text.message;
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 
 Error missing_parameter(std::string_view name) {
-  return api_error({"MissingParameter", 400,
+  return api_error({ApiCode::kMissingParameter,
                     "The input parameter \"" + std::string(name) +
                         "\" that is mandatory for processing this request is not supplied."});
 }
 
-Error invalid_parameter(std::string message, std::string hint) {
-  return api_error({"InvalidParameter", 400, message}, std::move(hint));
+Error invalid_parameter(std::string message, Remedy remedy) {
+  return api_error({ApiCode::kInvalidParameter, message}, std::move(remedy));
 }
 
-Error invalid_request(std::string message, std::string hint) {
-  return api_error({"InvalidRequest", 400, message}, std::move(hint));
+Error invalid_request(std::string message, Remedy remedy) {
+  return api_error({ApiCode::kInvalidRequest, message}, std::move(remedy));
 }
 
 }  // namespace blkrewind::serve

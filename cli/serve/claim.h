@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "blkrewind/remedy.h"
+
 namespace blkrewind::serve {
 
 enum class Scheme : std::uint8_t { kV1, kV3 };
@@ -22,11 +24,11 @@ struct Claim {
   std::string version;
   std::string action;
   // A signature of any of them is accepted: clients differ in how they write an empty value. None
-  // if no signature can match; `hint` says why.
+  // if no signature can match; `remedy` says why.
   std::vector<std::string> strings_to_sign;
   // For the client's author to compare; never contains a secret.
   std::string shown;
-  std::string hint;
+  Remedy remedy;
 };
 
 // The signature's text: base64 of HMAC-SHA1 under "SECRET&" (V1), hexadecimal of HMAC-SHA256 (V3).

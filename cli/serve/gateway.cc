@@ -29,7 +29,7 @@ Result<Parameters> parameters_of(const RawRequest& request) {
 }
 
 Error mismatch(const Claim& claim) {
-  Error error = api_error(kSignatureDoesNotMatch, claim.hint);
+  Error error = api_error(kSignatureDoesNotMatch, claim.remedy);
   error.message += cut(claim.shown, kShownBytesMax);
   return error;
 }

@@ -112,8 +112,9 @@ void Jobs::run_rollback(RollbackTask& task, const Monitor& monitor) {
              "rollback cancelled, to be resumed at the next start " + what_is(task));
     return;
   }
-  log_line(LogLevel::kError, "rollback failed " + what_is(task) + ": " + done.error().to_string() +
-                                 (done.error().hint.empty() ? "" : "; " + done.error().hint));
+  log_line(LogLevel::kError,
+           "rollback failed " + what_is(task) + ": " + done.error().to_string() +
+               (done.error().remedy.empty() ? "" : "; " + done.error().remedy.to_string()));
 }
 
 void Jobs::run_snapshot(SnapshotTask& task, const std::string& request_id, const Percent& percent,

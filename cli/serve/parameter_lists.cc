@@ -72,8 +72,8 @@ Result<std::optional<std::vector<std::string>>> Parameters::json_ids(std::string
                                                                      Error malformed) const {
   const auto text = find(key);
   if (!text) return std::nullopt;
-  malformed.hint = "write " + std::string(key) + " as a JSON array of at most " +
-                   std::to_string(count_max) + " strings";
+  malformed.remedy = "write " + std::string(key) + " as a JSON array of at most " +
+                     std::to_string(count_max) + " strings";
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_array() || json.size() > count_max) return fail(std::move(malformed));
   std::vector<std::string> ids;

@@ -14,8 +14,8 @@ namespace {
 
 std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
-tl::unexpected<Error> refuse(std::string message, std::string hint = {}) {
-  return fail(invalid_parameter(std::move(message), std::move(hint)));
+tl::unexpected<Error> refuse(std::string message, Remedy remedy = {}) {
+  return fail(invalid_parameter(std::move(message), std::move(remedy)));
 }
 
 // `where` is "query" or "form".

@@ -52,7 +52,7 @@ class Parameters {
   [[nodiscard]] Result<std::vector<std::string>> list(std::string_view name,
                                                       std::string_view member,
                                                       std::size_t count_max) const;
-  // A JSON array of strings inside one value; nullopt if missing. `malformed`, with a hint, for
+  // A JSON array of strings inside one value; nullopt if missing. `malformed`, with a remedy, for
   // anything else: another type, more than `count_max` strings, empty ones, control characters.
   [[nodiscard]] Result<std::optional<std::vector<std::string>>> json_ids(std::string_view key,
                                                                          std::size_t count_max,

@@ -7,8 +7,6 @@
 
 #include <cerrno>
 
-#include "blkrewind/shell.h"
-
 namespace blkrewind::serve {
 namespace {
 
@@ -37,15 +35,18 @@ Result<std::size_t> check_file(int fd, const std::string& path, const SecretFile
     return fail(Errc::kPrecondition,
                 path + " belongs to user " + std::to_string(facts.st_uid) +
                     ", which is neither root nor the user of this command",
-                "make it your own: chown " + std::to_string(::geteuid()) + " " + shell_word(path));
+                run_program("make it your own", "chown", {std::to_string(::geteuid()), path}));
   }
   if (rules.others_may_read && (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail(Errc::kPrecondition, path + " can be written by other users",
-                "make a new key and certificate, and run: chmod go-w " + shell_word(path));
+    return fail(
+        Errc::kPrecondition, path + " can be written by other users",
+        Remedy("make a new key and certificate")
+            .and_then(run_program("make it writable by its owner only", "chmod go-w", {path})));
   }
   if (!rules.others_may_read && (facts.st_mode & 07777U & ~0600U) != 0) {
-    return fail(Errc::kPrecondition, path + " is readable by others",
-                "shut the others out: chmod 600 " + shell_word(path));
+    return fail(Errc::kPrecondition,
+                path + " must have mode 0600 or 0400, which lets only its owner read it",
+                run_program("make it readable by its owner only", "chmod 600", {path}));
   }
   if (facts.st_size < 0 || static_cast<std::size_t>(facts.st_size) > rules.bytes_max) {
     return fail(Errc::kInvalidArgument,

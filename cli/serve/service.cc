@@ -11,8 +11,8 @@
 namespace blkrewind::serve {
 namespace {
 
-constexpr ApiText kNotHttp{"InvalidRequest", 400, "The request is not valid."};
-constexpr ApiText kTooLarge{"InvalidRequest", 413, "The request is too large."};
+constexpr ApiText kNotHttp{ApiCode::kInvalidRequest, "The request is not valid."};
+constexpr ApiText kTooLarge{ApiCode::kRequestTooLarge, "The request is too large."};
 
 std::string milliseconds_since(std::chrono::steady_clock::time_point began) {
   const auto spent = std::chrono::steady_clock::now() - began;
@@ -82,14 +82,14 @@ Result<Json> Service::act(const Call& call, const std::string& request_id) {
 
 Answer Service::refuse(int status, const std::string& peer) {
   const std::string request_id = new_request_id();
-  Error error = api_error(status == 503                    ? kUnavailable
-                          : status == 413 || status == 431 ? kTooLarge
-                                                           : kNotHttp);
-  error.http_status = status;
+  const Error error = api_error(status == 503                    ? kUnavailable
+                                : status == 413 || status == 431 ? kTooLarge
+                                                                 : kNotHttp);
   Answer answer = render_error(Format::kXml, request_id, host_id_, error);
   answer.status = status;
-  metrics_.count_request("-", error.api_code);
-  log_line(LogLevel::kInfo, "request_id=" + request_id + " action=- code=" + error.api_code +
+  const std::string code = shown(error).code;
+  metrics_.count_request("-", code);
+  log_line(LogLevel::kInfo, "request_id=" + request_id + " action=- code=" + code +
                                 " status=" + std::to_string(status) + " ms=0 bytes=" +
                                 std::to_string(answer.body.size()) + " peer=" + peer);
   return answer;

@@ -19,8 +19,8 @@ constexpr std::string_view kContentHash = "x-acs-content-sha256";
 constexpr std::array<std::string_view, 6> kMandatory = {
     "host", "x-acs-action", kContentHash, "x-acs-date", "x-acs-signature-nonce", "x-acs-version"};
 
-tl::unexpected<Error> incomplete(std::string hint) {
-  return fail(api_error(kIncompleteSignature, std::move(hint)));
+tl::unexpected<Error> incomplete(Remedy remedy) {
+  return fail(api_error(kIncompleteSignature, std::move(remedy)));
 }
 
 // Blanks and tabs around the value of a header are not part of it (RFC 9110, 5.5).
@@ -193,7 +193,7 @@ Result<Claim> read_v3(const RawRequest& request, const Parameters& parameters) {
 
   if (header_of(request, kContentHash).value != body_hash) {
     claim.strings_to_sign.clear();
-    claim.hint = "x-acs-content-sha256 is not the SHA-256 of the body that arrived";
+    claim.remedy = "x-acs-content-sha256 is not the SHA-256 of the body that arrived";
   }
   return claim;
 }

@@ -29,7 +29,7 @@ namespace blkrewind::serve {
 [[nodiscard]] bool is_v3(const RawRequest& request);
 
 // `parameters` are those of `request`. MissingParameter for a mandatory header that is missing.
-// IncompleteSignature, with a hint, for: another algorithm; an Authorization header that does not
+// IncompleteSignature, with a remedy, for: another algorithm; an Authorization header that does not
 // have the form above, or occurs twice; SignedHeaders that are not in lower case, sorted, each
 // once; a mandatory header that is not among them; one among them that is not in the request, or
 // occurs twice. If x-acs-content-sha256 is not that of the body, no signature matches the claim.

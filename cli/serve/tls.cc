@@ -15,14 +15,14 @@ constexpr std::size_t kKeyFileBytesMax = std::size_t{64} * 1024;
 // Otherwise OpenSSL would prompt on the terminal for the passphrase of an encrypted key.
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*unused*/) { return 0; }
 
-Error tls_error(const std::string& what, std::string hint) {
+Error tls_error(const std::string& what, Remedy remedy) {
   std::array<char, 256> text = {};
   ERR_error_string_n(ERR_get_error(), text.data(), text.size());
   ERR_clear_error();
   Error error;
   error.code = Errc::kInvalidArgument;
   error.message = what + ": " + text.data();
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 

@@ -10,8 +10,21 @@
 
 namespace {
 
+// What to do about an error is a value, in which a program finds what it can do itself.
 int give_up(const blkrewind::Error& error) {
-  std::fprintf(stderr, "%s\n%s\n", error.to_string().c_str(), error.hint.c_str());
+  std::fprintf(stderr, "%s\n%s\n", error.to_string().c_str(), error.remedy.to_string().c_str());
+  for (const blkrewind::RemedyStep& step : error.remedy.steps) {
+    switch (step.verb) {
+      case blkrewind::Verb::kResume:
+        std::fprintf(stderr, "call Engine::resume\n");
+        break;
+      case blkrewind::Verb::kUndo:
+        std::fprintf(stderr, "call Engine::undo\n");
+        break;
+      default:
+        break;
+    }
+  }
   return 1;
 }
 

@@ -4,7 +4,7 @@
 #include <system_error>
 #include <utility>
 
-#include "base/privilege.h"
+#include "base/remedies.h"
 
 namespace blkrewind {
 
@@ -67,14 +67,6 @@ std::string Error::to_string() const {
   return text;
 }
 
-tl::unexpected<Error> fail(Errc code, std::string message, std::string hint) {
-  Error error;
-  error.code = code;
-  error.message = std::move(message);
-  error.hint = std::move(hint);
-  return tl::unexpected<Error>(std::move(error));
-}
-
 tl::unexpected<Error> fail(Errc code, std::string message, Remedy remedy) {
   Error error;
   error.code = code;
@@ -91,7 +83,7 @@ Error system_error(int sys_errno, std::string message) {
     case ENOSPC:
     case EDQUOT:
       error.code = Errc::kNoSpace;
-      error.hint = "free some space on that file system and try again";
+      error.remedy = "free some space on that file system and try again";
       break;
     case ENOENT:
       error.code = Errc::kNotFound;
@@ -102,31 +94,34 @@ Error system_error(int sys_errno, std::string message) {
     case EACCES:
     case EPERM:
       error.code = Errc::kIo;
-      error.hint =
-          permission_hint("run it as root, or as a user that may open the device and the store");
+      error.remedy =
+          permission_remedy("run it as root, or as a user that may open the device and the store");
       break;
     case EMFILE:
     case ENFILE:
       error.code = Errc::kIo;
-      error.hint = "raise the limit of open files (ulimit -n)";
+      error.remedy = raise_open_files();
       break;
     case ENOMEM:
       error.code = Errc::kIo;
-      error.hint =
-          "give the process more memory (ulimit -v, ulimit -l, the limit of its control group), or "
-          "let it use less: BLKREWIND_THREADS=1";
+      error.remedy = Remedy(
+                         "give the process more memory: raise its limits of address space and of "
+                         "locked memory, or "
+                         "the one of its control group")
+                         .or_else("let it use fewer threads");
       break;
     case EAGAIN:
       error.code = Errc::kIo;
-      error.hint = "raise the limit of processes and threads (ulimit -u), or try again later";
+      error.remedy = run_program("raise the limit of processes and threads", "ulimit -u")
+                         .or_else("try again later");
       break;
     case EFBIG:
       error.code = Errc::kIo;
-      error.hint = "raise the limit of the size of files (ulimit -f)";
+      error.remedy = run_program("raise the limit of the size of files", "ulimit -f");
       break;
     case ESTALE:
       error.code = Errc::kIo;
-      error.hint = "mount the network file system anew, then try again";
+      error.remedy = "mount the network file system again, then try again";
       break;
     default:
       error.code = Errc::kIo;

@@ -28,7 +28,7 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 // Printable, well-formed UTF-8 of 1 to kMaxNameBytes bytes, without control characters, '/' and
 // blanks at either end; not "latest", and nothing that could be taken for an id ("s-", "d-", "i-").
 [[nodiscard]] bool is_valid_snapshot_name(std::string_view name);
-// The same rule as a sentence, for the hint of a refusal.
+// The same rule as a sentence, for the remedy of a refusal.
 [[nodiscard]] std::string_view snapshot_name_rule();
 
 }  // namespace blkrewind

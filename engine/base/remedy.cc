@@ -43,6 +43,12 @@ bool is_flag(Parameter parameter) {
          parameter == Parameter::kNewDisk || parameter == Parameter::kWithSnapshots;
 }
 
+Remedy::Remedy(std::string advice) {
+  if (!advice.empty()) *this = Remedy(Verb::kAdvice, std::move(advice));
+}
+
+Remedy::Remedy(const char* advice) : Remedy(std::string(advice)) {}
+
 Remedy::Remedy(Verb verb, std::string text, std::vector<Argument> arguments) {
   RemedyStep step;
   step.verb = verb;
@@ -84,8 +90,6 @@ std::string Remedy::to_string() const {
   }
   return words;
 }
-
-Remedy advice(std::string text) { return {Verb::kAdvice, std::move(text)}; }
 
 Remedy run_program(std::string text, std::string_view command, std::vector<std::string> operands) {
   std::vector<Argument> arguments;

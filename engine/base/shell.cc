@@ -1,4 +1,4 @@
-#include "blkrewind/shell.h"
+#include "base/shell.h"
 
 namespace blkrewind {
 

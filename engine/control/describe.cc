@@ -84,7 +84,7 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
                        reset->accepted_at,  reset->finished_at, reset->error_code,
                        reset->error_message};
   }
-  info.anchor_snapshot_id = id_of(view, disk.anchor);
+  info.anchor_snapshot_id = id_of(view, disk.base_snapshot);
   if (view.intent) {
     PendingRollback pending;
     pending.request_id = view.intent->request_id;

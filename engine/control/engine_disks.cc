@@ -3,8 +3,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "blkrewind/shell.h"
 #include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 #include "operations/open_device.h"
@@ -17,20 +17,29 @@ using control::ResetRule;
 
 namespace {
 
-// Resolving an unfinished rollback.
-std::string way_out(const DiskView& view, const std::string& target) {
-  if (view.locked) return "a rollback of it is running: wait until it has ended";
-  const std::string device = shell_word(target);
-  std::string hint = "a rollback of it was interrupted: finish it with blkrewind resume " + device;
-  if (view.intent->undo != 0) hint += " or take it back with blkrewind undo " + device;
-  return hint;
+// Out of a rollback that has not finished.
+Remedy way_out(const DiskView& view, const std::string& target) {
+  if (view.locked) return Remedy("wait until it has ended").because("a rollback of it is running");
+  return ways_out(target, view.intent->undo != 0);
+}
+
+Remedy not_registered(const std::string& target, const std::string& seen_last) {
+  const std::string fact = target + " is not registered";
+  if (!seen_last.empty()) return Remedy().because(fact + "; " + seen_last);
+  return look_into_list("see the disks that are").because(fact);
+}
+
+Remedy forget_all(std::string text, const std::string& target) {
+  return {Verb::kDiskForget,
+          std::move(text),
+          {{Parameter::kTarget, target}, {Parameter::kWithSnapshots, {}}}};
 }
 
 Error busy(const DiskView& view) {
   Error error;
   error.code = Errc::kBusy;
   error.message = "another operation works on " + view.disk.id + " right now";
-  error.hint = "try again when it has ended";
+  error.remedy = "try again when it has ended";
   return error;
 }
 
@@ -57,9 +66,7 @@ Result<Engine::Impl::Found> Engine::Impl::need(const std::string& target, Errc c
   BLKREWIND_ASSIGN(auto found, find(target));
   if (!found) {
     const std::string other = operations_->seen_last_at(target);
-    return fail(refused_as(
-        code, ResetRule::kDiskNotFound,
-        target + " is not registered; " + (other.empty() ? "see what is: blkrewind list" : other)));
+    return fail(refused_as(code, ResetRule::kDiskNotFound, not_registered(target, other)));
   }
   return std::move(*found);
 }
@@ -70,7 +77,7 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
                                                                 bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
-                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not a valid chunk size",
+                "invalid chunk size: " + std::to_string(chunk_bytes) + " bytes",
                 "use a power of two from 4 KiB to 1 MiB");
   }
   if (target.empty()) return fail(need(target).error());
@@ -85,8 +92,8 @@ Result<Engine::Impl::Registered> Engine::Impl::find_or_register(const std::strin
       return fail(Errc::kInvalidArgument,
                   found->path + " was registered with chunks of " +
                       format_bytes(found->view.disk.chunk_bytes),
-                  "leave the chunk size out, or begin anew: blkrewind disk forget " +
-                      shell_word(target) + " --with-snapshots");
+                  Remedy("leave the chunk size out")
+                      .or_else(forget_all("forget the disk and register it again", target)));
     }
     return Registered{std::move(*found), false};
   }
@@ -181,7 +188,9 @@ Status Engine::detach_disk(const std::string& target) try {
   BLKREWIND_ASSIGN(const DiskInfo info, impl().describe(found.view));
   if (found.view.intent) return fail(refused(ResetRule::kDiskStatus, way_out(found.view, target)));
   if (info.status == "Creating") {
-    return fail(refused(ResetRule::kDiskStatus, "its first snapshot is being taken: wait for it"));
+    return fail(refused(
+        ResetRule::kDiskStatus,
+        Remedy("wait until it has been taken").because("its first snapshot is being taken")));
   }
   // Before the device is checked, which this process may hold itself.
   if (found.view.locked) return fail(busy(found.view));
@@ -189,9 +198,8 @@ Status Engine::detach_disk(const std::string& target) try {
       control::observe_device(*impl().env_, found.view.disk, found.path);
   if (!device.used_by.empty()) {
     const host::UsedBy& use = device.used_by.front();
-    return fail(refused(
-        ResetRule::kInstanceStatus,
-        found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
+    return fail(refused(ResetRule::kInstanceStatus,
+                        Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
   return impl().catalog_->detach(info.id, info.registered_at, impl().now(),
                                  impl().operations_->next_snapshot());
@@ -218,7 +226,7 @@ Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) t
     return impl().operations_->adopt_disk(view.disk.number, path);
   }
   return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
-                         "give the disk's id (d-...); see the disks: blkrewind list"));
+                         look_into_list("give the disk's id (d-...), as the list shows it")));
 } catch (...) {
   return fail(caught());
 }
@@ -238,15 +246,16 @@ Status Engine::forget_disk(const std::string& target, bool with_snapshots,
     const std::size_t count = found.view.snapshots.size();
     return fail(Errc::kPrecondition,
                 id + " has " + std::to_string(count) + (count == 1 ? " snapshot" : " snapshots"),
-                "delete what it has first, or all at once: blkrewind disk forget " +
-                    shell_word(target) + " --with-snapshots");
+                Remedy("delete its snapshots first")
+                    .or_else(forget_all("delete all of them with the disk", target)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     auto removed = impl().operations_->remove_snapshot(snapshot.number, monitor);
     if (!removed) {
       Error error = std::move(removed).error().while_doing("forgetting " + id);
       if (error.code == Errc::kCancelled) {
-        error.hint = "the snapshots that it had deleted are gone; the same command goes on";
+        error.remedy = Remedy("do the same again to go on")
+                           .because("the snapshots that it had deleted are gone");
       }
       return fail(std::move(error));
     }

@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -32,13 +33,14 @@ Status check_reason(const std::string& reason) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
   });
   if (plain && !reason.empty() && reason.size() <= 64) return {};
-  return fail(Errc::kInvalidArgument, "\"" + reason + "\" is not a valid reason for a lock",
-              "use small letters: security, financial, ...");
+  return fail(Errc::kInvalidArgument, "invalid reason for a lock \"" + reason + "\"",
+              "use 1 to 64 small letters, digits and hyphens: security, financial, ...");
 }
 
 Status check_instance_name(const std::string& name) {
   if (name.empty() || is_printable_text(name, kMaxNameBytes)) return {};
-  return fail(Errc::kInvalidArgument, "invalid name", "use at most 128 bytes of printable text");
+  return fail(Errc::kInvalidArgument, "invalid instance name",
+              "use at most 128 bytes of printable text");
 }
 
 }  // namespace
@@ -97,7 +99,7 @@ Result<InstanceInfo> Engine::create_instance(const std::string& id, const std::s
                 "choose another id");
   }
   if (!is_valid_id("i-", wanted)) {
-    return fail(Errc::kInvalidArgument, "\"" + wanted + "\" is not an instance id",
+    return fail(Errc::kInvalidArgument, "invalid instance id \"" + wanted + "\"",
                 "use \"i-\" and letters or digits, at most 30 characters in all");
   }
   BLKREWIND_TRY(check_instance_name(name));
@@ -109,9 +111,10 @@ Result<InstanceInfo> Engine::create_instance(const std::string& id, const std::s
 
 Status Engine::start_instance(const std::string& id, bool dry_run) try {
   if (id == kLocalInstance) {
-    return fail(refused(ResetRule::kInstanceStatus,
-                        "i-local is observed and cannot be started: it is Running while one of its "
-                        "devices is in use, for instance mounted"));
+    return fail(
+        refused(ResetRule::kInstanceStatus,
+                Remedy().because("i-local is observed and cannot be started: it is Running while "
+                                 "one of its devices is in use, for instance mounted")));
   }
   // It would write to a disk that is being written to.
   BLKREWIND_ASSIGN(const InstanceInfo info, instance(id));
@@ -119,10 +122,9 @@ Status Engine::start_instance(const std::string& id, bool dry_run) try {
     BLKREWIND_ASSIGN(const DiskInfo one, disk(disk_id));
     if (one.status != "ReIniting") continue;
     return fail(refused(ResetRule::kInstanceStatus,
-                        "its disk " + disk_id +
-                            " is being rolled back: wait until it has ended, or "
-                            "see: blkrewind list " +
-                            disk_id));
+                        Remedy("wait until it has ended")
+                            .or_else(look_into_list("see its state", disk_id))
+                            .because("its disk " + disk_id + " is being rolled back")));
   }
   return impl().catalog_->set_status(id, control::kRunning, dry_run);
 } catch (...) {
@@ -134,16 +136,18 @@ Status Engine::stop_instance(const std::string& id, bool dry_run) try {
   BLKREWIND_TRY(impl().operations_->refresh());
   BLKREWIND_ASSIGN(const auto attachments, impl().catalog_->attachments());
   const std::string local(kLocalInstance);
-  std::string hint =
-      "i-local is observed and cannot be stopped: it is Stopped while none of its "
-      "devices is in use";
+  Remedy remedy;
+  std::string reason =
+      "i-local is observed and cannot be stopped: it is Stopped while none of its devices is in "
+      "use";
   for (const DiskView& view : impl().operations_->disks()) {
     if (instance_of(view, attachments, local) != local) continue;
     for (const host::UsedBy& use : impl().uses_of(view)) {
-      if (!use.hint.empty()) hint += "; " + view.disk.path + ": " + use.hint;
+      reason += "; " + view.disk.path + ": " + use.what;
+      remedy = Remedy(remedy).and_then(use.remedy);
     }
   }
-  return fail(refused(ResetRule::kInstanceStatus, std::move(hint)));
+  return fail(refused(ResetRule::kInstanceStatus, std::move(remedy).because(std::move(reason))));
 } catch (...) {
   return fail(caught());
 }
@@ -165,7 +169,7 @@ Status Engine::unlock_instance(const std::string& id, const std::string& reason)
 Status Engine::change_instance(const std::string& id, const InstanceChange& change) try {
   if (change.name) BLKREWIND_TRY(check_instance_name(*change.name));
   if (change.expires_at && *change.expires_at < 0) {
-    return fail(Errc::kInvalidArgument, "invalid time: it is before 1970",
+    return fail(Errc::kInvalidArgument, "invalid time of expiry: before 1970",
                 "use 0 for an instance that never expires");
   }
   return impl().catalog_->change_instance(id, change);

@@ -4,8 +4,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "blkrewind/shell.h"
 #include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -17,11 +17,11 @@ using control::ResetRule;
 namespace {
 
 // Refusals that have no code in the API.
-Error refused_plainly(const std::string& why, std::string hint) {
+Error refused_plainly(const std::string& why, Remedy remedy) {
   Error error;
   error.code = Errc::kPrecondition;
   error.message = why;
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 
@@ -50,7 +50,8 @@ Status Engine::Impl::allow(const Restore& restore) {
         (disk->instance.local || disk->instance.id.empty() || disk->instance.stopped)) {
       return fail(control::conflict(restore.found.path));
     }
-    log::info("refused: " + std::string(refusal->api_code) + ": " + refusal->hint);
+    log::info("refused: " + std::string(to_string(text_of(refusal->rule).api)) + ": " +
+              refusal->remedy.to_string());
     return fail(control::to_error(*refusal));
   }
   return {};
@@ -123,7 +124,8 @@ Result<RollbackReceipt> Engine::rollback(const std::string& target, const std::s
   if (!restore.found.disk && !target.empty()) {
     const std::string other = impl().operations_->seen_last_at(target);
     if (!other.empty()) {
-      return fail(refused(ResetRule::kDiskNotFound, target + " is not registered; " + other));
+      return fail(refused(ResetRule::kDiskNotFound,
+                          Remedy().because(target + " is not registered; " + other)));
     }
   }
   return impl().restore_to(restore, options, monitor);
@@ -142,20 +144,18 @@ Result<RollbackReceipt> Engine::undo(const std::string& target, const Monitor& m
   if (last.request_id.empty()) {
     return fail(refused_plainly("there is nothing to undo: " + found.path +
                                     " has never been rolled back, or nothing had to be changed",
-                                "see its snapshots: blkrewind list " + shell_word(target)));
+                                look_into_list("see its snapshots", target)));
   }
   if (last.undo == 0) {
-    return fail(refused_plainly(
-        "the last rollback of " + found.path + " used --no-undo",
-        "what it overwrote was not kept; roll back to another snapshot: blkrewind list " +
-            shell_word(target)));
+    return fail(refused_plainly("the last rollback of " + found.path + " kept no undo snapshot",
+                                look_into_list("roll back to another snapshot that it has", target)
+                                    .because("what it overwrote was not kept")));
   }
   const format::SnapshotRecord* snapshot = control::snapshot_of(found.view, last.undo);
   if (snapshot == nullptr) {
     return fail(refused(ResetRule::kSnapshotNotFound,
-                        "the undo snapshot of the last rollback was deleted; roll back to another "
-                        "one: blkrewind list " +
-                            shell_word(target)));
+                        look_into_list("roll back to another one that it has", target)
+                            .because("the undo snapshot of the last rollback was deleted")));
   }
   Impl::Restore restore;
   restore.takes_back = last.request_id;
@@ -176,7 +176,7 @@ Result<RollbackReceipt> Engine::resume(const std::string& target, const Monitor&
   if (!found.view.intent) {
     return fail(refused_plainly(
         "there is nothing to resume: no rollback of " + found.path + " was interrupted",
-        "see its state: blkrewind list " + shell_word(target)));
+        look_into_list("see its state", target)));
   }
   return impl().continue_pending(found, target, false, monitor, verify_after);
 } catch (...) {
@@ -193,8 +193,8 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   }
   if (backwards && intent.undo == 0) {
     return fail(
-        refused_plainly("the interrupted rollback of " + found.path + " was started with --no-undo",
-                        "finish it: blkrewind resume " + shell_word(target)));
+        refused_plainly("the interrupted rollback of " + found.path + " keeps no undo snapshot",
+                        ways_out(target, false)));
   }
   const format::SnapshotRecord* snapshot =
       control::snapshot_of(found.view, backwards ? intent.undo : intent.target);

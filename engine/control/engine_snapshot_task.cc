@@ -48,13 +48,12 @@ constexpr std::size_t kTagBytesMax = 128;
 constexpr std::size_t kTokenBytesMax = 64;
 constexpr std::uint32_t kRetentionDaysMax = 65536;
 
-Error refused_with(std::string api_code, int http_status, std::string message, std::string hint) {
+Error refused_with(ApiCode api, std::string message, Remedy remedy) {
   Error error;
   error.code = Errc::kPrecondition;
-  error.api_code = std::move(api_code);
-  error.http_status = http_status;
+  error.api = api;
   error.message = std::move(message);
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 
@@ -67,7 +66,7 @@ Status check_notes(const SnapshotNotes& notes) {
     const bool possible = !tag.key.empty() && is_printable_text(tag.key, kTagBytesMax) &&
                           (tag.value.empty() || is_printable_text(tag.value, kTagBytesMax));
     if (!possible) {
-      return fail(Errc::kInvalidArgument, "invalid tag",
+      return fail(Errc::kInvalidArgument, "invalid tag \"" + tag.key + "\"",
                   "use at most 128 bytes of printable text for a key and for a value");
     }
     keys.push_back(tag.key);
@@ -120,7 +119,7 @@ Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::st
   BLKREWIND_ASSIGN(const auto used, catalog_->token(token, moment()));
   if (!used) return std::nullopt;
   if (used->parameters != wishes) {
-    return fail(refused_with("IdempotentParameterMismatch", 403,
+    return fail(refused_with(ApiCode::kTokenMismatch,
                              "The request uses the same client token as a previous, but "
                              "non-identical request. Do not reuse a client token with different "
                              "requests, unless the requests are identical.",
@@ -151,8 +150,8 @@ Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
   }
   if (is_being_taken(found.view)) {
     Error error =
-        refused_with("IncorrectDiskStatus.CreatingSnapshot", 403,
-                     "A previous snapshot creation is in process.", "wait until it has ended");
+        refused_with(ApiCode::kCreatingSnapshot, "A previous snapshot creation is in process.",
+                     "wait until it has ended");
     error.code = Errc::kBusy;
     return fail(std::move(error));
   }
@@ -161,9 +160,8 @@ Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
       control::observe_device(*impl().env_, found.view.disk, found.path);
   if (!device.used_by.empty() && !found.view.locked) {
     const host::UsedBy& use = device.used_by.front();
-    return fail(control::refused(
-        control::ResetRule::kInstanceStatus,
-        found.path + ": " + use.what + (use.hint.empty() ? std::string() : ": " + use.hint)));
+    return fail(control::refused(control::ResetRule::kInstanceStatus,
+                                 Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
   auto announced =
       impl().operations_->announce_snapshot(found.view.disk.number, found.path, options);

@@ -5,8 +5,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "blkrewind/shell.h"
 #include "control/caught.h"
+#include "base/remedies.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 
@@ -31,10 +31,9 @@ Status need_accomplished(const FoundSnapshot& found) {
     case SnapshotStatus::kFailed:
       break;
   }
-  return fail(refused(ResetRule::kNotReady,
-                      "it failed: delete it and take a new one: blkrewind "
-                      "delete " +
-                          found.snapshot->id));
+  return fail(refused(ResetRule::kNotReady, Remedy(Verb::kDelete, "delete it and take a new one",
+                                                   {{Parameter::kSnapshot, found.snapshot->id}})
+                                                .because("it failed")));
 }
 
 // An existing snapshot of this disk that can be read.
@@ -43,11 +42,11 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
   const auto found = find_snapshot(views, disk, text);
   if (!found) {
     return fail(refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound,
-                           "see its snapshots: blkrewind list " + shell_word(target)));
+                           look_into_list("see its snapshots", target)));
   }
   if (found->snapshot->disk != disk) {
-    return fail(refused(ResetRule::kMismatch,
-                        "see the snapshots of this disk: blkrewind list " + shell_word(target)));
+    return fail(
+        refused(ResetRule::kMismatch, look_into_list("see the snapshots of this disk", target)));
   }
   BLKREWIND_TRY(need_accomplished(*found));
   return *found;
@@ -68,7 +67,8 @@ void add_note(SnapshotInfo& info, const std::vector<control::SnapshotNote>& note
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
                                         const std::string& name, const std::string& description) {
   if (!name.empty() && !is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "invalid snapshot name", std::string(snapshot_name_rule()));
+    return fail(Errc::kInvalidArgument, "invalid snapshot name \"" + name + "\"",
+                std::string(snapshot_name_rule()));
   }
   if (!description.empty() && !is_printable_text(description, kMaxDescriptionBytes)) {
     return fail(Errc::kInvalidArgument, "invalid description",
@@ -76,19 +76,19 @@ Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& t
   }
   if (found.view.intent && found.view.locked) return fail(control::conflict(found.path));
   if (found.view.intent) {
-    const std::string device = shell_word(target);
-    return fail(refused(ResetRule::kResetInProgress,
-                        "a rollback of it was interrupted: finish it with blkrewind resume " +
-                            device + " or take it back with blkrewind undo " + device));
+    return fail(
+        refused(ResetRule::kResetInProgress, ways_out(target, found.view.intent->undo != 0)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     if (name.empty() || snapshot.name != name ||
         status_now(snapshot, found.view.locked) == SnapshotStatus::kFailed) {
       continue;
     }
-    return fail(Errc::kAlreadyExists,
-                found.path + " has a snapshot named \"" + name + "\" already: " + snapshot.id,
-                "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+    return fail(
+        Errc::kAlreadyExists,
+        found.path + " has a snapshot named \"" + name + "\" already: " + snapshot.id,
+        Remedy("choose another name")
+            .or_else({Verb::kDelete, "delete that one", {{Parameter::kSnapshot, snapshot.id}}}));
   }
   return {};
 }
@@ -208,13 +208,13 @@ Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
   const format::SnapshotNumber number = found.snapshot->number;
   if (intent && (intent->target == number || intent->undo == number)) {
     if (found.disk->locked) {
-      return fail(refused(ResetRule::kResetInProgress,
-                          "a rollback that is running needs it: wait until that has ended"));
+      return fail(refused(
+          ResetRule::kResetInProgress,
+          Remedy("wait until that has ended").because("a rollback that is running needs it")));
     }
-    const std::string path = shell_word(found.disk->disk.path);
-    return fail(refused(ResetRule::kResetInProgress,
-                        "an unfinished rollback needs it: finish that with blkrewind resume " +
-                            path + " or take it back with blkrewind undo " + path));
+    return fail(
+        refused(ResetRule::kResetInProgress, ways_out(found.disk->disk.path, intent->undo != 0)
+                                                 .because("an interrupted rollback needs it")));
   }
   if (status_now(*found.snapshot, found.disk->locked) == SnapshotStatus::kProgressing) {
     return fail(Errc::kBusy, "the snapshot " + found.snapshot->id + " is being taken right now",
@@ -280,7 +280,7 @@ Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) 
   }
   if (!known) {
     return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
-                           "see what is registered: blkrewind list"));
+                           look_into_list("see the disks that are registered")));
   }
   std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
     return control::is_older(*a.snapshot, *b.snapshot);

@@ -54,22 +54,22 @@ namespace {
 constexpr std::int64_t kBeginWithinSeconds = 3600;
 
 control::ResetEnd end_of(const Error& error, std::int64_t at) {
-  return {at, error.api_code.empty() ? std::string(to_string(error.code)) : error.api_code,
-          error.to_string() + (error.hint.empty() ? "" : "; " + error.hint)};
+  return {at, std::string(error.api ? to_string(*error.api) : to_string(error.code)),
+          error.to_string() + (error.remedy.empty() ? "" : "; " + error.remedy.to_string())};
 }
 
 Error begun_too_late() {
   Error error;
   error.code = Errc::kBusy;
-  error.api_code = "ServiceUnavailable";
-  error.http_status = 503;
+  error.api = ApiCode::kUnavailable;
   error.message = "it was not started within an hour of its acceptance";
-  error.hint = "ask for it again; more --workers of the server make the wait shorter";
+  error.remedy =
+      Remedy("send the request again").because("more workers of the server shorten the wait");
   return error;
 }
 
 control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
-  return {at, "ServiceUnavailable", why};
+  return {at, std::string(to_string(ApiCode::kUnavailable)), why};
 }
 
 // nullopt: a process that did not accept it may start it now.

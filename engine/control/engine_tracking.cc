@@ -1,7 +1,6 @@
 // Tracking: selects the disk and the tracker.
 #include <utility>
 
-#include "blkrewind/shell.h"
 #include "control/caught.h"
 #include "control/engine_impl.h"
 #include "track/bitmap/pins.h"

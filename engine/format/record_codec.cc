@@ -193,7 +193,7 @@ void walk_fields(Walk& walk, Record& disk, bool in_layers = false) {
     walk_fields(walk, disk.identity);
   }
   walk(disk.registered_at);
-  walk(disk.anchor);
+  walk(disk.base_snapshot);
   walk(disk.last_rollback.request_id);
   walk(disk.last_rollback.target);
   walk(disk.last_rollback.undo);

@@ -39,7 +39,8 @@ struct DiskRecord {
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   host::DeviceIdentity identity;
   std::int64_t registered_at = 0;
-  SnapshotNumber anchor = 0;  // the base snapshot: what the device is known to have equalled last
+  SnapshotNumber base_snapshot =
+      0;  // the base snapshot: what the device is known to have equalled last
   LastRollback last_rollback;
   friend bool operator==(const DiskRecord&, const DiskRecord&) = default;
 };

@@ -46,7 +46,7 @@ Result<std::vector<DeviceInfo>> attached_devices(std::uint64_t content_bytes) {
   const std::set<DeviceNumber> numbers = numbers_in_sysfs();
   if (numbers.empty()) {
     return fail(Errc::kUnsupported, "cannot tell which block devices are attached",
-                "mount the sys file system on /sys");
+                run_program("mount the sys file system", "mount -t sysfs sysfs /sys"));
   }
   std::vector<DeviceInfo> devices;
   for (const DeviceNumber number : numbers) {

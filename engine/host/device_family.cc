@@ -11,7 +11,7 @@
 #include <set>
 #include <utility>
 
-#include "base/privilege.h"
+#include "base/remedies.h"
 #include "host/loops.h"
 #include "host/stays.h"
 
@@ -113,12 +113,12 @@ Result<UniqueFd> open_member(const FamilyMember& member) {
   Error error = system_error(
       refused, "cannot inspect the page cache of " + member.node + ", which has the same bytes");
   error.code = Errc::kPrecondition;
-  const std::string number =
-      std::to_string(major(member.device)) + " " + std::to_string(minor(member.device));
-  return fail(std::move(error).with_hint(
+  return fail(std::move(error).with_remedy(
       refused == ENOENT || refused == ENXIO
-          ? "make its node: mknod " + member.node + " b " + number
-          : permission_hint("run it as root, or as a user that may read " + member.node)));
+          ? run_program("make its node", "mknod",
+                        {member.node, "b", std::to_string(major(member.device)),
+                         std::to_string(minor(member.device))})
+          : permission_remedy("run it as root, or as a user that may read " + member.node)));
 }
 
 }  // namespace blkrewind::host

@@ -32,7 +32,7 @@ struct FamilyMember {
 [[nodiscard]] std::vector<FamilyMember> device_family(DeviceNumber device);
 
 // Opens a member for reading, not exclusively; through a private node if there is none in /dev.
-// kPrecondition, with a hint, if neither works: the content of its cache is unknown.
+// kPrecondition, with a remedy, if neither works: the content of its cache is unknown.
 [[nodiscard]] Result<UniqueFd> open_member(const FamilyMember& member);
 
 }  // namespace blkrewind::host

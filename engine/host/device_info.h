@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "blkrewind/remedy.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind::host {
@@ -74,14 +75,14 @@ inline constexpr int kMaxLayers = 8;
 // another program", "a member of md0", "open for writing in bash (process 4711)".
 struct UsedBy {
   std::string what;
-  std::string hint;  // "unmount it: umount /mnt"
+  Remedy remedy;  // "unmount it", umount /mnt
 };
 
 // One check that was not possible, so that the device cannot be considered free: what = "sysfs is
 // not mounted on /sys". Unknown is refused just as "in use" is.
 struct Unknown {
   std::string what;
-  std::string hint;  // how to make the check possible: "mount -t sysfs sysfs /sys"
+  Remedy remedy;  // how to make the check possible: mount -t sysfs sysfs /sys
 };
 
 struct DeviceInfo {
@@ -93,8 +94,8 @@ struct DeviceInfo {
   std::uint32_t major = 0;  // block devices
   std::uint32_t minor = 0;
   bool read_only = false;
-  std::string read_only_reason;  // "is append-only", with a hint; if more is known than the error
-  std::string read_only_hint;
+  std::string read_only_reason;  // "is append-only"; if more is known than the error
+  Remedy read_only_remedy;
   DeviceIdentity identity;
   std::int64_t modified_at = 0;  // of the file or the node, seconds since the epoch
   // Free to be opened exclusively if both are empty.

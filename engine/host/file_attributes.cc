@@ -5,8 +5,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "blkrewind/shell.h"
-
 namespace blkrewind::host {
 
 WriteBar write_bar(int fd, const std::string& path) {
@@ -18,10 +16,10 @@ WriteBar write_bar(int fd, const std::string& path) {
   int flags = 0;  // for file systems that do not report it by statx(2)
   if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) flags = 0;
   if ((attributes & STATX_ATTR_IMMUTABLE) != 0 || (flags & FS_IMMUTABLE_FL) != 0) {
-    return {"is immutable", "let it be written: chattr -i " + shell_word(path)};
+    return {"is immutable", run_program("let it be written", "chattr -i", {path})};
   }
   if ((attributes & STATX_ATTR_APPEND) != 0 || (flags & FS_APPEND_FL) != 0) {
-    return {"is append-only", "let it be written: chattr -a " + shell_word(path)};
+    return {"is append-only", run_program("let it be written", "chattr -a", {path})};
   }
   if ((attributes & STATX_ATTR_VERITY) != 0 || (flags & FS_VERITY_FL) != 0) {
     return {"is sealed by fs-verity", "use a copy of it: a sealed file can never be written"};

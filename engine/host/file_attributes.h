@@ -3,13 +3,15 @@
 
 #include <string>
 
+#include "blkrewind/remedy.h"
+
 namespace blkrewind::host {
 
-// Why no process can rewrite an open file, and a hint: it is immutable, append-only, or sealed by
+// Why no process can rewrite an open file, and a remedy: it is immutable, append-only, or sealed by
 // fs-verity. Empty: none of these, as far as its file system reports.
 struct WriteBar {
   std::string reason;  // "is append-only"
-  std::string hint;
+  Remedy remedy;
 };
 [[nodiscard]] WriteBar write_bar(int fd, const std::string& path);
 

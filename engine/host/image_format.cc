@@ -9,7 +9,7 @@
 namespace blkrewind::host {
 namespace {
 
-struct Mark {
+struct Signature {
   std::string_view name;
   std::size_t offset;
   std::string_view bytes;
@@ -18,24 +18,24 @@ struct Mark {
 using namespace std::string_view_literals;
 
 // From the documents of the formats and QEMU's block drivers (bdrv_probe).
-constexpr std::array kMarks = {
-    Mark{"qcow2", 0, "QFI\xfb"sv},  // also version 1
-    Mark{"qed", 0, "QED\0"sv},
-    Mark{"vmdk", 0, "KDMV"sv},
-    Mark{"vmdk", 0, "COWD"sv},
-    Mark{"vmdk", 0, "# Disk DescriptorFile"sv},
-    Mark{"vdi", 64, "\x7f\x10\xda\xbe"sv},
-    Mark{"vhdx", 0, "vhdxfile"sv},
-    Mark{"vhd", 0, "conectix"sv},  // of a dynamic disk: a copy of the footer
-    Mark{"parallels", 0, "WithoutFreeSpace"sv},
-    Mark{"parallels", 0, "WithouFreSpacExt"sv},
-    Mark{"bochs", 0, "Bochs Virtual HD Image"sv},
-    Mark{"cloop", 0, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop"sv},
+constexpr std::array kSignatures = {
+    Signature{"qcow2", 0, "QFI\xfb"sv},  // also version 1
+    Signature{"qed", 0, "QED\0"sv},
+    Signature{"vmdk", 0, "KDMV"sv},
+    Signature{"vmdk", 0, "COWD"sv},
+    Signature{"vmdk", 0, "# Disk DescriptorFile"sv},
+    Signature{"vdi", 64, "\x7f\x10\xda\xbe"sv},
+    Signature{"vhdx", 0, "vhdxfile"sv},
+    Signature{"vhd", 0, "conectix"sv},  // of a dynamic disk: a copy of the footer
+    Signature{"parallels", 0, "WithoutFreeSpace"sv},
+    Signature{"parallels", 0, "WithouFreSpacExt"sv},
+    Signature{"bochs", 0, "Bochs Virtual HD Image"sv},
+    Signature{"cloop", 0, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop"sv},
 };
 
-bool has(std::span<const std::byte> bytes, std::size_t offset, std::string_view mark) {
-  return bytes.size() >= offset + mark.size() &&
-         std::memcmp(bytes.data() + offset, mark.data(), mark.size()) == 0;
+bool has(std::span<const std::byte> bytes, std::size_t offset, std::string_view signature) {
+  return bytes.size() >= offset + signature.size() &&
+         std::memcmp(bytes.data() + offset, signature.data(), signature.size()) == 0;
 }
 
 std::uint32_t big_endian(std::span<const std::byte> bytes, std::size_t offset) {
@@ -65,10 +65,10 @@ bool is_vhd(std::span<const std::byte> tail) {
 }  // namespace
 
 std::string_view image_format(std::span<const std::byte> head, std::span<const std::byte> tail) {
-  const auto* const mark = std::find_if(kMarks.begin(), kMarks.end(), [&](const Mark& one) {
-    return has(head, one.offset, one.bytes);
-  });
-  if (mark != kMarks.end()) return mark->name;
+  const auto* const signature =
+      std::find_if(kSignatures.begin(), kSignatures.end(),
+                   [&](const Signature& one) { return has(head, one.offset, one.bytes); });
+  if (signature != kSignatures.end()) return signature->name;
   // The descriptor of a VMDK may be preceded by comments and blank lines.
   std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
   while (!text.empty() && (text.front() == '#' || text.front() == '\n' || text.front() == '\r')) {

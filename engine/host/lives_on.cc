@@ -81,7 +81,7 @@ class MountWalk {
                                     [id](const Mount& each) { return each.id == id; });
     if (mount == mounts_.end()) {
       return fail(Errc::kUnsupported, "its mount is not in /proc/self/mountinfo",
-                  "mount the proc file system on /proc");
+                  run_program("mount the proc file system", "mount -t proc proc /proc"));
     }
     if (!entered_.insert(id).second) return {};
     const auto devices = devices_under(*mount);
@@ -223,7 +223,7 @@ Result<bool> lives_on(const std::string& directory, const DeviceInfo& device) {
   return fail(Errc::kPrecondition,
               "cannot tell whether " + directory + " lives on " + device.path + ": " +
                   answer.error().message,
-              answer.error().hint);
+              answer.error().remedy);
 }
 
 }  // namespace blkrewind::host

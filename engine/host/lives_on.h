@@ -22,7 +22,7 @@ namespace blkrewind::host {
 //     it is a loop device.
 // File systems that do not report their devices are not followed: ZFS, FUSE, network file systems.
 // Only reads /proc, sysfs and the directory's attributes; any thread. Errors: kIo, kNotFound;
-// kPrecondition, with a hint, if a part of the path cannot be examined: that is not the same as
+// kPrecondition, with a remedy, if a part of the path cannot be examined: that is not the same as
 // false.
 [[nodiscard]] Result<bool> lives_on(const std::string& directory, const DeviceInfo& device);
 

@@ -17,12 +17,12 @@
 namespace blkrewind::host {
 namespace {
 
-constexpr std::string_view kDeletedMark = " (deleted)";
+constexpr std::string_view kDeletedSuffix = " (deleted)";
 
 // The kernel adds this suffix (d_path), unless a file really has such a name.
-std::string without_deleted_mark(const std::string& path) {
-  if (path.ends_with(kDeletedMark) && ::access(path.c_str(), F_OK) != 0) {
-    return path.substr(0, path.size() - kDeletedMark.size());
+std::string without_deleted_suffix(const std::string& path) {
+  if (path.ends_with(kDeletedSuffix) && ::access(path.c_str(), F_OK) != 0) {
+    return path.substr(0, path.size() - kDeletedSuffix.size());
   }
   return path;
 }
@@ -74,7 +74,7 @@ Result<std::optional<LoopDevice>> ask_loop_device(DeviceNumber device, int fd) {
   LoopDevice loop;
   loop.device = device;
   loop.node = node_path(device);
-  loop.backing_file = without_deleted_mark(*backing_file);
+  loop.backing_file = without_deleted_suffix(*backing_file);
   loop.range = {.offset = read_number(directory + "/loop/offset").value_or(0),
                 .length = device_size_bytes(device)};
   if (!ask_driver(loop, fd)) return std::optional<LoopDevice>();

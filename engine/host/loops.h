@@ -27,7 +27,7 @@ struct LoopDevice {
 // asked for its backing file (LOOP_GET_STATUS64) and knows the inode even if it was renamed;
 // through `fd` if that is a descriptor of the device or of its partition (otherwise -1), or through
 // its node. If that cannot be opened the backing file stays unknown: the path in sysfs may be
-// another file in this mount namespace. Errors: kUnsupported, with a hint, as ask_attribute().
+// another file in this mount namespace. Errors: kUnsupported, with a remedy, as ask_attribute().
 [[nodiscard]] Result<std::optional<LoopDevice>> ask_loop_device(DeviceNumber device, int fd = -1);
 
 // All attached loop devices. Without sysfs the list is empty only if the kernel has no loop driver.

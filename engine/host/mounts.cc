@@ -28,7 +28,7 @@ Result<std::string> read_whole(const std::string& path) {
   struct statfs status {};
   if (fd.valid() && (::fstatfs(fd.get(), &status) != 0 || status.f_type != PROC_SUPER_MAGIC)) {
     return fail(Errc::kIo, path + " is not one of the proc file system",
-                "mount it: mount -t proc proc /proc");
+                run_program("mount it", "mount -t proc proc /proc"));
   }
   std::string text;
   std::array<char, 16384> part{};
@@ -40,7 +40,8 @@ Result<std::string> read_whole(const std::string& path) {
     if (got < 0) {
       Error error = system_error(errno, "cannot read " + path);
       error.code = Errc::kIo;
-      return fail(std::move(error).with_hint("mount the proc file system on /proc"));
+      return fail(std::move(error).with_remedy(
+          run_program("mount the proc file system", "mount -t proc proc /proc")));
     }
     if (got == 0) {
       return text;

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/shell.h"
 #include "host/blkid_probe.h"
 
 namespace blkrewind::host {

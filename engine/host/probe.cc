@@ -13,8 +13,7 @@
 #include <utility>
 
 #include "base/fd.h"
-#include "base/privilege.h"
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 #include "host/blkid_identity.h"
 #include "host/evidence.h"
 #include "host/file_attributes.h"
@@ -45,11 +44,11 @@ std::string kind_name(mode_t mode) {
 Error io_error(int sys_errno, std::string message) {
   Error error = system_error(sys_errno, std::move(message));
   if (sys_errno == EACCES || sys_errno == EPERM) {
-    return std::move(error).with_hint(
-        permission_hint("run it as root, or as a user that may read the device"));
+    return std::move(error).with_remedy(
+        permission_remedy("run it as root, or as a user that may read the device"));
   }
   if (sys_errno == ENXIO || sys_errno == ENOMEDIUM) {
-    return std::move(error).with_hint("no medium or no backing file: attach one first");
+    return std::move(error).with_remedy("no medium or no backing file: attach one first");
   }
   return error;
 }
@@ -58,7 +57,8 @@ Error cannot_find(int sys_errno, const std::string& path) {
   Error error = system_error(sys_errno, "cannot find " + path);
   if (sys_errno == ENOENT || sys_errno == ENOTDIR) {
     error.code = Errc::kNotFound;
-    return std::move(error).with_hint("check the name: lsblk lists the block devices");
+    return std::move(error).with_remedy(
+        run_program("check the name among the block devices", "lsblk"));
   }
   return io_error(sys_errno, error.message);
 }
@@ -91,8 +91,9 @@ Result<std::string> real_path_of(const std::string& path, const struct stat& ope
 // reveals itself by them on a block device that it has opened without O_EXCL.
 void add_lock_use(int fd, DeviceInfo& info) {
   if (stays_held([&] { return is_locked(fd); })) {
-    info.used_by.push_back({"locked by another program, for example a running virtual machine",
-                            "stop that program: lslocks tells which one"});
+    info.used_by.push_back(
+        {"locked by another program, for example a running virtual machine",
+         run_program("see which program holds the lock, and stop it", "lslocks")});
   }
 }
 
@@ -101,7 +102,7 @@ void add_writer(const Sought& sought, DeviceInfo& info) {
     info.used_by.push_back(
         {"open for writing in " + writer->program + " (process " + std::to_string(writer->process) +
              ", " + writer->path + ")",
-         "end that program, or let it close the device: lsof " + shell_word(info.real_path)});
+         run_program("end that program, or let it close the device", "lsof", {info.real_path})});
   }
 }
 
@@ -112,10 +113,11 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   info.minor = minor(status.st_rdev);
   const auto known = ask_attribute(sysfs_directory(status.st_rdev) + "/dev");
   if (!known || !*known) {
-    return fail(Errc::kUnsupported,
-                "cannot determine who uses " + info.path + ": " +
-                    (known ? "sysfs does not know the device" : known.error().message),
-                known ? "name the device by its own node: lsblk lists them" : known.error().hint);
+    return fail(
+        Errc::kUnsupported,
+        "cannot determine who uses " + info.path + ": " +
+            (known ? "sysfs does not know the device" : known.error().message),
+        known ? run_program("name the device by its own node", "lsblk") : known.error().remedy);
   }
   int sector_bytes = 0;
   int read_only = 0;
@@ -131,7 +133,7 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
   info.used_by = std::move(uses.used_by);
   info.unknown = std::move(uses.unknown);
   add_lock_use(fd, info);
-  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.kin, info);
+  if (info.used_by.empty() && subject.look_for_writers) add_writer(uses.watched, info);
   if (info.used_by.empty() && !subject.exclusive) {
     // Last, and only if nothing else was found: for this moment the probe is the exclusive holder.
     // Finds other holders of any kind, also of the partitions and of the whole disk (the kernel's
@@ -142,11 +144,11 @@ Status probe_block(const ProbeSubject& subject, const struct stat& status, Devic
       return !exclusive.valid() && errno == EBUSY;
     };
     if (stays_held(held)) {
-      info.used_by.push_back({"opened exclusively by another program",
-                              "end it, or unmount it in the mount namespace of a container: lsof " +
-                                  shell_word(info.real_path) + " and grep " +
-                                  info.real_path.substr(info.real_path.rfind('/') + 1) +
-                                  " /proc/*/mounts tell where"});
+      info.used_by.push_back(
+          {"opened exclusively by another program",
+           run_program("find that program and end it", "lsof", {info.real_path})
+               .or_else("unmount it in the mount namespace of a container, whose "
+                        "/proc/PID/mounts names it")});
     }
   }
   return {};
@@ -162,7 +164,7 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
   if (WriteBar bar = write_bar(subject.fd, info.real_path); !bar.reason.empty()) {
     info.read_only = true;
     info.read_only_reason = std::move(bar.reason);
-    info.read_only_hint = std::move(bar.hint);
+    info.read_only_remedy = std::move(bar.remedy);
   }
   if (!subject.ask_uses) return {};
   BLKREWIND_ASSIGN(Uses uses, uses_of_file(info.identity.backing_id));
@@ -177,13 +179,13 @@ Status probe_file(const ProbeSubject& subject, const struct stat& status, Device
   const Answer written =
       subject.writable ? subject.other_writers : open_for_writing_elsewhere(subject.fd);
   if (written != Answer::kNo) {
-    add_writer(uses.kin, info);
+    add_writer(uses.watched, info);
     // If a check was not possible, that is the better answer.
     if (info.used_by.empty() && info.unknown.empty() && written == Answer::kYes) {
       info.used_by.push_back(
           {"open for writing in a process that is not visible here, or in the kernel itself",
-           "look for it as root outside of containers: lsof " + shell_word(info.real_path) +
-               "; then for NFS, iSCSI and loop devices that serve it"});
+           run_program("look for it as root outside of containers", "lsof", {info.real_path})
+               .and_then("look for NFS, iSCSI and loop devices that serve it")});
     }
   }
   return {};
@@ -194,9 +196,10 @@ Result<DeviceInfo> look_at(const std::string& path, bool ask_uses) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(cannot_find(errno, path));
   if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {
-    return fail(Errc::kInvalidArgument,
-                path + " is " + kind_name(status.st_mode) + ", not a block device or an image file",
-                "name a block device (lsblk lists them) or an image file");
+    return fail(
+        Errc::kInvalidArgument,
+        path + " is " + kind_name(status.st_mode) + ", not a block device or an image file",
+        run_program("name one of the block devices", "lsblk").or_else("name an image file"));
   }
   const UniqueFd fd(open_past_leases(path, kLookFlags));
   if (!fd.valid()) {

@@ -30,9 +30,10 @@ tl::unexpected<Error> cannot_tell(const FamilyMember& member, Error error) {
   error.code = Errc::kPrecondition;
   error.message = "cannot tell whether the page cache of " + member.node +
                   " agrees with the device: " + error.message;
-  const std::string close =
-      "close it everywhere: fuser -v " + member.node + " names who has it open";
-  error.hint = ::geteuid() == 0 ? close : "run it as root; or " + close;
+  Remedy close = run_program("see which processes have it open, and close it there", "fuser -v",
+                             {member.node});
+  error.remedy =
+      ::geteuid() == 0 ? std::move(close) : Remedy("run it as root").or_else(std::move(close));
   return fail(std::move(error));
 }
 
@@ -59,21 +60,22 @@ Status prove(const OpenMember& open, CacheUse use) {
   auto pages = undroppable_pages(open);
   if (!pages) return cannot_tell(member, std::move(pages).error());
   if (pages->empty()) return {};
-  const std::string holder = "fuser -v " + member.node;
+  const Remedy end = run_program("see which process it is, and end it", "fuser -v", {member.node});
   if (use == CacheUse::kBeforeWriting && member.exact) {
     return fail(Errc::kPrecondition,
                 "a process has pages of " + member.node +
                     " mapped, which has the same bytes: they would become stale",
-                "end that process: " + holder + " names it");
+                end);
   }
   auto stale = first_stale_page(open.fd.get(), *pages);
   if (!stale) return cannot_tell(member, std::move(stale).error());
   if (!*stale) return {};
   return fail(Errc::kPrecondition,
               "the page cache of " + member.node + " does not agree with the device at " +
-                  to_string(**stale) + ", because a process has those pages mapped; end it (" +
-                  holder + " names it) before " + member.node + " is used",
-              "end that process: " + holder + " names it");
+                  to_string(**stale) +
+                  ", because a process has those pages mapped: end it before " + member.node +
+                  " is used",
+              end);
 }
 
 }  // namespace

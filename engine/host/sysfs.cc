@@ -66,7 +66,8 @@ Status check_is_sysfs(int fd, const std::string& path) {
   if (::fstatfs(fd, &status) != 0) return unreadable(errno, path);
   if (status.f_type == SYSFS_MAGIC || is_copied_entry(fd, path)) return {};
   return fail(Errc::kUnsupported, "sysfs is not visible at " + path,
-              "mount it: mount -t sysfs sysfs /sys; or run it outside of the container");
+              run_program("mount it", "mount -t sysfs sysfs /sys")
+                  .or_else("run it outside of the container"));
 }
 
 // Whether sysfs itself has no `path`: its nearest existing directory is part of sysfs.
@@ -235,7 +236,7 @@ Result<DeviceNumber> ask_whole_disk(DeviceNumber device) {
   const auto whole = number ? device_number_of(directory + "/..") : std::nullopt;
   if (whole) return *whole;
   return fail(Errc::kUnsupported, "sysfs does not name the disk of partition " + node_path(device),
-              "mount sysfs: mount -t sysfs sysfs /sys");
+              run_program("mount sysfs", "mount -t sysfs sysfs /sys"));
 }
 
 DeviceNumber whole_disk(DeviceNumber device) { return ask_whole_disk(device).value_or(device); }

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "base/fd.h"
-#include "blkrewind/shell.h"
 #include "host/device_family.h"
 #include "host/file_locks.h"
 #include "host/loops.h"
@@ -23,22 +22,26 @@
 namespace blkrewind::host {
 namespace {
 
-std::string holder_hint(DeviceNumber holder) {
+Remedy holder_remedy(DeviceNumber holder) {
   const std::string directory = sysfs_directory(holder);
   const std::string node = node_path(holder);
   const std::string name = read_attribute(directory + "/dm/name");
   if (!name.empty()) {
     const std::string uuid = read_attribute(directory + "/dm/uuid");
     if (uuid.starts_with("LVM-")) {
-      return "deactivate it: lvchange -an " + shell_word("/dev/mapper/" + name);
+      return run_program("deactivate it", "lvchange -an", {"/dev/mapper/" + name});
     }
-    return uuid.starts_with("CRYPT-") ? "close it: cryptsetup close " + shell_word(name)
-                                      : "remove it: dmsetup remove " + shell_word(name);
+    return uuid.starts_with("CRYPT-") ? run_program("close it", "cryptsetup close", {name})
+                                      : run_program("remove it", "dmsetup remove", {name});
   }
   if (node.starts_with("/dev/md")) {
-    return "stop the array: mdadm --stop " + node;
+    return run_program("stop the array", "mdadm --stop", {node});
   }
   return "stop " + node + " first";
+}
+
+Remedy unmount(const std::string& mount_point) {
+  return run_program("unmount it", "umount", {mount_point});
 }
 
 std::string holder_text(DeviceNumber holder) {
@@ -84,10 +87,10 @@ class Survey {
   }
 
   [[nodiscard]] Uses of_device(DeviceNumber target, int fd) {
-    uses_.kin.devices.insert(target);
+    uses_.watched.devices.insert(target);
     std::vector<DeviceNumber> partitions;
     if (known(ask_partitions(target), partitions)) {
-      uses_.kin.devices.insert(partitions.begin(), partitions.end());
+      uses_.watched.devices.insert(partitions.begin(), partitions.end());
     }
     above(target, {}, true);
     below(target, fd);
@@ -97,22 +100,22 @@ class Survey {
   }
 
   [[nodiscard]] Uses of_file(const FileId& file) {
-    uses_.kin.files.push_back(file);
-    if (no_swaps_) unknown({no_swaps_->message, no_swaps_->hint});
+    uses_.watched.files.push_back(file);
+    if (no_swaps_) unknown({no_swaps_->message, no_swaps_->remedy});
     file_uses(file, {}, {}, nullptr);
     for (const Mount& mount : mounts_) {
       // A file system in a file without a loop device: erofs.
       struct stat source {};
       if (mount.type == "erofs" && ::stat(mount.source.c_str(), &source) == 0 &&
           FileId{.device = source.st_dev, .inode = source.st_ino} == file) {
-        add({}, "mounted on " + mount.mount_point,
-            "unmount it: umount " + shell_word(mount.mount_point));
+        add({}, "mounted on " + mount.mount_point, unmount(mount.mount_point));
       }
     }
     for (const Swap& swap : swaps_) {
       if (swap.is_file && !swap.visible) {
         unknown({"the swap file " + swap.path + " of /proc/swaps is not visible here",
-                 "run it outside of the container, or stop swapping on it: swapoff"});
+                 Remedy("run it outside of the container")
+                     .or_else(run_program("stop swapping on it", "swapoff", {swap.path}))});
       }
     }
     unknown_loops();
@@ -134,7 +137,7 @@ class Survey {
       value = *std::move(answer);
       return true;
     }
-    unknown({std::move(answer.error().message), std::move(answer.error().hint)});
+    unknown({std::move(answer.error().message), std::move(answer.error().remedy)});
     return false;
   }
 
@@ -142,10 +145,10 @@ class Survey {
   // a writer of the target.
   void add_family(DeviceNumber target) {
     for (const FamilyMember& member : device_family(target)) {
-      uses_.kin.devices.insert(member.device);
+      uses_.watched.devices.insert(member.device);
       for (const LoopDevice& loop : loops_) {
         if (loop.device == member.device && loop.backing_known && loop.backing_device == 0) {
-          uses_.kin.files.push_back(loop.backing);
+          uses_.watched.files.push_back(loop.backing);
         }
       }
     }
@@ -154,19 +157,19 @@ class Survey {
   void unknown_loops() {
     for (const LoopDevice& loop : loops_) {
       if (loop.backing_known || visited_.contains(loop.device)) continue;
-      const std::string numbers =
-          std::to_string(major(loop.device)) + " " + std::to_string(minor(loop.device));
       unknown({"what " + loop.node +
                    " is backed by cannot be queried: its node is not here, or may not "
                    "be opened",
-               "make the node (mknod " + loop.node + " b " + numbers +
-                   "), or run it as root outside of the container"});
+               run_program("make the node", "mknod",
+                           {loop.node, "b", std::to_string(major(loop.device)),
+                            std::to_string(minor(loop.device))})
+                   .or_else("run it as root outside of the container")});
     }
   }
 
   // `subject`: the used device, "" for the target itself, otherwise "partition /dev/loop0p1".
-  void add(const std::string& subject, const std::string& what, std::string hint) {
-    uses_.used_by.push_back({subject.empty() ? what : subject + " is " + what, std::move(hint)});
+  void add(const std::string& subject, const std::string& what, Remedy remedy) {
+    uses_.used_by.push_back({subject.empty() ? what : subject + " is " + what, std::move(remedy)});
   }
 
   // The users above `device`. Reasons found deeper come first, because they must be resolved first.
@@ -190,7 +193,7 @@ class Survey {
     (void)known(ask_holders(device), holders);
     for (const DeviceNumber holder : holders) {
       above(holder, node_path(holder) + " on it", true);
-      add(subject, holder_text(holder), holder_hint(holder));
+      add(subject, holder_text(holder), holder_remedy(holder));
     }
     std::set<std::string> seen;
     for (auto mount = mounts_.rbegin(); mount != mounts_.rend(); ++mount) {
@@ -200,12 +203,13 @@ class Survey {
         continue;
       }
       add(subject, "mounted on " + mount->mount_point,
-          mount->mount_point == "/" ? "the running system stands on it: start another one for this"
-                                    : "unmount it: umount " + shell_word(mount->mount_point));
+          mount->mount_point == "/"
+              ? Remedy("the running system stands on it: boot another one for this")
+              : unmount(mount->mount_point));
     }
     for (const Swap& swap : swaps_) {
       if (swap.visible && swap.device == device) {
-        add(subject, "used as swap", "stop swapping on it: swapoff " + shell_word(swap.path));
+        add(subject, "used as swap", run_program("stop swapping on it", "swapoff", {swap.path}));
       }
     }
   }
@@ -217,7 +221,7 @@ class Survey {
     }
     above(loop.device, loop.node + " on it", true);
     uses_.used_by.push_back({(subject.empty() ? "" : subject + " ") + "backs " + loop.node,
-                             "detach it: losetup -d " + loop.node});
+                             run_program("detach it", "losetup -d", {loop.node})});
   }
 
   // Swap on the file, and loop devices that map bytes of `range` of it (empty: any byte).
@@ -232,7 +236,7 @@ class Survey {
     }
     for (const Swap& swap : swaps_) {
       if (swap.visible && swap.device == 0 && swap.file == file) {
-        add(subject, "used as swap", "stop swapping on it: swapoff " + shell_word(swap.path));
+        add(subject, "used as swap", run_program("stop swapping on it", "swapoff", {swap.path}));
       }
     }
   }
@@ -241,7 +245,7 @@ class Survey {
   void below(DeviceNumber device, int fd) {
     DeviceNumber whole = device;
     (void)known(ask_whole_disk(device), whole);
-    uses_.kin.devices.insert(whole);
+    uses_.watched.devices.insert(whole);
     if (whole != device) {
       above(whole, "its whole disk " + node_path(whole), false);
     }
@@ -254,18 +258,18 @@ class Survey {
       unknown({"what " + loop->node + " is backed by cannot be queried: its node is not here",
                "run it where the node is"});
     } else if (loop->backing_device != 0) {
-      uses_.kin.devices.insert(loop->backing_device);
+      uses_.watched.devices.insert(loop->backing_device);
       above(loop->backing_device, "its backing device " + node_path(loop->backing_device), true);
       below(loop->backing_device, -1);
     } else {
-      uses_.kin.files.push_back(loop->backing);
+      uses_.watched.files.push_back(loop->backing);
       const Extent range = {loop->range.offset + partition_start_bytes(device),
                             device_size_bytes(device)};
       file_uses(loop->backing, range, "its backing file", &*loop);
       if (stays_held([&] { return file_is_locked(*loop); })) {
         add("its backing file",
             "locked by another program, for example a running virtual machine or blkrewind",
-            "stop that program: lslocks tells which one");
+            run_program("see which program holds the lock, and stop it", "lslocks"));
       }
     }
   }

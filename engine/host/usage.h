@@ -16,7 +16,7 @@ struct Uses {
   std::vector<Unknown> unknown;
   // Writing to any of these changes the device: itself, its partitions, its whole disk, and the
   // devices or files below it.
-  Sought kin;
+  Sought watched;
 };
 
 // All users that would see bytes change if the device were rewritten: mounts, swap, holders and

@@ -56,12 +56,12 @@ Result<std::unique_ptr<Lock>> lock_byte(UniqueFd fd, const std::string& path, st
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EACCES) {
       return tl::unexpected(system_error(errno, "cannot lock " + path)
-                                .with_hint("put it on a file system that has locks"));
+                                .with_remedy("put it on a file system that has locks"));
     }
     if (!wait) return std::unique_ptr<Lock>();
     if (std::chrono::steady_clock::now() >= deadline) {
       return fail(Errc::kBusy, "another process has held " + path + " locked for 30 s",
-                  "see which one, and whether it is stopped or hangs: lslocks");
+                  run_program("see which one, and whether it is stopped or hangs", "lslocks"));
     }
     std::this_thread::sleep_for(nap);
     nap = std::min(2 * nap, kLongestNap);

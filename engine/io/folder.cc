@@ -9,7 +9,7 @@
 #include <memory>
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 
 namespace blkrewind::io {
 namespace {
@@ -23,11 +23,12 @@ tl::unexpected<Error> errno_error(int error, std::string message) {
       made.code = Errc::kAlreadyExists;
       break;
     case EROFS:
-      made.hint = "it is read-only; make it writable (mount -o remount,rw)";
+      made.remedy = run_program("make its file system writable", "mount -o remount,rw")
+                        .because("it is read-only");
       break;
     case EMFILE:
     case ENFILE:
-      made.hint = "raise the limit of open files (ulimit -n)";
+      made.remedy = raise_open_files();
       break;
     default:
       break;
@@ -44,7 +45,8 @@ tl::unexpected<Error> not_ours(const std::string& path, const char* what) {
 tl::unexpected<Error> a_link(const std::string& path) {
   return fail(Errc::kPrecondition,
               path + " is a symbolic link, and links are not followed in the directory of a store",
-              "put in its place what it leads to, or mount that there: mount --bind");
+              Remedy("put in its place what it leads to")
+                  .or_else(run_program("mount that there", "mount --bind")));
 }
 
 int open_at(int folder, const std::string& name, int flags) {
@@ -71,14 +73,17 @@ Status Folder::judge_owner(const struct stat& status, const std::string& path) c
                 path + " belongs to user " + std::to_string(status.st_uid) + ", which is neither " +
                     (self == 0 ? "root nor the owner of the store's directory"
                                : "root nor the user who runs this command"),
-                self == 0 ? "see what it is and how it came there; if it may be trusted: chown " +
-                                std::to_string(owner_) + " " + shell_word(path)
-                          : "run the command as that user or as root");
+                self == 0 ? Remedy("see what it is and how it came there")
+                                .and_then(run_program("take it over if it can be trusted", "chown",
+                                                      {std::to_string(owner_), path}))
+                          : Remedy("run the command as that user or as root"));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail(Errc::kPrecondition,
-                path + " can be written by other users, who could misuse this command",
-                "see that its content can be trusted, then run: chmod go-w " + shell_word(path));
+    return fail(
+        Errc::kPrecondition,
+        path + " can be written by other users, who could misuse this command",
+        Remedy("see that its content can be trusted")
+            .and_then(run_program("make it writable by its owner only", "chmod go-w", {path})));
   }
   return {};
 }
@@ -90,8 +95,8 @@ Status Folder::judge_file(const struct stat& status, const std::string& path) co
     return fail(Errc::kPrecondition,
                 path + " has " + std::to_string(status.st_nlink) +
                     " hard links, so a change to it would change another file as well",
-                "find the others with find -samefile, and remove them or copy the file to its name "
-                "here");
+                run_program("find the other names", "find -samefile", {path})
+                    .and_then("remove them, or copy the file to its name here"));
   }
   return judge_owner(status, path);
 }
@@ -100,7 +105,7 @@ Result<Folder> Folder::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), kFolderFlags));
   if (!fd.valid()) {
     Error error = system_error(errno, "cannot open the directory " + path);
-    if (error.sys_errno == ENOTDIR) error.hint = "name a folder";
+    if (error.sys_errno == ENOTDIR) error.remedy = "name a folder";
     return tl::unexpected(std::move(error));
   }
   struct stat status = {};

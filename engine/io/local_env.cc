@@ -132,11 +132,11 @@ Status LocalEnv::rename_new(const std::string& from, const std::string& to) {
   if (error.sys_errno == EEXIST) {
     error.code = Errc::kAlreadyExists;
     error.message = "there is already a file " + to;
-    return fail(std::move(error).with_hint("name a file that does not exist yet"));
+    return fail(std::move(error).with_remedy("name a file that does not exist yet"));
   }
   if (error.sys_errno == EPERM || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOSYS) {
     error.code = Errc::kUnsupported;
-    return fail(std::move(error).with_hint(
+    return fail(std::move(error).with_remedy(
         "this file system cannot give a file its name without the danger of replacing another; "
         "use one that has hard links, or write to standard output"));
   }

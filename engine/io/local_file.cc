@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/remedies.h"
 #include "host/partition_table.h"
 #include "host/settle_caches.h"
 #include "host/stays.h"
@@ -45,17 +46,19 @@ Error open_error(int sys_errno, const std::string& path, const OpenOptions& opti
       error.code = Errc::kAlreadyExists;
       break;
     case EBUSY:
-      error.hint = "unmount " + path + " or stop the program that holds it (see lsblk, fuser)";
+      error.remedy =
+          run_program("unmount it, or stop the program that holds it", "fuser -v", {path});
       break;
     case EROFS:
-      error.hint = "it is read-only; make it writable (blockdev --setrw, mount -o remount,rw)";
+      error.remedy =
+          Remedy("make the device or its file system writable").because("it is read-only");
       break;
     case ENOENT:
-      error.hint = "check the name";
+      error.remedy = "check the name";
       break;
     case EMFILE:
     case ENFILE:
-      error.hint = "raise the limit of open files (ulimit -n)";
+      error.remedy = raise_open_files();
       break;
     default:
       break;

@@ -74,18 +74,20 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
     case EIO:
     case ENODEV:
     case ENXIO:
-      error.hint = "look for the cause in the kernel log (dmesg) and check " + file.path();
+      error.remedy = run_program("look for the cause in the kernel log", "dmesg")
+                         .and_then("check " + file.path());
       break;
     case ENOSPC:
       // A device has no free space of its own: the extent is past its end, or the thin pool or file
       // system under it is full.
       if (is_device) {
         error.code = Errc::kIo;
-        error.hint = "the device ends before that, or what it is stored on is full";
+        error.remedy =
+            Remedy().because("the device ends before that, or what it is stored on is full");
       }
       break;
     case EBADF:
-      if (op != Op::kRead) error.hint = "it was opened for reading only";
+      if (op != Op::kRead) error.remedy = Remedy().because("it was opened for reading only");
       break;
     default:
       break;
@@ -98,7 +100,7 @@ Error ended_error(const File& file, std::uint64_t offset) {
   error.code = Errc::kIo;
   error.message = file.path() + " has become shorter during use: it ends at " +
                   std::to_string(offset) + " bytes";
-  error.hint =
+  error.remedy =
       "find out which program cut it, or whether its medium was removed; give it its former size "
       "and content, then try again";
   return error;

@@ -60,7 +60,7 @@ class UringQueue final : public Queue {
   void prepare_registration();
   [[nodiscard]] bool register_slot(std::uint32_t slot);
   void issue(std::uint32_t index);
-  void settle(std::uint32_t index);
+  void proceed(std::uint32_t index);
   void reap(bool go_on);
   [[nodiscard]] Status enter(unsigned wait_for);
 
@@ -142,7 +142,7 @@ Status UringQueue::submit(std::span<const Request> requests) {
     const std::uint32_t index = free_.back();
     free_.pop_back();
     transfers_[index] = Transfer(request, static_cast<LocalFile&>(*request.file));
-    settle(index);
+    proceed(index);
   }
   const int result = io_uring_submit(&ring_);
   // Entries that the kernel does not accept now stay in the ring and are submitted by the next
@@ -152,7 +152,7 @@ Status UringQueue::submit(std::span<const Request> requests) {
 }
 
 // Puts the next step of a transfer into the ring, or the transfer among the finished ones.
-void UringQueue::settle(std::uint32_t index) {
+void UringQueue::proceed(std::uint32_t index) {
   if (!transfers_[index].finished()) return issue(index);
   done_.push_back(transfers_[index].completion());
   free_.push_back(index);
@@ -205,7 +205,7 @@ void UringQueue::reap(bool go_on) {
     // io_wq_enqueue). The calling thread executes it instead.
     if (result == -ECANCELED) result = run_step(transfers_[index].step());
     transfers_[index].advance(result);
-    settle(index);
+    proceed(index);
   }
 }
 

@@ -1,6 +1,7 @@
 // The extents that differ between a device and a snapshot, or between two snapshots.
 #include <utility>
 
+#include "base/remedies.h"
 #include "operations/operations_parts.h"
 #include "pipeline/extent_merger.h"
 #include "pipeline/scan.h"
@@ -131,7 +132,7 @@ Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
   for (const auto& snapshot : {first, second}) {
     if (find_accomplished(*store.state(), snapshot.number)) continue;
     return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the comparison",
-                "see which there are: blkrewind list");
+                look_into_list("see the snapshots that there are"));
   }
   return compared;
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 #include "operations/operations_parts.h"
 #include "operations/recognise.h"
 #include "store/reclaim.h"
@@ -55,7 +55,7 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   if (!locked.lock) {
     BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
   }
-  BLKREWIND_TRY(store.journal().settle());
+  BLKREWIND_TRY(store.journal().make_last_record_durable());
   // Whole files first: they free space without a record.
   BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
@@ -103,15 +103,11 @@ tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                         const format::IntentRecord& intent) {
   Error error;
   error.code = Errc::kPrecondition;
-  error.api_code = "InvalidOperation.DiskResetInProgress";
-  error.http_status = 403;
+  error.api = ApiCode::kResetInProgress;
   error.message =
       "The operation cannot be performed because the disk has an ongoing reset task, please try "
       "again later.";
-  const std::string device = shell_word(disk.path);
-  error.hint =
-      "a rollback of " + disk.path + " was interrupted; finish it: blkrewind resume " + device;
-  if (intent.undo != 0) error.hint += ", or take it back: blkrewind undo " + device;
+  error.remedy = ways_out(disk.path, intent.undo != 0);
   return fail(std::move(error));
 }
 
@@ -120,7 +116,7 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
   const auto* record = state.snapshot(number);
   if (record == nullptr || record->state != SnapshotState::kAccomplished) {
     return fail(Errc::kNotFound, "the snapshot no longer exists",
-                "see which there are: blkrewind list");
+                look_into_list("see the snapshots that there are"));
   }
   return *record;
 }
@@ -134,8 +130,9 @@ std::optional<format::SnapshotRecord> parent_of(const store::State& state,
     return snapshot.disk == disk.number && snapshot.state == SnapshotState::kAccomplished &&
            !snapshot.damaged && store::tree_of(snapshot).geometry == geometry;
   };
-  if (const auto* anchor = state.snapshot(disk.anchor); anchor != nullptr && fits(*anchor)) {
-    return *anchor;
+  if (const auto* base_snapshot = state.snapshot(disk.base_snapshot);
+      base_snapshot != nullptr && fits(*base_snapshot)) {
+    return *base_snapshot;
   }
   for (auto at = state.snapshots.rbegin(); at != state.snapshots.rend(); ++at) {
     if (fits(at->second)) return at->second;

@@ -4,14 +4,13 @@
 #include <optional>
 #include <utility>
 
-#include "blkrewind/shell.h"
 #include "operations/recognise.h"
 
 namespace blkrewind {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message, std::string hint) {
-  return fail(Errc::kPrecondition, std::move(message), std::move(hint));
+tl::unexpected<Error> refuse(std::string message, Remedy remedy) {
+  return fail(Errc::kPrecondition, std::move(message), std::move(remedy));
 }
 
 // Another program may open and close a device at any moment; if it does so each time, it holds the
@@ -24,16 +23,16 @@ Status check_unchanged(const host::DeviceInfo& judged, const host::DeviceInfo& n
   identity.table_uuid = judged.identity.table_uuid;
   identity.filesystem_uuid = judged.identity.filesystem_uuid;
   identity.filesystem_type = judged.identity.filesystem_type;
-  const std::string hint = "see what it is now, then try again";
+  const Remedy look = "see what it is now, then try again";
   if (now.size_bytes != judged.size_bytes) {
     return refuse(now.path + " had " + std::to_string(judged.size_bytes) +
                       " bytes when it was opened and has " + std::to_string(now.size_bytes) +
                       " bytes now",
-                  hint);
+                  look);
   }
   if (now.kind != judged.kind || now.major != judged.major || now.minor != judged.minor ||
       identity != judged.identity) {
-    return refuse(now.path + " was replaced by another device while it was open", hint);
+    return refuse(now.path + " was replaced by another device while it was open", look);
   }
   return {};
 }
@@ -57,13 +56,13 @@ Result<std::string> check_device(io::Env& env, const std::string& store_path,
   }
   if (use == DeviceUse::kRead) return recognised_by;
   if (info.read_only && !info.read_only_reason.empty()) {
-    return refuse(info.path + " " + info.read_only_reason, info.read_only_hint);
+    return refuse(info.path + " " + info.read_only_reason, info.read_only_remedy);
   }
   if (info.read_only) {
     return refuse(info.path + " is read-only",
                   info.kind == host::DeviceKind::kBlock
-                      ? "make it writable: blockdev --setrw " + shell_word(info.path)
-                      : "give write permission on the file, or remount its file system");
+                      ? run_program("make it writable", "blockdev --setrw", {info.path})
+                      : Remedy("give write permission on the file, or remount its file system"));
   }
   BLKREWIND_ASSIGN(const bool own, env.lives_on(store_path, info));
   if (own) {
@@ -76,11 +75,11 @@ Result<std::string> check_device(io::Env& env, const std::string& store_path,
 Status check_free(const host::DeviceInfo& info) {
   if (!info.used_by.empty()) {
     const host::UsedBy& first = info.used_by.front();
-    return refuse(info.path + " is in use: " + first.what, first.hint);
+    return refuse(info.path + " is in use: " + first.what, first.remedy);
   }
   if (!info.unknown.empty()) {
     const host::Unknown& first = info.unknown.front();
-    return refuse("cannot tell whether " + info.path + " is in use: " + first.what, first.hint);
+    return refuse("cannot tell whether " + info.path + " is in use: " + first.what, first.remedy);
   }
   return {};
 }
@@ -103,8 +102,10 @@ Error device_gone(const format::DiskRecord& disk, const std::string& path) {
   Error error;
   error.code = Errc::kNotFound;
   error.message = "the device of disk " + disk.id + " is gone: no device at " + path;
-  error.hint =
-      "bring it back; or, if it is elsewhere now: blkrewind disk adopt " + disk.id + " PATH";
+  error.remedy = Remedy("bring it back")
+                     .or_else({Verb::kDiskAdopt,
+                               "say where it is now",
+                               {{Parameter::kDisk, disk.id}, {Parameter::kPath, {}}}});
   return error;
 }
 

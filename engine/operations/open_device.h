@@ -23,7 +23,7 @@ struct OpenedDevice {
   DeviceUse use = DeviceUse::kRead;
 };
 
-// kPrecondition, with a hint, if the device cannot be used now: it is in use, or read-only, or
+// kPrecondition, with a remedy, if the device cannot be used now: it is in use, or read-only, or
 // another device than the registered one, a file of the store itself, or the store is on it.
 // Changes nothing. Returns the evidence that identified the device.
 [[nodiscard]] Result<std::string> check_device(io::Env& env, const std::string& store_path,

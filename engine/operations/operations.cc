@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/ids.h"
-#include "blkrewind/shell.h"
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/recognise.h"
@@ -42,7 +41,8 @@ const format::DiskRecord* only_disk_at(const store::State& state, const std::str
 tl::unexpected<Error> already_known(const format::DiskRecord& disk, const std::string& path,
                                     const std::string& why) {
   return fail(Errc::kAlreadyExists, path + " is disk " + disk.id + ", proven by " + why,
-              "use it as it is, or drop that disk: blkrewind disk forget " + disk.id);
+              Remedy("use it as it is")
+                  .or_else({Verb::kDiskForget, "drop that disk", {{Parameter::kTarget, disk.id}}}));
 }
 
 // An interrupted rollback can only be resumed on a device of its snapshot's size; otherwise the
@@ -57,9 +57,10 @@ Status check_adopted_size(const store::State& state, const format::DiskRecord& d
   return fail(Errc::kPrecondition,
               info.path + " has " + std::to_string(info.size_bytes) + " bytes, but disk " +
                   disk.id + " has " + std::to_string(wanted),
-              "name a device of that size, or make this one a disk of its own: blkrewind disk "
-              "register " +
-                  shell_word(info.path));
+              Remedy("name a device of that size")
+                  .or_else({Verb::kDiskRegister,
+                            "make this one a disk of its own",
+                            {{Parameter::kTarget, info.path}}}));
 }
 
 }  // namespace
@@ -167,8 +168,8 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
                                            bool raw, bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
     return fail(Errc::kInvalidArgument,
-                "a chunk of " + std::to_string(chunk_bytes) + " bytes is not a valid chunk size",
-                "give a power of two from 4KiB to 1MiB");
+                "invalid chunk size: " + std::to_string(chunk_bytes) + " bytes",
+                "use a power of two from 4 KiB to 1 MiB");
   }
   BLKREWIND_ASSIGN(const host::DeviceInfo info, parts_->env.probe(path));
   if (info.size_bytes == 0) {
@@ -238,7 +239,8 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
         for (const auto& [other, record] : state.disks) {
           if (other != number && judge(info, record).verdict == host::Verdict::kSame) {
             return fail(Errc::kPrecondition, path + " is already disk " + record.id,
-                        "forget that one first: blkrewind disk forget " + record.id);
+                        Remedy(Verb::kDiskForget, "forget that one first",
+                               {{Parameter::kTarget, record.id}}));
           }
         }
         format::DiskRecord record = *state.disk(number);
@@ -247,7 +249,7 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
         record.kind = adopted.kind;
         record.identity = adopted.identity;
         // Nothing is known about the content of this device.
-        record.anchor = 0;
+        record.base_snapshot = 0;
         return format::Transaction{record};
       });
 }
@@ -261,8 +263,11 @@ Status Operations::forget_disk(format::DiskNumber number) {
           if (snapshot.disk != number) continue;
           if (snapshot.state == SnapshotState::kAccomplished) {
             return fail(Errc::kPrecondition, "disk " + locked.disk.id + " has snapshots",
-                        "delete them first, or say: blkrewind disk forget --with-snapshots " +
-                            locked.disk.id);
+                        Remedy("delete them first")
+                            .or_else({Verb::kDiskForget,
+                                      "have them deleted",
+                                      {{Parameter::kTarget, locked.disk.id},
+                                       {Parameter::kWithSnapshots, {}}}}));
           }
           transaction.emplace_back(format::SnapshotRemoved{snapshot_number});
         }
@@ -292,7 +297,7 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
         if (intent == state.intents.end()) return format::Transaction{};
         if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
         format::DiskRecord disk = *state.disk(number);
-        disk.anchor = 0;
+        disk.base_snapshot = 0;
         return format::Transaction{format::IntentRemoved{number}, disk};
       },
       store::Room::kFrees);

@@ -82,9 +82,9 @@ class Operations {
   [[nodiscard]] format::SnapshotNumber next_snapshot() const;
 
   // `target`: a disk id, or a path, which selects the disk that the device is by its evidence
-  // (recognise.h), wherever that was seen last. nullopt: not registered. kPrecondition with a hint
-  // if the evidence is weak or contradictory, or also matches another attached device. A path that
-  // does not exist selects the disk that was seen there last.
+  // (recognise.h), wherever that was seen last. nullopt: not registered. kPrecondition with a
+  // remedy if the evidence is weak or contradictory, or also matches another attached device. A
+  // path that does not exist selects the disk that was seen there last.
   [[nodiscard]] Result<std::optional<DiskView>> find_disk(const std::string& target);
   // If another device than the disk last seen there is now at `path`, a message that says so;
   // otherwise empty.

@@ -46,7 +46,7 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
 // journal if they changed. If that cannot be written now, it is written the next time.
 void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device);
 
-// kPrecondition: InvalidOperation.DiskResetInProgress, with a hint.
+// kPrecondition: InvalidOperation.DiskResetInProgress, with a remedy.
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                                       const format::IntentRecord& intent);
 

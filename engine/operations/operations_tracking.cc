@@ -58,7 +58,7 @@ Result<std::vector<track::TrackerState>> Operations::tracking(format::DiskNumber
   auto seen = look_at(*this, store, parts_->env, number, path);
   return parts_->trackers->states(
       seen ? *seen : tracked_disk(store, view->disk, view->disk.path, view->disk.device_bytes),
-      anchor_id(*store.state(), view->disk));
+      base_snapshot_id(*store.state(), view->disk));
 }
 
 }  // namespace blkrewind

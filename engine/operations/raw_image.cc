@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/aligned_buffer.h"
-#include "blkrewind/shell.h"
 #include "host/image_format.h"
 
 namespace blkrewind {
@@ -24,12 +23,12 @@ Status check_raw(io::Env& env, const host::DeviceInfo& info) {
   const std::string format(
       host::image_format(head.span().first(head_bytes), tail.span().first(tail_bytes)));
   if (format.empty()) return {};
-  return fail(
-      Errc::kPrecondition,
-      info.path + " is not a raw image but one of the format " + format +
-          ": its bytes are not those of the disk that it contains",
-      "convert it (qemu-img convert -O raw " + shell_word(info.path) +
-          " ...), attach it as a device (qemu-nbd), or take the file's own bytes with --raw");
+  return fail(Errc::kPrecondition,
+              info.path + " is not a raw image but one of the format " + format +
+                  ": its bytes are not those of the disk that it contains",
+              run_program("convert it", "qemu-img convert -O raw", {info.path, "RAW"})
+                  .or_else(run_program("attach it as a device", "qemu-nbd", {info.path}))
+                  .or_else({Verb::kRepeat, "take the file's own bytes", {{Parameter::kRaw, {}}}}));
 }
 
 }  // namespace blkrewind

@@ -8,7 +8,7 @@
 
 namespace blkrewind {
 
-// kPrecondition, with a hint, if the file has the signature of a format that is not raw
+// kPrecondition, with a remedy, if the file has the signature of a format that is not raw
 // (host/image_format.h). Block devices are not checked. Checked when a disk is registered, and for
 // each file that is imported; the later content of a registered disk is not checked.
 [[nodiscard]] Status check_raw(io::Env& env, const host::DeviceInfo& info);

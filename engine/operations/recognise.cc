@@ -4,40 +4,45 @@
 #include <utility>
 #include <vector>
 
-#include "blkrewind/shell.h"
-
 namespace blkrewind {
 namespace {
 
 using host::Verdict;
 
-tl::unexpected<Error> refuse(std::string message, std::string hint) {
-  return fail(Errc::kPrecondition, std::move(message), std::move(hint));
+tl::unexpected<Error> refuse_identity(std::string message, Remedy remedy) {
+  return fail(Errc::kPrecondition, std::move(message), std::move(remedy));
 }
 
-std::string ways_on(const format::DiskRecord& disk, const host::DeviceInfo& device) {
-  const std::string path = shell_word(device.path);
-  return "if it is the same disk, run: blkrewind disk adopt " + disk.id + " " + path +
-         "; if it is another one: blkrewind disk register --new " + path;
+Remedy adopt(const format::DiskRecord& disk, const host::DeviceInfo& device) {
+  return {Verb::kDiskAdopt,
+          "say that it is the same disk",
+          {{Parameter::kDisk, disk.id}, {Parameter::kPath, device.path}}};
+}
+
+Remedy ways_on(const format::DiskRecord& disk, const host::DeviceInfo& device) {
+  return adopt(disk, device)
+      .or_else({Verb::kDiskRegister,
+                "say that it is another one",
+                {{Parameter::kNewDisk, {}}, {Parameter::kTarget, device.path}}});
 }
 
 tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                const host::Judgement& judgement) {
-  return refuse(device.path +
-                    (judgement.verdict == Verdict::kWeak
-                         ? " may be disk " + disk.id + ", but nothing proves it: "
-                         : " may be disk " + disk.id +
-                               ", but the evidence contradicts "
-                               "itself: ") +
-                    judgement.why,
-                ways_on(disk, device));
+  return refuse_identity(device.path +
+                             (judgement.verdict == Verdict::kWeak
+                                  ? " may be disk " + disk.id + ", but nothing proves it: "
+                                  : " may be disk " + disk.id +
+                                        ", but the evidence contradicts "
+                                        "itself: ") +
+                             judgement.why,
+                         ways_on(disk, device));
 }
 
 tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                   const std::string& other, const std::string& why) {
-  return refuse(device.path + " and " + other + " are both disk " + disk.id +
-                    " according to all evidence: " + why,
-                "use the multipath device, or detach one of them; " + ways_on(disk, device));
+  return refuse_identity(
+      device.path + " and " + other + " are both disk " + disk.id + " according to all evidence: " + why,
+      Remedy("use the multipath device, or detach one of them").or_else(ways_on(disk, device)));
 }
 
 bool is_same_node(const host::DeviceInfo& a, const host::DeviceInfo& b) {
@@ -92,13 +97,12 @@ Result<std::string> need_same(io::Env& env, const format::DiskRecord& disk,
                               const host::DeviceInfo& device, Alone alone) {
   const host::Judgement judgement = judge(device, disk);
   if (judgement.verdict == Verdict::kDifferent) {
-    return refuse(
+    return refuse_identity(
         device.path + " is not the device that was registered as " + disk.id + ": " + judgement.why,
-        "if it is that disk all the same, run: blkrewind disk adopt " + disk.id + " " +
-            shell_word(device.path));
+        adopt(disk, device));
   }
   if (!is_certain(judgement.verdict)) return doubtful(disk, device, judgement);
-  if (alone == Alone::kUnlessJustRegistered && disk.anchor == 0 &&
+  if (alone == Alone::kUnlessJustRegistered && disk.base_snapshot == 0 &&
       is_that_attachment(disk, device)) {
     return judgement.why;
   }
@@ -125,10 +129,10 @@ Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& st
     std::erase_if(matches, [&](const Match& match) { return !proven(match); });
   }
   if (matches.size() > 1) {
-    return refuse(device.path + " is disk " + matches[0].disk->id + " and disk " +
-                      matches[1].disk->id +
-                      " according to all evidence: " + matches[0].judgement.why,
-                  "forget one of them: blkrewind disk forget " + matches[1].disk->id);
+    return refuse_identity(device.path + " is disk " + matches[0].disk->id + " and disk " +
+                      matches[1].disk->id + " according to all evidence: " + matches[0].judgement.why,
+                  Remedy(Verb::kDiskForget, "forget one of them",
+                         {{Parameter::kTarget, matches[1].disk->id}}));
   }
   if (!matches.empty()) {
     const Match& match = matches.front();

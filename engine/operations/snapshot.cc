@@ -38,16 +38,18 @@ struct SnapshotPlan {
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
   if (name.empty()) return {};
   if (!is_valid_snapshot_name(name)) {
-    return fail(Errc::kInvalidArgument, "'" + name + "' is not a valid snapshot name",
+    return fail(Errc::kInvalidArgument, "invalid snapshot name \"" + name + "\"",
                 std::string(snapshot_name_rule()));
   }
   for (const auto& [number, snapshot] : state.snapshots) {
     if (snapshot.disk == disk && snapshot.name == name &&
         (snapshot.state == SnapshotState::kAccomplished ||
          snapshot.state == SnapshotState::kProgressing)) {
-      return fail(Errc::kAlreadyExists,
-                  "the disk has a snapshot named '" + name + "' already (" + snapshot.id + ")",
-                  "choose another name, or delete that one: blkrewind delete " + snapshot.id);
+      return fail(
+          Errc::kAlreadyExists,
+          "the disk has a snapshot named '" + name + "' already (" + snapshot.id + ")",
+          Remedy("choose another name")
+              .or_else({Verb::kDelete, "delete that one", {{Parameter::kSnapshot, snapshot.id}}}));
     }
   }
   return {};
@@ -131,9 +133,9 @@ class SnapshotMaker {
     request.geometry = plan_.geometry;
     request.means = means_;
     if (parent) request.references.push_back(*parent);
-    // What it says is of the anchor, so the tree must be shared with that one.
+    // What it says is of the base snapshot, so the tree must be shared with that one.
     std::unique_ptr<pipeline::TrackedSource> tracked;
-    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.anchor) {
+    if (tracking.source() != nullptr && parent && parent->number == locked_.disk.base_snapshot) {
       BLKREWIND_ASSIGN(tracked,
                        pipeline::TrackedSource::make(store_, *tracking.source(), *parent, *parent));
       request.candidates = tracked.get();
@@ -161,7 +163,7 @@ class SnapshotMaker {
           for (const auto& segment : writer->records()) transaction.emplace_back(segment);
           if (plan_.is_device) {
             format::DiskRecord disk = *state.disk(locked_.disk.number);
-            disk.anchor = record_.number;
+            disk.base_snapshot = record_.number;
             disk.device_bytes = plan_.geometry.device_bytes;
             transaction.emplace_back(std::move(disk));
           }
@@ -231,7 +233,10 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
   return fail(Errc::kInvalidArgument,
               "disk " + disk.id + " was registered with chunks of " +
                   format_bytes(disk.chunk_bytes) + ", not " + format_bytes(chunk_bytes),
-              "leave --chunk-size out, or forget the disk and register it anew");
+              Remedy("leave the chunk size out")
+                  .or_else({Verb::kDiskForget,
+                            "forget the disk and register it again",
+                            {{Parameter::kTarget, disk.id}, {Parameter::kWithSnapshots, {}}}}));
 }
 
 }  // namespace

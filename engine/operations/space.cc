@@ -40,9 +40,9 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   if (record->state == SnapshotState::kAccomplished) {
     // Without its base snapshot, nothing is known about the content of the disk's device.
     format::Transaction extra;
-    if (locked.disk.anchor == number) {
+    if (locked.disk.base_snapshot == number) {
       format::DiskRecord disk = locked.disk;
-      disk.anchor = 0;
+      disk.base_snapshot = 0;
       extra.emplace_back(std::move(disk));
     }
     BLKREWIND_ASSIGN(receipt.reclaimed_bytes, store::delete_snapshot(store, number, extra));

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "blkrewind/shell.h"
 
 namespace blkrewind {
 namespace {
@@ -33,13 +32,16 @@ void note(const track::Tracker& tracker, const Status& status) {
 tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted,
                                     const std::string& why) {
   const std::string name = wanted == ChangeSource::kBitmap ? "bitmap" : "extents";
-  return fail(Errc::kPrecondition,
-              "the change source " + name + " is not valid for " + path + " now: " + why,
-              why == "the disk is not tracked by it"
-                  ? "begin with: blkrewind track start " + shell_word(path) + " --source " + name
-                  : "let this operation scan, which makes it valid again where it still runs: "
-                    "--change-source auto; see blkrewind track status " +
-                        shell_word(path));
+  return fail(
+      Errc::kPrecondition,
+      "the change source " + name + " is not valid for " + path + " now: " + why,
+      why == "the disk is not tracked by it"
+          ? Remedy(Verb::kTrackStart, "start tracking",
+                   {{Parameter::kTarget, path}, {Parameter::kSource, name}})
+          : Remedy(Verb::kRepeat,
+                   "let this operation scan, which makes it valid again where it still runs",
+                   {{Parameter::kChangeSource, "auto"}})
+                .or_else({Verb::kTrackStatus, "see what it knows", {{Parameter::kTarget, path}}}));
 }
 
 }  // namespace
@@ -56,13 +58,13 @@ track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& d
           store.layout().root()};
 }
 
-std::string anchor_id(const store::State& state, const format::DiskRecord& disk) {
-  const auto* anchor = state.snapshot(disk.anchor);
-  if (anchor == nullptr || anchor->state != format::SnapshotState::kAccomplished ||
-      anchor->damaged) {
+std::string base_snapshot_id(const store::State& state, const format::DiskRecord& disk) {
+  const auto* base_snapshot = state.snapshot(disk.base_snapshot);
+  if (base_snapshot == nullptr || base_snapshot->state != format::SnapshotState::kAccomplished ||
+      base_snapshot->damaged) {
     return {};
   }
-  return anchor->id;
+  return base_snapshot->id;
 }
 
 Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
@@ -70,11 +72,11 @@ Result<Tracking> Tracking::begin(track::Trackers* trackers, store::Store& store,
                                  ChangeSource wanted, track::TrackUse use) {
   Tracking tracking;
   std::string why = "the disk is not tracked by it";
-  const std::string anchor = anchor_id(*locked.state, locked.disk);
+  const std::string base_snapshot = base_snapshot_id(*locked.state, locked.disk);
   const auto disk = tracked_disk(store, locked.disk, device.real_path, device.size_bytes);
   if (trackers != nullptr) {
     for (auto& tracker : trackers->find(disk)) {
-      auto why_not = tracker->begin(anchor, use);
+      auto why_not = tracker->begin(base_snapshot, use);
       const bool asked = wanted != ChangeSource::kAuto && is_wanted(wanted, tracker->name());
       if (!why_not) {
         note(*tracker, fail(why_not.error()));

@@ -55,6 +55,7 @@ class Tracking {
 [[nodiscard]] track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& disk,
                                               const std::string& path, std::uint64_t device_bytes);
 // The id of the base snapshot, as trackers know it; or empty.
-[[nodiscard]] std::string anchor_id(const store::State& state, const format::DiskRecord& disk);
+[[nodiscard]] std::string base_snapshot_id(const store::State& state,
+                                           const format::DiskRecord& disk);
 
 }  // namespace blkrewind

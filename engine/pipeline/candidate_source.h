@@ -39,7 +39,8 @@ class CandidateSource {
   [[nodiscard]] virtual Result<std::optional<Candidate>> next() = 0;
   // As in a receipt: "scan", "bitmap", "extents".
   [[nodiscard]] virtual const char* name() const = 0;
-  // About how many bytes it names in all, or an upper bound: for progress and the number of lanes.
+  // About how many bytes it names in all, or an upper bound: for progress and the number of
+  // workers.
   [[nodiscard]] virtual Result<std::uint64_t> work_bytes() = 0;
 };
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-#include "pipeline/crew.h"
 #include "pipeline/extent_merger.h"
 #include "pipeline/meter.h"
+#include "pipeline/worker_pool.h"
 #include "pipeline/workforce.h"
 #include "store/tree_reader.h"
 
@@ -103,11 +103,12 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
   const RestoreSettings settings{request.device,  request.geometry,
                                  &store.secret(), request.compare_block_bytes,
                                  request.share,   request.verified};
-  auto make_lane = [&]() -> Result<std::unique_ptr<RestoreLane>> {
-    BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
-    return std::make_unique<RestoreLane>(std::move(lane_queue), settings);
+  auto make_worker = [&]() -> Result<std::unique_ptr<RestoreWorker>> {
+    BLKREWIND_ASSIGN(auto worker_queue, store.env().make_queue(options));
+    return std::make_unique<RestoreWorker>(std::move(worker_queue), settings);
   };
-  Crew<RestoreLane> crew(force.lanes, std::size_t{2} * force.lanes * force.slots, make_lane);
+  WorkerPool<RestoreWorker> pool(force.workers, std::size_t{2} * force.workers * force.slots,
+                                 make_worker);
   // Several items at once share what may be open.
   Plan plan(request, request_max, store::SegmentFiles::open_max() / 4);
   Meter meter(monitor, request.phase, request.work_bytes);
@@ -120,7 +121,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     if (outcome.failed() > request.bad_max) exhausted = true;
   };
   const auto take = [&]() -> Status {
-    BLKREWIND_ASSIGN(const RestoreResult result, crew.pop());
+    BLKREWIND_ASSIGN(const RestoreResult result, pool.pop());
     if (result.bad.empty()) {
       (result.zero ? outcome.zeroed_bytes : outcome.restored_bytes) += result.written_bytes;
     }
@@ -132,7 +133,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     return !file && (file.error().sys_errno == EMFILE || file.error().sys_errno == ENFILE);
   };
   while (true) {
-    while (!exhausted && crew.has_room() && (crew.empty() || !store.files().is_crowded())) {
+    while (!exhausted && pool.has_room() && (pool.empty() || !store.files().is_crowded())) {
       BLKREWIND_ASSIGN(auto item, plan.next());
       if (!item) {
         exhausted = true;
@@ -144,7 +145,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       std::vector<PlannedChunk> planned = std::exchange(item->chunks, {});
       for (PlannedChunk& chunk : planned) {
         auto file = store.files().get(chunk.source.segment, *queue);
-        while (meets_limit(file) && !crew.empty()) {
+        while (meets_limit(file) && !pool.empty()) {
           // What is under way holds files open.
           BLKREWIND_TRY(take());
           file = store.files().get(chunk.source.segment, *queue);
@@ -169,9 +170,9 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       // An item is written whole or not at all; what is only verified is verified chunk by chunk.
       if (!whole && (request.device != nullptr || item->chunks.empty())) continue;
       task.item = std::move(*item);
-      BLKREWIND_TRY(crew.push(std::move(task)));
+      BLKREWIND_TRY(pool.push(std::move(task)));
     }
-    if (crew.empty()) break;
+    if (pool.empty()) break;
     BLKREWIND_TRY(take());
   }
   outcome.extents = extents.count();

@@ -1,5 +1,5 @@
 // From a sequence of chunks to a device (or only through verification): planned, read, verified,
-// written, by several lanes.
+// written, by several workers.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "blkrewind/engine.h"
 #include "blkrewind/error.h"
 #include "io/env.h"
-#include "pipeline/restore_lane.h"
+#include "pipeline/restore_worker.h"
 #include "pipeline/workforce.h"
 #include "store/store.h"
 #include "store/tree_diff.h"
@@ -29,14 +29,14 @@ struct RestoreRequest {
   format::Geometry geometry;
   ChunkStream chunks;
   const char* phase = "restore";
-  std::uint64_t work_bytes = 0;  // what will be moved, for progress and the number of lanes
+  std::uint64_t work_bytes = 0;  // what will be moved, for progress and the number of workers
   Means means;
   // Goes on after a bad chunk, or one that cannot be read, up to this many of them; 0 stops at the
   // first.
   std::size_t bad_max = 0;
   // Not 0: only blocks of this size that differ from what stands on the device are written.
   std::uint32_t compare_block_bytes = 0;
-  // As restore_lane.h says.
+  // As restore_worker.h says.
   bool share = false;
   bool verified = false;
   // Each chunk by itself, so that a bad one does not keep its neighbours from being written.

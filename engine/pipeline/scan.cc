@@ -5,9 +5,9 @@
 #include <optional>
 #include <utility>
 
-#include "pipeline/crew.h"
 #include "pipeline/full_scan.h"
 #include "pipeline/meter.h"
+#include "pipeline/worker_pool.h"
 #include "pipeline/workforce.h"
 #include "store/tree_builder.h"
 #include "store/tree_reader.h"
@@ -19,12 +19,12 @@ using format::Entries;
 using format::Entry;
 using format::kFanout;
 
-// How many leaves may be under way: enough that every lane's slots are full while it has the next
+// How many leaves may be under way: enough that every worker's slots are full while it has the next
 // ones waiting.
 std::size_t leaves_under_way(const Workforce& force, const format::Geometry& geometry) {
-  const std::uint64_t lane_bytes = std::uint64_t{force.slots} * force.slot_bytes;
-  const std::uint64_t leaves = std::max<std::uint64_t>(1, lane_bytes / geometry.leaf_bytes());
-  return static_cast<std::size_t>(force.lanes * 2 * (leaves + 1));
+  const std::uint64_t worker_bytes = std::uint64_t{force.slots} * force.slot_bytes;
+  const std::uint64_t leaves = std::max<std::uint64_t>(1, worker_bytes / geometry.leaf_bytes());
+  return static_cast<std::size_t>(force.workers * 2 * (leaves + 1));
 }
 
 class Scan {
@@ -133,28 +133,29 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
   Scan scan(store, request, monitor, *queue);
   const ScanSettings settings{request.device, request.geometry, &store.secret(), request.writer,
                               request.mark};
-  auto make_lane = [&]() -> Result<std::unique_ptr<ScanLane>> {
+  auto make_worker = [&]() -> Result<std::unique_ptr<ScanWorker>> {
     io::QueueOptions options = force.queue_options();
     // A chunk is read whole.
     options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
-    BLKREWIND_ASSIGN(auto lane_queue, store.env().make_queue(options));
-    return std::make_unique<ScanLane>(std::move(lane_queue), settings);
+    BLKREWIND_ASSIGN(auto worker_queue, store.env().make_queue(options));
+    return std::make_unique<ScanWorker>(std::move(worker_queue), settings);
   };
-  Crew<ScanLane> crew(force.lanes, leaves_under_way(force, request.geometry), make_lane);
+  WorkerPool<ScanWorker> pool(force.workers, leaves_under_way(force, request.geometry),
+                              make_worker);
 
   bool exhausted = false;
   while (true) {
-    while (!exhausted && crew.has_room()) {
+    while (!exhausted && pool.has_room()) {
       BLKREWIND_ASSIGN(const auto candidate, candidates.next());
       if (!candidate) {
         exhausted = true;
         break;
       }
       BLKREWIND_ASSIGN(auto task, scan.prepare(*candidate));
-      if (task) BLKREWIND_TRY(crew.push(std::move(*task)));
+      if (task) BLKREWIND_TRY(pool.push(std::move(*task)));
     }
-    if (crew.empty()) break;
-    BLKREWIND_ASSIGN(const ScanResult result, crew.pop());
+    if (pool.empty()) break;
+    BLKREWIND_ASSIGN(const ScanResult result, pool.pop());
     BLKREWIND_TRY(scan.take(result));
   }
   BLKREWIND_ASSIGN(ScanOutcome outcome, scan.finish());

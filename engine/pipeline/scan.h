@@ -1,6 +1,6 @@
 // One pass over what may have changed on a device: compared with trees, and made into a tree.
 //
-// device -> candidates -> lanes (read, digest, compare, capture) -> results in order -> tree
+// device -> candidates -> workers (read, digest, compare, capture) -> results in order -> tree
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "blkrewind/error.h"
 #include "io/env.h"
 #include "pipeline/candidate_source.h"
-#include "pipeline/scan_lane.h"
+#include "pipeline/scan_worker.h"
 #include "pipeline/unreadable_extents.h"
 #include "pipeline/workforce.h"
 #include "store/store.h"
@@ -34,7 +34,7 @@ struct ScanRequest {
   // Sectors that the medium cannot read: a chunk with one differs from everything, and the outcome
   // names them. Otherwise the scan fails and names them, with kIo.
   bool passes_over_unreadable = false;
-  std::string mark = {};  // with `writer`: what stands there instead (unreadable_mark.h)
+  std::string mark = {};  // with `writer`: what stands there instead (unreadable_placeholder.h)
   // Sees every leaf that was looked at, in order. May be empty.
   std::function<Status(const ScanResult&)> visit = {};
   const char* phase = "scan";  // of the progress

@@ -16,9 +16,10 @@ Error UnreadableExtents::error(const io::File& file) const {
   } else {
     error.message += ", at least " + note();
   }
-  error.hint =
-      "look for the cause in the kernel log (dmesg); a rollback to an earlier snapshot "
-      "writes these sectors anew, which heals a medium that can be healed";
+  error.remedy = run_program("look for the cause in the kernel log", "dmesg")
+                     .or_else(
+                         "roll back to an earlier snapshot, which writes these sectors again and "
+                         "heals a medium that can be healed");
   return error;
 }
 

@@ -37,7 +37,7 @@ class UnreadableExtents {
 };
 
 // How many bytes of the device could not be read when this undo snapshot was taken: they hold a
-// mark (pipeline/unreadable_mark.h). From its note, which stands in the record's `failure`.
+// mark (pipeline/unreadable_placeholder.h). From its note, which stands in the record's `failure`.
 [[nodiscard]] std::uint64_t unreadable_bytes_of(const format::SnapshotRecord& snapshot);
 
 }  // namespace blkrewind::pipeline

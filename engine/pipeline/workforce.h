@@ -23,14 +23,14 @@ struct Means {
 };
 
 struct Workforce {
-  unsigned lanes = 1;
+  unsigned workers = 1;
   std::uint32_t slots = 1;  // per worker
   std::uint32_t slot_bytes = 0;
 
   static constexpr std::uint32_t kSlotBytes = 1 * kMiB;
-  static constexpr unsigned kLanesMax = 4;
+  static constexpr unsigned kWorkersMax = 4;
   // Below this a second thread costs more than it gains.
-  static constexpr std::uint64_t kBytesPerLane = 16 * kMiB;
+  static constexpr std::uint64_t kBytesPerWorker = 16 * kMiB;
 
   static constexpr std::uint64_t kUsesPerSlot = 4;
   static constexpr std::uint64_t kSlotsMin = 16;  // of all workers together, if there is work
@@ -39,17 +39,18 @@ struct Workforce {
   [[nodiscard]] static Workforce plan(const Means& means, std::uint64_t work_bytes) {
     Workforce force;
     const unsigned wanted =
-        means.threads != 0 ? means.threads
-                           : std::min(kLanesMax, std::max(1U, std::thread::hardware_concurrency()));
-    const std::uint64_t useful = std::max<std::uint64_t>(1, work_bytes / kBytesPerLane);
-    force.lanes = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
+        means.threads != 0
+            ? means.threads
+            : std::min(kWorkersMax, std::max(1U, std::thread::hardware_concurrency()));
+    const std::uint64_t useful = std::max<std::uint64_t>(1, work_bytes / kBytesPerWorker);
+    force.workers = static_cast<unsigned>(std::min<std::uint64_t>(wanted, useful));
     force.slot_bytes = kSlotBytes;
-    const std::uint64_t slots = means.buffer_bytes / kSlotBytes / force.lanes;
+    const std::uint64_t slots = means.buffer_bytes / kSlotBytes / force.workers;
     // Each slot is used several times, otherwise creating it costs more than it gains; but a device
     // that is read in single chunks needs many requests in flight.
     const std::uint64_t all = (work_bytes + kSlotBytes - 1) / kSlotBytes;
     const std::uint64_t wanted_slots = std::min(all, std::max(kSlotsMin, all / kUsesPerSlot));
-    const std::uint64_t needed = std::max<std::uint64_t>(1, wanted_slots / force.lanes);
+    const std::uint64_t needed = std::max<std::uint64_t>(1, wanted_slots / force.workers);
     force.slots = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(slots, needed)));
     return force;
   }

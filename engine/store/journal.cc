@@ -207,7 +207,7 @@ bool Journal::grown_enough() const {
   return records_ > kCheckpointRecords + 4 * state_->entry_count();
 }
 
-Status Journal::settle() {
+Status Journal::make_last_record_durable() {
   const std::lock_guard lock(mutex_);
   BLKREWIND_TRY(refresh_locked(false));
   if (foreign_last_.empty()) return {};
@@ -216,10 +216,10 @@ Status Journal::settle() {
                    env_.lock(layout_.format(), Layout::kJournalLock, io::LockMode::kExclusive));
   BLKREWIND_TRY(refresh_locked(true));
   BLKREWIND_ASSIGN(auto queue, make_queue());
-  return settle_locked(*queue);
+  return make_last_record_durable_locked(*queue);
 }
 
-Status Journal::settle_locked(io::Queue& queue) {
+Status Journal::make_last_record_durable_locked(io::Queue& queue) {
   if (foreign_last_.empty()) return {};
   AlignedBuffer block(kJournalBlockBytes);
   BLKREWIND_TRY(
@@ -247,14 +247,14 @@ Status Journal::settle_locked(io::Queue& queue) {
 tl::unexpected<Error> Journal::break_off(Error error) {
   broken_ = std::move(error);
   broken_->context.emplace_back("appending to the journal");
-  broken_->hint =
-      "the store is read-only for this process now; see that its medium has room and "
-      "works, then run the command again";
+  broken_->remedy =
+      Remedy("see that its medium has room and works, then try again in a new process")
+          .because("the store is read-only for this process now");
   return fail(*broken_);
 }
 
 Status Journal::append(io::Queue& queue, const format::Transaction& transaction, Room room) {
-  BLKREWIND_TRY(settle_locked(queue));
+  BLKREWIND_TRY(make_last_record_durable_locked(queue));
   BLKREWIND_TRY(open_for_writing());
   for (const format::JournalEntry& entry : transaction) BLKREWIND_TRY(format::check_entry(entry));
   const std::vector<std::byte> record = format::encode_record(secret_, next_sequence_, transaction);

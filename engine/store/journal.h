@@ -10,9 +10,9 @@
 //   after the flush                  -> it exists; the tail block detects it if it is lost later
 //   during a checkpoint              -> the old journal exists (new file, flush, then rename)
 // If only the process ends before the flush, the next one reads a record that a power cut can still
-// remove: settle() makes it durable before anything is built on it, and every append does so first.
-// A failed append is never retried: the journal refuses all later appends of this process, because
-// it is unknown whether the record exists.
+// remove: make_last_record_durable() makes it durable before anything is built on it, and every
+// append does so first. A failed append is never retried: the journal refuses all later appends of
+// this process, because it is unknown whether the record exists.
 //
 // Thread-safe.
 #pragma once
@@ -60,7 +60,7 @@ class Journal {
   // To be called before any irreversible action that relies on the journal (writing to a device,
   // punching, removing a file): replays, and ensures that the last record survives a power cut,
   // even if the process that wrote it died before its flush.
-  [[nodiscard]] Status settle();
+  [[nodiscard]] Status make_last_record_durable();
 
   // Rewrites the journal as one put of every record, if `force` or if it has grown enough.
   // kNoSpace: there is no space for a second file; the journal is unchanged.
@@ -72,7 +72,7 @@ class Journal {
   [[nodiscard]] Status refresh_locked(bool have_lock);
   [[nodiscard]] Status replay_all(io::Queue& queue, bool have_lock);
   [[nodiscard]] Status append(io::Queue& queue, const format::Transaction& transaction, Room room);
-  [[nodiscard]] Status settle_locked(io::Queue& queue);
+  [[nodiscard]] Status make_last_record_durable_locked(io::Queue& queue);
   [[nodiscard]] tl::unexpected<Error> break_off(Error error);
   void write_tail(io::Queue& queue);
   [[nodiscard]] bool grown_enough() const;

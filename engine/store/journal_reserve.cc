@@ -59,10 +59,12 @@ Status JournalReserve::ensure(io::Queue& queue, io::File& file, const Extent& re
   Error error = std::move(done).error();
   error.message = "the file system that holds the store is full: " + file.path() +
                   " cannot grow, and nothing was recorded";
-  error.hint = room == Room::kFrees
-                   ? "make room for a few blocks on that file system, then run the command again"
-                   : "make room on that file system, or delete snapshots, which needs none: "
-                     "blkrewind delete";
+  error.remedy = room == Room::kFrees
+                     ? Remedy("make room for a few blocks on that file system, then try again")
+                     : Remedy("make room on that file system")
+                           .or_else({Verb::kDelete,
+                                     "delete snapshots, which needs none",
+                                     {{Parameter::kSnapshot, {}}}});
   return fail(std::move(error));
 }
 

@@ -61,9 +61,9 @@ tl::unexpected<Error> lost_record(const io::File& file, std::uint64_t offset,
   error.code = Errc::kIntegrity;
   error.message =
       "the journal " + file.path() + " is damaged at offset " + std::to_string(offset) + ": " + why;
-  error.hint =
-      "nothing was changed; bring STORE/journal back from a backup, or copy the store away "
-      "and ask for help before anything writes to it";
+  error.remedy = Remedy("bring STORE/journal back from a backup")
+                     .or_else("copy the store away and ask for help before anything writes to it")
+                     .because("nothing was changed");
   return fail(std::move(error));
 }
 

@@ -20,9 +20,9 @@ template <class T>
   error.message =
       (why == EROFS ? "the store is read-only: " : "this user may only read the store: ") +
       error.message;
-  error.hint = std::string(why == EROFS ? "mount its file system writable"
-                                        : "run it as a user that may write to it") +
-               " to change it; list, diff, verify and export work as it is";
+  error.remedy = Remedy(why == EROFS ? "mount its file system writable to change it"
+                                     : "run it as a user that may write to it, to change it")
+                     .because("list, diff, verify and export work as it is");
   return fail(std::move(error));
 }
 

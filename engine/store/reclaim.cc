@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "store/kinship.h"
+#include "store/lineage.h"
 #include "store/tree_reader.h"
 #include "store/unique_walk.h"
 
@@ -185,9 +185,10 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
         for (const auto& [id, bytes] : freed) {
           const auto live = now.segments.find(id);
           if (live == now.segments.end() || live->second < bytes) {
-            return fail(Errc::kIntegrity,
-                        "segment " + std::to_string(id) + " is shorter than the snapshot needs",
-                        "run: blkrewind verify");
+            return fail(
+                Errc::kIntegrity,
+                "segment " + std::to_string(id) + " is shorter than the snapshot needs",
+                Remedy(Verb::kVerify, "check the store"));
           }
           transaction.emplace_back(format::SegmentRecord{id, live->second - bytes});
           total += bytes;
@@ -224,7 +225,7 @@ Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
   std::vector<SegmentId> empty;
   BLKREWIND_TRY(store.journal().update(
       [&](const State& now) -> Result<format::Transaction> {
-        format::Transaction transaction = remove_from_kin(now, number);
+        format::Transaction transaction = remove_from_lineage(now, number);
         State after = now;
         after.apply(transaction);
         empty = take_empty(after, transaction);
@@ -254,7 +255,7 @@ Status forget_unfinished(Store& store, SnapshotNumber number) {
                                   record->state != SnapshotState::kFailed)) {
           return format::Transaction{};
         }
-        return remove_from_kin(now, number);
+        return remove_from_lineage(now, number);
       },
       Room::kFrees);
 }

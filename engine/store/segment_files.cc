@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "base/remedies.h"
 #include "store/store_file.h"
 
 namespace blkrewind::store {
@@ -60,9 +61,7 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
       error.code = Errc::kIntegrity;
       error.message = "segment " + std::to_string(id) + " is missing from the store (" +
                       layout_.segment(id) + ")";
-      error.hint =
-          "bring the file back from a backup of the store; blkrewind verify tells which "
-          "snapshots need it";
+      error.remedy = restore_file("bring the file back from a backup of the store");
     }
     return fail(std::move(error));
   }
@@ -84,8 +83,7 @@ Status SegmentFiles::check_header(format::SegmentId id, io::File& file, io::Queu
     return fail(Errc::kIntegrity,
                 "segment " + std::to_string(id) + " is missing from the store: " + file.path() +
                     " ends after " + std::to_string(there) + " bytes",
-                "bring the file back from a backup of the store; blkrewind verify tells which "
-                "snapshots need it");
+                restore_file("bring the file back from a backup of the store"));
   }
   return format::check_segment_header(
       secret_, {uuid_, id},
@@ -98,9 +96,9 @@ Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::Segmen
                    open_store_file(env_, layout_.segment(id), {.access = io::Access::kReadWrite}));
   if (Status ours = check_header(id, *file, queue); !ours) {
     Error error = std::move(ours).error();
-    if (error.hint.empty()) {
-      error.hint =
-          "nothing was changed in it; move " + file->path() + " away, then run the command again";
+    if (error.remedy.empty()) {
+      error.remedy = Remedy("move " + file->path() + " away, then try again")
+                         .because("nothing was changed in it");
     }
     return fail(std::move(error));
   }

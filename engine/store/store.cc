@@ -110,7 +110,7 @@ Status clear_unfinished_create(io::Env& env, const Layout& layout, bool remove) 
 
 tl::unexpected<Error> already_there(const std::string& path) {
   return fail(Errc::kAlreadyExists, "there is already a store in " + path,
-              "use it, or name another folder with --store");
+              Remedy("use it").or_else("name another folder"));
 }
 
 Error&& name_store(Error&& error, const std::string& path) {
@@ -193,7 +193,8 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& 
   BLKREWIND_ASSIGN(const bool there, env.exists(layout.format()));
   if (!there) {
     if (const auto used = is_used(env, layout); used && *used) return lost_format(layout);
-    return fail(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
+    return fail(Errc::kNotFound, "there is no store in " + path,
+                Remedy(Verb::kStoreInit, "make one"));
   }
   // Listing the directory checks it: later a refusal could be taken for missing segments.
   BLKREWIND_TRY(env.exists(layout.segment(1)));
@@ -216,7 +217,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& 
     Error error = std::move(replayed).error();
     if (error.code == Errc::kNotFound) {
       error.code = Errc::kIntegrity;
-      error.hint = "bring STORE/journal back from a backup";
+      error.remedy = "bring STORE/journal back from a backup";
     }
     return fail(name_store(std::move(error), path));
   }
@@ -288,7 +289,7 @@ Result<Store::Orphans> Store::remove_orphans() {
                                                  io::LockMode::kExclusive)));
   if (alone == nullptr) return orphans;
   // No process creates segments now, so every valid segment is in the journal.
-  BLKREWIND_TRY(journal_.settle());
+  BLKREWIND_TRY(journal_.make_last_record_durable());
   BLKREWIND_ASSIGN(auto queue, env_.make_queue({.depth = 4}));
   const auto known = state();
   BLKREWIND_ASSIGN(const auto names, env_.list_directory(layout_.segments()));

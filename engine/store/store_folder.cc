@@ -3,17 +3,16 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/privilege.h"
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 
 namespace blkrewind::store {
 namespace {
 
-Error said(Errc code, std::string message, std::string hint) {
+Error said(Errc code, std::string message, Remedy remedy) {
   Error error;
   error.code = code;
   error.message = std::move(message);
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 
@@ -31,7 +30,7 @@ Error explain_way(io::Env& env, const std::string& path, const std::string& cann
     if (!there) return error;
     if (!*there && end != std::string::npos) {
       return said(Errc::kNotFound, cannot + "there is no directory " + name,
-                  "make it first: mkdir -p " + shell_word(parent_of(path)));
+                  run_program("make it first", "mkdir -p", {parent_of(path)}));
     }
     if (!*there) return error;
     const auto listed = env.list_directory(name);
@@ -41,7 +40,8 @@ Error explain_way(io::Env& env, const std::string& path, const std::string& cann
     }
     if (!listed && listed.error().sys_errno == ENOENT) {
       return said(Errc::kPrecondition, cannot + name + " is a dangling symbolic link",
-                  "make the folder that it leads to, or remove it: rm " + shell_word(name));
+                  Remedy("make the folder that it leads to")
+                      .or_else(run_program("remove it", "rm", {name})));
     }
     if (end == std::string::npos) return error;
   }
@@ -54,13 +54,12 @@ Error explain_folder(io::Env& env, const std::string& path, Error error) {
     case EACCES:
     case EPERM:
       error.code = Errc::kPrecondition;
-      error.hint = permission_hint("name a folder that you may write to, or run it as root");
+      error.remedy = permission_remedy("name a folder that you may write to, or run it as root");
       return error;
     case EROFS:
       error.code = Errc::kPrecondition;
-      error.hint =
-          "name a folder on another file system, or make this one writable: mount -o "
-          "remount,rw";
+      error.remedy = Remedy("name a folder on another file system")
+                         .or_else(run_program("make this one writable", "mount -o remount,rw"));
       return error;
     case ENOENT:
     case ENOTDIR:
@@ -75,7 +74,7 @@ Error explain_opening(io::Env& env, const std::string& path, Error error) {
   if (error.sys_errno != ENOENT && error.sys_errno != ENOTDIR) return error;
   error = explain_way(env, path, "the store " + path + " cannot be opened: ", std::move(error));
   if (error.code != Errc::kNotFound && error.sys_errno != ENOENT) return error;
-  return said(Errc::kNotFound, "there is no store in " + path, "make one: blkrewind store init");
+  return said(Errc::kNotFound, "there is no store in " + path, {Verb::kStoreInit, "make one"});
 }
 
 }  // namespace blkrewind::store

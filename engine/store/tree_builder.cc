@@ -23,7 +23,7 @@ Status TreeBuilder::put(std::uint64_t leaf, const format::Entries& entries) {
   format::Node node;
   node.index = leaf;
   node.entries = entries;
-  BLKREWIND_ASSIGN(const format::Entry entry, settle(node));
+  BLKREWIND_ASSIGN(const format::Entry entry, finish_node(node));
   set_entry(1, leaf, entry);
   return {};
 }
@@ -50,13 +50,13 @@ Status TreeBuilder::open_path(std::uint64_t leaf) {
 }
 
 Status TreeBuilder::close_level(std::uint32_t level) {
-  BLKREWIND_ASSIGN(const format::Entry entry, settle(*open_[level]));
+  BLKREWIND_ASSIGN(const format::Entry entry, finish_node(*open_[level]));
   set_entry(level + 1, open_[level]->index, entry);
   open_[level].reset();
   return {};
 }
 
-Result<format::Entry> TreeBuilder::settle(const format::Node& node) {
+Result<format::Entry> TreeBuilder::finish_node(const format::Node& node) {
   if (base_ != nullptr) {
     BLKREWIND_ASSIGN(const format::Entry old_entry, base_->entry(node.level + 1, node.index));
     if (!old_entry.is_zero()) {

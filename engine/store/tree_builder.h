@@ -31,7 +31,7 @@ class TreeBuilder {
   [[nodiscard]] Status open_path(std::uint64_t leaf);
   [[nodiscard]] Status close_level(std::uint32_t level);
   // The entry for `node`: the base's if nothing differs, zero, or a newly written one.
-  [[nodiscard]] Result<format::Entry> settle(const format::Node& node);
+  [[nodiscard]] Result<format::Entry> finish_node(const format::Node& node);
   void set_entry(std::uint32_t level, std::uint64_t index, const format::Entry& entry);
 
   const format::Geometry geometry_;

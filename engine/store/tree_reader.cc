@@ -4,6 +4,8 @@
 #include <span>
 #include <string>
 
+#include "base/remedies.h"
+
 namespace blkrewind::store {
 
 using format::kNodeBytes;
@@ -50,8 +52,7 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
     return fail(Errc::kIntegrity,
                 "a tree node is missing from the store: segment " + std::to_string(segment) + " (" +
                     file->path() + ") ends before offset " + std::to_string(offset + kNodeBytes),
-                "bring the file back from a backup of the store; blkrewind verify tells which "
-                "snapshots need it");
+                restore_file("bring the file back from a backup of the store"));
   }
   length = std::min(length, align_down(*there, kNodeBytes));
   window.segment = segment;

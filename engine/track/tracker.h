@@ -7,7 +7,8 @@
 //
 // An operation on the disk moves the base in four steps, under the disk's lock:
 //
-//   begin(anchor, use)  freezes the changes recorded so far; later writes are recorded separately
+//   begin(base, use)    freezes the changes recorded so far; later writes are recorded
+//                       separately
 //   ...                 the operation reads changed(), reads and writes the device
 //   prepare(id, ...)    `id` is about to become the disk's base snapshot; the changes frozen by
 //                       begin() are to be dropped, or kept if the operation did not compare all
@@ -63,11 +64,11 @@ class Tracker {
   // too.
   [[nodiscard]] virtual bool shares_bytes() const { return false; }
 
-  // `anchor`: the id of the base snapshot, which according to the journal the device equalled last;
-  // empty: none. Empty result: changed() is valid. A text: it is not, and why ("the machine was
-  // rebooted"); the operation may still continue to prepare() and commit(), after which it is
-  // valid.
-  [[nodiscard]] virtual Result<std::optional<std::string>> begin(const std::string& anchor,
+  // `base_snapshot`: the id of the base snapshot, which according to the journal the device
+  // equalled last; empty: none. Empty result: changed() is valid. A text: it is not, and why ("the
+  // machine was rebooted"); the operation may still continue to prepare() and commit(), after which
+  // it is valid.
+  [[nodiscard]] virtual Result<std::optional<std::string>> begin(const std::string& base_snapshot,
                                                                  TrackUse use) = 0;
 
   // The first extent at or after `offset` in which the device may differ from the base; empty:

@@ -40,11 +40,11 @@ class LocalTrackers final : public Trackers {
   }
 
   Result<std::vector<TrackerState>> states(const TrackedDisk& disk,
-                                           const std::string& anchor) override {
+                                           const std::string& base_snapshot) override {
     std::vector<TrackerState> states;
-    BLKREWIND_ASSIGN(auto bitmap, bitmap_state(disk, anchor));
+    BLKREWIND_ASSIGN(auto bitmap, bitmap_state(disk, base_snapshot));
     if (bitmap) states.push_back(std::move(*bitmap));
-    BLKREWIND_ASSIGN(auto extents, extents_state(disk, anchor));
+    BLKREWIND_ASSIGN(auto extents, extents_state(disk, base_snapshot));
     if (extents) states.push_back(std::move(*extents));
     return states;
   }

@@ -24,8 +24,8 @@ class Trackers {
   [[nodiscard]] virtual Result<std::vector<std::string>> stop(const TrackedDisk& disk) = 0;
   // The trackers of the disk, the cheapest first. One that cannot be opened is skipped and logged.
   [[nodiscard]] virtual std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) = 0;
-  [[nodiscard]] virtual Result<std::vector<TrackerState>> states(const TrackedDisk& disk,
-                                                                 const std::string& anchor) = 0;
+  [[nodiscard]] virtual Result<std::vector<TrackerState>> states(
+      const TrackedDisk& disk, const std::string& base_snapshot) = 0;
 
  protected:
   Trackers() = default;

@@ -10,6 +10,7 @@
 
 #include "control/catalog/catalog.h"
 #include "control/engine_internal.h"
+#include "support/errors.h"
 
 namespace blkrewind::flips {
 namespace {
@@ -62,7 +63,7 @@ Result<std::string> snapshots_of(const Golden& golden, const std::string& catalo
 // The error must have a code and a hint; the exact SQLite error does not matter.
 bool is_clear(const Error& error) {
   return (error.code == Errc::kIntegrity || error.code == Errc::kUnsupported) &&
-         !error.hint.empty();
+         !words_of(error).empty();
 }
 
 }  // namespace

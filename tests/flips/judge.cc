@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "operations/operations.h"
 #include "store/store.h"
+#include "support/errors.h"
 
 namespace blkrewind::flips {
 namespace {
@@ -97,7 +98,7 @@ Verdict Judge::judge_files(const sim::MemoryFiles& files) const {
   auto store = store::Store::open(env, kStore);
   if (!store) {
     const Error& error = store.error();
-    if (error.code != Errc::kIntegrity || error.hint.empty()) {
+    if (error.code != Errc::kIntegrity || words_of(error).empty()) {
       return harmful("refused for another reason, or without a hint: " + error.to_string());
     }
     return {Outcome::kRefused, error.to_string()};

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cli/serve/answer.h"
+#include "cli/serve/api_status.h"
 #include "cli/serve/claim.h"
 #include "cli/serve/gateway.h"
 #include "cli/serve/percent.h"
@@ -22,6 +23,7 @@
 #include "cli/serve/wire_checks.h"
 #include "fuzz/seal.h"
 #include "fuzz/targets.h"
+#include "support/errors.h"
 
 namespace blkrewind::fuzz {
 namespace {
@@ -67,12 +69,12 @@ serve::Gateway gateway_at(std::int64_t now) {
 
 // An answer that a client can read, whatever the error contains.
 void check_refusal(const Error& error) {
-  expect(!error.api_code.empty() && error.http_status >= 400 && error.http_status < 600,
+  expect(!api_of(error).empty() && serve::http_status(error.api.value()) >= 400,
          "a refusal has a code and a status");
   const auto xml = serve::render_error(serve::Format::kXml, "ID", "host", error);
   pugi::xml_document document;
   expect(document.load_string(xml.body.c_str()), "an error is well-formed XML");
-  expect(document.child("Error").child_value("Code") == error.api_code, "XML carries the code");
+  expect(document.child("Error").child_value("Code") == api_of(error), "XML carries the code");
   const auto json = serve::render_error(serve::Format::kJson, "ID", "host", error);
   expect(!nlohmann::json::parse(json.body, nullptr, false).is_discarded(), "an error is JSON");
 }
@@ -139,12 +141,12 @@ void check_signed(const serve::RawRequest& request, const serve::Parameters& par
     expect(same_parameters(admission.call->parameters, parameters), "every parameter is kept");
     expect(admission.action == claim.action, "an action is the one that was signed");
   } else {
-    const std::string& code = admission.call.error().api_code;
+    const std::string& code = api_of(admission.call.error());
     expect(code == "InvalidVersion" || code == "InvalidAction.NotFound",
            "a right signature is accepted");
   }
   const auto twice = admit(gateway, again);
-  expect(!twice.call && twice.call.error().api_code == "SignatureNonceUsed",
+  expect(!twice.call && api_of(twice.call.error()) == "SignatureNonceUsed",
          "a request is heard once");
 }
 

@@ -6,6 +6,7 @@
 
 #include "format/geometry.h"
 #include "format/segment_header.h"
+#include "support/errors.h"
 
 namespace blkrewind::test {
 namespace {
@@ -222,7 +223,7 @@ void check_device(OperationsBench& bench, const Scene& scene, bool acknowledged,
   EXPECT_EQ(view.intent->target, scene.target_number);
   const auto refused = bench.snapshot();
   ASSERT_TRUE(failed(refused, Errc::kPrecondition));
-  EXPECT_EQ(refused.error().api_code, "InvalidOperation.DiskResetInProgress");
+  EXPECT_EQ(api_of(refused.error()), "InvalidOperation.DiskResetInProgress");
   const bool back = backwards && view.intent->undo != 0;
   ASSERT_TRUE(ok(bench.resume(back)));
   EXPECT_TRUE(same(bench.device(), back ? scene.before : scene.target));

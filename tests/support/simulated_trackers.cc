@@ -3,20 +3,21 @@
 #include <bit>
 #include <utility>
 
-#include "track/bitmap/marks_tracker.h"
+#include "track/bitmap/dirty_bits_tracker.h"
 
 namespace blkrewind::test {
 namespace {
 
 using track::Collected;
 using track::TrackUse;
-using Graveyard = std::vector<std::unique_ptr<track::MarksTracker>>;
+using Graveyard = std::vector<std::unique_ptr<track::DirtyBitsTracker>>;
 
 // Ended by a kill: its remaining actions are not executed.
 class MortalTracker final : public track::Tracker {
  public:
-  MortalTracker(std::unique_ptr<track::MarksTracker> tracker, std::shared_ptr<std::uint64_t> life,
-                std::shared_ptr<Graveyard> graveyard, const sim::SimulatedEnv& env)
+  MortalTracker(std::unique_ptr<track::DirtyBitsTracker> tracker,
+                std::shared_ptr<std::uint64_t> life, std::shared_ptr<Graveyard> graveyard,
+                const sim::SimulatedEnv& env)
       : tracker_(std::move(tracker)),
         life_(std::move(life)),
         graveyard_(std::move(graveyard)),
@@ -29,8 +30,9 @@ class MortalTracker final : public track::Tracker {
   }
 
   const char* name() const override { return tracker_->name(); }
-  Result<std::optional<std::string>> begin(const std::string& anchor, TrackUse use) override {
-    return tracker_->begin(anchor, use);
+  Result<std::optional<std::string>> begin(const std::string& base_snapshot,
+                                           TrackUse use) override {
+    return tracker_->begin(base_snapshot, use);
   }
   Result<Extent> changed(std::uint64_t offset) override { return tracker_->changed(offset); }
   void wrote(std::uint64_t bytes) override { tracker_->wrote(bytes); }
@@ -46,7 +48,7 @@ class MortalTracker final : public track::Tracker {
  private:
   [[nodiscard]] bool alive() const { return *life_ == born_ && env_.fault_hits() == faults_; }
 
-  std::unique_ptr<track::MarksTracker> tracker_;
+  std::unique_ptr<track::DirtyBitsTracker> tracker_;
   const std::shared_ptr<std::uint64_t> life_;
   const std::shared_ptr<Graveyard> graveyard_;
   const sim::SimulatedEnv& env_;
@@ -111,20 +113,20 @@ std::vector<std::unique_ptr<track::Tracker>> SimulatedTrackers::find(
     const track::TrackedDisk& disk) {
   std::vector<std::unique_ptr<track::Tracker>> found;
   if (!memory_ || disk.path != path_) return found;
-  auto tracker = std::make_unique<track::MarksTracker>(memory_->control, memory_->bits,
-                                                       disk.device_bytes, [] { return Status{}; });
+  auto tracker = std::make_unique<track::DirtyBitsTracker>(
+      memory_->control, memory_->bits, disk.device_bytes, [] { return Status{}; });
   found.push_back(std::make_unique<MortalTracker>(std::move(tracker), life_, graveyard_, *env_));
   return found;
 }
 
-Result<std::vector<track::TrackerState>> SimulatedTrackers::states(const track::TrackedDisk&,
-                                                                   const std::string& anchor) {
+Result<std::vector<track::TrackerState>> SimulatedTrackers::states(
+    const track::TrackedDisk&, const std::string& base_snapshot) {
   std::vector<track::TrackerState> states;
   if (!memory_) return states;
   const track::Generations generations(memory_->control, memory_->bits);
   track::TrackerState& state = states.emplace_back();
   state.name = "bitmap";
-  state.why = generations.why_not(anchor).value_or("");
+  state.why = generations.why_not(base_snapshot).value_or("");
   state.valid = state.why.empty();
   return states;
 }

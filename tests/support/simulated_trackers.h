@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "support/simulated_env.h"
+#include "track/bitmap/dirty_bits_tracker.h"
 #include "track/bitmap/kernel/changes_abi.h"
-#include "track/bitmap/marks_tracker.h"
 #include "track/trackers.h"
 
 namespace blkrewind::test {
@@ -37,8 +37,8 @@ class SimulatedTrackers final : public track::Trackers {
   [[nodiscard]] Result<std::vector<std::string>> stop(const track::TrackedDisk& disk) override;
   [[nodiscard]] std::vector<std::unique_ptr<track::Tracker>> find(
       const track::TrackedDisk& disk) override;
-  [[nodiscard]] Result<std::vector<track::TrackerState>> states(const track::TrackedDisk& disk,
-                                                                const std::string& anchor) override;
+  [[nodiscard]] Result<std::vector<track::TrackerState>> states(
+      const track::TrackedDisk& disk, const std::string& base_snapshot) override;
 
  private:
   struct Memory {
@@ -49,8 +49,8 @@ class SimulatedTrackers final : public track::Trackers {
 
   std::unique_ptr<Memory> memory_;
   // Trackers whose process was killed; they refer to the memory.
-  std::shared_ptr<std::vector<std::unique_ptr<track::MarksTracker>>> graveyard_ =
-      std::make_shared<std::vector<std::unique_ptr<track::MarksTracker>>>();
+  std::shared_ptr<std::vector<std::unique_ptr<track::DirtyBitsTracker>>> graveyard_ =
+      std::make_shared<std::vector<std::unique_ptr<track::DirtyBitsTracker>>>();
   sim::SimulatedEnv* env_ = nullptr;
   std::string path_;
   std::shared_ptr<std::uint64_t> life_ = std::make_shared<std::uint64_t>(0);

@@ -161,7 +161,7 @@ class ExtentSystem : public testing::Test {
 
   // The result of begin(): empty if changed() is valid.
   std::string begin(track::Tracker& tracker, track::TrackUse use = track::TrackUse::kRead) {
-    const auto begun = tracker.begin(anchor_, use);
+    const auto begun = tracker.begin(base_snapshot_, use);
     if (!begun) {
       ADD_FAILURE() << begun.error().to_string();
       return "error";
@@ -180,7 +180,7 @@ class ExtentSystem : public testing::Test {
     remember();
     const Status prepared = tracker.prepare(id, track::Collected::kDropped);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
-    anchor_ = id;
+    base_snapshot_ = id;
     const Status committed = tracker.commit();
     ASSERT_TRUE(committed) << committed.error().to_string();
   }
@@ -249,7 +249,7 @@ class ExtentSystem : public testing::Test {
     return total(extents);
   }
   track::TrackerState state() {
-    auto found = track::extents_state(disk_, anchor_);
+    auto found = track::extents_state(disk_, base_snapshot_);
     EXPECT_TRUE(found && *found);
     return found && *found ? **found : track::TrackerState{};
   }
@@ -283,7 +283,7 @@ class ExtentSystem : public testing::Test {
   std::optional<LoopDevice> loop_;
   Extent range_;
   track::TrackedDisk disk_;
-  std::string anchor_;
+  std::string base_snapshot_;
   std::string base_;
 };
 

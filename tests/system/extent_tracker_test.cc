@@ -82,7 +82,7 @@ TEST_P(ExtentTracker, KeepsOneHiddenFileThatNobodyCanChange) {
   EXPECT_TRUE(*stopped);
   EXPECT_TRUE(clones().empty());
   EXPECT_EQ(find(), nullptr);
-  EXPECT_FALSE(*track::extents_state(disk_, anchor_));
+  EXPECT_FALSE(*track::extents_state(disk_, base_snapshot_));
   EXPECT_FALSE(*track::stop_extents(disk_));
 }
 
@@ -101,7 +101,7 @@ TEST_P(ExtentTracker, WhatIsWrittenAfterBeginIsInTheNextDifference) {
   ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
   EXPECT_EQ(changed(*tracker), extents) << "up to commit()";
   ASSERT_TRUE(tracker->commit());
-  anchor_ = "s-2";
+  base_snapshot_ = "s-2";
   base_ = at_begin;
   EXPECT_EQ(check("after begin()"), 2 * kExtentBlock);
 }
@@ -170,7 +170,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     ASSERT_EQ(begin(*tracker), "");
     remember();
     ASSERT_TRUE(tracker->prepare("s-2", Collected::kDropped));
-    anchor_ = "s-2";
+    base_snapshot_ = "s-2";
   }
   EXPECT_EQ(check("died after the record"), 0U);
   EXPECT_EQ(clones().size(), 1U);
@@ -191,7 +191,7 @@ TEST_P(ExtentTracker, ADeadOperationIsFoundOutByTheAnchor) {
     const auto tracker = find();
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     ASSERT_TRUE(tracker->prepare("s-1", Collected::kDropped));
-    anchor_ = "s-1";
+    base_snapshot_ = "s-1";
   }
   EXPECT_FALSE(state().valid);
   EXPECT_THAT(why_not(), HasSubstr("died"));
@@ -215,7 +215,7 @@ TEST_P(ExtentTracker, WhatAnOperationDidNotLookAtIsNotForgotten) {
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     ASSERT_TRUE(tracker->prepare("s-other", Collected::kKept));
     ASSERT_TRUE(tracker->commit());
-    anchor_ = "s-other";
+    base_snapshot_ = "s-other";
   }
   EXPECT_THAT(why_not(), HasSubstr("without comparing the whole device"));
   EXPECT_EQ(clones().size(), 1U);
@@ -253,7 +253,7 @@ TEST_P(ExtentTracker, NoCloneIsMadeOfWhatOthersWroteMeanwhile) {
     EXPECT_EQ(clones().size(), 1U);
   }
   EXPECT_EQ(check("what it was, and what was written"), 2 * kExtentBlock);
-  anchor_ = "s-other";
+  base_snapshot_ = "s-other";
   EXPECT_THAT(why_not(), HasSubstr("did not update"));
 }
 
@@ -266,7 +266,7 @@ TEST_P(ExtentTracker, NoCloneIsMadeOfWhatWasNotLookedAt) {
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     ASSERT_TRUE(tracker->prepare("s-other", Collected::kKept));
     EXPECT_EQ(clones().size(), 1U);
-    anchor_ = "s-other";
+    base_snapshot_ = "s-other";
   }
   EXPECT_FALSE(state().valid) << "died before commit()";
   EXPECT_THAT(why_not(), HasSubstr("did not update"));
@@ -302,7 +302,7 @@ TEST_P(ExtentTracker, SurvivesALossOfPowerAtEveryStep) {
           ASSERT_TRUE(tracker->prepare(id, Collected::kDropped)) << what;
           if (step != "prepare") {
             remember();
-            anchor_ = id;
+            base_snapshot_ = id;
           }
           ASSERT_TRUE(step != "commit" || tracker->commit()) << what;
         }

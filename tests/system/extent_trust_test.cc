@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "support/errors.h"
 #include "system/extent_fixture.h"
 
 namespace blkrewind::test {
@@ -151,10 +152,10 @@ TEST_P(ExtentTrust, AnotherStoresCloneIsLeftAlone) {
 TEST_P(ExtentTrust, AnAnchorThatIsNotTheClonesIsSaid) {
   start();
   take("s-1");
-  anchor_ = "s-by-somebody-else";
+  base_snapshot_ = "s-by-somebody-else";
   EXPECT_THAT(why_not(), HasSubstr("did not update"));
   take("s-2");
-  anchor_.clear();
+  base_snapshot_.clear();
   EXPECT_THAT(why_not(), HasSubstr("no base snapshot"));
 }
 
@@ -182,7 +183,7 @@ TEST_P(ExtentTrust, AnImageThatIsTooShortIsAnError) {
   take("s-1");
   ASSERT_EQ(::truncate(image_.c_str(), static_cast<off_t>(kImageBytes - 1)), 0);
   EXPECT_FALSE(state().valid);
-  EXPECT_FALSE(find()->begin(anchor_, track::TrackUse::kRead));
+  EXPECT_FALSE(find()->begin(base_snapshot_, track::TrackUse::kRead));
   ASSERT_EQ(::truncate(image_.c_str(), static_cast<off_t>(kImageBytes)), 0);
   EXPECT_LE(check("long again"), kExtentBlock);
 }
@@ -192,7 +193,7 @@ TEST_P(ExtentTrust, AReadOnlyFileSystemIsAnError) {
   take("s-1");
   run_program({"mount", "-o", "remount,ro", mount_point_});
   EXPECT_TRUE(state().valid) << "looking needs no writing";
-  EXPECT_FALSE(find()->begin(anchor_, track::TrackUse::kRead));
+  EXPECT_FALSE(find()->begin(base_snapshot_, track::TrackUse::kRead));
   run_program({"mount", "-o", "remount,rw", mount_point_});
   EXPECT_EQ(check("writable again"), 0U);
 }
@@ -205,7 +206,7 @@ class ExtentRefusals : public ExtentSystem {
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, Errc::kUnsupported) << started.error().to_string();
     EXPECT_THAT(started.error().message, HasSubstr(message));
-    EXPECT_THAT(started.error().hint, HasSubstr(hint));
+    EXPECT_THAT(words_of(started.error()), HasSubstr(hint));
     EXPECT_EQ(find(), nullptr);
     EXPECT_FALSE(*track::extents_state(disk_, "s-1"));
     EXPECT_FALSE(*track::stop_extents(disk_));

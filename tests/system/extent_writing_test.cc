@@ -90,7 +90,7 @@ class ExtentWriting : public ExtentSystem, public testing::WithParamInterface<Im
         story += " die after the record";
         remember();
         ASSERT_TRUE(tracker->prepare(id, track::Collected::kDropped)) << story;
-        anchor_ = id;
+        base_snapshot_ = id;
     }
   }
 

@@ -22,6 +22,7 @@
 #include "host/lives_on.h"
 #include "host/writers.h"
 #include "io/env.h"
+#include "support/errors.h"
 #include "system/probe_fixture.h"
 
 namespace blkrewind::test {
@@ -114,7 +115,7 @@ MATCHER_P2(IsWrittenBy, process, path, "") {
   for (const host::UsedBy& use : arg.used_by) {
     *result_listener << " [" << use.what << "]";
     if (use.what.starts_with("open for writing in ") && use.what.ends_with(text)) {
-      return !use.hint.empty();
+      return !words_of(use.remedy).empty();
     }
   }
   return false;
@@ -340,7 +341,7 @@ class Unseen : public OpenersSystem {
   bool unknown_but_for_the_lone_one() {
     const auto is_unknown = [](const Result<host::DeviceInfo>& info) {
       return info && info->used_by.empty() && !info->unknown.empty() &&
-             !info->unknown[0].what.empty() && !info->unknown[0].hint.empty();
+             !info->unknown[0].what.empty() && !words_of(info->unknown[0].remedy).empty();
     };
     for (const io::OpenOptions& options : {kReader, kWriter}) {
       auto file = env_->open(image(), options);
@@ -439,7 +440,8 @@ TEST_F(Unseen, WhetherTheStoreLivesOnADeviceWithoutSysfs) {
   EXPECT_TRUE(in_mount_namespace([&] {
     if (!cover("/sys")) return false;
     const auto answer = env_->lives_on("/", device);
-    return !answer && answer.error().code == Errc::kPrecondition && !answer.error().hint.empty();
+    return !answer && answer.error().code == Errc::kPrecondition &&
+           !words_of(answer.error()).empty();
   }));
 }
 

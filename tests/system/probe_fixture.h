@@ -8,6 +8,7 @@
 #include <string>
 
 #include "host/probe.h"
+#include "support/errors.h"
 #include "support/loop_device.h"
 #include "support/temp_dir.h"
 
@@ -87,11 +88,11 @@ class SwappedOn {
 MATCHER_P(IsUsed, what, "") {
   *result_listener << "used by:";
   for (const host::UsedBy& use : arg.used_by) {
-    *result_listener << " [" << use.what << " | " << use.hint << "]";
+    *result_listener << " [" << use.what << " | " << words_of(use.remedy) << "]";
   }
   for (const host::UsedBy& use : arg.used_by) {
     if (use.what == what) {
-      return !use.hint.empty();
+      return !words_of(use.remedy).empty();
     }
   }
   return false;
@@ -99,7 +100,7 @@ MATCHER_P(IsUsed, what, "") {
 
 MATCHER(IsFree, "") {
   for (const host::UsedBy& use : arg.used_by) {
-    *result_listener << " [" << use.what << " | " << use.hint << "]";
+    *result_listener << " [" << use.what << " | " << words_of(use.remedy) << "]";
   }
   return arg.used_by.empty();
 }

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "support/errors.h"
 #include "system/tracking_fixture.h"
 
 namespace blkrewind::test {
@@ -30,12 +31,12 @@ class TrackingEpoch : public TrackedSystem {
   // Only a scan is possible; its result is right.
   void expect_scans_and_is_right(const std::string& why) {
     const auto refused =
-        engine_->rollback(path_, "anchor", {.change_source = ChangeSource::kBitmap});
+        engine_->rollback(path_, "base_snapshot", {.change_source = ChangeSource::kBitmap});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::kPrecondition) << refused.error().to_string();
     EXPECT_NE(refused.error().message.find(why), std::string::npos) << refused.error().message;
-    EXPECT_NE(refused.error().hint, "");
-    const auto done = engine_->rollback(path_, "anchor", {.paranoid = true});
+    EXPECT_NE(words_of(refused.error()), "");
+    const auto done = engine_->rollback(path_, "base_snapshot", {.paranoid = true});
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "scan");
     EXPECT_EQ(changed(), Chunks());
@@ -53,7 +54,7 @@ class TrackingEpoch : public TrackedSystem {
     const auto begun = engine_->start_tracking(path_, ChangeSource::kBitmap);
     ASSERT_TRUE(begun) << begun.error().to_string();
     expect_unknown("the next snapshot or rollback reads everything once");
-    const auto done = engine_->rollback(path_, "anchor");
+    const auto done = engine_->rollback(path_, "base_snapshot");
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "scan");
     expect_relies_on_it();
@@ -65,7 +66,7 @@ class TrackingEpoch : public TrackedSystem {
 TEST_F(TrackingEpoch, BeginsWithTheFirstOperationAndNotBefore) {
   const LoopDevice disk = make_disk("disk.img", kEpochBytes);
   write_noise(disk.path(), 0, kEpochBytes, 1);
-  const auto taken = engine_->snapshot(disk.path(), named("anchor"));
+  const auto taken = engine_->snapshot(disk.path(), named("base_snapshot"));
   ASSERT_TRUE(taken) << taken.error().to_string();
   copy_ = read_device(disk.path());
   path_ = disk.path();
@@ -135,7 +136,7 @@ TEST_F(TrackingEpoch, EndsWhenTheDeviceHasAnotherSize) {
   expect_unknown(why);
   ASSERT_EQ(::truncate(disk.backing().c_str(), kEpochBytes), 0);
   disk.reread_size();
-  const auto done = engine_->rollback(path_, "anchor", {.paranoid = true});
+  const auto done = engine_->rollback(path_, "base_snapshot", {.paranoid = true});
   ASSERT_TRUE(done) << done.error().to_string();
   EXPECT_EQ(done->change_source, "scan");
   EXPECT_EQ(changed(), Chunks());
@@ -426,7 +427,7 @@ TEST_F(TrackingKilled, AtAnyMomentAndTheNextOperationIsRight) {
   write_noise(disk.path(), 0, kEpochBytes, 1);
   backing_ = disk.backing();
   if (!track(disk.path())) GTEST_SKIP() << why_;
-  contents_["anchor"] = read_device(path_);
+  contents_["base_snapshot"] = read_device(path_);
   kill_for(20261125, 48);
   std::cout << "killed " << killed_ << ", rollbacks to be finished " << pending_;
   for (const auto& [source, count] : sources_) std::cout << ", by " << source << " " << count;

@@ -44,16 +44,16 @@ TEST_P(TrackingFileSystems, AreMarkedByAllThatTheyDo) {
     expect_rolls_back();
     make_file_system();
   }
-  const auto becomes_the_anchor = [&] {
-    anchor_name_ += " later";
-    const auto taken = engine_->snapshot(path_, named(anchor_name_, ChangeSource::kBitmap));
+  const auto becomes_the_base = [&] {
+    base_snapshot_name_ += " later";
+    const auto taken = engine_->snapshot(path_, named(base_snapshot_name_, ChangeSource::kBitmap));
     ASSERT_TRUE(taken) << taken.error().to_string();
     copy_ = read_device(path_);
     EXPECT_EQ(marked(), Chunks());
   };
   {
     SCOPED_TRACE("files");
-    becomes_the_anchor();
+    becomes_the_base();
     mount_and({}, [](const std::string& root) {
       for (std::uint64_t i = 1; i < 60; ++i) {
         write_noise(root + "/" + std::to_string(i), 0, i * 7919 % 900000 + 1, i);
@@ -61,7 +61,7 @@ TEST_P(TrackingFileSystems, AreMarkedByAllThatTheyDo) {
       write_noise(root + "/large", 0, 24 * kMiB, 99);
     });
     expect_nothing_missed();
-    becomes_the_anchor();
+    becomes_the_base();
   }
   {
     SCOPED_TRACE("delete and trim");

@@ -110,7 +110,7 @@ class TrackedSystem : public DeviceSystem {
   // why_ says what is missing.
   bool track(const std::string& path, std::uint32_t chunk_bytes = kDefaultChunkBytes) {
     path_ = path;
-    const SnapshotOptions options = named("anchor", ChangeSource::kAuto, chunk_bytes);
+    const SnapshotOptions options = named("base_snapshot", ChangeSource::kAuto, chunk_bytes);
     const auto tracking = engine_->start_tracking(path, ChangeSource::kBitmap, options);
     if (!tracking) {
       why_ = tracking.error().to_string();
@@ -130,14 +130,16 @@ class TrackedSystem : public DeviceSystem {
     return {store->uuid, disk->id, path_, disk->device_bytes, disk->chunk_bytes};
   }
   [[nodiscard]] std::uint64_t chunk_bytes() const { return tracked().chunk_bytes; }
-  [[nodiscard]] std::string anchor() const { return engine_->disk(path_)->anchor_snapshot_id; }
+  [[nodiscard]] std::string base_snapshot() const {
+    return engine_->disk(path_)->anchor_snapshot_id;
+  }
 
   // The changes that an operation starting now would see.
   [[nodiscard]] Chunks marked() const {
     const track::TrackedDisk disk = tracked();
     const auto tracker = track::find_bitmap(disk);
     if (!tracker || !*tracker) throw std::runtime_error("not tracked");
-    const auto why = (*tracker)->begin(anchor(), track::TrackUse::kRead);
+    const auto why = (*tracker)->begin(base_snapshot(), track::TrackUse::kRead);
     EXPECT_TRUE(why) << why.error().to_string();
     EXPECT_TRUE(why && !*why) << (why && *why ? **why : "");
     std::vector<Extent> extents;
@@ -170,7 +172,7 @@ class TrackedSystem : public DeviceSystem {
 
   // First with the tracker, and then by reading everything.
   void expect_rolls_back() const {
-    const auto done = engine_->rollback(path_, anchor_name_,
+    const auto done = engine_->rollback(path_, base_snapshot_name_,
                                         {.change_source = ChangeSource::kBitmap, .paranoid = true});
     ASSERT_TRUE(done) << done.error().to_string();
     EXPECT_EQ(done->change_source, "bitmap");
@@ -190,7 +192,7 @@ class TrackedSystem : public DeviceSystem {
   std::unique_ptr<Engine> engine_;
   std::string path_;
   std::string why_;
-  std::string anchor_name_ = "anchor";
+  std::string base_snapshot_name_ = "base_snapshot";
   AlignedBuffer copy_;  // of the device, at the base snapshot
 };
 

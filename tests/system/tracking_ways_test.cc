@@ -458,7 +458,7 @@ TEST_F(TrackingThrough, TheFlushOfAnOperationThatWritesItself) {
   if (!track(disk.path())) GTEST_SKIP() << why_;
   const auto tracker = track::find_bitmap(tracked());
   ASSERT_TRUE(tracker && *tracker);
-  const std::string base = anchor();
+  const std::string base = base_snapshot();
   const auto why = (*tracker)->begin(base, track::TrackUse::kWrite);
   ASSERT_TRUE(why && !*why);
   {
@@ -505,7 +505,7 @@ TEST_F(TrackingThrough, AWriteUnderWayWhileTheBaseMoves) {
   // Not by the tracker, which would flush, and that would wait for the write.
   track::Generations generations((*program)->control(), (*program)->bits());
   // Before that, because reading the device is blocked as well.
-  const std::string base = anchor();
+  const std::string base = base_snapshot();
   const UniqueFd fd = opened(path_, O_RDWR | O_DIRECT);
   std::atomic<ssize_t> written = 0;
   std::thread writer;

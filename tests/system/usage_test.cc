@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "host/loops.h"
+#include "support/errors.h"
 #include "system/probe_fixture.h"
 
 namespace blkrewind::test {
@@ -44,7 +45,7 @@ TEST_F(UsageSystem, MountedFileSystems) {
     const host::DeviceInfo info = probe(loop.path());
     EXPECT_THAT(info, IsUsed("mounted on " + mount_point));
     ASSERT_EQ(info.used_by.size(), 1U);
-    EXPECT_EQ(info.used_by[0].hint, "unmount it: umount '" + mount_point + "'");
+    EXPECT_EQ(words_of(info.used_by[0].remedy), "unmount it: umount " + mount_point);
     EXPECT_THAT(probe(directory_.file(type + ".img")),
                 IsUsed(loop.path() + " on it is mounted on " + mount_point));
   }
@@ -66,7 +67,7 @@ TEST_F(UsageSystem, SwapOnADevice) {
   const SwappedOn swap(loop.path());
   const host::DeviceInfo info = probe(loop.path());
   EXPECT_THAT(info, IsUsed("used as swap"));
-  EXPECT_EQ(info.used_by.at(0).hint, "stop swapping on it: swapoff " + loop.path());
+  EXPECT_EQ(words_of(info.used_by.at(0).remedy), "stop swapping on it: swapoff " + loop.path());
 }
 
 TEST_F(UsageSystem, SwapInAFile) {
@@ -95,7 +96,7 @@ TEST_F(UsageSystem, LoopDevicesOnADeviceAndOnAFile) {
     const LoopDevice upper = LoopDevice::make(lower.path(), 0);
     const host::DeviceInfo below = probe(lower.path());
     EXPECT_THAT(below, IsUsed("backs " + upper.path()));
-    EXPECT_EQ(below.used_by.at(0).hint, "detach it: losetup -d " + upper.path());
+    EXPECT_EQ(words_of(below.used_by.at(0).remedy), "detach it: losetup -d " + upper.path());
     EXPECT_THAT(probe(upper.path()), IsFree()) << "is not its own user";
     EXPECT_THAT(probe(directory_.file("disk.img")), IsUsed("backs " + lower.path()));
   }

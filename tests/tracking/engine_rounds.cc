@@ -61,7 +61,7 @@ class EngineRounds {
         ++tally_.rounds;
       }
       writers_->pause();
-      judge_->look(anchor(), content_of(anchor()).data(), lately_, tally_);
+      judge_->look(base_snapshot(), content_of(base_snapshot()).data(), lately_, tally_);
       forget_the_old();
     }
     tally_.bytes += writers_->bytes();
@@ -145,7 +145,7 @@ class EngineRounds {
     return need(all).at(random_.below(all->size())).id;
   }
 
-  std::string anchor() {
+  std::string base_snapshot() {
     auto disk = engine_->disk(id_);
     return need(disk).anchor_snapshot_id;
   }
@@ -167,7 +167,7 @@ class EngineRounds {
 
   void forget_the_old() {
     auto all = engine_->snapshots(id_);
-    const std::string kept = anchor();
+    const std::string kept = base_snapshot();
     std::size_t count = need(all).size();
     for (const SnapshotInfo& one : *all) {
       if (count <= kSnapshotsMax) break;

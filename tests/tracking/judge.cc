@@ -29,12 +29,12 @@ track::TrackedDisk tracked_disk(const Stage& stage, const std::string& store,
 Judge::Judge(const Stage& stage, track::TrackedDisk disk)
     : stage_(stage), disk_(std::move(disk)), now_(stage.bytes()) {}
 
-void Judge::look(const std::string& anchor, const std::byte* base, const std::string& lately,
+void Judge::look(const std::string& base_snapshot, const std::byte* base, const std::string& lately,
                  Tally& tally) {
   stage_.flush();
   const auto tracker = track::find_bitmap(disk_);
   if (!tracker || !*tracker) throw Broken("the tracker is gone; " + lately);
-  const auto why = (*tracker)->begin(anchor, track::TrackUse::kRead);
+  const auto why = (*tracker)->begin(base_snapshot, track::TrackUse::kRead);
   if (!why) throw Broken(why.error().to_string() + "; " + lately);
   if (*why) throw Broken("the tracker is not valid: " + **why + "; " + lately);
   std::vector<bool> marks((stage_.bytes() + kChunkBytes - 1) / kChunkBytes);

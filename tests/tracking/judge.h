@@ -38,8 +38,8 @@ class Judge {
  public:
   Judge(const Stage& stage, track::TrackedDisk disk);
 
-  // While the writers pause. `base`: the content of the snapshot `anchor`. Throws Broken.
-  void look(const std::string& anchor, const std::byte* base, const std::string& lately,
+  // While the writers pause. `base`: the content of the snapshot `base_snapshot`. Throws Broken.
+  void look(const std::string& base_snapshot, const std::byte* base, const std::string& lately,
             Tally& tally);
 
  private:

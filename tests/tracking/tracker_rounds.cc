@@ -54,13 +54,13 @@ class SharedStore {
   SharedStore(const SharedStore&) = delete;
   SharedStore& operator=(const SharedStore&) = delete;
 
-  [[nodiscard]] std::uint64_t anchor() const { return *head_ >> 1; }
+  [[nodiscard]] std::uint64_t base_snapshot() const { return *head_ >> 1; }
   [[nodiscard]] const std::byte* content() const { return image(*head_ & 1); }
   // The content of the next base snapshot.
   [[nodiscard]] std::byte* next() const { return image(1 - (*head_ & 1)); }
   [[nodiscard]] std::byte* golden() const { return image(2); }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-  void set_anchor(std::uint64_t number) { *head_ = number << 1 | (1 - (*head_ & 1)); }
+  void set_base_snapshot(std::uint64_t number) { *head_ = number << 1 | (1 - (*head_ & 1)); }
 
  private:
   static constexpr std::uint64_t kHeadBytes = 4096;
@@ -88,13 +88,13 @@ class Operation {
     const bool writes = kind == Kind::kRollback || kind == Kind::kResume;
     // Before begin(): writes in flight then are read as soon as possible.
     std::memcpy(store_.next(), store_.content(), store_.bytes());
-    const auto why = tracker.begin(id_of(store_.anchor()),
+    const auto why = tracker.begin(id_of(store_.base_snapshot()),
                                    writes ? track::TrackUse::kWrite : track::TrackUse::kRead);
     if (!why && why.error().code == Errc::kIo) return {};  // see writers.cc
     if (!why) return why.error().to_string();
     if (*why && !scans) return "the tracker is not valid: " + **why;
     if (kind == Kind::kRollback) number = kGolden;
-    if (kind == Kind::kResume) number = store_.anchor();
+    if (kind == Kind::kResume) number = store_.base_snapshot();
     if (kind == Kind::kSnapshot || kind == Kind::kGiveUp) read(tracker, scans);
     if (kind == Kind::kRollback && !write(tracker)) return {};
     if (kind == Kind::kGiveUp) return {};
@@ -103,7 +103,7 @@ class Operation {
                          kept ? track::Collected::kKept : track::Collected::kDropped)) {
       return "prepare";
     }
-    store_.set_anchor(number);
+    store_.set_base_snapshot(number);
     if (!tracker.commit()) return "commit";
     moved_ = true;
     return {};
@@ -200,7 +200,7 @@ class TrackerRounds {
         ++tally_.rounds;
       }
       writers.pause();
-      judge_.look(id_of(store_.anchor()), store_.content(), lately_, tally_);
+      judge_.look(id_of(store_.base_snapshot()), store_.content(), lately_, tally_);
     }
     tally_.bytes += writers.bytes();
     tally_.writes += writers.writes();

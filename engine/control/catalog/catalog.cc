@@ -92,10 +92,15 @@ Result<InstanceRow> need_instance(SQLite::Database& database, const std::string&
   return *row;
 }
 
+Remedy unlock(const std::string& instance, const std::string& reason) {
+  return {Verb::kInstanceUnlock,
+          "unlock it",
+          {{Parameter::kInstance, instance}, {Parameter::kReason, reason}}};
+}
+
 Status refuse_if_locked(const InstanceRow& row) {
   if (!row.has_lock(kSecurityLock)) return {};
-  return fail(refused(ResetRule::kLockedForSecurity,
-                      "unlock it: blkrewind instance unlock " + row.id + " --reason security"));
+  return fail(refused(ResetRule::kLockedForSecurity, unlock(row.id, std::string(kSecurityLock))));
 }
 
 }  // namespace
@@ -116,12 +121,12 @@ Status tolerate_leftover_row(Status removed, const std::string& id) {
 Error no_such_instance(const std::string& id) {
   Error error;
   error.code = Errc::kNotFound;
-  error.api_code = "InvalidInstanceId.NotFound";
-  error.http_status = 404;
+  error.api = ApiCode::kInstanceNotFound;
   error.message = "The specified InstanceId does not exist.";
-  error.hint =
-      "see the instances: blkrewind instance show; or create it: blkrewind instance create " +
-      (is_valid_id("i-", id) ? id : std::string("ID"));
+  error.remedy = Remedy(Verb::kInstanceShow, "see the instances")
+                     .or_else({Verb::kInstanceCreate,
+                               "create it",
+                               {{Parameter::kInstance, is_valid_id("i-", id) ? id : ""}}});
   return error;
 }
 
@@ -162,8 +167,10 @@ Result<std::vector<Attachment>> Catalog::attachments() {
 Status Catalog::create_instance(const std::string& id, const std::string& name, std::int64_t now) {
   return change([&](SQLite::Database& database) -> Status {
     if (find_instance(database, id)) {
-      return fail(Errc::kAlreadyExists, "there is already an instance " + id,
-                  "choose another id, or see it: blkrewind instance show " + id);
+      return fail(
+          Errc::kAlreadyExists, "there is already an instance " + id,
+          Remedy("choose another id")
+              .or_else({Verb::kInstanceShow, "see that instance", {{Parameter::kInstance, id}}}));
     }
     SQLite::Statement insert(database, "INSERT INTO instances VALUES(?, ?, 'Stopped', 0, 0, ?)");
     insert.bind(1, id);
@@ -180,15 +187,16 @@ Status Catalog::set_status(const std::string& id, std::string_view status, bool 
     if (row.is_local()) {
       return fail(
           refused(ResetRule::kInstanceStatus,
-                  "the status of i-local is observed: it is Running while one of its devices "
-                  "is in use"));
+                  Remedy().because("the status of i-local is observed: it is Running while one of "
+                                   "its devices is in use")));
     }
     BLKREWIND_TRY(refuse_if_locked(row));
     if (row.status == status) {
-      return fail(refused(ResetRule::kInstanceStatus, id + " is already " + row.status));
+      return fail(refused(ResetRule::kInstanceStatus,
+                          Remedy().because(id + " is already " + row.status)));
     }
     if (dry_run) {
-      return fail(refused(ResetRule::kDryRun, "send the request without DryRun to have it done"));
+      return fail(refused(ResetRule::kDryRun, "send the request without DryRun to carry it out"));
     }
     SQLite::Statement update(database, "UPDATE instances SET status = ? WHERE id = ?");
     update.bind(1, std::string(status));
@@ -220,7 +228,7 @@ Status Catalog::unlock_instance(const std::string& id, const std::string& reason
       std::string held;
       for (const std::string& lock : row.locks) held += (held.empty() ? "" : ", ") + lock;
       return fail(Errc::kNotFound, id + " is not locked for the reason \"" + reason + "\"",
-                  held.empty() ? "it has no lock" : "its locks are: " + held);
+                  Remedy().because(held.empty() ? "it has no lock" : "its locks are: " + held));
     }
     return {};
   });
@@ -246,21 +254,22 @@ Status Catalog::delete_instance(const std::string& id, std::span<const std::stri
     if (row.is_local()) {
       return fail(
           refused(ResetRule::kInstanceStatus,
-                  "i-local is this machine and cannot be deleted; detach its disks instead: "
-                  "blkrewind disk detach TARGET"));
+                  Remedy(Verb::kDiskDetach, "detach its disks instead", {{Parameter::kTarget, {}}})
+                      .because("i-local is this machine and cannot be deleted")));
     }
     BLKREWIND_TRY(refuse_if_locked(row));
     if (row.status != kStopped) {
-      return fail(
-          refused(ResetRule::kInstanceStatus, "stop it: blkrewind instance stop " + row.id));
+      return fail(refused(ResetRule::kInstanceStatus, Remedy(Verb::kInstanceStop, "stop it",
+                                                             {{Parameter::kInstance, row.id}})));
     }
     SQLite::Statement query(database, disk_columns(database) + "WHERE instance_id = ?");
     query.bind(1, id);
     while (query.executeStep()) {
       const std::string disk_id = attachment_of(query).disk_id;
       if (std::find(known_disks.begin(), known_disks.end(), disk_id) != known_disks.end()) {
-        return fail(refused(ResetRule::kInstanceStatus,
-                            "detach its disks first: blkrewind disk detach " + disk_id));
+        return fail(refused(
+            ResetRule::kInstanceStatus,
+            Remedy(Verb::kDiskDetach, "detach its disks first", {{Parameter::kTarget, disk_id}})));
       }
     }
     query.reset();
@@ -282,10 +291,11 @@ Status Catalog::attach(const std::string& disk_id, const std::string& instance_i
     BLKREWIND_ASSIGN(const InstanceRow instance, need_instance(database, instance_id));
     auto row = find_disk(database, disk_id);
     if (!row || !row->instance_id.empty()) {
-      return fail(refused(ResetRule::kDiskStatus,
-                          "it is attached to " +
-                              (row ? row->instance_id : std::string(kLocalInstance)) +
-                              ": detach it first: blkrewind disk detach " + disk_id));
+      return fail(
+          refused(ResetRule::kDiskStatus,
+                  Remedy(Verb::kDiskDetach, "detach it first", {{Parameter::kTarget, disk_id}})
+                      .because("it is attached to " +
+                               (row ? row->instance_id : std::string(kLocalInstance)))));
     }
     BLKREWIND_TRY(refuse_if_locked(instance));
     row->instance_id = instance_id;
@@ -307,7 +317,7 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
       row.attached_at = registered_at;
     }
     if (row.instance_id.empty()) {
-      return fail(refused(ResetRule::kDiskStatus, "it is already Available"));
+      return fail(refused(ResetRule::kDiskStatus, Remedy().because("it is already Available")));
     }
     if (const auto instance = find_instance(database, row.instance_id)) {
       BLKREWIND_TRY(refuse_if_locked(*instance));

@@ -45,7 +45,7 @@ std::int64_t digest_of_rows(SQLite::Database& database) {
 
 }  // namespace
 
-void seal(SQLite::Database& database) {
+void write_content_digest(SQLite::Database& database) {
   database.exec("CREATE TABLE IF NOT EXISTS content_digest(value INTEGER NOT NULL) STRICT");
   database.exec("DELETE FROM content_digest");
   SQLite::Statement insert(database, "INSERT INTO content_digest VALUES(?)");
@@ -53,7 +53,7 @@ void seal(SQLite::Database& database) {
   insert.exec();
 }
 
-bool seal_is_intact(SQLite::Database& database) {
+bool content_digest_matches(SQLite::Database& database) {
   if (!database.tableExists("content_digest")) return true;
   SQLite::Statement query(database, "SELECT value FROM content_digest");
   return query.executeStep() && query.getColumn(0).getInt64() == digest_of_rows(database);

@@ -13,9 +13,9 @@ class Database;
 namespace blkrewind::control {
 
 // Writes the digest of the current content of the tables; creates its table if there is none.
-void seal(SQLite::Database& database);
+void write_content_digest(SQLite::Database& database);
 
 // False if the tables do not match the stored digest. True also if there is no stored digest.
-[[nodiscard]] bool seal_is_intact(SQLite::Database& database);
+[[nodiscard]] bool content_digest_matches(SQLite::Database& database);
 
 }  // namespace blkrewind::control

@@ -32,10 +32,10 @@ Error damaged(const std::string& path, const std::string& why) {
   Error error;
   error.code = Errc::kIntegrity;
   error.message = "the catalog " + path + " is damaged: " + why;
-  error.hint =
-      "restore it from a backup, or move it away, and its files -wal and -shm with it: snapshots "
-      "do "
-      "not depend on it, and every disk then belongs to i-local again";
+  error.remedy = Remedy("restore it from a backup")
+                     .or_else(
+                         "move it away, and its files -wal and -shm with it: snapshots do not "
+                         "depend on it, and every disk then belongs to i-local again");
   return error;
 }
 
@@ -65,7 +65,7 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
       Error error;
       error.code = Errc::kBusy;
       error.message = "the catalog " + path + " is in use by another process";
-      error.hint = "try again when it has ended";
+      error.remedy = "try again when it has ended";
       return error;
     }
     case SQLITE_NOMEM:
@@ -79,7 +79,8 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
       error.code = Errc::kIo;
       error.sys_errno = sys_errno != 0 ? sys_errno : EROFS;
       error.message = "the store is read-only: cannot change the catalog " + path + ": " + what;
-      error.hint = "make the store writable to change it; it can be read as it is";
+      error.remedy =
+          Remedy("make the store writable to change it").because("it can be read as it is");
       return error;
     }
     case SQLITE_IOERR:
@@ -89,7 +90,8 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
       if (sys_errno == 0 && is_full(path)) sys_errno = ENOSPC;
       Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
       if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
-      if (error.hint.empty()) error.hint = "check the permissions and the file system of the store";
+      if (error.remedy.empty())
+        error.remedy = "check the permissions and the file system of the store";
       return error;
     }
     default: {
@@ -204,7 +206,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // otherwise another process was first
     make_tables(database, kCatalogVersion);
-    seal(database);
+    write_content_digest(database);
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
   }
@@ -320,7 +322,7 @@ Status Catalog::check_content() {
   // Differs after another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
-  if (!seal_is_intact(*database_)) {
+  if (!content_digest_matches(*database_)) {
     return fail(damaged(path_, "its content does not match its digest"));
   }
   if (const std::string fault = row_fault(*database_); !fault.empty()) {
@@ -388,8 +390,11 @@ Status Catalog::open_to_read(Error why) {
   }
   if (!may_be_unwritable(opened.error())) return opened;
   if (has_log) {
-    why.hint = "a process using it was interrupted, and its last changes are in " + path_ +
-               "-wal; make the store writable once and run: blkrewind instance show";
+    why.remedy =
+        Remedy("make the store writable once")
+            .and_then({Verb::kInstanceShow, "open the catalog"})
+            .because("a process that used it was interrupted, and its last changes are in " +
+                     path_ + "-wal");
   }
   return fail(std::move(why));
 }
@@ -455,10 +460,14 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     Error error = *std::exchange(only_reads_, std::nullopt);
     close();
     if (error.code == Errc::kNoSpace) {
-      error.hint = "make room on the file system of the store: blkrewind delete needs none";
+      error.remedy = Remedy("make room on the file system of the store")
+                         .or_else({Verb::kDelete,
+                                   "delete snapshots, which needs none",
+                                   {{Parameter::kSnapshot, {}}}});
     } else {
       error.message = "the store is read-only: " + error.message;
-      error.hint = "make the store writable to change it; it can be read as it is";
+      error.remedy =
+          Remedy("make the store writable to change it").because("it can be read as it is");
     }
     return fail(std::move(error));
   }
@@ -467,7 +476,7 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
     BLKREWIND_TRY(body(*database_));
-    seal(*database_);
+    write_content_digest(*database_);
     transaction.commit();
     return {};
   });

@@ -11,7 +11,7 @@ namespace {
 std::vector<host::UsedBy> uses_of(const host::DeviceInfo& device) {
   std::vector<host::UsedBy> uses = device.used_by;
   for (const host::Unknown& unknown : device.unknown) {
-    uses.push_back({"cannot tell whether it is in use: " + unknown.what, unknown.hint});
+    uses.push_back({"cannot tell whether it is in use: " + unknown.what, unknown.remedy});
   }
   return uses;
 }
@@ -48,6 +48,7 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
   }
   BLKREWIND_ASSIGN(const auto reset, sources.catalog->reset_of(view.disk.id));
   facts.reset_pending = view.intent.has_value() || waits_for_reset(view, reset);
+  facts.reset_has_undo = view.intent && view.intent->undo != 0;
   facts.reset_running = facts.reset_pending && view.locked;
   for (const format::SnapshotRecord& snapshot : view.snapshots) {
     if (status_now(snapshot, view.locked) == SnapshotStatus::kProgressing) {

@@ -3,102 +3,115 @@
 #include <array>
 #include <utility>
 
-#include "blkrewind/shell.h"
+#include "base/remedies.h"
 
 namespace blkrewind::control {
 namespace {
 
 constexpr std::array<RuleText, kResetRules> kTexts = {{
-    {"MissingParameter", 400,
+    {ApiCode::kMissingParameter,
      "The input parameter \"DiskId\" that is mandatory for processing this request is not "
      "supplied."},
-    {"MissingParameter", 400,
+    {ApiCode::kMissingParameter,
      "The input parameter \"SnapshotId\" that is mandatory for processing this request is not "
      "supplied."},
-    {"InvalidDiskId.NotFound", 404, "The specified disk does not exist."},
-    {"InvalidSnapshotId.NotFound", 404, "The specified snapshot does not exist."},
-    {"InvalidParameter.Mismatch", 403,
-     "The specified snapshot is not created from the specified disk."},
-    {"InvalidSnapshotId.NotReady", 403, "The specified snapshot has not completed yet."},
-    {"OperationDenied", 403, "The specified snapshot dees not support ResetDisk."},
-    {"InvalidSnapshot.TooOld", 403,
+    {ApiCode::kDiskNotFound, "The specified disk does not exist."},
+    {ApiCode::kSnapshotNotFound, "The specified snapshot does not exist."},
+    {ApiCode::kMismatch, "The specified snapshot is not created from the specified disk."},
+    {ApiCode::kSnapshotNotReady, "The specified snapshot has not completed yet."},
+    {ApiCode::kOperationDenied, "The specified snapshot dees not support ResetDisk."},
+    {ApiCode::kSnapshotTooOld,
      "The snapshotId is created before 2013-07-15, it cannot be restored since the first time the "
      "disk detached."},
-    {"InvalidOperation.DiskResetInProgress", 403,
+    {ApiCode::kResetInProgress,
      "The operation cannot be performed because the disk has an ongoing reset task, please try "
      "again later."},
-    {"IncorrectDiskStatus.HasUnfinishedSnapshot", 403, "The current disk has unfinished snapshot."},
-    {"IncorrectDiskStatus", 403, "The current disk status does not support this operation."},
-    {"InstanceLockedForSecurity", 403, "The instance is locked due to security."},
-    {"InstanceExpiredOrInArrears", 403,
+    {ApiCode::kUnfinishedSnapshot, "The current disk has unfinished snapshot."},
+    {ApiCode::kDiskStatus, "The current disk status does not support this operation."},
+    {ApiCode::kLockedForSecurity, "The instance is locked due to security."},
+    {ApiCode::kExpiredOrInArrears,
      "The specified operation is denied as your prepay instance is expired (prepay mode) or in "
      "arrears (afterpay mode)."},
-    {"IncorrectInstanceStatus", 403,
+    {ApiCode::kInstanceStatus,
      "The current status of the resource does not support this operation."},
-    {"DryRunOperation", 400, "Request validation has been passed with DryRun flag set."},
+    {ApiCode::kDryRun, "Request validation has been passed with DryRun flag set."},
 }};
 
-// The device in a hint: its path, or the caller's argument if there is none.
+// The device in a remedy: its path, or the caller's argument if there is none.
 const std::string& name_of(const ResetFacts& facts) {
   return facts.disk && !facts.disk->path.empty() ? facts.disk->path : facts.target;
 }
 
-// The same, as a word of a command.
-std::string word_of(const ResetFacts& facts) { return shell_word(name_of(facts)); }
-
-std::optional<Refusal> refuse(ResetRule rule, std::string hint) {
-  const RuleText& text = text_of(rule);
-  return Refusal{rule, text.api_code, text.http_status, text.message, std::move(hint)};
+std::optional<Refusal> refuse(ResetRule rule, Remedy remedy) {
+  return Refusal{rule, std::move(remedy)};
 }
 
 // Rules 1 to 5: the requested objects exist and belong together.
 std::optional<Refusal> check_request(const ResetFacts& facts) {
   if (facts.target.empty()) {
-    return refuse(ResetRule::kMissingDiskId,
-                  "name a block device, an image file or a disk id (blkrewind list shows them)");
+    return refuse(
+        ResetRule::kMissingDiskId,
+        look_into_list("name a block device, an image file or a disk id, as the list shows them"));
   }
   if (facts.snapshot_text.empty()) {
-    return refuse(ResetRule::kMissingSnapshotId,
-                  "name a snapshot: an id, a name or \"latest\" (blkrewind list shows them)");
+    return refuse(
+        ResetRule::kMissingSnapshotId,
+        look_into_list("name a snapshot: an id, a name or \"latest\", as the list shows them"));
   }
   if (!facts.disk) {
-    return refuse(ResetRule::kDiskNotFound, "see what is registered: blkrewind list");
+    return refuse(ResetRule::kDiskNotFound, look_into_list("see the disks that are registered"));
   }
   if (!facts.snapshot) {
     return refuse(ResetRule::kSnapshotNotFound,
-                  "see its snapshots: blkrewind list " + word_of(facts));
+                  look_into_list("see its snapshots", name_of(facts)));
   }
   if (!facts.snapshot->of_this_disk) {
     return refuse(ResetRule::kMismatch,
-                  "see the snapshots of this disk: blkrewind list " + word_of(facts));
+                  look_into_list("see the snapshots of this disk", name_of(facts)));
   }
   return std::nullopt;
+}
+
+Remedy export_it(std::string text, const SnapshotFacts& snapshot) {
+  return {Verb::kExport,
+          std::move(text),
+          {{Parameter::kSnapshot, snapshot.id}, {Parameter::kFile, {}}}};
+}
+
+// A snapshot of the same content that can be restored.
+Remedy copy_of(const ResetFacts& facts) {
+  return export_it("export the snapshot to a file", *facts.snapshot)
+      .and_then({Verb::kImport,
+                 "import that file as a new snapshot",
+                 {{Parameter::kTarget, name_of(facts)}, {Parameter::kFile, {}}}});
 }
 
 std::optional<Refusal> check_geometry(const ResetFacts& facts) {
   const SnapshotFacts& snapshot = *facts.snapshot;
   const DiskFacts& disk = *facts.disk;
   if (disk.device_bytes && *disk.device_bytes != snapshot.device_bytes) {
-    return refuse(ResetRule::kOperationDenied,
-                  "the snapshot is of " + format_bytes(snapshot.device_bytes) + " (" +
-                      std::to_string(snapshot.device_bytes) + " bytes) and " + name_of(facts) +
-                      " has " + std::to_string(*disk.device_bytes) +
-                      " bytes now: give the device its former size, or export the snapshot to a "
-                      "file: blkrewind export " +
-                      snapshot.id + " FILE");
+    return refuse(
+        ResetRule::kOperationDenied,
+        Remedy("give the device its former size")
+            .or_else(export_it("export the snapshot to a file", snapshot))
+            .because("the snapshot is of " + format_bytes(snapshot.device_bytes) + " (" +
+                     std::to_string(snapshot.device_bytes) + " bytes) and " + name_of(facts) +
+                     " has " + std::to_string(*disk.device_bytes) + " bytes now"));
   }
   if (snapshot.chunk_bytes != disk.chunk_bytes) {
-    return refuse(ResetRule::kOperationDenied,
-                  "the snapshot has chunks of " + format_bytes(snapshot.chunk_bytes) +
-                      " and the disk of " + format_bytes(disk.chunk_bytes) +
-                      ": export the snapshot to a file and import that: blkrewind export " +
-                      snapshot.id + " FILE");
+    return refuse(
+        ResetRule::kOperationDenied,
+        copy_of(facts).because("the snapshot has chunks of " + format_bytes(snapshot.chunk_bytes) +
+                               " and the disk of " + format_bytes(disk.chunk_bytes)));
   }
   // An interrupted rollback can only be resumed or undone: intact chunks are restored.
   if (snapshot.damaged && !facts.continues_pending) {
-    return refuse(ResetRule::kOperationDenied,
-                  "the snapshot is damaged in the store (blkrewind verify " + snapshot.id +
-                      " says where): choose another one");
+    return refuse(
+        ResetRule::kOperationDenied,
+        Remedy("choose another one")
+            .or_else(
+                {Verb::kVerify, "see where it is damaged", {{Parameter::kSnapshot, snapshot.id}}})
+            .because("the snapshot is damaged in the store"));
   }
   return std::nullopt;
 }
@@ -116,15 +129,14 @@ std::optional<Refusal> check_snapshot(const ResetFacts& facts) {
     return refuse(ResetRule::kNotReady, "wait until it has been taken, or choose another one");
   }
   if (snapshot.status == SnapshotStatus::kFailed) {
-    return refuse(ResetRule::kNotReady,
-                  "it failed: delete it and take a new one: blkrewind delete " + snapshot.id);
+    return refuse(ResetRule::kNotReady, Remedy(Verb::kDelete, "delete it and take a new one",
+                                               {{Parameter::kSnapshot, snapshot.id}})
+                                            .because("it failed"));
   }
   if (auto refusal = check_geometry(facts)) return refusal;
   if (snapshot.imported && snapshot.created_at < kTooOldBefore &&
       was_detached_since(*facts.disk, snapshot)) {
-    return refuse(ResetRule::kTooOld, "make a new snapshot of its content: blkrewind export " +
-                                          snapshot.id + " FILE, then blkrewind import " +
-                                          word_of(facts) + " FILE");
+    return refuse(ResetRule::kTooOld, copy_of(facts));
   }
   return std::nullopt;
 }
@@ -135,19 +147,18 @@ std::optional<Refusal> check_disk(const ResetFacts& facts) {
   if (disk.reset_pending && !facts.continues_pending) {
     return refuse(ResetRule::kResetInProgress,
                   disk.reset_running
-                      ? "a rollback of it is running: wait until it has ended"
-                      : "a rollback of it was interrupted: finish it with blkrewind resume " +
-                            word_of(facts) + " or take it back with blkrewind undo " +
-                            word_of(facts));
+                      ? Remedy("wait until it has ended").because("a rollback of it is running")
+                      : ways_out(name_of(facts), disk.reset_has_undo));
   }
   if (disk.taking_snapshot) {
     return refuse(ResetRule::kUnfinishedSnapshot,
-                  "a snapshot of it is being taken: wait until it has ended");
+                  Remedy("wait until it has ended").because("a snapshot of it is being taken"));
   }
   if (disk.instance.id.empty() && !facts.accept_available) {
     return refuse(ResetRule::kDiskStatus,
-                  "it is Available: attach it first: blkrewind disk attach " + word_of(facts) +
-                      " --instance i-local");
+                  Remedy(Verb::kDiskAttach, "attach it first",
+                         {{Parameter::kTarget, name_of(facts)}, {Parameter::kInstance, "i-local"}})
+                      .because("it is Available"));
   }
   return std::nullopt;
 }
@@ -159,32 +170,39 @@ std::optional<Refusal> check_instance(const ResetFacts& facts) {
   const bool in_use = !instance.id.empty();
   if (in_use && instance.locked_for_security) {
     return refuse(ResetRule::kLockedForSecurity,
-                  "unlock it: blkrewind instance unlock " + instance.id + " --reason security");
+                  Remedy(Verb::kInstanceUnlock, "unlock it",
+                         {{Parameter::kInstance, instance.id}, {Parameter::kReason, "security"}}));
   }
   if (in_use && instance.expired) {
     return refuse(ResetRule::kExpiredOrInArrears,
-                  "renew it: blkrewind instance set " + instance.id + " --expires-at never");
+                  Remedy(Verb::kInstanceSet, "renew it",
+                         {{Parameter::kInstance, instance.id}, {Parameter::kExpiresAt, "never"}}));
   }
   if (in_use && instance.in_arrears) {
     return refuse(ResetRule::kExpiredOrInArrears,
-                  "settle it: blkrewind instance set " + instance.id + " --arrears no");
+                  Remedy(Verb::kInstanceSet, "settle it",
+                         {{Parameter::kInstance, instance.id}, {Parameter::kArrears, "no"}}));
   }
   if (in_use && !instance.local && !instance.recorded) {
-    return refuse(ResetRule::kInstanceStatus,
-                  "the catalog does not know " + instance.id +
-                      " any more: detach the disk and attach it to another instance");
+    return refuse(
+        ResetRule::kInstanceStatus,
+        Remedy(Verb::kDiskDetach, "detach the disk", {{Parameter::kTarget, name_of(facts)}})
+            .and_then({Verb::kDiskAttach,
+                       "attach it to another instance",
+                       {{Parameter::kTarget, name_of(facts)}, {Parameter::kInstance, {}}}})
+            .because("the catalog does not know " + instance.id + " any more"));
   }
   if (in_use && !instance.local && !instance.stopped) {
-    return refuse(ResetRule::kInstanceStatus, "stop it: blkrewind instance stop " + instance.id);
+    return refuse(ResetRule::kInstanceStatus,
+                  Remedy(Verb::kInstanceStop, "stop it", {{Parameter::kInstance, instance.id}}));
   }
   if (!facts.disk->used_by.empty()) {
     const host::UsedBy& use = facts.disk->used_by.front();
-    std::string hint = name_of(facts) + " is " + use.what;
+    std::string reason = name_of(facts) + " is " + use.what;
     if (use.what.find(" is ") != std::string::npos || use.what.starts_with("backs ")) {
-      hint = name_of(facts) + ": " + use.what;  // "partition /dev/loop0p1 is mounted on /mnt"
+      reason = name_of(facts) + ": " + use.what;  // "partition /dev/loop0p1 is mounted on /mnt"
     }
-    if (!use.hint.empty()) hint += ": " + use.hint;
-    return refuse(ResetRule::kInstanceStatus, std::move(hint));
+    return refuse(ResetRule::kInstanceStatus, Remedy(use.remedy).because(std::move(reason)));
   }
   return std::nullopt;
 }
@@ -204,30 +222,29 @@ std::optional<Refusal> decide_reset(const ResetFacts& facts) {
   return std::nullopt;
 }
 
-Error to_error(const Refusal& refusal) { return refused(refusal.rule, refusal.hint); }
+Error to_error(const Refusal& refusal) { return refused(refusal.rule, refusal.remedy); }
 
-Error refused(ResetRule rule, std::string hint) {
-  return refused_as(Errc::kPrecondition, rule, std::move(hint));
+Error refused(ResetRule rule, Remedy remedy) {
+  return refused_as(Errc::kPrecondition, rule, std::move(remedy));
 }
 
-Error refused_as(Errc code, ResetRule rule, std::string hint) {
+Error refused_as(Errc code, ResetRule rule, Remedy remedy) {
   const RuleText& text = text_of(rule);
   Error error;
   error.code = code;
-  error.api_code = text.api_code;
-  error.http_status = text.http_status;
+  error.api = text.api;
   error.message = text.message;
-  error.hint = std::move(hint);
+  error.remedy = std::move(remedy);
   return error;
 }
 
 Error conflict(const std::string& path) {
   Error error;
   error.code = Errc::kBusy;
-  error.api_code = "Operation.Conflict";
-  error.http_status = 403;
+  error.api = ApiCode::kConflict;
   error.message = "The operation may conflicts with others.";
-  error.hint = "another operation works on " + path + " right now: wait until it has ended";
+  error.remedy = Remedy("wait until it has ended")
+                     .because("another operation works on " + path + " right now");
   return error;
 }
 

@@ -1,9 +1,9 @@
 // Whether a disk may be reset to a snapshot: the preconditions of the cloud API ResetDisk.
 //
 // A pure decision over values, without I/O: facts.h gathers them for every caller (command line,
-// embedding program, HTTP endpoint). Any thread; no state. The codes, exact messages (the spelling
-// "dees" is the API's own) and HTTP statuses are those of the API, product ECS, version 2014-05-26;
-// the last three rules but one of the list below are of its current version.
+// embedding program, HTTP endpoint). Any thread; no state. The codes and exact messages (the
+// spelling "dees" is the API's own) are those of the API, product ECS, version 2014-05-26; the last
+// three rules but one of the list below are of its current version.
 //
 // The rules are checked in this order and the first violated one is the result: errors in the
 // request come first, then states that can never work, then states that pass by themselves, then
@@ -60,8 +60,7 @@ enum class ResetRule : std::uint8_t {
 inline constexpr std::size_t kResetRules = 15;
 
 struct RuleText {
-  std::string_view api_code;
-  int http_status;
+  ApiCode api;
   std::string_view message;
 };
 [[nodiscard]] const RuleText& text_of(ResetRule rule);
@@ -95,12 +94,13 @@ struct InstanceFacts {
 
 struct DiskFacts {
   std::string id;
-  std::string path;  // of the device, for hints
+  std::string path;  // of the device, for remedies
   std::uint32_t chunk_bytes = 0;
   std::optional<std::uint64_t> device_bytes;  // now; nullopt: it could not be determined
   std::int64_t detached_at = 0;               // the most recent time; 0: never
   std::uint64_t detached_before = 0;          // number of the first snapshot after that; 0: unknown
   bool reset_pending = false;    // a rollback has started to write and has not finished
+  bool reset_has_undo = false;   // and it can be undone
   bool reset_running = false;    // and its process is alive
   bool taking_snapshot = false;  // a snapshot of it is progressing and its process is alive
   InstanceFacts instance;
@@ -119,10 +119,7 @@ struct ResetFacts {
 
 struct Refusal {
   ResetRule rule = ResetRule::kMissingDiskId;
-  std::string_view api_code;
-  int http_status = 0;
-  std::string_view message;
-  std::string hint;  // the hint, one sentence
+  Remedy remedy;
 };
 
 // nullopt: all rules are met.
@@ -131,9 +128,9 @@ struct Refusal {
 // The error of a refusal: kPrecondition for every rule, because nothing was changed.
 [[nodiscard]] Error to_error(const Refusal& refusal);
 // A refusal by another operation with the same code and message.
-[[nodiscard]] Error refused(ResetRule rule, std::string hint);
+[[nodiscard]] Error refused(ResetRule rule, Remedy remedy);
 // The same with another class of error: kNotFound for operations that are not a reset.
-[[nodiscard]] Error refused_as(Errc code, ResetRule rule, std::string hint);
+[[nodiscard]] Error refused_as(Errc code, ResetRule rule, Remedy remedy);
 
 // "Operation.Conflict": another operation of blkrewind works on the disk. kBusy: waiting is enough.
 [[nodiscard]] Error conflict(const std::string& path);

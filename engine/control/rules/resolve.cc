@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/remedies.h"
 #include "control/rules/reset_rules.h"
 
 namespace blkrewind::control {
@@ -54,8 +55,8 @@ const SnapshotRecord* find_name(const DiskView& view, const std::string& name) {
 
 bool is_there(const FoundSnapshot& found) { return is_accomplished(*found.snapshot); }
 
-Error not_found(std::string hint) {
-  return refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound, std::move(hint));
+Error not_found(Remedy remedy) {
+  return refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound, std::move(remedy));
 }
 
 Result<FoundSnapshot> latest_anywhere(const std::vector<DiskView>& views) {
@@ -63,14 +64,14 @@ Result<FoundSnapshot> latest_anywhere(const std::vector<DiskView>& views) {
     return fail(
         Errc::kInvalidArgument,
         "\"latest\" is ambiguous: the store holds " + std::to_string(views.size()) + " disks",
-        "name the snapshot by its id (blkrewind list shows them)");
+        look_into_list("name the snapshot by its id, as the list shows it"));
   }
   if (views.size() == 1) {
     if (const SnapshotRecord* latest = find_latest(views.front())) {
       return FoundSnapshot{&views.front(), latest};
     }
   }
-  return fail(not_found("take one: blkrewind snapshot TARGET"));
+  return fail(not_found(Remedy(Verb::kSnapshot, "take one", {{Parameter::kTarget, {}}})));
 }
 
 }  // namespace
@@ -106,7 +107,7 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
   if (text == "latest") return latest_anywhere(views);
   if (looks_like_id("s-", text)) {
     if (auto found = find_id(views, text)) return *found;
-    return fail(not_found("see the snapshots: blkrewind list"));
+    return fail(not_found(look_into_list("see the snapshots")));
   }
   std::vector<FoundSnapshot> found;
   for (const DiskView& view : views) {
@@ -115,7 +116,7 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
       found.push_back({&view, &snapshot});
     }
   }
-  if (found.empty()) return fail(not_found("see the snapshots: blkrewind list"));
+  if (found.empty()) return fail(not_found(look_into_list("see the snapshots")));
   // A name may have been reused after a snapshot that failed: it refers to the existing one.
   if (std::any_of(found.begin(), found.end(), is_there)) {
     std::erase_if(found, [](const FoundSnapshot& one) { return !is_there(one); });

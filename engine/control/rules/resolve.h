@@ -28,7 +28,7 @@ struct FoundSnapshot {
 
 // Without a disk: an id; otherwise a name that occurs once, or once among the accomplished ones;
 // "latest" if there is only one disk. Errors: kNotFound (InvalidSnapshotId.NotFound);
-// kInvalidArgument - ambiguous, the hint lists the ids.
+// kInvalidArgument - ambiguous, the remedy lists the ids.
 [[nodiscard]] Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
                                                            const std::string& text);
 

@@ -2,7 +2,7 @@
 //
 // An Error says what failed (`code`), where (`extent`, and the path inside `message`), what the
 // kernel said (`sys_errno`), the road that led there (`context`, innermost first) and what the
-// user can do next (`hint`).
+// caller can do next (`remedy`), as a value.
 #pragma once
 
 #include <cstdint>
@@ -23,28 +23,27 @@ enum class Errc : std::uint8_t {
   kInvalidArgument,  // the caller asked for something that makes no sense
   kNotFound,         // no such device, disk, snapshot, instance or store
   kAlreadyExists,    // a name or id is taken
-  kPrecondition,     // refused by a rule; nothing was touched. `api_code` names the rule
-  kIo,               // the device or the store failed to read, write or flush
-  kNoSpace,          // the file system under the store is full
-  kIntegrity,        // a digest did not match, or a structure is damaged
-  kUnsupported,      // a store of a newer format, or a kernel that lacks what is needed
-  kBusy,             // somebody else holds the device or the disk
-  kCancelled,        // the caller's cancel flag was set
-  kInternal,         // a bug in blkrewind
+  kPrecondition,  // refused by a rule; nothing was touched. `api` names the rule, if it is one of
+                  // the API
+  kIo,            // the device or the store failed to read, write or flush
+  kNoSpace,       // the file system under the store is full
+  kIntegrity,     // a digest did not match, or a structure is damaged
+  kUnsupported,   // a store of a newer format, or a kernel that lacks what is needed
+  kBusy,          // somebody else holds the device or the disk
+  kCancelled,     // the caller's cancel flag was set
+  kInternal,      // a bug in blkrewind
 };
 
 [[nodiscard]] BLKREWIND_API std::string_view to_string(Errc code);
 
 struct [[nodiscard]] BLKREWIND_API Error {
   Errc code = Errc::kInternal;
-  int sys_errno = 0;             // 0 when no system call is to blame
-  std::optional<Extent> extent;  // bytes of the device or file that `message` names
-  std::optional<ApiCode> api;    // the cloud API's code, where a rule of it refused
-  Remedy remedy;                 // what to do about it; may be empty
-  std::string api_code;          // the ResetDisk API's code, e.g. "IncorrectDiskStatus"; or empty
-  int http_status = 0;           // the API's status for `api_code`; or 0
-  std::string message;           // one sentence, no line break
-  std::string hint;              // what to do about it, one sentence; or empty
+  int sys_errno = 0;                 // 0 when no system call is to blame
+  std::optional<Extent> extent;      // bytes of the device or file that `message` names
+  std::optional<ApiCode> api;        // the cloud API's code, where a rule of it refused
+  Remedy remedy;                     // what to do about it; may be empty
+  std::string message;               // one sentence, no line break
+  std::string hint;                  // plain advice in place of a remedy; or empty
   std::vector<std::string> context;  // "while ...", innermost first
 
   // Adds one step of the road, and returns itself so that it can be passed on.
@@ -53,7 +52,7 @@ struct [[nodiscard]] BLKREWIND_API Error {
   Error&& with_remedy(Remedy what) &&;
   Error&& at(Extent where) &&;
 
-  // message, errno text, extent and context in one line; without the hint.
+  // message, errno text, extent and context in one line; without the remedy.
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -65,9 +64,7 @@ using Status = Result<void>;
   return tl::unexpected<Error>(std::move(error));
 }
 [[nodiscard]] BLKREWIND_API tl::unexpected<Error> fail(Errc code, std::string message,
-                                                       std::string hint = {});
-[[nodiscard]] BLKREWIND_API tl::unexpected<Error> fail(Errc code, std::string message,
-                                                       Remedy remedy);
+                                                       Remedy remedy = {});
 
 // An error of a system call; kNoSpace for ENOSPC and EDQUOT, kNotFound for ENOENT, kBusy for
 // EBUSY, kIo for the rest.

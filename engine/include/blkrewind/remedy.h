@@ -103,6 +103,9 @@ struct BLKREWIND_API Remedy {
   std::vector<RemedyStep> steps;  // most likely first
 
   Remedy() = default;
+  // One step without an operation; no step for an empty text. Implicit: most remedies are that.
+  Remedy(std::string advice);
+  Remedy(const char* advice);
   // One step.
   Remedy(Verb verb, std::string text, std::vector<Argument> arguments = {});
 
@@ -121,9 +124,6 @@ struct BLKREWIND_API Remedy {
 
   bool operator==(const Remedy&) const = default;
 };
-
-// One step without an operation.
-[[nodiscard]] BLKREWIND_API Remedy advice(std::string text);
 
 // Another program of the machine: `command` is its name and its options, separated by single
 // blanks, none of which needs quotes; `operands` are what it is to work on.

@@ -28,7 +28,7 @@ Status Sequence::finish() {
           transaction.emplace_back(format::IntentRemoved{now.number});
         }
         format::DiskRecord disk = now;
-        disk.anchor = back_.wanted.number;
+        disk.base_snapshot = back_.wanted.number;
         // Where nothing was written, or a rollback was taken back that never ended, what could be
         // undone before still can be.
         if (begun_ && !is_backwards()) {

@@ -42,7 +42,7 @@ Status Sequence::look() {
   if (way_.looks == Way::Looks::kDifferences) {
     candidates = std::make_unique<pipeline::ChunkList::Source>(*limits_);
   } else if (way_.looks == Way::Looks::kTracker) {
-    const auto& base = *back_.locked.state->snapshot(back_.locked.disk.anchor);
+    const auto& base = *back_.locked.state->snapshot(back_.locked.disk.base_snapshot);
     BLKREWIND_ASSIGN(candidates, pipeline::TrackedSource::make(
                                      back_.store, *back_.tracking.source(), base, back_.wanted));
   }

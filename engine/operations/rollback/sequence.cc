@@ -6,7 +6,7 @@ namespace blkrewind {
 
 Way::Looks where_to_look(const LockedDisk& locked, const Tracking& tracking,
                          const format::SnapshotRecord& wanted) {
-  const auto* base = locked.state->snapshot(locked.disk.anchor);
+  const auto* base = locked.state->snapshot(locked.disk.base_snapshot);
   const bool trusted = tracking.source() != nullptr && base != nullptr &&
                        store::tree_of(*base).geometry == store::tree_of(wanted).geometry;
   return trusted ? Way::Looks::kTracker : Way::Looks::kAll;

@@ -13,12 +13,11 @@
 #include <utility>
 
 #include "base/fd.h"
-#include "blkrewind/shell.h"
 #include "host/loops.h"
 #include "host/sysfs.h"
+#include "track/bitmap/dirty_bits_tracker.h"
 #include "track/bitmap/generations.h"
 #include "track/bitmap/kernel_program.h"
-#include "track/bitmap/marks_tracker.h"
 
 namespace blkrewind::track {
 namespace {
@@ -37,10 +36,9 @@ void copy_text(char* field, std::size_t size, const std::string& text) {
 Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
   const auto device = host::block_device_at(disk.path);
   if (!device) {
-    return fail(
-        Errc::kUnsupported, disk.path + " is not a block device",
-        "an image file on XFS or btrfs can be tracked by its extents: blkrewind track start " +
-            shell_word(disk.path) + " --source extents");
+    return fail(Errc::kUnsupported, disk.path + " is not a block device",
+                Remedy(Verb::kTrackStart, "track an image file on XFS or btrfs by its extents",
+                       {{Parameter::kTarget, disk.path}, {Parameter::kSource, "extents"}}));
   }
   const host::DeviceNumber whole = host::whole_disk(*device);
   blkrewind_control epoch{};
@@ -107,11 +105,12 @@ class BitmapTracker final : public Tracker {
  public:
   BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
       : program_(std::move(program)),
-        marks_(program_->control(), program_->bits(), disk.device_bytes,
-               [path = disk.path] { return flush(path); }) {}
+        dirty_bits_(program_->control(), program_->bits(), disk.device_bytes,
+                    [path = disk.path] { return flush(path); }) {}
 
-  const char* name() const override { return marks_.name(); }
-  Result<std::optional<std::string>> begin(const std::string& anchor, TrackUse use) override {
+  const char* name() const override { return dirty_bits_.name(); }
+  Result<std::optional<std::string>> begin(const std::string& base_snapshot,
+                                           TrackUse use) override {
     blkrewind_control& control = program_->control();
     while (true) {
       const std::uint64_t skipped = program_->skipped_events();
@@ -119,23 +118,23 @@ class BitmapTracker final : public Tracker {
         std::atomic_ref(control.escaped).fetch_or(BLKREWIND_ESCAPED_SKIPPED);
         control.skipped = skipped;
       }
-      auto why = marks_.begin(anchor, use);
+      auto why = dirty_bits_.begin(base_snapshot, use);
       if (!why || program_->skipped_events() == skipped) return why;
-      BLKREWIND_TRY(marks_.abandon());
+      BLKREWIND_TRY(dirty_bits_.abandon());
     }
   }
-  Result<Extent> changed(std::uint64_t offset) override { return marks_.changed(offset); }
-  void wrote(std::uint64_t bytes) override { marks_.wrote(bytes); }
+  Result<Extent> changed(std::uint64_t offset) override { return dirty_bits_.changed(offset); }
+  void wrote(std::uint64_t bytes) override { dirty_bits_.wrote(bytes); }
   Status prepare(const std::string& id, Collected before) override {
-    return marks_.prepare(id, before);
+    return dirty_bits_.prepare(id, before);
   }
-  Status commit() override { return marks_.commit(); }
-  Status abandon() override { return marks_.abandon(); }
-  Status distrust(const std::string& why) override { return marks_.distrust(why); }
+  Status commit() override { return dirty_bits_.commit(); }
+  Status abandon() override { return dirty_bits_.abandon(); }
+  Status distrust(const std::string& why) override { return dirty_bits_.distrust(why); }
 
  private:
   const std::unique_ptr<KernelProgram> program_;
-  MarksTracker marks_;
+  DirtyBitsTracker dirty_bits_;
 };
 
 // The epoch has ended: this tracker is invalid for good.
@@ -145,7 +144,7 @@ class VoidTracker final : public Tracker {
 
   const char* name() const override { return "bitmap"; }
   Result<std::optional<std::string>> begin(const std::string&, TrackUse) override {
-    return std::optional(why_ + "; begin anew: blkrewind track start");
+    return std::optional(why_ + "; start tracking again");
   }
   Result<Extent> changed(std::uint64_t) override { return Extent{}; }
   Status prepare(const std::string&, Collected) override { return {}; }
@@ -186,7 +185,7 @@ Status start_bitmap(const TrackedDisk& disk) {
   const auto program = KernelProgram::find(disk.disk_id);
   if (program && *program && !why_other((*program)->control(), epoch)) {
     return fail(Errc::kAlreadyExists, disk.path + " is already tracked",
-                "see what it knows: blkrewind track status " + shell_word(disk.path));
+                Remedy(Verb::kTrackStatus, "see what it knows", {{Parameter::kTarget, disk.path}}));
   }
   return KernelProgram::start(disk.disk_id, epoch, disk.store_path);
 }
@@ -208,7 +207,7 @@ Result<std::unique_ptr<Tracker>> find_bitmap(const TrackedDisk& disk) {
 }
 
 Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
-                                                 const std::string& anchor) {
+                                                 const std::string& base_snapshot) {
   const auto program = KernelProgram::find(disk.disk_id);
   TrackerState state;
   state.name = "bitmap";
@@ -228,16 +227,16 @@ Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
     return state;
   }
   Generations generations(const_cast<blkrewind_control&>(control), (*program)->bits());
-  auto why = generations.why_not(anchor);
+  auto why = generations.why_not(base_snapshot);
   if (!why && (*program)->skipped_events() != control.skipped) {
     why = "the kernel skipped an event, because it came while the same program was running";
   }
   state.valid = !why.has_value();
   state.why = why.value_or("");
   if (state.valid) {
-    state.base = anchor;
+    state.base = base_snapshot;
     state.changed_bytes =
-        std::min(generations.count_marks() << control.granule_shift, disk.device_bytes);
+        std::min(generations.count_dirty() << control.granule_shift, disk.device_bytes);
   }
   return state;
 }

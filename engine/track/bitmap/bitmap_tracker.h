@@ -24,6 +24,6 @@ namespace blkrewind::track {
 // Null: the disk is not tracked by a bitmap.
 [[nodiscard]] Result<std::unique_ptr<Tracker>> find_bitmap(const TrackedDisk& disk);
 [[nodiscard]] Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
-                                                               const std::string& anchor);
+                                                               const std::string& base_snapshot);
 
 }  // namespace blkrewind::track

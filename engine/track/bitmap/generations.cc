@@ -85,20 +85,20 @@ void Generations::merge_other_into_active() {
   set_base(other(), "");
 }
 
-void Generations::settle(const std::string& anchor) {
+void Generations::recover(const std::string& base_snapshot) {
   store(control_.self, std::uint32_t{0});
   const std::string rest = read_id(control_.base[active()]);
   const std::string frozen = read_id(control_.base[other()]);
   if (frozen.empty()) return;
-  if (!rest.empty() && rest == anchor) {
+  if (!rest.empty() && rest == base_snapshot) {
     set_base(other(), "");
-  } else if (frozen == anchor) {
+  } else if (frozen == base_snapshot) {
     // Before `pending`: if both equal the base snapshot, only the dirty bits of both generations
     // are sufficient.
     merge_other_into_active();
-  } else if (!anchor.empty() && read_id(control_.pending) == anchor) {
+  } else if (!base_snapshot.empty() && read_id(control_.pending) == base_snapshot) {
     // The journal record was appended, and the process died before commit().
-    set_base(active(), anchor);
+    set_base(active(), base_snapshot);
     set_base(other(), "");
   } else {
     set_base(active(), "");
@@ -107,8 +107,8 @@ void Generations::settle(const std::string& anchor) {
 }
 
 std::optional<std::string> Generations::why_no_base(const std::string& base,
-                                                    const std::string& anchor) const {
-  if (!base.empty() && base == anchor) return std::nullopt;
+                                                    const std::string& base_snapshot) const {
+  if (!base.empty() && base == base_snapshot) return std::nullopt;
   if (!base.empty()) {
     return "the dirty bits refer to snapshot " + base + ", which is not the base snapshot";
   }
@@ -119,18 +119,19 @@ std::optional<std::string> Generations::why_no_base(const std::string& base,
   return "the next snapshot or rollback reads everything once";
 }
 
-// The result that settle() and begin() would give.
-std::optional<std::string> Generations::why_not(const std::string& anchor) const {
+// The result that recover() and begin() would give.
+std::optional<std::string> Generations::why_not(const std::string& base_snapshot) const {
   if (const std::uint32_t how = load(control_.escaped); how != 0) return why_escaped(how);
   const std::string rest = read_id(control_.base[active()]);
   const std::string frozen = read_id(control_.base[other()]);
-  if (frozen.empty() || (!rest.empty() && rest == anchor)) return why_no_base(rest, anchor);
-  if (read_id(control_.pending) == anchor) return why_no_base(anchor, anchor);
-  return why_no_base(frozen, anchor);
+  if (frozen.empty() || (!rest.empty() && rest == base_snapshot))
+    return why_no_base(rest, base_snapshot);
+  if (read_id(control_.pending) == base_snapshot) return why_no_base(base_snapshot, base_snapshot);
+  return why_no_base(frozen, base_snapshot);
 }
 
-std::optional<std::string> Generations::begin(const std::string& anchor, bool writes) {
-  settle(anchor);
+std::optional<std::string> Generations::begin(const std::string& base_snapshot, bool writes) {
+  recover(base_snapshot);
   write_id(control_.pending, "");
   clear(other());
   writes_ = writes;
@@ -150,7 +151,7 @@ std::optional<std::string> Generations::begin(const std::string& anchor, bool wr
     std::atomic_ref(control_.escaped).fetch_and(~how);
     return why_escaped(how);
   }
-  return why_no_base(read_id(control_.base[other()]), anchor);
+  return why_no_base(read_id(control_.base[other()]), base_snapshot);
 }
 
 Extent Generations::marked(std::uint64_t granule) const {
@@ -175,7 +176,7 @@ Extent Generations::marked(std::uint64_t granule) const {
   return {first, end - first};
 }
 
-std::uint64_t Generations::count_marks() const {
+std::uint64_t Generations::count_dirty() const {
   std::uint64_t count = 0;
   const auto one = words(0);
   const auto two = words(1);
@@ -190,7 +191,7 @@ std::uint64_t Generations::count_marks() const {
   return count;
 }
 
-// `pending` tells a later settle() that the old dirty bits can be dropped. If they are to be kept
+// `pending` tells a later recover() that the old dirty bits can be dropped. If they are to be kept
 // it must not be set: if the process dies before commit(), the tracker is invalid, unless `id` is
 // the base already.
 void Generations::prepare(const std::string& id, bool keep_all) {

@@ -51,18 +51,19 @@ class Generations {
 
   // Recovers from an operation that died, based on the base snapshot in the journal. Afterwards at
   // rest.
-  void settle(const std::string& anchor);
+  void recover(const std::string& base_snapshot);
 
-  // Why begin(anchor) would find the tracker invalid; empty: it is valid. Changes nothing.
-  [[nodiscard]] std::optional<std::string> why_not(const std::string& anchor) const;
+  // Why begin(base_snapshot) would find the tracker invalid; empty: it is valid. Changes nothing.
+  [[nodiscard]] std::optional<std::string> why_not(const std::string& base_snapshot) const;
 
-  // Freezes. Empty: the frozen bits are the changes since `anchor`. A text: why they are not.
-  [[nodiscard]] std::optional<std::string> begin(const std::string& anchor, bool writes);
+  // Freezes. Empty: the frozen bits are the changes since `base_snapshot`. A text: why they are
+  // not.
+  [[nodiscard]] std::optional<std::string> begin(const std::string& base_snapshot, bool writes);
 
   // The first run of dirty bits at or after `granule` in the frozen generation (at rest: in the
   // active one), as granules; empty: none.
   [[nodiscard]] Extent marked(std::uint64_t granule) const;
-  [[nodiscard]] std::uint64_t count_marks() const;  // of both
+  [[nodiscard]] std::uint64_t count_dirty() const;  // of both
 
   void wrote(std::uint64_t bytes) { own_bytes_ += bytes; }  // since begin()
   // `keep_all`: the bits set before begin() stay valid.
@@ -77,7 +78,7 @@ class Generations {
   [[nodiscard]] std::uint32_t other() const { return 1 - active(); }
   [[nodiscard]] std::span<std::uint64_t> words(std::uint32_t generation) const;
   [[nodiscard]] std::optional<std::string> why_no_base(const std::string& base,
-                                                       const std::string& anchor) const;
+                                                       const std::string& base_snapshot) const;
   [[nodiscard]] bool only_we_wrote() const;
   void make_other_active();
   void clear(std::uint32_t generation);

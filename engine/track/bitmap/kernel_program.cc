@@ -40,7 +40,7 @@ std::string folder_of(const std::string& disk_id) { return std::string(kRoot) + 
 Error bpf_error(int sys_errno, const std::string& message) {
   Error error = system_error(sys_errno, message);
   if (sys_errno == EPERM || sys_errno == EACCES) {
-    error.hint =
+    error.remedy =
         "tracking in the kernel needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, which root has "
         "outside of containers, and a kernel that is not locked down";
   }
@@ -79,8 +79,9 @@ bool is_bpffs(const char* path) {
 Status need_bpffs() {
   if (is_bpffs(kBpffs)) return {};
   if (::mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0) {
-    return fail(bpf_error(errno, std::string("there is no BPF file system at ") + kBpffs)
-                    .with_hint(std::string("mount it: mount -t bpf bpf ") + kBpffs));
+    return fail(
+        bpf_error(errno, std::string("there is no BPF file system at ") + kBpffs)
+            .with_remedy(run_program("mount it", std::string("mount -t bpf bpf ") + kBpffs)));
   }
   return {};
 }
@@ -114,7 +115,7 @@ struct Skeleton {
 };
 
 // The id of the program that `link` runs, if it is loaded and sets bits in these maps; otherwise 0.
-std::uint32_t marks_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
+std::uint32_t sets_bits_in(int link, std::uint32_t control_id, std::uint32_t bits_id) {
   bpf_link_info info{};
   __u32 length = sizeof info;
   if (bpf_obj_get_info_by_fd(link, &info, &length) != 0 ||
@@ -248,7 +249,7 @@ Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string& di
   }
   std::unique_ptr<KernelProgram> program(new KernelProgram());
   for (std::size_t i = 2; i < pins.size(); ++i) {
-    const std::uint32_t id = marks_in(pins[i].get(), map_ids[0], map_ids[1]);
+    const std::uint32_t id = sets_bits_in(pins[i].get(), map_ids[0], map_ids[1]);
     if (id == 0) return fail(Errc::kIntegrity, "the tracking program is no longer running");
     program->programs_.push_back(id);
   }

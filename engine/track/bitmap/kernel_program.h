@@ -26,7 +26,7 @@ namespace blkrewind::track {
 class KernelProgram {
  public:
   // Loads a program for the device that `control` describes, pins it, and attaches it.
-  // kUnsupported, with a hint: built without it, no BTF, no BPF file system, no privilege.
+  // kUnsupported, with a remedy: built without it, no BTF, no BPF file system, no privilege.
   // `store_path`: recorded beside the pins.
   [[nodiscard]] static Status start(const std::string& disk_id, const blkrewind_control& control,
                                     const std::string& store_path);

@@ -12,7 +12,7 @@
 #include <array>
 #include <cerrno>
 
-#include "base/privilege.h"
+#include "base/remedies.h"
 
 namespace blkrewind::track {
 namespace {
@@ -33,7 +33,7 @@ Error clone_error(int sys_errno) {
     case EINVAL:
     case ETXTBSY:  // a swap file
       error.code = Errc::kUnsupported;
-      error.hint = kReflinkHint;
+      error.remedy = kReflinkHint;
       break;
     default:
       break;
@@ -76,7 +76,7 @@ Result<UniqueFd> make_unnamed(int directory, int source) {
   const UniqueFd writable(::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!writable.valid()) {
     Error error = system_error(errno, "cannot create a file beside the image");
-    if (error.sys_errno == EROFS) error.hint = "mount the image's file system writable";
+    if (error.sys_errno == EROFS) error.remedy = "mount the image's file system writable";
     return tl::unexpected(std::move(error));
   }
   if (source >= 0) {
@@ -115,7 +115,7 @@ Status set_immutable(int fd, bool on) {
   Error error = system_error(
       errno, std::string("cannot make a file ") + (on ? "immutable" : "mutable again"));
   if (error.sys_errno == EPERM) {
-    error.hint = permission_hint("run it as root (CAP_LINUX_IMMUTABLE)");
+    error.remedy = permission_remedy("run it as root (CAP_LINUX_IMMUTABLE)");
   }
   return tl::unexpected(std::move(error));
 }

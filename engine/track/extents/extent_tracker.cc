@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "blkrewind/shell.h"
 #include "track/extents/clone_file.h"
 
 namespace blkrewind::track {
@@ -32,17 +31,17 @@ Result<std::optional<TrackedImage>> image_if_any(const TrackedDisk& disk) {
 // determined at the end of the operation. The cost is small: the data that the rollback restored is
 // read once more.
 struct Choice {
-  AnchorFile* base = nullptr;
+  BaseClone* base = nullptr;
   std::string why;
 };
 
-Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
-  if (anchor.empty()) return {nullptr, "the disk has no base snapshot"};
+Choice choose(std::vector<BaseClone>& files, const std::string& base_snapshot) {
+  if (base_snapshot.empty()) return {nullptr, "the disk has no base snapshot"};
   Choice choice{nullptr, "an operation on the disk did not update the clone beside the image"};
-  for (AnchorFile& file : files) {
+  for (BaseClone& file : files) {
     if (!file.fault.empty()) {
       choice.why = file.fault;
-    } else if (file.record->base == anchor) {
+    } else if (file.record->base == base_snapshot) {
       if (!file.record->of_writing || &file == &files.front()) return {&file, {}};
       choice.why = "a rollback died before it had compared the whole device";
     }
@@ -53,15 +52,15 @@ Choice choose(std::vector<AnchorFile>& files, const std::string& anchor) {
 // All clones of the disk beside the image. False: there are none.
 Result<bool> remove_all(const std::optional<TrackedImage>& image, const TrackedDisk& disk) {
   if (!image) return false;
-  const CloneAnchor anchor(*image, disk);
-  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
+  const BaseClones base_snapshot(*image, disk);
+  BLKREWIND_ASSIGN(const std::vector<BaseClone> files, base_snapshot.list());
   if (files.empty()) return false;
-  BLKREWIND_TRY(anchor.remove_others({}));
+  BLKREWIND_TRY(base_snapshot.remove_others({}));
   return true;
 }
 
 // An empty file and nothing else: there is nothing to invalidate.
-bool is_blank(const std::vector<AnchorFile>& files) {
+bool is_blank(const std::vector<BaseClone>& files) {
   return files.size() == 1 && files.front().record && files.front().record->base.empty();
 }
 
@@ -81,7 +80,7 @@ Status ExtentTracker::open() {
   return {};
 }
 
-Result<std::optional<std::string>> ExtentTracker::begin(const std::string& anchor_id,
+Result<std::optional<std::string>> ExtentTracker::begin(const std::string& base_snapshot_id,
                                                         TrackUse use) {
   end();
   image_.reset();
@@ -89,19 +88,19 @@ Result<std::optional<std::string>> ExtentTracker::begin(const std::string& ancho
   BLKREWIND_TRY(check_size(*image_));
   use_ = use;
   wrote_ = 0;
-  BLKREWIND_ASSIGN(std::vector<AnchorFile> files, anchor().list());
+  BLKREWIND_ASSIGN(std::vector<BaseClone> files, base_snapshot().list());
   if (files.empty()) return fail(Errc::kNotFound, disk_.path + " is no longer tracked");
 
-  const auto [base, why] = choose(files, anchor_id);
+  const auto [base, why] = choose(files, base_snapshot_id);
   if (base != nullptr) {
-    BLKREWIND_TRY(anchor().remove_others(base->name));
+    BLKREWIND_TRY(base_snapshot().remove_others(base->name));
   } else if (!is_blank(files)) {
-    BLKREWIND_TRY(anchor().forget_all(why));
+    BLKREWIND_TRY(base_snapshot().forget_all(why));
   }
   BLKREWIND_TRY(flush(*image_));
   BLKREWIND_ASSIGN(now_, make_unnamed(image_->directory.get(), image_->file.get()));
   if (base == nullptr) return std::optional(why);
-  base_ = anchor_id;
+  base_ = base_snapshot_id;
   comparison_ = std::make_unique<Comparison>(std::move(base->fd), now_.get(), image_->range);
   return std::optional<std::string>{};
 }
@@ -139,7 +138,7 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   // and the old one can represent no snapshot but its own.
   if (before == Collected::kKept) return {};
   if (use_ == TrackUse::kRead) {
-    BLKREWIND_ASSIGN(prepared_, anchor().keep(now_.get(), id, use_));
+    BLKREWIND_ASSIGN(prepared_, base_snapshot().keep(now_.get(), id, use_));
     return {};
   }
   // The clone taken by begin() precedes the operation's own writes; changed() still uses it.
@@ -151,9 +150,9 @@ Status ExtentTracker::prepare(const std::string& id, Collected before) {
   if (meddled) {
     return fail(Errc::kBusy,
                 "another process wrote to " + image_->path + " while it was rolled back",
-                "stop whatever writes to it; the next operation reads everything");
+                "stop the process that writes to it; the next operation reads everything");
   }
-  BLKREWIND_ASSIGN(prepared_, anchor().keep(written.get(), id, use_));
+  BLKREWIND_ASSIGN(prepared_, base_snapshot().keep(written.get(), id, use_));
   return {};
 }
 
@@ -163,13 +162,13 @@ Status ExtentTracker::commit() {
   }
   if (before_ == Collected::kKept) {
     if (base_ == prepared_id_) return abandon();
-    Status forgotten =
-        anchor().forget_all("an interrupted rollback ended without comparing the whole device");
+    Status forgotten = base_snapshot().forget_all(
+        "an interrupted rollback ended without comparing the whole device");
     end();
     return forgotten;
   }
   // From here on it is the only clone, and valid.
-  Status removed = anchor().remove_others(prepared_);
+  Status removed = base_snapshot().remove_others(prepared_);
   end();
   return removed;
 }
@@ -189,7 +188,7 @@ Status ExtentTracker::distrust(const std::string& why) {
   base_.clear();
   prepared_.clear();
   BLKREWIND_TRY(open());
-  return anchor().forget_all(why);
+  return base_snapshot().forget_all(why);
 }
 
 Status start_extents(const TrackedDisk& disk) {
@@ -201,20 +200,20 @@ Status start_extents(const TrackedDisk& disk) {
                 "the file system of " + image.path + " does not report which bytes two files share",
                 kFileSystemHint);
   }
-  const CloneAnchor anchor(image, disk);
-  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, anchor.list());
+  const BaseClones base_snapshot(image, disk);
+  BLKREWIND_ASSIGN(const std::vector<BaseClone> files, base_snapshot.list());
   if (!files.empty()) {
     return fail(Errc::kAlreadyExists, disk.path + " is already tracked",
-                "see what is known: blkrewind track status " + shell_word(disk.path));
+                Remedy(Verb::kTrackStatus, "see what is known", {{Parameter::kTarget, disk.path}}));
   }
   // Everything that an operation needs of the file system.
   BLKREWIND_TRY(flush(image));
   BLKREWIND_ASSIGN(const UniqueFd clone, make_unnamed(image.directory.get(), image.file.get()));
   if (!image.range.empty()) {
     auto batch = io::read_extent_map(clone.get(), image.range);
-    if (!batch) return tl::unexpected(std::move(batch).error().with_hint(kFileSystemHint));
+    if (!batch) return tl::unexpected(std::move(batch).error().with_remedy(kFileSystemHint));
   }
-  return anchor.forget_all({});
+  return base_snapshot.forget_all({});
 }
 
 Result<bool> stop_extents(const TrackedDisk& disk) {
@@ -228,23 +227,23 @@ Result<bool> stop_extents(const TrackedDisk& disk) {
 Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk) {
   BLKREWIND_ASSIGN(const auto image, image_if_any(disk));
   if (!image) return std::unique_ptr<Tracker>();
-  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, CloneAnchor(*image, disk).list());
+  BLKREWIND_ASSIGN(const std::vector<BaseClone> files, BaseClones(*image, disk).list());
   if (files.empty()) return std::unique_ptr<Tracker>();
   return std::unique_ptr<Tracker>(std::make_unique<ExtentTracker>(disk));
 }
 
 Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
-                                                  const std::string& anchor) {
+                                                  const std::string& base_snapshot) {
   BLKREWIND_ASSIGN(const auto image, image_if_any(disk));
   if (!image) return std::optional<TrackerState>{};
-  BLKREWIND_ASSIGN(std::vector<AnchorFile> files, CloneAnchor(*image, disk).list());
+  BLKREWIND_ASSIGN(std::vector<BaseClone> files, BaseClones(*image, disk).list());
   if (files.empty()) return std::optional<TrackerState>{};
 
   TrackerState state;
   state.name = "extents";
   struct statvfs system = {};
   if (::fstatvfs(image->file.get(), &system) == 0) state.granule_bytes = system.f_bsize;
-  const auto [base, why] = choose(files, anchor);
+  const auto [base, why] = choose(files, base_snapshot);
   state.why = why;
   if (const Status whole = check_size(*image); !whole) state.why = whole.error().message;
   if (!state.why.empty()) return std::optional(std::move(state));
@@ -258,7 +257,7 @@ Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
     at = found.end();
   }
   state.valid = true;
-  state.base = anchor;
+  state.base = base_snapshot;
   // The space held only by the clone: at most the amount that changed.
   struct stat status = {};
   if (::fstat(base->fd.get(), &status) == 0) {

@@ -2,7 +2,7 @@
 // share with a clone of itself: XFS and btrfs.
 //
 // No process has to run and nothing has to be recorded while the device is used. The base is a
-// reflink clone beside the image (clone_anchor.h). The file system moves data that is written to a
+// reflink clone beside the image (base_clones.h). The file system moves data that is written to a
 // shared block, so bytes that both files map to the same location are equal, and all others may
 // differ. This holds at any time, for writes of any process, by any means, through the file or
 // through any loop device, across reboots, and whether or not an operation of blkrewind was
@@ -22,7 +22,7 @@
 
 #include "blkrewind/error.h"
 #include "io/extent_map.h"
-#include "track/extents/clone_anchor.h"
+#include "track/extents/base_clones.h"
 #include "track/extents/extent_diff.h"
 #include "track/extents/tracked_image.h"
 #include "track/tracker.h"
@@ -38,7 +38,7 @@ class ExtentTracker final : public Tracker {
 
   [[nodiscard]] const char* name() const override { return "extents"; }
   [[nodiscard]] bool shares_bytes() const override { return true; }
-  [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
+  [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& base_snapshot,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
   void wrote(std::uint64_t bytes) override { wrote_ += bytes; }
@@ -60,7 +60,7 @@ class ExtentTracker final : public Tracker {
   // Whether more of the image has changed since begin() than the operation has written.
   [[nodiscard]] Result<bool> others_wrote(int written) const;
   void end();
-  [[nodiscard]] CloneAnchor anchor() const { return {*image_, disk_}; }
+  [[nodiscard]] BaseClones base_snapshot() const { return {*image_, disk_}; }
 
   const TrackedDisk disk_;
   std::optional<TrackedImage> image_;  // from begin() on
@@ -74,7 +74,7 @@ class ExtentTracker final : public Tracker {
   Collected before_ = Collected::kDropped;
 };
 
-// Tracks the disk from its next snapshot on. Errors: kUnsupported - not possible, with a hint;
+// Tracks the disk from its next snapshot on. Errors: kUnsupported - not possible, with a remedy;
 // kAlreadyExists - it is tracked.
 [[nodiscard]] Status start_extents(const TrackedDisk& disk);
 // Removes everything that start_extents() and operations left beside the image. False: there was
@@ -82,9 +82,9 @@ class ExtentTracker final : public Tracker {
 [[nodiscard]] Result<bool> stop_extents(const TrackedDisk& disk);
 // Null: not tracked by extents.
 [[nodiscard]] Result<std::unique_ptr<Tracker>> find_extents(const TrackedDisk& disk);
-// The result that begin(anchor) would give; changes nothing. Empty: not tracked by extents. Without
-// the disk's lock it may be outdated.
+// The result that begin(base_snapshot) would give; changes nothing. Empty: not tracked by extents.
+// Without the disk's lock it may be outdated.
 [[nodiscard]] Result<std::optional<TrackerState>> extents_state(const TrackedDisk& disk,
-                                                                const std::string& anchor);
+                                                                const std::string& base_snapshot);
 
 }  // namespace blkrewind::track

@@ -15,16 +15,18 @@ namespace {
 constexpr const char* kKindHint =
     "extent maps are for image files and for loop devices over image files";
 
-tl::unexpected<Error> unsupported(const std::string& message, const std::string& hint) {
-  return fail(Errc::kUnsupported, message, hint);
+tl::unexpected<Error> unsupported(const std::string& message, Remedy remedy) {
+  return fail(Errc::kUnsupported, message, std::move(remedy));
 }
 
 // The path of the file below a loop device; stores the range of the disk in it in `range`.
 Result<host::LoopDevice> loop_below(const TrackedDisk& disk, host::DeviceNumber device) {
   if (host::is_partition(device)) {
     return unsupported(disk.path + " is a partition",
-                       "track the whole loop device, or attach the partition's bytes to a loop "
-                       "device of their own (losetup --offset)");
+                       Remedy("track the whole loop device")
+                           .or_else(run_program("attach the partition's bytes to a loop device of "
+                                                "their own",
+                                                "losetup --offset")));
   }
   auto loop = host::loop_device(device);
   if (!loop)
@@ -81,7 +83,7 @@ Result<TrackedImage> open_image(const TrackedDisk& disk) {
   if (!image.file.valid() || ::fstat(image.file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
       host::FileId{status.st_dev, status.st_ino} != expected) {
     return unsupported("the file below " + disk.path + " is not found at " + image.path,
-                       "attach the loop device anew, to the file where it is now");
+                       "attach the loop device again, to the file where it is now");
   }
   image.inode = status.st_ino;
   BLKREWIND_ASSIGN(const std::string directory, split_path(image.path, image.name));

@@ -6,20 +6,21 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "blkrewind/shell.h"
 #include "system/cli_fixture.h"
 
 namespace blkrewind::test {
 namespace {
+
+// For a shell; of paths without an apostrophe.
+std::string quoted(const std::string& path) { return "'" + path + "'"; }
 
 class CliErrors : public Cli {
  protected:
   // Run by a shell, after "--store STORE"; standard error is stored in `said_`.
   int shell(const std::string& before, const std::string& arguments) {
     const std::string err = program_.file("said");
-    const std::string line = before + shell_word(BLKREWIND_PROGRAM) + " --store " +
-                             shell_word(program_.store()) + " " + arguments + " 2>" +
-                             shell_word(err);
+    const std::string line = before + quoted(BLKREWIND_PROGRAM) + " --store " +
+                             quoted(program_.store()) + " " + arguments + " 2>" + quoted(err);
     const int raw = std::system(line.c_str());
     said_ = read_file(err);
     return WIFEXITED(raw) ? WEXITSTATUS(raw) : 1000 + WTERMSIG(raw);

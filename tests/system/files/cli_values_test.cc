@@ -8,6 +8,7 @@
 
 #include "blkrewind/error.h"
 #include "io/preallocation.h"
+#include "support/errors.h"
 #include "system/device_fixture.h"
 
 namespace blkrewind::test {
@@ -128,9 +129,9 @@ TEST_F(CliValues, WhatIsInTheWayOfAStoreIsNamed) {
 
 TEST_F(CliValues, RootIsNotToldToBeRoot) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-  EXPECT_EQ(system_error(EACCES, "x").hint.find("run it as root"), std::string::npos);
-  EXPECT_EQ(system_error(EPERM, "x").hint.find("run it as root"), std::string::npos);
-  EXPECT_FALSE(system_error(EPERM, "x").hint.empty());
+  EXPECT_EQ(words_of(system_error(EACCES, "x")).find("run it as root"), std::string::npos);
+  EXPECT_EQ(words_of(system_error(EPERM, "x")).find("run it as root"), std::string::npos);
+  EXPECT_FALSE(words_of(system_error(EPERM, "x")).empty());
 }
 
 class NotRaw : public CliValues {

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <set>
 
+#include "support/errors.h"
+
 namespace blkrewind {
 namespace {
 
@@ -23,20 +25,20 @@ TEST(SystemError, MapsWhatTheUserCanActOn) {
   EXPECT_EQ(system_error(EBUSY, "").code, Errc::kBusy);
   EXPECT_EQ(system_error(EIO, "").code, Errc::kIo);
   EXPECT_EQ(system_error(EIO, "").sys_errno, EIO);
-  EXPECT_FALSE(system_error(ENOSPC, "").hint.empty());
-  EXPECT_FALSE(system_error(EACCES, "").hint.empty());
+  EXPECT_FALSE(words_of(system_error(ENOSPC, "")).empty());
+  EXPECT_FALSE(words_of(system_error(EACCES, "")).empty());
 }
 
 TEST(Error, TellsWhatWhereWhyAndOnWhichRoad) {
   const Error error = system_error(EIO, "cannot read /dev/loop0")
                           .at({65536, 4096})
-                          .with_hint("replace the disk")
+                          .with_remedy("replace the disk")
                           .while_doing("scanning")
                           .while_doing("taking snapshot s-1");
   EXPECT_EQ(error.to_string(),
             "cannot read /dev/loop0 [offset 65536, length 4096]: Input/output error (errno 5), "
             "while scanning, while taking snapshot s-1");
-  EXPECT_EQ(error.hint, "replace the disk");
+  EXPECT_EQ(words_of(error), "replace the disk");
   Error plain;
   plain.message = "plain";
   EXPECT_EQ(plain.to_string(), "plain");
@@ -65,7 +67,7 @@ TEST(Macros, HandTheErrorOnAsItIs) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Errc::kInvalidArgument);
   EXPECT_EQ(failed.error().message, "odd");
-  EXPECT_EQ(failed.error().hint, "double it");
+  EXPECT_EQ(words_of(failed.error()), "double it");
   EXPECT_TRUE(even(2));
   EXPECT_FALSE(even(3));
 }

@@ -13,10 +13,9 @@ namespace {
 Error refusal() {
   Error error;
   error.code = Errc::kPrecondition;
-  error.api_code = "InvalidParameter.Mismatch";
-  error.http_status = 403;
+  error.api = ApiCode::kMismatch;
   error.message = "The specified snapshot is not created from the specified disk.";
-  error.hint = "see blkrewind list";
+  error.remedy = {Verb::kList, "see its snapshots", {{Parameter::kTarget, "/dev/vdb"}}};
   return error;
 }
 
@@ -51,7 +50,7 @@ TEST(ErrorText, LeavesTheMessageOfAnApiRefusalToTheLetter) {
   EXPECT_EQ(error_text(refusal()),
             "blkrewind: InvalidParameter.Mismatch: The specified snapshot is not created from the "
             "specified disk.\n"
-            "  hint: see blkrewind list\n");
+            "  hint: see its snapshots: blkrewind list /dev/vdb\n");
   Error with_detail = refusal();
   with_detail.sys_errno = EBUSY;
   const std::string plain = error_text(refusal());
@@ -64,7 +63,7 @@ TEST(ErrorText, NamesExtentErrnoContextAndHint) {
   Error error = system_error(EIO, "cannot read /dev/loop0");
   error.extent = Extent{65536, 4096};
   error.context = {"reading a chunk", "while taking a snapshot"};
-  error.hint = "look at dmesg";
+  error.remedy = "look at dmesg";
   EXPECT_EQ(error_text(error),
             "blkrewind: Io: cannot read /dev/loop0 [offset 65536, length 4096]: Input/output error "
             "(errno 5)\n"
@@ -80,37 +79,23 @@ TEST(ErrorText, CannotCommandTheTerminal) {
   EXPECT_EQ(error_text(error), "blkrewind: NotFound: no ?[2J? such\n");
 }
 
-TEST(WithStore, IsInsertedIntoEveryCommand) {
-  const std::string option = "--store '/my store'";
-  EXPECT_EQ(with_store("finish it: blkrewind resume /dev/a, or blkrewind undo /dev/a", option),
-            "finish it: blkrewind --store '/my store' resume /dev/a, or blkrewind --store "
-            "'/my store' undo /dev/a");
-  EXPECT_EQ(with_store("name it (blkrewind list shows them); blkrewind list", option),
-            "name it (blkrewind --store '/my store' list shows them); blkrewind --store "
-            "'/my store' list");
-  EXPECT_EQ(with_store("see: blkrewind list;  then", option),
-            "see: blkrewind --store '/my store' list;  then");
-}
-
-TEST(WithStore, LeavesEverythingElseAlone) {
-  for (const char* hint :
-       {"", "use a newer blkrewind for this store", "a newer blkrewind", "blkrewind", " list",
-        "umount '/mnt/x blkrewind list'", "umount '/mnt/it'\\''s blkrewind list y'"}) {
-    EXPECT_EQ(with_store(hint, "--store x"), hint);
-  }
-  EXPECT_EQ(with_store("the disk's: blkrewind list", "--store x"),
-            "the disk's: blkrewind --store x list")
-      << "an apostrophe quotes nothing";
-  EXPECT_EQ(with_store("blkrewind list", ""), "blkrewind list");
+TEST(ErrorText, NamesTheStoreInItsCommands) {
+  EXPECT_EQ(error_text(refusal(), "--store '/my store'"),
+            "blkrewind: InvalidParameter.Mismatch: The specified snapshot is not created from the "
+            "specified disk.\n"
+            "  hint: see its snapshots: blkrewind --store '/my store' list /dev/vdb\n");
 }
 
 TEST(ErrorJson, HasEveryKeyAndNullWhereThereIsNone) {
   const auto json = nlohmann::json::parse(error_json(refusal()));
-  EXPECT_EQ(json.size(), 7U);
+  EXPECT_EQ(json.size(), 8U);
   EXPECT_EQ(json.at("code"), "InvalidParameter.Mismatch");
   EXPECT_EQ(json.at("message"), "The specified snapshot is not created from the specified disk.");
   EXPECT_EQ(json.at("http_status"), 403);
-  EXPECT_EQ(json.at("hint"), "see blkrewind list");
+  EXPECT_EQ(json.at("hint"), "see its snapshots: blkrewind list /dev/vdb");
+  EXPECT_EQ(json.at("remedy"), nlohmann::json::parse(R"({"reason": null, "steps": [
+      {"verb": "list", "link": "or", "text": "see its snapshots",
+       "arguments": {"target": "/dev/vdb"}}]})"));
   EXPECT_TRUE(json.at("errno").is_null());
   EXPECT_TRUE(json.at("extent").is_null());
   EXPECT_TRUE(json.at("context").is_array());
@@ -129,6 +114,7 @@ TEST(ErrorJson, HasNumbersForErrnoAndExtent) {
   EXPECT_EQ(json.at("extent"), (nlohmann::json{{"offset", 1}, {"length", 2}}));
   EXPECT_EQ(json.at("context"), (nlohmann::json{"a", "b"}));
   EXPECT_TRUE(json.at("hint").is_null());
+  EXPECT_TRUE(json.at("remedy").is_null());
   EXPECT_TRUE(json.at("http_status").is_null());
 }
 

@@ -82,14 +82,6 @@ TEST(Program, HelpsForEveryCommandWithAnExample) {
   }
 }
 
-TEST(Program, EveryCommandIsFoundInAHint) {
-  for (const Words& words : all_commands()) {
-    if (words.empty()) continue;
-    EXPECT_EQ(with_store("blkrewind " + words.front(), "--store x"),
-              "blkrewind --store x " + words.front());
-  }
-}
-
 TEST(Program, ShowsItsVersion) {
   const Outcome outcome = run({"--version"});
   EXPECT_EQ(outcome.status, 0);

@@ -6,6 +6,7 @@
 
 #include "blkrewind/units.h"
 #include "cli/times.h"
+#include "support/errors.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -41,7 +42,7 @@ TEST(ParseChunkSize, TakesPowersOfTwoFrom4KiBTo1MiB) {
     const auto size = parse_chunk_size(text);
     ASSERT_FALSE(size) << text;
     EXPECT_EQ(size.error().code, Errc::kInvalidArgument) << text;
-    EXPECT_FALSE(size.error().hint.empty()) << text;
+    EXPECT_FALSE(words_of(size.error()).empty()) << text;
   }
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/errors.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -166,7 +167,7 @@ TEST_F(CatalogTest, NewerVersionIsRefused) {
   const Error error = open_error();
   EXPECT_EQ(error.code, Errc::kUnsupported);
   EXPECT_THAT(error.message, HasSubstr(path_));
-  EXPECT_THAT(error.hint, HasSubstr("newer"));
+  EXPECT_THAT(words_of(error), HasSubstr("newer"));
 }
 
 TEST_F(CatalogTest, GarbageIsReportedAsDamageAndKept) {
@@ -174,7 +175,7 @@ TEST_F(CatalogTest, GarbageIsReportedAsDamageAndKept) {
   const Error error = open_error();
   EXPECT_EQ(error.code, Errc::kIntegrity);
   EXPECT_THAT(error.message, HasSubstr(path_));
-  EXPECT_FALSE(error.hint.empty());
+  EXPECT_FALSE(words_of(error).empty());
   EXPECT_EQ(std::filesystem::file_size(path_), 8192U);
 }
 

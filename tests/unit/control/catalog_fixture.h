@@ -9,6 +9,7 @@
 
 #include "control/catalog/catalog.h"
 #include "support/results.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::control {
@@ -36,9 +37,9 @@ using test::ok;
 
 inline testing::AssertionResult refused_with(const Status& status, const std::string& api_code) {
   if (status) return testing::AssertionFailure() << "was not refused";
-  if (status.error().api_code == api_code) return testing::AssertionSuccess();
+  if (api_of(status.error()) == api_code) return testing::AssertionSuccess();
   return testing::AssertionFailure()
-         << status.error().api_code << ": " << status.error().to_string();
+         << api_of(status.error()) << ": " << status.error().to_string();
 }
 
 }  // namespace blkrewind::control

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "control/catalog/catalog_digest.h"
+#include "support/errors.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -37,7 +38,7 @@ class ForgedCatalogTest : public CatalogTest {
       ADD_FAILURE() << "it was accepted";
       return {};
     }
-    EXPECT_FALSE(opened.error().hint.empty());
+    EXPECT_FALSE(words_of(opened.error()).empty());
     return opened.error();
   }
 };

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "support/errors.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -83,7 +84,7 @@ TEST_F(ReadOnlyCatalog, AChangeSaysWhyItIsNotPossibleAndChangesNothing) {
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().code, Errc::kIo);
   EXPECT_THAT(changed.error().message, HasSubstr("the store is read-only"));
-  EXPECT_FALSE(changed.error().hint.empty());
+  EXPECT_FALSE(words_of(changed.error()).empty());
   EXPECT_TRUE(is_locked(*catalog));
   unshut();
   EXPECT_TRUE(ok(catalog->unlock_instance("i-1", "security"))) << "as soon as it is possible again";
@@ -116,7 +117,7 @@ TEST_F(ReadOnlyCatalog, ALogThatCannotBeReadIsAnErrorAndNotIgnored) {
   const auto catalog = Catalog::open(copy);
   ASSERT_FALSE(catalog);
   EXPECT_EQ(catalog.error().code, Errc::kIo);
-  EXPECT_THAT(catalog.error().hint, HasSubstr("-wal"));
+  EXPECT_THAT(words_of(catalog.error()), HasSubstr("-wal"));
 }
 
 TEST_F(ReadOnlyCatalog, OnlyWhatTheFileSystemRefusesIsTolerated) {

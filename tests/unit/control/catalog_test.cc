@@ -1,4 +1,5 @@
 // The catalog: what survives, and which changes are refused.
+#include "support/errors.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -102,7 +103,7 @@ TEST_F(CatalogTest, LocksAreASet) {
   const Status absent = catalog->unlock_instance("i-1", "financial");
   ASSERT_FALSE(absent);
   EXPECT_EQ(absent.error().code, Errc::kNotFound);
-  EXPECT_THAT(absent.error().hint, HasSubstr("security"));
+  EXPECT_THAT(words_of(absent.error()), HasSubstr("security"));
   ASSERT_TRUE(ok(catalog->unlock_instance("i-1", "security")));
   EXPECT_FALSE(catalog->unlock_instance("i-1", "security"));
   EXPECT_THAT((*catalog->instance("i-1"))->locks, IsEmpty());
@@ -139,7 +140,7 @@ TEST_F(CatalogTest, DeletingAnInstanceNeedsItStoppedAndWithoutDisks) {
   ASSERT_TRUE(ok(catalog->set_status("i-1", kStopped)));
   const Status attached = catalog->delete_instance("i-1", disks);
   ASSERT_FALSE(attached);
-  EXPECT_THAT(attached.error().hint, HasSubstr("disk detach d-1"));
+  EXPECT_THAT(words_of(attached.error()), HasSubstr("disk detach d-1"));
   ASSERT_TRUE(catalog->instance("i-1") && *catalog->instance("i-1")) << "and it is still there";
   // The store no longer has the disk: its rows in the catalog block nothing.
   EXPECT_TRUE(ok(catalog->delete_instance("i-1", {})));

@@ -11,6 +11,7 @@
 
 #include "blkrewind/engine.h"
 #include "support/concurrency_bench.h"
+#include "support/errors.h"
 
 namespace blkrewind::test {
 namespace {
@@ -47,7 +48,7 @@ UserAnswer ended(const Result<T>& result) {
     return answer;
   }
   const Error& error = result.error();
-  answer.text = error.api_code + " " + error.to_string() + "; " + error.hint;
+  answer.text = api_of(error) + " " + error.to_string() + "; " + words_of(error);
   answer.not_found = error.code == Errc::kNotFound;
   static const std::set<std::string> kRules = {
       "",  // nothing to undo or to resume
@@ -57,7 +58,7 @@ UserAnswer ended(const Result<T>& result) {
     answer.end = End::kUncertain;
   } else if (error.code == Errc::kBusy || error.code == Errc::kNotFound ||
              error.code == Errc::kAlreadyExists ||
-             (error.code == Errc::kPrecondition && kRules.contains(error.api_code))) {
+             (error.code == Errc::kPrecondition && kRules.contains(api_of(error)))) {
     answer.end = End::kRefused;
   }
   return answer;

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <string>
 
+#include "support/errors.h"
 #include "support/forged_store.h"
 #include "unit/control/engine_fixture.h"
 
@@ -12,11 +13,11 @@ using testing::HasSubstr;
 
 // The lineage of every snapshot includes all before it. In a real store it has at most two when it
 // is taken.
-class DenseKin : public testing::Test {
+class DenseLineage : public testing::Test {
  protected:
   static constexpr std::uint64_t kCount = 60;
 
-  DenseKin() {
+  DenseLineage() {
     format::Node leaf;
     leaf.entries[0] = {format::EntryState::kStored, format::Codec::kNone, 1, 2, 4096, {7, 8}};
     store_.write_segment(1, {store_.node_block(leaf), std::vector<std::byte>(4096)});
@@ -44,7 +45,7 @@ class DenseKin : public testing::Test {
   ForgedStore store_{dir_.file("store")};
 };
 
-TEST_F(DenseKin, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
+TEST_F(DenseLineage, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
   Engine engine = open();
   constexpr int kDeletes = 7;
   std::atomic<bool> cancel = false;
@@ -56,7 +57,7 @@ TEST_F(DenseKin, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
   };
   const Status stopped = engine.forget_disk("d-forged", true, monitor);
   ASSERT_TRUE(failed(stopped, Errc::kCancelled));
-  EXPECT_THAT(stopped.error().hint, HasSubstr("the same command"));
+  EXPECT_THAT(words_of(stopped.error()), HasSubstr("do the same again"));
   const auto left = engine.snapshots();
   ASSERT_TRUE(ok(left));
   EXPECT_EQ(left->size(), kCount - kDeletes);

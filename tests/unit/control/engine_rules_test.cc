@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "support/errors.h"
 #include "support/loop_device.h"
 #include "unit/control/engine_fixture.h"
 
@@ -129,7 +130,7 @@ TEST_F(EngineRules, NamedInstanceThatRuns) {
   ASSERT_TRUE(ok(engine_->detach_disk(image_)));
   ASSERT_TRUE(ok(engine_->attach_disk(image_, "i-web")));
   ASSERT_TRUE(ok(engine_->start_instance("i-web")));
-  expect_refused("IncorrectInstanceStatus", "blkrewind instance stop i-web");
+  expect_refused("IncorrectInstanceStatus", "instance stop i-web");
   ASSERT_TRUE(ok(engine_->stop_instance("i-web")));
   ASSERT_TRUE(ok(engine_->lock_instance("i-web", "security")));
   expect_refused("InstanceLockedForSecurity", "i-web");
@@ -146,7 +147,7 @@ TEST_F(EngineRules, OtherFileUnderTheSameName) {
   make_image("disk.img", 'x');
   const auto result = engine_->rollback(image_, "before");
   ASSERT_TRUE(failed(result, Errc::kPrecondition));
-  EXPECT_FALSE(result.error().hint.empty());
+  EXPECT_FALSE(words_of(result.error()).empty());
   EXPECT_TRUE(failed(engine_->rollback(disk_, "before"), Errc::kPrecondition)) << "by id as well";
   EXPECT_EQ(read_file(image_), std::string(kImageBytes, 'x'));
   // The disk is found at its new path.
@@ -157,9 +158,9 @@ TEST_F(EngineRules, OtherFileUnderTheSameName) {
 TEST_F(EngineRules, UndoAndResumeWithNothingToTakeBack) {
   for (const auto& result : {engine_->undo(image_), engine_->resume(image_)}) {
     ASSERT_TRUE(failed(result, Errc::kPrecondition));
-    EXPECT_EQ(result.error().api_code, "");
+    EXPECT_EQ(api_of(result.error()), "");
     EXPECT_THAT(result.error().message, HasSubstr("nothing to"));
-    EXPECT_FALSE(result.error().hint.empty());
+    EXPECT_FALSE(words_of(result.error()).empty());
   }
   RollbackOptions options;
   options.undo = false;
@@ -219,11 +220,11 @@ TEST_F(EngineRulesOnLoop, MountedDeviceMakesTheLocalInstanceRun) {
     EXPECT_EQ(engine_->instance("i-local")->status, "Running");
     const auto result = engine_->rollback(loop_->path(), "before");
     ASSERT_TRUE(refused(result, "IncorrectInstanceStatus"));
-    EXPECT_THAT(result.error().hint, HasSubstr("umount " + directory_.file("mnt")));
+    EXPECT_THAT(words_of(result.error()), HasSubstr("umount " + directory_.file("mnt")));
     EXPECT_TRUE(refused(engine_->detach_disk(loop_->path()), "IncorrectInstanceStatus"));
     const auto stop = engine_->stop_instance("i-local");
     ASSERT_TRUE(refused(stop, "IncorrectInstanceStatus"));
-    EXPECT_THAT(stop.error().hint, HasSubstr("umount " + directory_.file("mnt")));
+    EXPECT_THAT(words_of(stop.error()), HasSubstr("umount " + directory_.file("mnt")));
   }
   EXPECT_EQ(engine_->instance("i-local")->status, "Stopped");
   EXPECT_TRUE(ok(engine_->rollback(loop_->path(), "before")));

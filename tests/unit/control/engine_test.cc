@@ -1,6 +1,7 @@
 // The Engine apart from the rules: names, listings, disks and instances.
 #include <filesystem>
 
+#include "support/errors.h"
 #include "unit/control/engine_fixture.h"
 
 namespace blkrewind::test {
@@ -103,8 +104,8 @@ TEST_F(EngineControl, NameWithoutATargetMustBeUnique) {
   const std::string theirs = take(make_image("other.img", 'o'), "one");
   const auto ambiguous = engine_->remove_snapshot("one");
   ASSERT_TRUE(failed(ambiguous, Errc::kInvalidArgument));
-  EXPECT_THAT(ambiguous.error().hint, HasSubstr(mine));
-  EXPECT_THAT(ambiguous.error().hint, HasSubstr(theirs));
+  EXPECT_THAT(words_of(ambiguous.error()), HasSubstr(mine));
+  EXPECT_THAT(words_of(ambiguous.error()), HasSubstr(theirs));
   EXPECT_TRUE(failed(engine_->remove_snapshot("latest"), Errc::kInvalidArgument));
   ASSERT_TRUE(ok(engine_->remove_snapshot(theirs)));
   EXPECT_TRUE(ok(engine_->remove_snapshot("one")));
@@ -168,7 +169,7 @@ TEST_F(EngineControl, ForgettingADiskForgetsItsAttachment) {
   ASSERT_TRUE(ok(engine_->detach_disk(disk)));
   const auto kept = engine_->forget_disk(disk);
   ASSERT_TRUE(failed(kept, Errc::kPrecondition));
-  EXPECT_THAT(kept.error().hint, HasSubstr("--with-snapshots"));
+  EXPECT_THAT(words_of(kept.error()), HasSubstr("with_snapshots"));
   ASSERT_TRUE(ok(engine_->forget_disk(disk, true)));
   EXPECT_THAT(*engine_->disks(), IsEmpty());
   EXPECT_THAT(*engine_->snapshots(), IsEmpty());
@@ -197,7 +198,7 @@ TEST_F(EngineControl, AdoptingRefusesAnotherSize) {
   std::filesystem::resize_file(larger, 2 * kImageBytes);
   const Status adopted = engine_->adopt_disk(disk, larger);
   ASSERT_TRUE(failed(adopted, Errc::kPrecondition));
-  EXPECT_THAT(adopted.error().hint, HasSubstr("blkrewind disk register '" + larger + "'"));
+  EXPECT_THAT(words_of(adopted.error()), HasSubstr("disk register " + larger));
   EXPECT_EQ(engine_->disk(disk)->path, image_);
 }
 
@@ -211,7 +212,7 @@ TEST_F(EngineControl, ADiskWhoseDeviceIsGoneIsFoundByItsPath) {
         engine_->diff(image_, "before", {}, {}).error(), engine_->register_disk(image_).error()}) {
     EXPECT_EQ(error.code, Errc::kNotFound);
     EXPECT_THAT(error.message, HasSubstr(disk));
-    EXPECT_THAT(error.hint, HasSubstr("blkrewind disk adopt " + disk));
+    EXPECT_THAT(words_of(error), HasSubstr("disk adopt " + disk));
   }
   EXPECT_TRUE(failed(engine_->disk(image_ + "x"), Errc::kNotFound));
   const auto kept = engine_->forget_disk(image_);
@@ -220,18 +221,17 @@ TEST_F(EngineControl, ADiskWhoseDeviceIsGoneIsFoundByItsPath) {
   EXPECT_TRUE(ok(engine_->forget_disk(image_, true)));
 }
 
-TEST_F(EngineControl, HintsCanBeTyped) {
+TEST_F(EngineControl, RemediesNameTheTargetAsItIs) {
   const std::string odd = make_image("it's odd.img", 'a');
   take(odd, "before");
   const std::string disk = engine_->disks()->front().id;
-  const std::string word = "'" + directory_.file("it'\\''s odd.img") + "'";
-  EXPECT_THAT(engine_->rollback(odd, "other").error().hint, HasSubstr("blkrewind list " + word));
-  EXPECT_THAT(engine_->undo(odd).error().hint, HasSubstr("blkrewind list " + word));
+  EXPECT_THAT(words_of(engine_->rollback(odd, "other").error()), HasSubstr("list " + odd));
+  EXPECT_THAT(words_of(engine_->undo(odd).error()), HasSubstr("list " + odd));
   std::filesystem::rename(odd, odd + ".old");
   make_image("it's odd.img", 'b');
   const auto other = engine_->rollback(disk, "before");
   ASSERT_TRUE(failed(other, Errc::kPrecondition));
-  EXPECT_THAT(other.error().hint, HasSubstr("blkrewind disk adopt " + disk + " " + word));
+  EXPECT_THAT(words_of(other.error()), HasSubstr("disk adopt " + disk + " " + odd));
   EXPECT_EQ(other.error().message.find("is not the device"),
             other.error().message.rfind("is not the device"))
       << other.error().message;
@@ -324,7 +324,7 @@ TEST_F(EngineControl, DamagedCatalogStopsTheEngineNotTheSnapshots) {
   const auto refused_open = Engine::open(options);
   ASSERT_FALSE(refused_open);
   EXPECT_EQ(refused_open.error().code, Errc::kIntegrity);
-  EXPECT_THAT(refused_open.error().hint, HasSubstr("move it away"));
+  EXPECT_THAT(words_of(refused_open.error()), HasSubstr("move it away"));
   std::filesystem::rename(catalog, catalog + ".bad");
   engine_ = open();
   EXPECT_TRUE(ok(engine_->rollback(image_, "before")));

@@ -4,121 +4,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <set>
 #include <string>
 #include <vector>
+
+#include "support/errors.h"
+#include "unit/control/violations.h"
 
 namespace blkrewind::control {
 namespace {
 
 using testing::HasSubstr;
 
-constexpr std::uint64_t kDeviceBytes = 100 * kMiB;
-
-// A request that passes: a stopped named instance, an accomplished snapshot of the disk.
-ResetFacts passing() {
-  ResetFacts facts;
-  facts.target = "/dev/loop7";
-  facts.snapshot_text = "before";
-  DiskFacts disk;
-  disk.id = "d-1";
-  disk.path = "/dev/loop7";
-  disk.chunk_bytes = kDefaultChunkBytes;
-  disk.device_bytes = kDeviceBytes;
-  disk.instance.id = "i-1";
-  facts.disk = disk;
-  SnapshotFacts snapshot;
-  snapshot.id = "s-1";
-  snapshot.created_at = 1'500'000'000;
-  snapshot.device_bytes = kDeviceBytes;
-  snapshot.chunk_bytes = kDefaultChunkBytes;
-  facts.snapshot = snapshot;
-  return facts;
-}
-
-ResetFacts passing_locally() {
-  ResetFacts facts = passing();
-  facts.disk->instance = {};
-  facts.disk->instance.id = "i-local";
-  facts.disk->instance.local = true;
-  return facts;
-}
-
-struct Violation {
-  ResetRule rule;
-  const char* name;
-  std::function<void(ResetFacts&)> apply;
-  const char* hint;  // a part of it
-};
-
-const std::vector<Violation>& violations() {
-  static const std::vector<Violation> all = {
-      {ResetRule::kMissingDiskId, "no disk", [](ResetFacts& f) { f.target.clear(); }, "disk id"},
-      {ResetRule::kMissingSnapshotId, "no snapshot", [](ResetFacts& f) { f.snapshot_text.clear(); },
-       "latest"},
-      {ResetRule::kDiskNotFound, "unknown disk", [](ResetFacts& f) { f.disk.reset(); },
-       "blkrewind list"},
-      {ResetRule::kSnapshotNotFound, "unknown snapshot", [](ResetFacts& f) { f.snapshot.reset(); },
-       "blkrewind list /dev/loop7"},
-      {ResetRule::kMismatch, "of another disk",
-       [](ResetFacts& f) { f.snapshot->of_this_disk = false; }, "of this disk"},
-      {ResetRule::kNotReady, "progressing",
-       [](ResetFacts& f) { f.snapshot->status = SnapshotStatus::kProgressing; }, "wait"},
-      {ResetRule::kNotReady, "failed",
-       [](ResetFacts& f) { f.snapshot->status = SnapshotStatus::kFailed; }, "blkrewind delete s-1"},
-      {ResetRule::kOperationDenied, "larger device",
-       [](ResetFacts& f) { f.disk->device_bytes = kDeviceBytes + 512; }, "104858112 bytes now"},
-      {ResetRule::kOperationDenied, "other chunks",
-       [](ResetFacts& f) { f.snapshot->chunk_bytes = 4096; }, "4 KiB"},
-      {ResetRule::kOperationDenied, "damaged", [](ResetFacts& f) { f.snapshot->damaged = true; },
-       "blkrewind verify s-1"},
-      {ResetRule::kTooOld, "too old",
-       [](ResetFacts& f) {
-         f.snapshot->created_at = kTooOldBefore - 1;
-         f.snapshot->imported = true;
-         f.disk->detached_at = 1'600'000'000;
-       },
-       "blkrewind export s-1 FILE"},
-      {ResetRule::kResetInProgress, "interrupted rollback",
-       [](ResetFacts& f) { f.disk->reset_pending = true; }, "blkrewind resume /dev/loop7"},
-      {ResetRule::kResetInProgress, "running rollback",
-       [](ResetFacts& f) { f.disk->reset_pending = f.disk->reset_running = true; }, "wait"},
-      {ResetRule::kUnfinishedSnapshot, "snapshot being taken",
-       [](ResetFacts& f) { f.disk->taking_snapshot = true; }, "wait"},
-      {ResetRule::kDiskStatus, "available", [](ResetFacts& f) { f.disk->instance.id.clear(); },
-       "disk attach /dev/loop7"},
-      {ResetRule::kLockedForSecurity, "locked",
-       [](ResetFacts& f) { f.disk->instance.locked_for_security = true; },
-       "instance unlock i-1 --reason security"},
-      {ResetRule::kExpiredOrInArrears, "expired",
-       [](ResetFacts& f) { f.disk->instance.expired = true; }, "--expires-at never"},
-      {ResetRule::kExpiredOrInArrears, "in arrears",
-       [](ResetFacts& f) { f.disk->instance.in_arrears = true; }, "--arrears no"},
-      {ResetRule::kInstanceStatus, "running",
-       [](ResetFacts& f) { f.disk->instance.stopped = false; }, "blkrewind instance stop i-1"},
-      {ResetRule::kInstanceStatus, "of an unknown instance",
-       [](ResetFacts& f) {
-         f.disk->instance.recorded = false;
-         f.disk->instance.stopped = false;
-       },
-       "does not know i-1"},
-      {ResetRule::kInstanceStatus, "mounted",
-       [](ResetFacts& f) {
-         f.disk->used_by = {{"mounted on /mnt", "unmount it: umount /mnt"}};
-       },
-       "/dev/loop7 is mounted on /mnt: unmount it: umount /mnt"},
-      {ResetRule::kDryRun, "dry run", [](ResetFacts& f) { f.api_dry_run = true; }, "DryRun"},
-  };
-  return all;
-}
-
 TEST(ResetRules, PassesWhenNothingIsInTheWay) {
   EXPECT_FALSE(decide_reset(passing()));
   EXPECT_FALSE(decide_reset(passing_locally()));
 }
 
-TEST(ResetRules, EachViolationAloneIsRefusedWithItsHint) {
+TEST(ResetRules, EachViolationAloneIsRefusedWithItsRemedy) {
   std::set<ResetRule> reached;
   for (const Violation& violation : violations()) {
     SCOPED_TRACE(violation.name);
@@ -127,11 +30,8 @@ TEST(ResetRules, EachViolationAloneIsRefusedWithItsHint) {
     const auto refusal = decide_reset(facts);
     ASSERT_TRUE(refusal);
     EXPECT_EQ(refusal->rule, violation.rule);
-    EXPECT_EQ(refusal->api_code, text_of(violation.rule).api_code);
-    EXPECT_EQ(refusal->http_status, text_of(violation.rule).http_status);
-    EXPECT_EQ(refusal->message, text_of(violation.rule).message);
-    EXPECT_THAT(refusal->hint, HasSubstr(violation.hint));
-    EXPECT_EQ(refusal->hint.find('\n'), std::string::npos);
+    EXPECT_THAT(words_of(refusal->remedy), HasSubstr(violation.words));
+    EXPECT_EQ(words_of(refusal->remedy).find('\n'), std::string::npos);
     reached.insert(refusal->rule);
   }
   EXPECT_EQ(reached.size(), kResetRules);
@@ -155,59 +55,58 @@ TEST(ResetRules, OfTwoViolationsTheEarlierAnswers) {
 // Copied from the API's documentation, so that a mistake in the table is found.
 TEST(ResetRules, WordsAreTheApisToTheLetter) {
   const std::vector<std::tuple<ResetRule, const char*, int, const char*>> expected = {
-      {ResetRule::kMissingDiskId, "MissingParameter", 400,
+      {ResetRule::kMissingDiskId, "MissingParameter",
        "The input parameter \"DiskId\" that is mandatory for processing this request is not "
        "supplied."},
-      {ResetRule::kMissingSnapshotId, "MissingParameter", 400,
+      {ResetRule::kMissingSnapshotId, "MissingParameter",
        "The input parameter \"SnapshotId\" that is mandatory for processing this request is not "
        "supplied."},
-      {ResetRule::kDiskNotFound, "InvalidDiskId.NotFound", 404,
-       "The specified disk does not exist."},
-      {ResetRule::kSnapshotNotFound, "InvalidSnapshotId.NotFound", 404,
+      {ResetRule::kDiskNotFound, "InvalidDiskId.NotFound", "The specified disk does not exist."},
+      {ResetRule::kSnapshotNotFound, "InvalidSnapshotId.NotFound",
        "The specified snapshot does not exist."},
-      {ResetRule::kMismatch, "InvalidParameter.Mismatch", 403,
+      {ResetRule::kMismatch, "InvalidParameter.Mismatch",
        "The specified snapshot is not created from the specified disk."},
-      {ResetRule::kNotReady, "InvalidSnapshotId.NotReady", 403,
+      {ResetRule::kNotReady, "InvalidSnapshotId.NotReady",
        "The specified snapshot has not completed yet."},
-      {ResetRule::kOperationDenied, "OperationDenied", 403,
+      {ResetRule::kOperationDenied, "OperationDenied",
        "The specified snapshot dees not support ResetDisk."},
-      {ResetRule::kTooOld, "InvalidSnapshot.TooOld", 403,
+      {ResetRule::kTooOld, "InvalidSnapshot.TooOld",
        "The snapshotId is created before 2013-07-15, it cannot be restored since the first time "
        "the "
        "disk detached."},
-      {ResetRule::kResetInProgress, "InvalidOperation.DiskResetInProgress", 403,
+      {ResetRule::kResetInProgress, "InvalidOperation.DiskResetInProgress",
        "The operation cannot be performed because the disk has an ongoing reset task, please try "
        "again later."},
-      {ResetRule::kUnfinishedSnapshot, "IncorrectDiskStatus.HasUnfinishedSnapshot", 403,
+      {ResetRule::kUnfinishedSnapshot, "IncorrectDiskStatus.HasUnfinishedSnapshot",
        "The current disk has unfinished snapshot."},
-      {ResetRule::kDiskStatus, "IncorrectDiskStatus", 403,
+      {ResetRule::kDiskStatus, "IncorrectDiskStatus",
        "The current disk status does not support this operation."},
-      {ResetRule::kLockedForSecurity, "InstanceLockedForSecurity", 403,
+      {ResetRule::kLockedForSecurity, "InstanceLockedForSecurity",
        "The instance is locked due to security."},
-      {ResetRule::kExpiredOrInArrears, "InstanceExpiredOrInArrears", 403,
+      {ResetRule::kExpiredOrInArrears, "InstanceExpiredOrInArrears",
        "The specified operation is denied as your prepay instance is expired (prepay mode) or in "
        "arrears (afterpay mode)."},
-      {ResetRule::kInstanceStatus, "IncorrectInstanceStatus", 403,
+      {ResetRule::kInstanceStatus, "IncorrectInstanceStatus",
        "The current status of the resource does not support this operation."},
-      {ResetRule::kDryRun, "DryRunOperation", 400,
+      {ResetRule::kDryRun, "DryRunOperation",
        "Request validation has been passed with DryRun flag set."},
   };
   ASSERT_EQ(expected.size(), kResetRules);
   for (const auto& [rule, code, status, message] : expected) {
-    EXPECT_EQ(text_of(rule).api_code, code);
-    EXPECT_EQ(text_of(rule).http_status, status);
+    EXPECT_EQ(to_string(text_of(rule).api), code);
     EXPECT_EQ(text_of(rule).message, message);
   }
 }
 
 TEST(ResetRules, LocalInstanceIsJudgedByItsDevice) {
   ResetFacts facts = passing_locally();
-  facts.disk->used_by = {{"partition /dev/loop7p1 is used as swap", "swapoff /dev/loop7p1"}};
+  facts.disk->used_by = {{"partition /dev/loop7p1 is used as swap",
+                          run_program("stop it", "swapoff", {"/dev/loop7p1"})}};
   const auto refusal = decide_reset(facts);
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->rule, ResetRule::kInstanceStatus);
-  EXPECT_EQ(refusal->hint,
-            "/dev/loop7: partition /dev/loop7p1 is used as swap: swapoff /dev/loop7p1");
+  EXPECT_EQ(words_of(refusal->remedy),
+            "/dev/loop7: partition /dev/loop7p1 is used as swap; stop it: swapoff /dev/loop7p1");
 
   // It can be locked and in arrears like any other.
   facts.disk->instance.in_arrears = true;
@@ -230,7 +129,7 @@ TEST(ResetRules, AvailableDiskPassesWhereAcceptedAndNoInstanceCounts) {
   const auto refusal = decide_reset(facts);
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->rule, ResetRule::kInstanceStatus);
-  EXPECT_EQ(refusal->hint, "/dev/loop7 is held by dm-0");
+  EXPECT_EQ(words_of(refusal->remedy), "/dev/loop7 is held by dm-0");
 }
 
 TEST(ResetRules, TooOldNeedsBothTheDateAndADetachAfterIt) {
@@ -283,6 +182,17 @@ TEST(ResetRules, ContinuingThePendingRollbackIsNotRefusedForIt) {
   EXPECT_EQ(decide_reset(facts)->rule, ResetRule::kLockedForSecurity);
 }
 
+TEST(ResetRules, WhatWasBegunWithoutUndoCanOnlyBeFinished) {
+  ResetFacts facts = passing();
+  facts.disk->reset_pending = true;
+  const auto refusal = decide_reset(facts);
+  ASSERT_TRUE(refusal);
+  EXPECT_NE(refusal->remedy.find(Verb::kResume), nullptr);
+  EXPECT_EQ(refusal->remedy.find(Verb::kUndo), nullptr);
+  facts.disk->reset_has_undo = true;
+  EXPECT_NE(decide_reset(facts)->remedy.find(Verb::kUndo), nullptr);
+}
+
 TEST(ResetRules, UnknownDeviceSizeIsNotAMismatch) {
   ResetFacts facts = passing();
   facts.disk->device_bytes.reset();
@@ -295,10 +205,9 @@ TEST(ResetRules, RefusalBecomesAnErrorOfClassPrecondition) {
     violation.apply(facts);
     const Error error = to_error(*decide_reset(facts));
     EXPECT_EQ(error.code, Errc::kPrecondition);
-    EXPECT_EQ(error.api_code, text_of(violation.rule).api_code);
-    EXPECT_EQ(error.http_status, text_of(violation.rule).http_status);
+    EXPECT_EQ(error.api, text_of(violation.rule).api);
     EXPECT_EQ(error.message, text_of(violation.rule).message);
-    EXPECT_THAT(error.hint, HasSubstr(violation.hint));
+    EXPECT_THAT(words_of(error), HasSubstr(violation.words));
     EXPECT_TRUE(error.context.empty());
   }
 }

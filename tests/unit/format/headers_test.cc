@@ -3,6 +3,7 @@
 
 #include "format/segment_header.h"
 #include "format/store_header.h"
+#include "support/errors.h"
 #include "unit/format/samples.h"
 
 namespace blkrewind::format {
@@ -65,7 +66,7 @@ TEST(StoreHeaderCodec, NoticesEveryFlippedBit) {
     const auto decoded = decode_store_header(block);
     ASSERT_FALSE(decoded) << "bit " << bit;
     ASSERT_EQ(decoded.error().code, Errc::kIntegrity) << "bit " << bit;
-    ASSERT_FALSE(decoded.error().hint.empty());
+    ASSERT_FALSE(words_of(decoded.error()).empty());
     block[bit / 8] ^= mask;
   }
   EXPECT_TRUE(decode_store_header(block));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
 #include "unit/format/samples.h"
 
 namespace blkrewind::format {
@@ -52,7 +53,7 @@ TEST_F(JournalCodec, HeaderNoticesEveryFlippedBit) {
     const auto decoded = decode_journal_header(secret_, store_, block);
     ASSERT_FALSE(decoded) << "bit " << bit;
     ASSERT_EQ(decoded.error().code, Errc::kIntegrity) << "bit " << bit;
-    ASSERT_FALSE(decoded.error().hint.empty());
+    ASSERT_FALSE(words_of(decoded.error()).empty());
     block[bit / 8] ^= mask;
   }
 }

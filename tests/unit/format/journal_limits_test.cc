@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "format/journal_codec.h"
+#include "support/errors.h"
 #include "unit/format/samples.h"
 
 namespace blkrewind::format {
@@ -38,7 +39,7 @@ TEST_F(JournalLimits, AFirstSequenceThatWouldBeCountedRoundIsDamage) {
     const auto header = reread({.first_sequence = first});
     ASSERT_FALSE(header) << first;
     EXPECT_EQ(header.error().code, Errc::kIntegrity);
-    EXPECT_FALSE(header.error().hint.empty());
+    EXPECT_FALSE(words_of(header.error()).empty());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
 #include "unit/format/samples.h"
 
 namespace blkrewind::format {
@@ -100,7 +101,7 @@ TEST_F(NodeCodec, ANewerVersionIsUnsupportedNotDamaged) {
   const auto decoded = decode(block, node);
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().code, Errc::kUnsupported);
-  EXPECT_FALSE(decoded.error().hint.empty());
+  EXPECT_FALSE(words_of(decoded.error()).empty());
 }
 
 TEST_F(NodeCodec, AForgedPlaceIsRefused) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "support/errors.h"
 #include "unit/format/samples.h"
 
 namespace blkrewind::format {
@@ -175,7 +176,7 @@ TEST(RecordCodec, AnUnknownTypeIsOfANewerProgram) {
     const auto decoded = decode(bytes);
     ASSERT_FALSE(decoded) << type;
     EXPECT_EQ(decoded.error().code, Errc::kUnsupported);
-    EXPECT_FALSE(decoded.error().hint.empty());
+    EXPECT_FALSE(words_of(decoded.error()).empty());
   }
   auto bytes = encode(SegmentRemoved{1});
   bytes[2] = std::byte{1};

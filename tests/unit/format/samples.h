@@ -69,7 +69,7 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
                    .host_filesystem = {},
                    .below = {}};
   disk.registered_at = -17;
-  disk.anchor = 18;
+  disk.base_snapshot = 18;
   disk.last_rollback = {"REQUEST", 19, 20, 21};
   return disk;
 }

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "support/errors.h"
 #include "support/loop_device.h"
 #include "support/temp_dir.h"
 
@@ -261,7 +262,7 @@ TEST_F(DeviceEnvTest, AnExclusiveDeviceIsHeldOnce) {
   const auto second = env_->open(loop.path(), kExclusive);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::kBusy);
-  EXPECT_FALSE(second.error().hint.empty());
+  EXPECT_FALSE(words_of(second.error()).empty());
   const auto onlooker = env_->open(loop.path(), {});
   ASSERT_TRUE(onlooker) << "who does not ask for it alone may look";
   EXPECT_EQ((*onlooker)->next_data(4096).value(), (Extent{4096, kMiB - 4096}))

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "io/env.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::io {
@@ -40,7 +41,7 @@ class FolderTest : public testing::Test {
   [[nodiscard]] std::optional<Errc> refusal(const std::string& name, int flags = O_RDWR) const {
     const auto fd = folder().open_file(name, flags);
     if (fd) return std::nullopt;
-    EXPECT_FALSE(fd.error().hint.empty() && fd.error().code != Errc::kNotFound &&
+    EXPECT_FALSE(words_of(fd.error()).empty() && fd.error().code != Errc::kNotFound &&
                  fd.error().code != Errc::kInternal)
         << fd.error().to_string();
     return fd.error().code;
@@ -112,7 +113,7 @@ TEST_F(FolderTest, RefusesWhatOthersMayWrite) {
   const auto opened = Folder::open(path("store"));
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kPrecondition);
-  EXPECT_NE(opened.error().hint.find("chmod go-w"), std::string::npos);
+  EXPECT_NE(words_of(opened.error()).find("chmod go-w"), std::string::npos);
 }
 
 TEST_F(FolderTest, ThePathOfTheFolderMayBeALink) {

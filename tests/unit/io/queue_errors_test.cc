@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "support/errors.h"
 #include "unit/io/queue_fixture.h"
 
 namespace blkrewind::io {
@@ -37,7 +38,7 @@ TEST_P(QueueErrorsTest, AReadOnlyFileTakesNoWrites) {
   EXPECT_EQ(status.error().sys_errno, EBADF);
   EXPECT_EQ(status.error().extent, (Extent{0, 4096}));
   EXPECT_NE(status.error().message.find(directory.file("f")), std::string::npos);
-  EXPECT_FALSE(status.error().hint.empty());
+  EXPECT_FALSE(words_of(status.error()).empty());
 }
 
 TEST_P(QueueErrorsTest, AFullFileSystemSaysNoSpace) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "support/errors.h"
 #include "support/operations_bench.h"
 
 namespace blkrewind::test {
@@ -75,7 +76,7 @@ TEST_F(Claim, AnotherDeviceTookTheNameAfterTheOpen) {
   bench_.env().set_after_claim(give_name_away());
   const auto refused = bench_.rollback(target_);
   ASSERT_TRUE(failed(refused, Errc::kBusy));
-  EXPECT_FALSE(refused.error().hint.empty());
+  EXPECT_FALSE(words_of(refused.error()).empty());
   expect_both_untouched();
 }
 
@@ -145,12 +146,12 @@ TEST_F(Claim, OpenedForWritingDuringTheOperation) {
 }
 
 TEST_F(Claim, WhatCannotBeToldIsRefused) {
-  bench_.env().set_unknown(kDevice, {{"sysfs is not mounted", "mount -t sysfs sysfs /sys"}});
+  bench_.env().set_unknown(kDevice, {{"sysfs is not mounted", "mount it"}});
   const auto expect_refused = [](const auto& refused) {
     ASSERT_TRUE(failed(refused, Errc::kPrecondition));
     EXPECT_THAT(refused.error().message, HasSubstr("cannot tell whether /dev/simulated is in use"));
     EXPECT_THAT(refused.error().message, HasSubstr("sysfs is not mounted"));
-    EXPECT_EQ(refused.error().hint, "mount -t sysfs sysfs /sys");
+    EXPECT_EQ(words_of(refused.error()), "mount it");
   };
   expect_refused(bench_.rollback(target_));
   expect_refused(bench_.snapshot());

@@ -22,6 +22,7 @@
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
 #include "support/results.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind {
@@ -299,7 +300,8 @@ TEST_F(GoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
   const Expected& one = expected("second");
   EXPECT_TRUE(ok(engine->export_image(one.snapshot_id, directory_.file("export"))));
   const auto refuses = [](const auto& result) {
-    return !result && result.error().code == Errc::kUnsupported && !result.error().hint.empty();
+    return !result && result.error().code == Errc::kUnsupported &&
+           !words_of(result.error()).empty();
   };
   EXPECT_TRUE(refuses(engine->register_disk(image)));
   EXPECT_TRUE(refuses(engine->adopt_disk(one.disk_id, directory_.file("export"))));

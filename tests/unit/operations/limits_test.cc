@@ -6,8 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "pipeline/crew.h"
+#include "pipeline/worker_pool.h"
 #include "store/segment_files.h"
+#include "support/errors.h"
 #include "support/operations_bench.h"
 
 namespace blkrewind::test {
@@ -53,7 +54,7 @@ TEST(Limits, MoreSegmentsThanFilesMayBeOpen) {
 }
 
 // Does nothing, immediately.
-class IdleLane {
+class IdleWorker {
  public:
   struct Task {
     std::uint64_t sequence = 0;
@@ -72,20 +73,20 @@ class IdleLane {
   std::vector<Result> results_;
 };
 
-TEST(Limits, ACrewWorksWithTheLanesThatCanBeHad) {
+TEST(Limits, APoolWorksWithTheThreadsItCanGet) {
   for (const int had : {0, 1, 3}) {
     std::atomic<int> made = 0;
-    pipeline::Crew<IdleLane> crew(4, 8, [&]() -> Result<std::unique_ptr<IdleLane>> {
-      if (made++ < had) return std::make_unique<IdleLane>();
+    pipeline::WorkerPool<IdleWorker> pool(4, 8, [&]() -> Result<std::unique_ptr<IdleWorker>> {
+      if (made++ < had) return std::make_unique<IdleWorker>();
       return fail(system_error(ENOMEM, "cannot map buffers"));
     });
     for (int i = 0; i < 100; ++i) {
-      const Status pushed = crew.push({});
-      const auto popped = pushed ? crew.pop() : Result<IdleLane::Result>(fail(pushed.error()));
+      const Status pushed = pool.push({});
+      const auto popped = pushed ? pool.pop() : Result<IdleWorker::Result>(fail(pushed.error()));
       if (had == 0) {
         ASSERT_TRUE(failed(popped, Errc::kIo));
         EXPECT_EQ(popped.error().sys_errno, ENOMEM);
-        EXPECT_FALSE(popped.error().hint.empty());
+        EXPECT_FALSE(words_of(popped.error()).empty());
         break;
       }
       ASSERT_TRUE(ok(popped));

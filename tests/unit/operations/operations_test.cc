@@ -281,7 +281,7 @@ TEST(Import, CarriesItsTimeAlong) {
   ASSERT_TRUE(ok(dated));
   EXPECT_EQ(bench.view().snapshots[0].created_at, 1234567);
   EXPECT_EQ(bench.view().snapshots[0].kind, SnapshotKind::kImport);
-  EXPECT_EQ(bench.view().disk.anchor, 0U) << "the device does not equal an imported image";
+  EXPECT_EQ(bench.view().disk.base_snapshot, 0U) << "the device does not equal an imported image";
   ImportOptions options;
   options.created_at = 7;
   const auto told = bench.operations().import_image(bench.disk(), "/old.img", options, {});

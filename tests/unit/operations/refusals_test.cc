@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "support/errors.h"
 #include "support/operations_bench.h"
 
 namespace blkrewind::test {
@@ -26,7 +27,7 @@ class Refusals : public testing::Test {
     const auto refusal = bench_.rollback(target_);
     ASSERT_TRUE(failed(refusal, Errc::kPrecondition));
     EXPECT_THAT(refusal.error().message, HasSubstr(message));
-    EXPECT_FALSE(refusal.error().hint.empty());
+    EXPECT_FALSE(words_of(refusal.error()).empty());
     EXPECT_FALSE(bench_.view().intent.has_value());
     EXPECT_EQ(bench_.view().snapshots.size(), 1U);
     EXPECT_TRUE(same(bench_.device(), before_));

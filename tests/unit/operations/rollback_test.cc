@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "support/errors.h"
 #include "support/operations_bench.h"
 
 namespace blkrewind::test {
@@ -51,7 +52,7 @@ class Rollback : public testing::Test {
         {.kinds = kinds, .path = kDevice, .nth = nth, .from_then_on = true, .error = EIO});
     const auto failure = bench_.rollback(target_, undo);
     EXPECT_TRUE(failed(failure, Errc::kIo));
-    EXPECT_THAT(failure.error().hint, HasSubstr("blkrewind resume"));
+    EXPECT_THAT(words_of(failure.error()), HasSubstr("resume"));
     bench_.env().clear_faults();
     EXPECT_TRUE(ok(bench_.open()));
     ASSERT_TRUE(bench_.view().intent.has_value());
@@ -78,7 +79,7 @@ TEST_F(Rollback, MovesOnlyWhatChanged) {
                                                        Extent{150 * kChunk, kChunk},
                                                        Extent{299 * kChunk, kChunk}));
   EXPECT_FALSE(bench_.view().intent.has_value());
-  EXPECT_EQ(bench_.view().disk.anchor, target_);
+  EXPECT_EQ(bench_.view().disk.base_snapshot, target_);
 }
 
 TEST_F(Rollback, OtherNodesAgreeBeforeTheDeviceIsReadAndAfterItIsFlushed) {
@@ -122,7 +123,7 @@ TEST_F(Rollback, OneAfterWhichANodeIsStaleIsNotFinishedAndCanBe) {
   });
   const auto failure = bench_.rollback(target_);
   EXPECT_TRUE(failed(failure, Errc::kPrecondition));
-  EXPECT_THAT(failure.error().hint, HasSubstr("blkrewind resume"));
+  EXPECT_THAT(words_of(failure.error()), HasSubstr("resume"));
   ASSERT_TRUE(bench_.view().intent.has_value());
   EXPECT_TRUE(failed(bench_.resume(), Errc::kPrecondition));
   EXPECT_TRUE(bench_.view().intent.has_value());
@@ -176,7 +177,7 @@ TEST_F(Rollback, OneThatIsNotTheLastAnyMoreIsNotTakenBack) {
                        .takes_back = "5B2A9E4D-30C7-4F5E-9D0B-1A6E8C7F2D34"};
   const auto refused = bench_.operations().rollback(undo, {});
   ASSERT_TRUE(failed(refused, Errc::kBusy));
-  EXPECT_FALSE(refused.error().hint.empty());
+  EXPECT_FALSE(words_of(refused.error()).empty());
   EXPECT_TRUE(same(bench_.device(), then_));
   undo.takes_back = OperationsBench::kRequest;
   ASSERT_TRUE(ok(bench_.operations().rollback(undo, {})));
@@ -288,7 +289,7 @@ TEST_F(Rollback, OneThatCanBeFinishedInNeitherDirectionCanBeAbandoned) {
   ASSERT_TRUE(bench_.spoil(then_, 150 * kChunk));
   const auto forwards = bench_.resume();
   ASSERT_TRUE(failed(forwards, Errc::kIntegrity));
-  EXPECT_THAT(forwards.error().hint, HasSubstr("forget"));
+  EXPECT_THAT(words_of(forwards.error()), HasSubstr("forget"));
   EXPECT_TRUE(failed(bench_.resume(true), Errc::kIntegrity));
   ASSERT_TRUE(ok(bench_.operations().abandon_rollback(bench_.disk())));
   EXPECT_FALSE(bench_.view().intent.has_value());
@@ -333,9 +334,9 @@ TEST_F(Rollback, InterruptedIsVisibleAndEverythingElseIsRefused) {
   interrupt(2, true);
   const auto refused = [](const auto& result) {
     EXPECT_TRUE(failed(result, Errc::kPrecondition));
-    EXPECT_EQ(result.error().api_code, "InvalidOperation.DiskResetInProgress");
-    EXPECT_THAT(result.error().hint, HasSubstr("blkrewind resume /dev/simulated"));
-    EXPECT_THAT(result.error().hint, HasSubstr("blkrewind undo /dev/simulated"));
+    EXPECT_EQ(api_of(result.error()), "InvalidOperation.DiskResetInProgress");
+    EXPECT_THAT(words_of(result.error()), HasSubstr("resume /dev/simulated"));
+    EXPECT_THAT(words_of(result.error()), HasSubstr("undo /dev/simulated"));
   };
   bench_.env().add_device("/image", now_.size());
   refused(bench_.snapshot());
@@ -411,7 +412,7 @@ TEST_F(Rollback, StoppedWhileWritingItCanGoEitherWay) {
                           &cancel};
     const auto stopped = bench_.rollback(target_, true, monitor);
     ASSERT_TRUE(failed(stopped, Errc::kCancelled));
-    EXPECT_THAT(stopped.error().hint, HasSubstr("blkrewind resume"));
+    EXPECT_THAT(words_of(stopped.error()), HasSubstr("resume"));
     ASSERT_TRUE(bench_.view().intent.has_value());
     ASSERT_TRUE(ok(bench_.resume(backwards)));
     EXPECT_TRUE(same(bench_.device(), backwards ? now_ : then_));

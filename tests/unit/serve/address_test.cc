@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 namespace blkrewind::serve {
 namespace {
 
@@ -34,7 +36,7 @@ TEST(Address, EverythingElseIsNone) {
     const auto address = parse_address(text);
     ASSERT_FALSE(address) << text;
     EXPECT_EQ(address.error().code, Errc::kInvalidArgument);
-    EXPECT_FALSE(address.error().hint.empty());
+    EXPECT_FALSE(words_of(address.error()).empty());
   }
 }
 

@@ -16,7 +16,7 @@ Error error_of(Errc code, const std::string& message) {
   Error error;
   error.code = code;
   error.message = message;
-  error.hint = "look into /secret/place";
+  error.remedy = "look into /secret/place";
   return error;
 }
 
@@ -71,8 +71,7 @@ TEST(Render, HoldsAnyText) {
 }
 
 TEST(RenderError, IsToTheLetter) {
-  const Error error =
-      api_error({"InvalidDiskId.NotFound", 404, "The specified disk does not exist."});
+  const Error error = api_error({ApiCode::kDiskNotFound, "The specified disk does not exist."});
   const Answer xml = render_error(Format::kXml, kId, "127.0.0.1", error);
   EXPECT_EQ(xml.status, 404);
   EXPECT_EQ(xml.content_type, "text/xml;charset=utf-8");
@@ -87,7 +86,7 @@ TEST(RenderError, IsToTheLetter) {
                            R"("Message":"The specified disk does not exist."})");
 }
 
-TEST(RenderError, RecommendsWhatTheHintSays) {
+TEST(RenderError, RecommendsWhatTheRemedySays) {
   const Answer answer =
       render_error(Format::kJson, "ID", "h", api_error(kTimestampExpired, "set the clock right"));
   EXPECT_EQ(Json::parse(answer.body)["Recommend"], "set the clock right");
@@ -127,11 +126,12 @@ TEST(ShownErrors, TellNothingOfTheInside) {
 
 TEST(ShownErrors, OfTheApiHaveAStatus) {
   Error error = error_of(Errc::kInternal, "m");
-  error.api_code = "Some.Code";
+  error.api = ApiCode::kDryRun;
   EXPECT_EQ(shown(error).status, 400);
-  error.http_status = 403;
+  EXPECT_EQ(shown(error).code, "DryRunOperation");
+  error.api = ApiCode::kMismatch;
   EXPECT_EQ(shown(error).status, 403);
-  EXPECT_EQ(shown(error).code, "Some.Code");
+  EXPECT_EQ(shown(error).code, "InvalidParameter.Mismatch");
   EXPECT_EQ(shown(error).message, "m");
 }
 

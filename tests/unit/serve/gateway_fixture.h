@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/serve/gateway.h"
+#include "support/errors.h"
 #include "support/request_signer.h"
 
 namespace blkrewind::serve {
@@ -31,7 +32,7 @@ class GatewayTest : public testing::Test {
   // The code; empty if the request was accepted.
   std::string code_of(const RawRequest& request) {
     const Admission admission = gateway_.admit(request);
-    return admission.call ? "" : admission.call.error().api_code;
+    return admission.call ? "" : api_of(admission.call.error());
   }
 
   std::atomic<std::int64_t> now_ = kNow;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/serve/api_errors.h"
+#include "support/errors.h"
 #include "unit/serve/gateway_fixture.h"
 
 namespace blkrewind::serve {
@@ -207,8 +208,8 @@ TEST_F(GatewayTest, ThrottlesRatherThanForgets) {
   EXPECT_TRUE(small.admit(signer_.v1("GET", "ResetDisk")).call);
   const auto refused = small.admit(signer_.v1("GET", "ResetDisk"));
   ASSERT_FALSE(refused.call);
-  EXPECT_EQ(refused.call.error().api_code, "Throttling.User");
-  EXPECT_EQ(small.admit(first).call.error().api_code, "SignatureNonceUsed");
+  EXPECT_EQ(api_of(refused.call.error()), "Throttling.User");
+  EXPECT_EQ(api_of(small.admit(first).call.error()), "SignatureNonceUsed");
 }
 
 TEST_F(GatewayTest, KnowsOneVersionAndItsActions) {
@@ -235,7 +236,7 @@ TEST_F(GatewayTest, TakesNoContentButForms) {
 
 TEST_F(GatewayTest, EachErrorHasItsStatus) {
   const auto status = [&](const RawRequest& request) {
-    return gateway_.admit(request).call.error().http_status;
+    return shown(gateway_.admit(request).call.error()).status;
   };
   EXPECT_EQ(status({"DELETE", "/", {}, ""}), 403);
   EXPECT_EQ(status({"GET", "/other", {}, ""}), 404);

@@ -5,6 +5,8 @@
 #include <set>
 
 #include "cli/serve/answer.h"
+#include "cli/serve/api_status.h"
+#include "support/errors.h"
 #include "unit/serve/gateway_fixture.h"
 #include "unit/serve/malformed_table.h"
 
@@ -37,8 +39,8 @@ TEST_F(MalformedTest, EachIsRefusedForWhatItSays) {
     const Admission admission = gateway_.admit(request_of(row.raw));
     ASSERT_FALSE(admission.call) << row.name;
     const Error& error = admission.call.error();
-    EXPECT_EQ(error.api_code, row.code) << row.name << ": " << error.to_string();
-    EXPECT_EQ(error.http_status, row.status) << row.name;
+    EXPECT_EQ(api_of(error), row.code) << row.name << ": " << error.to_string();
+    EXPECT_EQ(http_status(*error.api), row.status) << row.name;
     EXPECT_FALSE(error.message.empty()) << row.name;
     const Answer xml = render_error(Format::kXml, "ID", "host", error);
     pugi::xml_document document;

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "cli/serve/api_errors.h"
+#include "cli/serve/api_status.h"
 #include "cli/serve/request.h"
+#include "support/errors.h"
 
 namespace blkrewind::serve {
 namespace {
@@ -16,14 +18,14 @@ using testing::IsEmpty;
 std::string refusal(std::string_view query, std::string_view form = {}) {
   const auto parameters = Parameters::parse(query, form);
   if (parameters) return "";
-  EXPECT_EQ(parameters.error().api_code, "InvalidParameter");
-  EXPECT_EQ(parameters.error().http_status, 400);
+  EXPECT_EQ(api_of(parameters.error()), "InvalidParameter");
+  EXPECT_EQ(http_status(*parameters.error().api), 400);
   return parameters.error().message;
 }
 
 template <class T>
 std::string message_of(const Result<T>& result) {
-  return result ? "" : result.error().api_code + ": " + result.error().message;
+  return result ? "" : api_of(result.error()) + ": " + result.error().message;
 }
 
 TEST(Parameters, AreDecodedAndSortedByBytes) {
@@ -83,8 +85,8 @@ TEST(Parameters, ThatAreEmptyCountAsLeftOut) {
   for (const char* key : {"Empty", "SnapshotId"}) {
     const auto missing = parameters.need(key);
     ASSERT_FALSE(missing);
-    EXPECT_EQ(missing.error().api_code, "MissingParameter");
-    EXPECT_EQ(missing.error().http_status, 400);
+    EXPECT_EQ(api_of(missing.error()), "MissingParameter");
+    EXPECT_EQ(http_status(*missing.error().api), 400);
     EXPECT_EQ(missing.error().message,
               "The input parameter \"" + std::string(key) +
                   "\" that is mandatory for processing this request is not supplied.");
@@ -154,9 +156,9 @@ TEST(JsonIds, AreAnArrayOfStrings) {
         "[\"a\",\"b\",\"c\"]", "[\"a\\u0000b\"]", "[\"a\\nb\"]", "[\"d-1\",]", "['d-1']"}) {
     const auto refused = ids(value);
     ASSERT_FALSE(refused) << value;
-    EXPECT_EQ(refused.error().api_code, "InvalidDiskIds.Malformed");
-    EXPECT_EQ(refused.error().http_status, 403);
-    EXPECT_THAT(refused.error().hint, HasSubstr("at most 2 strings"));
+    EXPECT_EQ(api_of(refused.error()), "InvalidDiskIds.Malformed");
+    EXPECT_EQ(http_status(*refused.error().api), 403);
+    EXPECT_THAT(words_of(refused.error()), HasSubstr("at most 2 strings"));
   }
   EXPECT_FALSE(ids(std::string(4000, '[')));
 }

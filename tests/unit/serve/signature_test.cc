@@ -7,6 +7,7 @@
 #include "cli/serve/digests.h"
 #include "cli/serve/signature_v1.h"
 #include "cli/serve/signature_v3.h"
+#include "support/errors.h"
 #include "support/request_signer.h"
 #include "unit/serve/gateway_fixture.h"
 
@@ -127,10 +128,10 @@ TEST(SignatureV3, IsChosenByAuthorizationAlone) {
 
 std::string hint_of(const RawRequest& request) {
   const auto claim = read(request);
-  if (claim) return claim->hint;
-  EXPECT_EQ(claim.error().api_code, "IncompleteSignature");
+  if (claim) return words_of(claim->remedy);
+  EXPECT_EQ(api_of(claim.error()), "IncompleteSignature");
   EXPECT_EQ(claim.error().message, kIncompleteSignature.message);
-  return claim.error().hint;
+  return words_of(claim.error());
 }
 
 TEST(SignatureV3, IsReadStrictly) {
@@ -192,7 +193,7 @@ TEST(SignatureV3, NeedsItsHeaders) {
       set_header(request, name, " ");
       const auto claim = read(request);
       ASSERT_FALSE(claim) << name;
-      EXPECT_EQ(claim.error().api_code, "MissingParameter");
+      EXPECT_EQ(api_of(claim.error()), "MissingParameter");
     }
   }
 }
@@ -206,7 +207,7 @@ TEST(SignatureV3, IsOfTheBodyThatArrived) {
   request.body = "DiskId=d-2";
   claim = read(request).value();
   EXPECT_FALSE(is_signed_with(claim, "testsecret"));
-  EXPECT_THAT(claim.hint, HasSubstr("not the SHA-256 of the body"));
+  EXPECT_THAT(words_of(claim.remedy), HasSubstr("not the SHA-256 of the body"));
 }
 
 TEST(SignatureV3, AnEmptyValueIsWrittenInTwoWays) {

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "cli/serve/tls.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::serve {
@@ -41,7 +42,7 @@ TEST_F(TlsKeyTest, MayBeReadByOthersAndNotWritten) {
     const auto context = load_tls(certificate_, key_);
     ASSERT_FALSE(context) << mode;
     EXPECT_EQ(context.error().code, Errc::kPrecondition);
-    EXPECT_THAT(context.error().hint, HasSubstr("chmod go-w " + key_));
+    EXPECT_THAT(words_of(context.error()), HasSubstr("chmod go-w " + key_));
   }
 }
 

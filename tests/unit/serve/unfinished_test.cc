@@ -11,6 +11,8 @@
 
 #include "cli/serve/actions.h"
 #include "unit/serve/image_fixture.h"
+#include "support/errors.h"
+#include "support/temp_dir.h"
 
 namespace blkrewind::serve {
 namespace {
@@ -59,7 +61,7 @@ TEST_F(UnfinishedTest, WaitsForAPlace) {
   EXPECT_EQ(engine_->disk(disk_)->status, "In_use") << "let go of";
   const auto all = unfinished.take_up_all();
   ASSERT_FALSE(all);
-  EXPECT_NE(all.error().hint.find("--max-waiting"), std::string::npos);
+  EXPECT_NE(words_of(all.error()).find("--max-waiting"), std::string::npos);
   taken.reset();
   unfinished.tend(1001);
   for (int i = 0; i < 3000 && !is_restored(); ++i) std::this_thread::sleep_for(1ms);

@@ -15,6 +15,7 @@
 
 #include "store/reclaim.h"
 #include "store/store.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 #include "unit/format/samples.h"
 
@@ -85,7 +86,7 @@ TEST_F(ForgedStoreTest, ADeleteChangesNothingThroughALink) {
     ASSERT_TRUE(store) << store.error().to_string();
     const auto deleted = delete_snapshot(**store, 1);
     EXPECT_FALSE(deleted);
-    EXPECT_FALSE(deleted.error().hint.empty());
+    EXPECT_FALSE(words_of(deleted.error()).empty());
     EXPECT_TRUE(outside_is_unchanged());
     EXPECT_EQ((*store)->state()->snapshot(1)->state, format::SnapshotState::kAccomplished)
         << "refused before anything was recorded";
@@ -342,7 +343,7 @@ TEST_F(ForgedStoreTest, ASegmentsFolderThatIsALinkIsRefusedAndNoDamage) {
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kPrecondition);
-  EXPECT_FALSE(opened.error().hint.empty());
+  EXPECT_FALSE(words_of(opened.error()).empty());
 }
 
 TEST_F(ForgedStoreTest, FilesOfOthersAreRefused) {

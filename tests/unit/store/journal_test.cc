@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
 #include "unit/store/store_fixture.h"
 
 namespace blkrewind::store {
@@ -144,7 +145,7 @@ TEST_F(JournalTest, ALostRecordInTheMiddleIsNoticed) {
     ASSERT_FALSE(read) << "tail " << tail;
     EXPECT_EQ(read.error().code, Errc::kIntegrity);
     EXPECT_NE(read.error().message.find("record 2"), std::string::npos) << read.error().message;
-    EXPECT_FALSE(read.error().hint.empty());
+    EXPECT_FALSE(words_of(read.error()).empty());
     const auto size = env_.contents(path()).size();
     EXPECT_FALSE(put(after, 9, 9)) << "nothing is appended to a damaged journal";
     EXPECT_EQ(env_.contents(path()).size(), size);
@@ -178,7 +179,7 @@ TEST_F(JournalTest, ATruncatedJournalIsNoticed) {
     const auto read = after.refresh();
     ASSERT_FALSE(read) << size;
     EXPECT_EQ(read.error().code, Errc::kIntegrity) << size;
-    EXPECT_FALSE(read.error().hint.empty());
+    EXPECT_FALSE(words_of(read.error()).empty());
     env_.poke(path(), 0, whole);
   }
 }
@@ -287,7 +288,7 @@ TEST_F(JournalTest, AfterAFailedFlushItRefusesToAppend) {
     const auto failed = put(journal, id, 2);
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().code, Errc::kIo);
-    EXPECT_FALSE(failed.error().hint.empty());
+    EXPECT_FALSE(words_of(failed.error()).empty());
     EXPECT_FALSE(journal.state()->segments.contains(id++)) << "not told as done";
     const auto before = env_.mutations();
     EXPECT_FALSE(put(journal, id++, 3)) << "the medium works again, and yet";

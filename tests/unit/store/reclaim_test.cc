@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "store/kinship.h"
+#include "store/lineage.h"
 #include "unit/store/store_fixture.h"
 
 namespace blkrewind::store {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "support/errors.h"
 #include "unit/store/store_fixture.h"
 
 namespace blkrewind::store {
@@ -69,7 +70,7 @@ TEST_F(SegmentsTest, AStoreThatLostItsFormatFileIsDamageNotNothing) {
   const auto opened = Store::open(env_, kPath);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kIntegrity);
-  EXPECT_EQ(opened.error().hint.find("store init"), std::string::npos);
+  EXPECT_EQ(words_of(opened.error()).find("store init"), std::string::npos);
 }
 
 TEST_F(SegmentsTest, AFormatFileOfAnotherLengthIsNoStore) {
@@ -79,7 +80,7 @@ TEST_F(SegmentsTest, AFormatFileOfAnotherLengthIsNoStore) {
     const auto opened = Store::open(env_, kPath);
     ASSERT_FALSE(opened) << size;
     EXPECT_EQ(opened.error().code, Errc::kIntegrity);
-    EXPECT_FALSE(opened.error().hint.empty());
+    EXPECT_FALSE(words_of(opened.error()).empty());
     env_.set_size(store_->layout().format(), whole.size());
     env_.poke(store_->layout().format(), 0, whole);
   }
@@ -260,7 +261,7 @@ TEST_F(SegmentsTest, AMissingOrForeignSegmentIsNamed) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::kIntegrity);
   EXPECT_THAT(missing.error().message, HasSubstr("segment 77"));
-  EXPECT_FALSE(missing.error().hint.empty());
+  EXPECT_FALSE(words_of(missing.error()).empty());
   env_.add_device("/store/segments/78", 8192);
   EXPECT_EQ(store_->files().get(78, *q).error().code, Errc::kIntegrity);
 }
@@ -274,7 +275,7 @@ TEST_F(SegmentsTest, ADiskHasOneLock) {
   const auto busy = other->lock_disk(1);
   ASSERT_FALSE(busy);
   EXPECT_EQ(busy.error().code, Errc::kBusy);
-  EXPECT_FALSE(busy.error().hint.empty());
+  EXPECT_FALSE(words_of(busy.error()).empty());
   held.reset();
   EXPECT_TRUE(other->lock_disk(1));
 }

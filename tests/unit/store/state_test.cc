@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "store/kinship.h"
+#include "store/lineage.h"
 #include "support/simulated_random.h"
 #include "unit/format/samples.h"
 
@@ -111,48 +111,48 @@ TEST(HoldersNear, ACircleEnds) {
   EXPECT_TRUE(state.holders_near(3).empty());
 }
 
-TEST(RemoveFromKin, JoinsTheNeighboursOfAChain) {
+TEST(RemoveFromLineage, JoinsTheNeighboursOfAChain) {
   State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {2})});
-  state.apply(remove_from_kin(state, 2));
+  state.apply(remove_from_lineage(state, 2));
   EXPECT_EQ(numbers(state), (Numbers{1, 3}));
   EXPECT_EQ(state.snapshot(3)->kin, (Numbers{1}));
-  state.apply(remove_from_kin(state, 1));
+  state.apply(remove_from_lineage(state, 1));
   EXPECT_EQ(numbers(state), (Numbers{3}));
   EXPECT_TRUE(state.snapshot(3)->kin.empty());
-  state.apply(remove_from_kin(state, 3));
+  state.apply(remove_from_lineage(state, 3));
   EXPECT_TRUE(state.snapshots.empty());
 }
 
-TEST(RemoveFromKin, LeavesATombstoneAtAJunctionUntilItIsNeedless) {
+TEST(RemoveFromLineage, LeavesATombstoneAtAJunctionUntilItIsNeedless) {
   State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {1}), snapshot(4, {1})});
-  state.apply(remove_from_kin(state, 1));
+  state.apply(remove_from_lineage(state, 1));
   ASSERT_NE(state.snapshot(1), nullptr);
   EXPECT_EQ(state.snapshot(1)->state, SnapshotState::kTombstone);
   EXPECT_EQ(state.holders_near(2), (Numbers{3, 4}));
-  state.apply(remove_from_kin(state, 3));
+  state.apply(remove_from_lineage(state, 3));
   EXPECT_EQ(numbers(state), (Numbers{2, 4})) << "two are joined directly";
   EXPECT_EQ(state.holders_near(2), (Numbers{4}));
 }
 
-TEST(RemoveFromKin, ATombstoneForgetsEverythingButItsKin) {
+TEST(RemoveFromLineage, ATombstoneForgetsEverythingButItsKin) {
   SnapshotRecord named = snapshot(1);
   named.name = "before";
   named.id = "s-1";
   named.root = {format::EntryState::kStored, format::Codec::kNone, 1, 1, 4096, {1, 1}};
   State state = state_of({named, snapshot(2, {1}), snapshot(3, {1}), snapshot(4, {1})});
-  state.apply(remove_from_kin(state, 1));
+  state.apply(remove_from_lineage(state, 1));
   EXPECT_EQ(*state.snapshot(1), snapshot(1, {}, SnapshotState::kTombstone));
 }
 
-TEST(RemoveFromKin, SaysNothingOfWhatStaysTheSame) {
+TEST(RemoveFromLineage, SaysNothingOfWhatStaysTheSame) {
   const State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {2}), snapshot(4)});
-  const auto transaction = remove_from_kin(state, 4);
+  const auto transaction = remove_from_lineage(state, 4);
   ASSERT_EQ(transaction.size(), 1U);
   EXPECT_TRUE(transaction.front() == format::JournalEntry{format::SnapshotRemoved{4}});
 }
 
 // As in a forged journal: every snapshot is kin of all that are near it.
-TEST(RemoveFromKin, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
+TEST(RemoveFromLineage, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
   constexpr SnapshotNumber kCount = 300;
   constexpr SnapshotNumber kKin = 40;
   std::vector<SnapshotRecord> records;
@@ -169,7 +169,7 @@ TEST(RemoveFromKin, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
       const SnapshotNumber gone = forwards ? step + 1 : kCount - step;
       const auto near = state.holders_near(gone);
       const State::Kin edges = state.kin_of({gone});
-      const auto transaction = remove_from_kin(state, gone);
+      const auto transaction = remove_from_lineage(state, gone);
       // Its own record, one for each with an edge to it, and a tombstone.
       ASSERT_LE(transaction.size(), 2 + edges.at(gone).size()) << gone;
       state.apply(transaction);
@@ -181,11 +181,11 @@ TEST(RemoveFromKin, ADenseGraphIsLeftByWritingTheNeighboursOnly) {
   }
 }
 
-TEST(RemoveFromKin, AnEarlierTombstoneStaysTheJunction) {
+TEST(RemoveFromLineage, AnEarlierTombstoneStaysTheJunction) {
   State state = state_of({snapshot(1), snapshot(2, {1}), snapshot(3, {1}), snapshot(4, {1}),
                           snapshot(5, {4}), snapshot(6, {4})});
-  state.apply(remove_from_kin(state, 1));
-  const auto transaction = remove_from_kin(state, 4);
+  state.apply(remove_from_lineage(state, 1));
+  const auto transaction = remove_from_lineage(state, 4);
   state.apply(transaction);
   EXPECT_EQ(numbers(state), (Numbers{1, 2, 3, 5, 6}));
   EXPECT_EQ(transaction.size(), 3U) << "4 is removed, 5 and 6 are led to 1";
@@ -237,7 +237,7 @@ TEST(Kinship, NeverLosesWhoSharesWithWhom) {
           state.apply(format::JournalEntry{deleting});
         }
         held.erase(gone);
-        state.apply(remove_from_kin(state, gone));
+        state.apply(remove_from_lineage(state, gone));
       }
       std::map<std::uint64_t, std::set<SnapshotNumber>> holders;
       for (const auto& [number, extents] : held) {
@@ -271,7 +271,7 @@ TEST(Kinship, NeverLosesWhoSharesWithWhom) {
     while (!held.empty()) {
       const SnapshotNumber gone = held.begin()->first;
       held.erase(gone);
-      state.apply(remove_from_kin(state, gone));
+      state.apply(remove_from_lineage(state, gone));
     }
     EXPECT_TRUE(state.snapshots.empty()) << "no tombstone outlives the last snapshot";
     if (testing::Test::HasFailure()) break;

@@ -71,7 +71,7 @@ class GenerationsStress : public ::testing::TestWithParam<std::uint64_t> {
   void operate(sim::Random& random, std::uint64_t number) {
     track::Generations generations(program_control(), program_bits());
     const bool writes = random.percent(50);
-    const auto why = generations.begin(anchor_, writes);
+    const auto why = generations.begin(base_snapshot_, writes);
     ASSERT_FALSE(why) << *why;
     const auto chunks = marked(generations);
     std::vector<std::uint64_t> next = base_;
@@ -90,7 +90,7 @@ class GenerationsStress : public ::testing::TestWithParam<std::uint64_t> {
     if (random.percent(10)) return;
     generations.prepare(id, false);
     if (random.percent(5)) return;
-    anchor_ = id;
+    base_snapshot_ = id;
     base_ = next;
     if (random.percent(10)) return;
     generations.commit();
@@ -104,7 +104,7 @@ class GenerationsStress : public ::testing::TestWithParam<std::uint64_t> {
       std::vector<std::atomic<std::uint64_t>>(kChunks);
   std::vector<std::uint64_t> base_ = std::vector<std::uint64_t>(kChunks);
   std::vector<std::uint64_t> golden_ = std::vector<std::uint64_t>(kChunks);
-  std::string anchor_;
+  std::string base_snapshot_;
   std::atomic<std::uint64_t> next_value_ = 1;
   std::atomic<std::uint64_t> turn_ = 0;
   std::atomic<std::uint64_t> seen_[kWriters] = {};
@@ -119,7 +119,7 @@ TEST_P(GenerationsStress, NothingIsMissedWhateverStalls) {
     track::Generations generations(program_control(), program_bits());
     ASSERT_TRUE(generations.begin({}, false));
     generations.prepare("golden", false);
-    anchor_ = "golden";
+    base_snapshot_ = "golden";
     generations.commit();
   }
   std::vector<std::thread> writers;
@@ -137,7 +137,7 @@ TEST_P(GenerationsStress, NothingIsMissedWhateverStalls) {
     }
     pause();
     track::Generations generations(program_control(), program_bits());
-    const auto why = generations.begin(anchor_, false);
+    const auto why = generations.begin(base_snapshot_, false);
     if (why) missed += " all (" + *why + ")";
     const auto chunks = marked(generations);
     for (std::uint64_t i = 0; i < kChunks; ++i) {

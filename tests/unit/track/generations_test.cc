@@ -76,9 +76,9 @@ class GenerationsTest : public testing::Test {
     return found;
   }
   // Starts and ends an operation that makes `id` the base snapshot.
-  void move_to(const std::string& anchor, const std::string& id) {
+  void move_to(const std::string& base_snapshot, const std::string& id) {
     Generations generations = open();
-    (void)generations.begin(anchor, false);
+    (void)generations.begin(base_snapshot, false);
     generations.prepare(id, false);
     generations.commit();
   }
@@ -109,7 +109,7 @@ TEST_F(GenerationsTest, CollectsFromTheCommitOn) {
   Generations generations = open();
   EXPECT_FALSE(generations.why_not("s-1"));
   EXPECT_TRUE(generations.why_not("s-2"));
-  EXPECT_EQ(generations.count_marks(), 3U);
+  EXPECT_EQ(generations.count_dirty(), 3U);
   EXPECT_FALSE(generations.begin("s-1", false));
   write(9);
   EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{7, 63, 64})) << "9 came too late";
@@ -280,7 +280,7 @@ void arm(int stores) {
 // snapshots.
 struct World {
   Memory memory;
-  std::array<char, 16> anchor;
+  std::array<char, 16> base_snapshot;
   std::array<std::uint8_t, kGranules> device;
 };
 
@@ -294,9 +294,9 @@ class KilledTest : public testing::TestWithParam<int> {
   }
   ~KilledTest() override { ::munmap(world_, bytes_); }
 
-  static void set_anchor(World& world, const std::string& id) {
-    world.anchor = {};
-    id.copy(world.anchor.data(), id.size());
+  static void set_base_snapshot(World& world, const std::string& id) {
+    world.base_snapshot = {};
+    id.copy(world.base_snapshot.data(), id.size());
   }
   static void write(World& world, std::uint64_t granule, std::uint8_t value, bool own) {
     Program program(world.memory.control, world.memory.bits);
@@ -315,7 +315,7 @@ class KilledTest : public testing::TestWithParam<int> {
     (void)generations.begin("", false);
     generations.prepare("s-1", false);
     generations.commit();
-    set_anchor(*world_, "s-1");
+    set_base_snapshot(*world_, "s-1");
     write(*world_, 20, 9, false);
     write(*world_, 199, 9, false);
   }
@@ -324,14 +324,14 @@ class KilledTest : public testing::TestWithParam<int> {
   // rollback, which compares only the chunks in which the two snapshots differ.
   void operation(const std::string& target, bool writes, bool finishes, bool keeps) {
     Generations generations(world_->memory.control, world_->memory.bits);
-    const std::string anchor = world_->anchor.data();
-    const bool knows = !generations.begin(anchor, writes);
+    const std::string base_snapshot = world_->base_snapshot.data();
+    const bool knows = !generations.begin(base_snapshot, writes);
     std::array<std::uint8_t, kGranules> wanted =
         writes ? snapshots_.at(target) : std::array<std::uint8_t, kGranules>{};
     if (writes) {
       for (std::uint64_t at = 0; at < kGranules; ++at) {
         const bool looked = (!keeps && (!knows || generations.marked(at).offset == at)) ||
-                            snapshots_.at(target)[at] != snapshots_.at(anchor)[at];
+                            snapshots_.at(target)[at] != snapshots_.at(base_snapshot)[at];
         if (!looked || world_->device[at] == wanted[at]) continue;
         write(*world_, at, wanted[at], true);
         generations.wrote(512);
@@ -342,21 +342,21 @@ class KilledTest : public testing::TestWithParam<int> {
       return;
     }
     generations.prepare(target, keeps);
-    set_anchor(*world_, target);
+    set_base_snapshot(*world_, target);
     generations.commit();
   }
 
   void expect_promise(const std::string& when) {
     Generations generations(world_->memory.control, world_->memory.bits);
-    const std::string anchor = world_->anchor.data();
-    const bool claimed = !generations.why_not(anchor);
-    const bool knows = !generations.begin(anchor, false);
+    const std::string base_snapshot = world_->base_snapshot.data();
+    const bool claimed = !generations.why_not(base_snapshot);
+    const bool knows = !generations.begin(base_snapshot, false);
     EXPECT_EQ(claimed, knows) << when << ": status and operations disagree";
-    if (!knows || !snapshots_.contains(anchor)) return;
+    if (!knows || !snapshots_.contains(base_snapshot)) return;
     for (std::uint64_t at = 0; at < kGranules; ++at) {
-      if (world_->device[at] == snapshots_.at(anchor)[at]) continue;
+      if (world_->device[at] == snapshots_.at(base_snapshot)[at]) continue;
       EXPECT_EQ(generations.marked(at).offset, at)
-          << when << ": granule " << at << " differs from " << anchor;
+          << when << ": granule " << at << " differs from " << base_snapshot;
     }
     ++promises_;
     generations.abandon();
@@ -440,24 +440,24 @@ TEST(GenerationsUnderFire, NothingIsLostBetweenTwoGenerations) {
     });
   }
   std::vector<std::uint32_t> base(kGranules);
-  std::string anchor;
+  std::string base_snapshot;
   int valid = 0;
   for (int move = 0; move < 400; ++move) {
     Generations generations(memory.control, memory.bits);
-    const bool knows = !generations.begin(anchor, move % 2 == 0);
+    const bool knows = !generations.begin(base_snapshot, move % 2 == 0);
     if (knows) ++valid;
     for (std::uint64_t at = 0; at < kGranules; ++at) {
       // Only dirty chunks are read: the others must be unchanged.
       if (!knows || generations.marked(at).offset == at) base[at] = device[at];
     }
-    anchor = "s-" + std::to_string(move);
-    generations.prepare(anchor, false);
+    base_snapshot = "s-" + std::to_string(move);
+    generations.prepare(base_snapshot, false);
     generations.commit();
     if (move % 4 != 3) continue;
     // All writers pause between two writes: now the promise can be checked.
     ++round;
     while (parked != kWriters) std::this_thread::yield();
-    ASSERT_FALSE(generations.why_not(anchor));
+    ASSERT_FALSE(generations.why_not(base_snapshot));
     for (std::uint64_t at = 0; at < kGranules; ++at) {
       if (device[at] == base[at]) continue;
       ASSERT_EQ(generations.marked(at).offset, at) << "move " << move << ": a write was lost";

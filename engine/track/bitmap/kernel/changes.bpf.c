@@ -130,7 +130,7 @@ static long set_word(u32 index, struct range* r) {
   return 0;
 }
 
-static __always_inline void mark_in(struct blkrewind_control* c, u32 generation, u64 first,
+static __always_inline void set_dirty_in(struct blkrewind_control* c, u32 generation, u64 first,
                                     u64 last) {
   struct range r = {
       .base = (generation & 1) ? words : 0, .first = first, .last = last, .failed = 0};
@@ -174,12 +174,12 @@ __noinline int mark(u32 before, u64 sector, u64 sectors) {
   if (end > end_sector) end = end_sector;
   u64 first = (sector - first_sector) >> granule_shift;
   u64 last = (end - 1 - first_sector) >> granule_shift;
-  mark_in(c, before, first, last);
+  set_dirty_in(c, before, first, last);
   for (int i = 0; i < MOVES_MAX; ++i) {
     u32 after = active(c);
     if (after == before) return 0;
     count(&c->foreign_sectors, 1);
-    mark_in(c, after, first, last);
+    set_dirty_in(c, after, first, last);
     before = after;
   }
   escape(c, BLKREWIND_ESCAPED_UNMARKED);
@@ -216,7 +216,7 @@ int BPF_PROG(on_queue, struct bio* bio) {
 }
 
 // The discards of one request need not be contiguous.
-static __always_inline void mark_merged(struct blkrewind_control* c, u32 before,
+static __always_inline void set_dirty_merged(struct blkrewind_control* c, u32 before,
                                         struct request* rq) {
   struct bio* bio = rq->bio;
   for (int i = 0; i < MERGED_MAX && bio; ++i) {
@@ -248,7 +248,7 @@ int BPF_PROG(on_complete, struct request* rq, int error, unsigned int bytes) {
   u32 before = active(c);
   if (self(c) != 0) count(&c->completed_sectors, sectors);
   if (op == OP_DISCARD && rq->bio != rq->biotail) {
-    mark_merged(c, before, rq);
+    set_dirty_merged(c, before, rq);
   } else {
     mark(before, rq->__sector, sectors);
   }

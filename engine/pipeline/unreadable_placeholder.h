@@ -15,13 +15,14 @@
 
 namespace blkrewind::pipeline {
 
-inline constexpr std::size_t kMarkBytes = 512;
+inline constexpr std::size_t kPlaceholderBytes = 512;
 
 // `bytes`: those of `where` on the device. Each 512 of them get their own placeholder.
-inline void put_unreadable_mark(std::span<std::byte> bytes, const Extent& where,
-                                const std::string& id) {
-  for (std::size_t at = 0; at < bytes.size(); at += kMarkBytes) {
-    const std::span<std::byte> sector = bytes.subspan(at, std::min(kMarkBytes, bytes.size() - at));
+inline void put_unreadable_placeholder(std::span<std::byte> bytes, const Extent& where,
+                                       const std::string& id) {
+  for (std::size_t at = 0; at < bytes.size(); at += kPlaceholderBytes) {
+    const std::span<std::byte> sector =
+        bytes.subspan(at, std::min(kPlaceholderBytes, bytes.size() - at));
     const std::string text = "blkrewind: this sector could not be read; offset " +
                              std::to_string(where.offset + at) + "; operation " + id + "\n";
     std::memset(sector.data(), 0, sector.size());

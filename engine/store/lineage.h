@@ -10,7 +10,7 @@ namespace blkrewind::store {
 // are connected only through it. Tombstones that it was connected with are merged with it, so two
 // are never adjacent, and none connects fewer than three. Visits every edge once, and changes only
 // the records whose edges led to a removed record, however dense the graph is.
-[[nodiscard]] format::Transaction remove_from_kin(const State& state,
-                                                  format::SnapshotNumber number);
+[[nodiscard]] format::Transaction remove_from_lineage(const State& state,
+                                                      format::SnapshotNumber number);
 
 }  // namespace blkrewind::store

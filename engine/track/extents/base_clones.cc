@@ -1,4 +1,4 @@
-#include "track/extents/clone_anchor.h"
+#include "track/extents/base_clones.h"
 
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -41,7 +41,7 @@ std::int64_t modified_ns(const struct stat& status) {
 }
 
 // Why the file is not valid; empty: it is valid.
-std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
+std::string fault_of(const BaseClone& file, const TrackedImage& image) {
   struct stat status = {};
   if (!file.fd.valid() || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return "another file has the name of the clone beside the image";
@@ -73,7 +73,7 @@ std::string fault_of(const AnchorFile& file, const TrackedImage& image) {
 
 }  // namespace
 
-std::vector<std::string> CloneAnchor::names() const {
+std::vector<std::string> BaseClones::names() const {
   std::vector<std::pair<std::uint64_t, std::string>> found;
   // Relative to the open directory, whatever its path refers to now.
   const std::string directory = "/proc/self/fd/" + std::to_string(image_.directory.get());
@@ -88,8 +88,8 @@ std::vector<std::string> CloneAnchor::names() const {
   return names;
 }
 
-AnchorFile CloneAnchor::examine(const std::string& name) const {
-  AnchorFile file;
+BaseClone BaseClones::examine(const std::string& name) const {
+  BaseClone file;
   file.name = name;
   file.fd.reset(::openat(image_.directory.get(), name.c_str(),
                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -102,17 +102,17 @@ AnchorFile CloneAnchor::examine(const std::string& name) const {
   return file;
 }
 
-Result<std::vector<AnchorFile>> CloneAnchor::list() const {
-  std::vector<AnchorFile> files;
+Result<std::vector<BaseClone>> BaseClones::list() const {
+  std::vector<BaseClone> files;
   for (const std::string& name : names()) {
-    AnchorFile file = examine(name);
+    BaseClone file = examine(name);
     if (file.record && file.record->store_uuid != disk_.store_uuid) continue;
     files.push_back(std::move(file));
   }
   return files;
 }
 
-Result<std::string> CloneAnchor::finish(int fd, CloneRecord record) const {
+Result<std::string> BaseClones::finish(int fd, CloneRecord record) const {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) return fail(Errc::kInternal, "a clone without a descriptor");
   record.store_uuid = disk_.store_uuid;
@@ -144,14 +144,14 @@ Result<std::string> CloneAnchor::finish(int fd, CloneRecord record) const {
   return name;
 }
 
-Result<std::string> CloneAnchor::keep(int fd, const std::string& base, TrackUse use) const {
+Result<std::string> BaseClones::keep(int fd, const std::string& base, TrackUse use) const {
   CloneRecord record;
   record.base = base;
   record.of_writing = use == TrackUse::kWrite;
   return finish(fd, std::move(record));
 }
 
-Status CloneAnchor::forget_all(const std::string& why) const {
+Status BaseClones::forget_all(const std::string& why) const {
   std::string kept;
   const auto mark = [&]() -> Status {
     BLKREWIND_ASSIGN(const UniqueFd empty, make_unnamed(image_.directory.get(), -1));
@@ -166,10 +166,10 @@ Status CloneAnchor::forget_all(const std::string& why) const {
   return marked;
 }
 
-Status CloneAnchor::remove_others(const std::string& name) const {
-  BLKREWIND_ASSIGN(const std::vector<AnchorFile> files, list());
+Status BaseClones::remove_others(const std::string& name) const {
+  BLKREWIND_ASSIGN(const std::vector<BaseClone> files, list());
   Status first;
-  for (const AnchorFile& file : files) {
+  for (const BaseClone& file : files) {
     if (file.name == name) continue;
     Status removed = remove_immutable(image_.directory.get(), file.name);
     if (!removed && first) first = std::move(removed);

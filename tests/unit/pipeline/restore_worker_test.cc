@@ -1,4 +1,4 @@
-#include "pipeline/restore_lane.h"
+#include "pipeline/restore_worker.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using format::Entry;
 using format::EntryState;
 using format::random_bytes;
 
-class RestoreLaneTest : public testing::Test {
+class RestoreWorkerTest : public testing::Test {
  protected:
   static constexpr std::uint64_t kChunks = 40;
   const format::Geometry geometry_{kChunks * 4096 - 1000, 4096};
@@ -37,14 +37,14 @@ class RestoreLaneTest : public testing::Test {
     if (!file) throw std::runtime_error(file.error().to_string());
     return std::move(*file);
   }
-  std::unique_ptr<RestoreLane> lane(bool verify_only = false,
-                                    io::QueueOptions options = {.depth = 8,
-                                                                .slots = 2,
-                                                                .slot_bytes = 65536},
-                                    std::uint32_t compare_block_bytes = 0) {
+  std::unique_ptr<RestoreWorker> worker(bool verify_only = false,
+                                        io::QueueOptions options = {.depth = 8,
+                                                                    .slots = 2,
+                                                                    .slot_bytes = 65536},
+                                        std::uint32_t compare_block_bytes = 0) {
     auto queue = env_.make_queue(options);
     if (!queue) throw std::runtime_error(queue.error().to_string());
-    return std::make_unique<RestoreLane>(
+    return std::make_unique<RestoreWorker>(
         std::move(*queue), RestoreSettings{verify_only ? nullptr : device_.get(), geometry_,
                                            &secret_, compare_block_bytes});
   }
@@ -76,18 +76,18 @@ class RestoreLaneTest : public testing::Test {
     made.item = {device, true, {}};
     return made;
   }
-  static std::map<std::uint64_t, RestoreResult> run(RestoreLane& lane,
+  static std::map<std::uint64_t, RestoreResult> run(RestoreWorker& worker,
                                                     std::vector<RestoreTask> tasks) {
     std::map<std::uint64_t, RestoreResult> results;
     std::size_t next = 0;
-    while (next < tasks.size() || !lane.idle()) {
-      if (next < tasks.size() && lane.wants_task()) {
-        lane.add(std::move(tasks[next++]));
+    while (next < tasks.size() || !worker.idle()) {
+      if (next < tasks.size() && worker.wants_task()) {
+        worker.add(std::move(tasks[next++]));
       } else {
-        const auto stepped = lane.step();
+        const auto stepped = worker.step();
         if (!stepped) throw std::runtime_error(stepped.error().to_string());
       }
-      for (auto& result : lane.take_results()) {
+      for (auto& result : worker.take_results()) {
         EXPECT_TRUE(results.emplace(result.sequence, std::move(result)).second) << "twice";
       }
     }
@@ -119,9 +119,9 @@ class RestoreLaneTest : public testing::Test {
   std::map<std::uint32_t, std::shared_ptr<io::File>> segments_;
 };
 
-TEST_F(RestoreLaneTest, BringsEveryChunkInLongRequests) {
+TEST_F(RestoreWorkerTest, BringsEveryChunkInLongRequests) {
   // Side by side in the store, then elsewhere, then in another segment; the last one is short.
-  const auto restorer = lane();
+  const auto restorer = worker();
   const auto results =
       run(*restorer, {task(5, {store(3, 1, 1), store(4, 1, 2), store(5, 1, 9), store(6, 2, 10)}),
                       task(6, {store(38, 2, 20), store(39, 2, 21)})});
@@ -135,7 +135,7 @@ TEST_F(RestoreLaneTest, BringsEveryChunkInLongRequests) {
   EXPECT_EQ(count(sim::OpKind::kWrite), 2U);
 }
 
-TEST_F(RestoreLaneTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
+TEST_F(RestoreWorkerTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
   // Chunks 3 and 4 stand there but for two blocks; 39, the short one, but for its last byte; of 10
   // nothing, and 12 is as it should be.
   for (const std::uint64_t chunk : {3, 4, 12, 39}) {
@@ -143,7 +143,7 @@ TEST_F(RestoreLaneTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
   }
   put_before(3 * 4096 + 3584, random_bytes(1024, 77));
   put_before(geometry_.device_bytes - 1, {before_.back() ^ std::byte{1}});
-  const auto restorer = lane(false, {.depth = 8, .slots = 2, .slot_bytes = 65536}, 512);
+  const auto restorer = worker(false, {.depth = 8, .slots = 2, .slot_bytes = 65536}, 512);
   const auto results =
       run(*restorer, {task(1, {store(3, 1, 1), store(4, 1, 2)}), task(2, {store(10, 1, 3)}),
                       task(3, {store(12, 2, 4)}), task(4, {store(39, 2, 5)})});
@@ -155,17 +155,17 @@ TEST_F(RestoreLaneTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
   EXPECT_EQ(count(sim::OpKind::kWrite), 3U) << "neighbouring blocks are one request";
 }
 
-TEST_F(RestoreLaneTest, NeverComparesWithWhatIsCorrupt) {
+TEST_F(RestoreWorkerTest, NeverComparesWithWhatIsCorrupt) {
   const PlannedChunk chunk = store(3, 1, 1);
   env_.poke("/segment1", format::kBlockBytes, random_bytes(16, 5));
-  const auto restorer = lane(false, {.depth = 8, .slots = 2, .slot_bytes = 65536}, 512);
+  const auto restorer = worker(false, {.depth = 8, .slots = 2, .slot_bytes = 65536}, 512);
   const auto results = run(*restorer, {task(1, {chunk})});
   EXPECT_EQ(results.at(1).bad.size(), 1U);
   expect_restored({});
 }
 
-TEST_F(RestoreLaneTest, ZeroesAreNotStreamed) {
-  const auto restorer = lane();
+TEST_F(RestoreWorkerTest, ZeroesAreNotStreamed) {
+  const auto restorer = worker();
   const auto results = run(*restorer, {zeroes(1, {8192, 8192})});
   EXPECT_TRUE(results.at(1).zero);
   EXPECT_EQ(count(sim::OpKind::kWrite), 0U);
@@ -175,13 +175,13 @@ TEST_F(RestoreLaneTest, ZeroesAreNotStreamed) {
             std::vector<std::byte>(before_.begin(), before_.begin() + 8192));
 }
 
-TEST_F(RestoreLaneTest, AChunkThatIsCorruptIsNeverWritten) {
+TEST_F(RestoreWorkerTest, AChunkThatIsCorruptIsNeverWritten) {
   for (std::uint64_t bad = 3; bad <= 6; ++bad) {
     const auto chunks =
         std::vector{store(3, 1, 1), store(4, 1, 2), store(5, 1, 9), store(6, 2, 10)};
     const Entry& source = chunks[bad - 3].source;
     env_.rot_bit("/segment" + std::to_string(source.segment), source.offset_bytes() + 4095, 7);
-    const auto restorer = lane();
+    const auto restorer = worker();
     const auto results = run(*restorer, {task(1, chunks), task(2, {store(20, 2, 30)})});
     ASSERT_EQ(results.at(1).bad.size(), 1U);
     EXPECT_EQ(results.at(1).bad[0].chunk, bad);
@@ -193,11 +193,11 @@ TEST_F(RestoreLaneTest, AChunkThatIsCorruptIsNeverWritten) {
   }
 }
 
-TEST_F(RestoreLaneTest, EveryBadChunkIsNamed) {
+TEST_F(RestoreWorkerTest, EveryBadChunkIsNamed) {
   const auto chunks = std::vector{store(3, 1, 1), store(4, 1, 2), store(5, 1, 3)};
   env_.rot_bit("/segment1", 4096, 0);
   env_.rot_bit("/segment1", 3 * 4096, 0);
-  const auto restorer = lane();
+  const auto restorer = worker();
   const auto results = run(*restorer, {task(1, chunks)});
   std::set<std::uint64_t> named;
   for (const auto& bad : results.at(1).bad) named.insert(bad.chunk);
@@ -205,21 +205,21 @@ TEST_F(RestoreLaneTest, EveryBadChunkIsNamed) {
   expect_restored({});
 }
 
-TEST_F(RestoreLaneTest, BytesOfAnotherChunkAreBad) {
+TEST_F(RestoreWorkerTest, BytesOfAnotherChunkAreBad) {
   PlannedChunk wrong = store(4, 1, 1);
   wrong.chunk = 5;
-  const auto restorer = lane();
+  const auto restorer = worker();
   EXPECT_EQ(run(*restorer, {task(1, {wrong})}).at(1).bad.size(), 1U);
   expect_restored({});
 }
 
 // A length that is not the chunk's would be read over the end of the buffer, or leave old bytes.
-TEST_F(RestoreLaneTest, AHostileLengthIsBadAndNotRead) {
+TEST_F(RestoreWorkerTest, AHostileLengthIsBadAndNotRead) {
   for (const std::uint32_t length : {1U, 4095U, 8192U, kMaxChunkBytes, 0xffffffU}) {
     auto chunks = std::vector{store(3, 1, 1), store(4, 1, 2), store(5, 1, 3)};
     chunks[1].source.length_bytes = length;
     env_.clear_log();
-    const auto restorer = lane(false, {.depth = 8, .slots = 1, .slot_bytes = 12288});
+    const auto restorer = worker(false, {.depth = 8, .slots = 1, .slot_bytes = 12288});
     const auto results = run(*restorer, {task(1, chunks), task(2, {chunks[1]})});
     for (const std::uint64_t sequence : {1U, 2U}) {
       ASSERT_EQ(results.at(sequence).bad.size(), 1U) << length;
@@ -231,9 +231,9 @@ TEST_F(RestoreLaneTest, AHostileLengthIsBadAndNotRead) {
   }
 }
 
-TEST_F(RestoreLaneTest, AStoreThatCannotBeReadIsABadChunk) {
+TEST_F(RestoreWorkerTest, AStoreThatCannotBeReadIsABadChunk) {
   env_.inject({.kinds = {sim::OpKind::kRead}, .path = "/segment2"});
-  const auto restorer = lane();
+  const auto restorer = worker();
   const auto results = run(*restorer, {task(1, {store(3, 1, 1), store(4, 2, 2)})});
   ASSERT_EQ(results.at(1).bad.size(), 1U);
   EXPECT_EQ(results.at(1).bad[0].chunk, 4U);
@@ -241,10 +241,10 @@ TEST_F(RestoreLaneTest, AStoreThatCannotBeReadIsABadChunk) {
   expect_restored({});
 }
 
-TEST_F(RestoreLaneTest, ADeviceThatCannotBeWrittenIsAnError) {
+TEST_F(RestoreWorkerTest, ADeviceThatCannotBeWrittenIsAnError) {
   for (const bool zero : {false, true}) {
     env_.inject({.kinds = {sim::OpKind::kWrite, sim::OpKind::kWriteZeroes}, .path = "/dev/sim"});
-    const auto restorer = lane();
+    const auto restorer = worker();
     restorer->add(zero ? zeroes(1, {0, 4096}) : task(1, {store(3, 1, 1)}));
     Status status;
     while (status && !restorer->idle()) status = restorer->step();
@@ -259,12 +259,12 @@ TEST_F(RestoreLaneTest, ADeviceThatCannotBeWrittenIsAnError) {
   }
 }
 
-TEST_F(RestoreLaneTest, WithoutADeviceItOnlyVerifies) {
+TEST_F(RestoreWorkerTest, WithoutADeviceItOnlyVerifies) {
   const auto good = store(3, 1, 1);
   const auto bad = store(4, 1, 2);
   env_.rot_bit("/segment1", 2 * 4096, 0);
   const auto before = env_.mutations();
-  const auto verifier = lane(true);
+  const auto verifier = worker(true);
   const auto results =
       run(*verifier, {task(1, {good}), task(2, {bad}), zeroes(3, {8 * 4096, 4096})});
   EXPECT_TRUE(results.at(1).bad.empty());
@@ -274,14 +274,14 @@ TEST_F(RestoreLaneTest, WithoutADeviceItOnlyVerifies) {
 }
 
 // More pieces than the queue takes at once.
-TEST_F(RestoreLaneTest, AScatteredItemGoesThroughANarrowQueue) {
+TEST_F(RestoreWorkerTest, AScatteredItemGoesThroughANarrowQueue) {
   std::vector<PlannedChunk> chunks;
   std::set<std::uint64_t> numbers;
   for (std::uint64_t chunk = 0; chunk < 16; ++chunk) {
     chunks.push_back(store(chunk, 1, static_cast<std::uint32_t>(200 - 2 * chunk)));
     numbers.insert(chunk);
   }
-  const auto restorer = lane(false, {.depth = 2, .slots = 1, .slot_bytes = 65536});
+  const auto restorer = worker(false, {.depth = 2, .slots = 1, .slot_bytes = 65536});
   EXPECT_TRUE(run(*restorer, {task(1, chunks)}).at(1).bad.empty());
   expect_restored(numbers);
 }

@@ -1,4 +1,4 @@
-#include "pipeline/scan_lane.h"
+#include "pipeline/scan_worker.h"
 
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ class OneFile final : public format::SpaceSource {
   std::uint32_t next_ = 1;
 };
 
-class ScanLaneTest : public testing::Test {
+class ScanWorkerTest : public testing::Test {
  protected:
   static constexpr std::uint64_t kChunks = 140;
   const format::Geometry geometry_{kChunks * 4096 - 1000, 4096};  // the last one is short
@@ -53,11 +53,12 @@ class ScanLaneTest : public testing::Test {
     if (!file) throw std::runtime_error(file.error().to_string());
     return std::move(*file);
   }
-  std::unique_ptr<ScanLane> lane(bool capture, io::QueueOptions options = {
-                                                   .depth = 8, .slots = 3, .slot_bytes = 32768}) {
+  std::unique_ptr<ScanWorker> worker(bool capture,
+                                     io::QueueOptions options = {
+                                         .depth = 8, .slots = 3, .slot_bytes = 32768}) {
     auto queue = env_.make_queue(options);
     if (!queue) throw std::runtime_error(queue.error().to_string());
-    return std::make_unique<ScanLane>(
+    return std::make_unique<ScanWorker>(
         std::move(*queue),
         ScanSettings{device_.get(), geometry_, &secret_, capture ? space_.get() : nullptr});
   }
@@ -90,18 +91,18 @@ class ScanLaneTest : public testing::Test {
     return set;
   }
   // By sequence.
-  static std::map<std::uint64_t, ScanResult> run(ScanLane& lane, std::vector<ScanTask> tasks) {
+  static std::map<std::uint64_t, ScanResult> run(ScanWorker& worker, std::vector<ScanTask> tasks) {
     std::map<std::uint64_t, ScanResult> results;
     std::reverse(tasks.begin(), tasks.end());
-    while (!tasks.empty() || !lane.idle()) {
-      if (!tasks.empty() && lane.wants_task()) {
-        lane.add(std::move(tasks.back()));
+    while (!tasks.empty() || !worker.idle()) {
+      if (!tasks.empty() && worker.wants_task()) {
+        worker.add(std::move(tasks.back()));
         tasks.pop_back();
       } else {
-        const auto stepped = lane.step();
+        const auto stepped = worker.step();
         if (!stepped) throw std::runtime_error(stepped.error().to_string());
       }
-      for (auto& result : lane.take_results()) {
+      for (auto& result : worker.take_results()) {
         EXPECT_TRUE(results.emplace(result.sequence, std::move(result)).second) << "twice";
       }
     }
@@ -119,11 +120,11 @@ class ScanLaneTest : public testing::Test {
   std::unique_ptr<OneFile> space_;
 };
 
-TEST_F(ScanLaneTest, DigestsEveryChunkAndCapturesWhatIsNew) {
+TEST_F(ScanWorkerTest, DigestsEveryChunkAndCapturesWhatIsNew) {
   for (std::uint64_t chunk = 0; chunk < kChunks; ++chunk) {
     if (chunk % 5 != 0) write(chunk, chunk + 1);
   }
-  const auto scanner = lane(true);
+  const auto scanner = worker(true);
   const auto results = run(*scanner, {task(0, whole(0)), task(1, whole(1))});
   ASSERT_EQ(results.size(), 2U);
   std::uint64_t scanned = 0;
@@ -156,9 +157,9 @@ TEST_F(ScanLaneTest, DigestsEveryChunkAndCapturesWhatIsNew) {
 }
 
 // Memory that held other chunks does not get into the store behind a short one.
-TEST_F(ScanLaneTest, TheBlockOfAShortChunkIsFilledWithZeroes) {
+TEST_F(ScanWorkerTest, TheBlockOfAShortChunkIsFilledWithZeroes) {
   for (std::uint64_t chunk = 0; chunk < kChunks; ++chunk) write(chunk, chunk + 1);
-  const auto scanner = lane(true, {.depth = 8, .slots = 1, .slot_bytes = 4096});
+  const auto scanner = worker(true, {.depth = 8, .slots = 1, .slot_bytes = 4096});
   const auto results = run(*scanner, {task(0, whole(0)), task(1, whole(1))});
   const Entry& last = results.at(101).entries[kChunks - 1 - format::kFanout];
   ASSERT_EQ(last.length_bytes, 3096U);
@@ -167,7 +168,7 @@ TEST_F(ScanLaneTest, TheBlockOfAShortChunkIsFilledWithZeroes) {
   EXPECT_EQ(env_.unaligned_requests(), 1U) << "only the read of the device's end";
 }
 
-TEST_F(ScanLaneTest, WhatEqualsAReferenceIsSharedWithIt) {
+TEST_F(ScanWorkerTest, WhatEqualsAReferenceIsSharedWithIt) {
   write(0, 1);  // as the first reference has it
   write(1, 2);  // as the second has it
   write(2, 3);  // as nobody has it
@@ -181,7 +182,7 @@ TEST_F(ScanLaneTest, WhatEqualsAReferenceIsSharedWithIt) {
   first[4] = stored(4, 97, 20);  // has become zero
   second[0] = stored(0, 1, 21);
   second[1] = stored(1, 2, 21);
-  const auto scanner = lane(true);
+  const auto scanner = worker(true);
   const auto results = run(*scanner, {task(0, ChunkSet(0b11111), {first, second})});
   const ScanResult& result = results.at(100);
   EXPECT_EQ(result.entries[0], first[0]) << "of the first that has it";
@@ -194,21 +195,21 @@ TEST_F(ScanLaneTest, WhatEqualsAReferenceIsSharedWithIt) {
   EXPECT_EQ(count(sim::OpKind::kWrite), 1U) << "neighbours in one request";
 }
 
-TEST_F(ScanLaneTest, TheSameBytesInAnotherPlaceAreNotTheSameChunk) {
+TEST_F(ScanWorkerTest, TheSameBytesInAnotherPlaceAreNotTheSameChunk) {
   write(0, 1);
   Entries reference{};
   reference[0] = stored(0, 1, 20);
   reference[0].digest = digest(1, 1);
-  const auto scanner = lane(true);
+  const auto scanner = worker(true);
   EXPECT_EQ(run(*scanner, {task(0, ChunkSet(1), {reference})}).at(100).entries[0].segment, 7U);
 }
 
-TEST_F(ScanLaneTest, WhatIsNoCandidateStaysAsTheReferenceSays) {
+TEST_F(ScanWorkerTest, WhatIsNoCandidateStaysAsTheReferenceSays) {
   write(0, 1);
   write(1, 2);
   Entries reference{};
   for (std::uint64_t i = 0; i < 6; ++i) reference[i] = stored(i, 50 + i, 20);
-  const auto scanner = lane(true);
+  const auto scanner = worker(true);
   const auto result =
       run(*scanner, {task(0, ChunkSet(0b10), {reference}, ChunkSet(0b1100))}).at(100);
   EXPECT_EQ(result.entries[0], reference[0]) << "not looked at, though it differs";
@@ -219,12 +220,12 @@ TEST_F(ScanLaneTest, WhatIsNoCandidateStaysAsTheReferenceSays) {
   EXPECT_EQ(result.scanned_bytes, 4096U);
 }
 
-TEST_F(ScanLaneTest, WithoutRoomNothingIsWritten) {
+TEST_F(ScanWorkerTest, WithoutRoomNothingIsWritten) {
   write(0, 1);
   write(2, 3);
   Entries reference{};
   reference[2] = stored(2, 3, 20);
-  const auto scanner = lane(false);
+  const auto scanner = worker(false);
   const auto result = run(*scanner, {task(0, ChunkSet(0b111), {reference})}).at(100);
   EXPECT_EQ(result.entries[0], (Entry{.state = EntryState::kAbsent, .digest = digest(0, 1)}));
   EXPECT_EQ(result.entries[1], Entry{});
@@ -233,10 +234,10 @@ TEST_F(ScanLaneTest, WithoutRoomNothingIsWritten) {
   EXPECT_EQ(count(sim::OpKind::kWrite), 0U);
 }
 
-TEST_F(ScanLaneTest, ATaskWithNothingToReadIsDoneAtOnce) {
+TEST_F(ScanWorkerTest, ATaskWithNothingToReadIsDoneAtOnce) {
   Entries reference{};
   reference[1] = stored(1, 2, 20);
-  const auto scanner = lane(true);
+  const auto scanner = worker(true);
   scanner->add(task(0, {}, {reference}, ChunkSet(1)));
   EXPECT_TRUE(scanner->idle());
   const auto results = scanner->take_results();
@@ -246,13 +247,13 @@ TEST_F(ScanLaneTest, ATaskWithNothingToReadIsDoneAtOnce) {
 }
 
 // One slot may need more writes than the queue takes.
-TEST_F(ScanLaneTest, ManyScatteredCapturesGoThroughANarrowQueue) {
+TEST_F(ScanWorkerTest, ManyScatteredCapturesGoThroughANarrowQueue) {
   Entries reference{};
   for (std::uint64_t i = 0; i < format::kFanout; ++i) {
     write(i, i + 1);
     if (i % 2 == 0) reference[i] = stored(i, i + 1, 20);
   }
-  const auto scanner = lane(true, {.depth = 2, .slots = 2, .slot_bytes = 262144});
+  const auto scanner = worker(true, {.depth = 2, .slots = 2, .slot_bytes = 262144});
   const auto result = run(*scanner, {task(0, whole(0), {reference})}).at(100);
   EXPECT_EQ(result.stored_bytes, 64U * 4096);
   EXPECT_EQ(count(sim::OpKind::kWrite), 64U);
@@ -261,10 +262,10 @@ TEST_F(ScanLaneTest, ManyScatteredCapturesGoThroughANarrowQueue) {
   }
 }
 
-TEST_F(ScanLaneTest, ADeviceThatCannotBeReadIsAnErrorThatNamesTheExtent) {
+TEST_F(ScanWorkerTest, ADeviceThatCannotBeReadIsAnErrorThatNamesTheExtent) {
   write(0, 1);
   env_.inject({.kinds = {sim::OpKind::kRead}, .path = "/dev/sim", .nth = 2, .error = ENODEV});
-  const auto scanner = lane(true);
+  const auto scanner = worker(true);
   scanner->add(task(0, whole(0)));
   Status status;
   while (status && !scanner->idle()) status = scanner->step();
@@ -278,10 +279,10 @@ TEST_F(ScanLaneTest, ADeviceThatCannotBeReadIsAnErrorThatNamesTheExtent) {
 }
 
 // Only the sectors that are bad are lost, and the result names them.
-TEST_F(ScanLaneTest, ABadSectorIsNamedAndItsChunkDiffers) {
+TEST_F(ScanWorkerTest, ABadSectorIsNamedAndItsChunkDiffers) {
   write(0, 1);
   env_.break_sectors("/dev/sim", {1024, 512});
-  const auto scanner = lane(false);
+  const auto scanner = worker(false);
   scanner->add(task(0, whole(0)));
   while (!scanner->idle()) {
     const Status status = scanner->step();
@@ -297,10 +298,10 @@ TEST_F(ScanLaneTest, ABadSectorIsNamedAndItsChunkDiffers) {
   EXPECT_NE(results[0].entries[0].digest, results[0].reference[0].digest);
 }
 
-TEST_F(ScanLaneTest, AFullStoreIsAnError) {
+TEST_F(ScanWorkerTest, AFullStoreIsAnError) {
   write(0, 1);
   const auto run_to_error = [&] {
-    const auto scanner = lane(true);
+    const auto scanner = worker(true);
     scanner->add(task(0, ChunkSet(1)));
     Status status;
     while (status && !scanner->idle()) status = scanner->step();

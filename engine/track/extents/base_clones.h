@@ -23,7 +23,7 @@
 
 namespace blkrewind::track {
 
-struct AnchorFile {
+struct BaseClone {
   std::string name;
   UniqueFd fd;  // read only; none if it could not be opened
   std::optional<CloneRecord> record;
@@ -32,12 +32,12 @@ struct AnchorFile {
 
 // The clones of one disk. Refers to the image and the disk, which outlive it. The caller holds the
 // disk's lock.
-class CloneAnchor {
+class BaseClones {
  public:
-  CloneAnchor(const TrackedImage& image, const TrackedDisk& disk) : image_(image), disk_(disk) {}
+  BaseClones(const TrackedImage& image, const TrackedDisk& disk) : image_(image), disk_(disk) {}
 
   // All files with the disk's name, ascending in N, except those of another store.
-  [[nodiscard]] Result<std::vector<AnchorFile>> list() const;
+  [[nodiscard]] Result<std::vector<BaseClone>> list() const;
 
   // Names a file of io::make_unnamed() as the clone of the snapshot `base` and makes it durable.
   // Returns the name; after an error nothing is left.
@@ -51,7 +51,7 @@ class CloneAnchor {
 
  private:
   [[nodiscard]] std::vector<std::string> names() const;
-  [[nodiscard]] AnchorFile examine(const std::string& name) const;
+  [[nodiscard]] BaseClone examine(const std::string& name) const;
   [[nodiscard]] Result<std::string> finish(int fd, CloneRecord record) const;
 
   const TrackedImage& image_;

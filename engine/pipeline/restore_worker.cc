@@ -1,4 +1,4 @@
-#include "pipeline/restore_lane.h"
+#include "pipeline/restore_worker.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,7 +16,7 @@ std::uint64_t tag_of(std::uint32_t slot, std::size_t part) {
 
 }  // namespace
 
-RestoreLane::RestoreLane(std::unique_ptr<io::Queue> queue, const RestoreSettings& settings)
+RestoreWorker::RestoreWorker(std::unique_ptr<io::Queue> queue, const RestoreSettings& settings)
     : queue_(std::move(queue)),
       settings_(settings),
       transfers_(queue_->slots().size()),
@@ -27,10 +27,10 @@ RestoreLane::RestoreLane(std::unique_ptr<io::Queue> queue, const RestoreSettings
   BLKREWIND_CHECK(!free_slots_.empty());
 }
 
-void RestoreLane::add(Task task) {
+void RestoreWorker::add(Task task) {
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  Transfer& transfer = transfers_[slot];
+  SlotWork& transfer = transfers_[slot];
   transfer = {};
   transfer.result.sequence = task.sequence;
   transfer.result.device = task.item.device;
@@ -66,8 +66,8 @@ void RestoreLane::add(Task task) {
   issue_reads(slot);
 }
 
-void RestoreLane::issue_reads(std::uint32_t slot) {
-  Transfer& transfer = transfers_[slot];
+void RestoreWorker::issue_reads(std::uint32_t slot) {
+  SlotWork& transfer = transfers_[slot];
   const io::Slot& memory = queue_->slots()[slot];
   transfer.outstanding = static_cast<std::uint32_t>(transfer.reads.size());
   for (std::size_t i = 0; i < transfer.reads.size(); ++i) {
@@ -77,7 +77,7 @@ void RestoreLane::issue_reads(std::uint32_t slot) {
   }
 }
 
-void RestoreLane::plan_reads(Transfer& transfer) const {
+void RestoreWorker::plan_reads(SlotWork& transfer) const {
   const PlanItem& item = transfer.task.item;
   for (std::size_t i = 0; i < item.chunks.size(); ++i) {
     const PlannedChunk& chunk = item.chunks[i];
@@ -103,7 +103,7 @@ void RestoreLane::plan_reads(Transfer& transfer) const {
   }
 }
 
-Status RestoreLane::submit_batch() {
+Status RestoreWorker::submit_batch() {
   const std::size_t count = std::min(batch_.size(), queue_->depth() - queue_->in_flight());
   if (count == 0) return {};
   BLKREWIND_TRY(queue_->submit(std::span(batch_).first(count)));
@@ -111,7 +111,7 @@ Status RestoreLane::submit_batch() {
   return {};
 }
 
-Status RestoreLane::step() {
+Status RestoreWorker::step() {
   BLKREWIND_TRY(submit_batch());
   completions_.clear();
   BLKREWIND_TRY(queue_->wait(1, completions_));
@@ -119,10 +119,10 @@ Status RestoreLane::step() {
   return submit_batch();
 }
 
-Status RestoreLane::handle(const io::Completion& completion) {
+Status RestoreWorker::handle(const io::Completion& completion) {
   const auto slot = static_cast<std::uint32_t>(completion.user_data);
   const auto part = static_cast<std::size_t>(completion.user_data >> 32);
-  Transfer& transfer = transfers_[slot];
+  SlotWork& transfer = transfers_[slot];
   const Extent whole = transfer.task.item.device;
   switch (transfer.phase) {
     case Phase::kReadStore:
@@ -171,7 +171,7 @@ Status RestoreLane::handle(const io::Completion& completion) {
   return {};
 }
 
-bool RestoreLane::share(Transfer& transfer) {
+bool RestoreWorker::share(SlotWork& transfer) {
   const Extent& whole = transfer.task.item.device;
   if (!shares_ || !is_aligned(whole.length, format::kBlockBytes)) return false;
   for (const Read& read : transfer.reads) {
@@ -183,12 +183,12 @@ bool RestoreLane::share(Transfer& transfer) {
 }
 
 // The second half of the slot, when the first is enough for what shall stand there.
-std::byte* RestoreLane::current_bytes(std::uint32_t slot) {
+std::byte* RestoreWorker::current_bytes(std::uint32_t slot) {
   const io::Slot& memory = queue_->slots()[slot];
   return memory.data + memory.size_bytes / 2;
 }
 
-bool RestoreLane::wants_to_compare(const Transfer& transfer, std::uint32_t slot) const {
+bool RestoreWorker::wants_to_compare(const SlotWork& transfer, std::uint32_t slot) const {
   constexpr std::uint64_t kEnoughBytes = 2 * kMiB;
   if (settings_.compare_block_bytes == 0) return false;
   if (compared_bytes_ >= kEnoughBytes && differing_bytes_ > compared_bytes_ / 2) return false;
@@ -196,8 +196,8 @@ bool RestoreLane::wants_to_compare(const Transfer& transfer, std::uint32_t slot)
          queue_->slots()[slot].size_bytes / 2;
 }
 
-void RestoreLane::plan_differing_writes(std::uint32_t slot) {
-  Transfer& transfer = transfers_[slot];
+void RestoreWorker::plan_differing_writes(std::uint32_t slot) {
+  SlotWork& transfer = transfers_[slot];
   const Extent whole = transfer.task.item.device;
   const std::byte* wanted = queue_->slots()[slot].data;
   const std::byte* current = current_bytes(slot);
@@ -215,8 +215,8 @@ void RestoreLane::plan_differing_writes(std::uint32_t slot) {
   compared_bytes_ += whole.length;
 }
 
-void RestoreLane::issue_writes(std::uint32_t slot) {
-  Transfer& transfer = transfers_[slot];
+void RestoreWorker::issue_writes(std::uint32_t slot) {
+  SlotWork& transfer = transfers_[slot];
   transfer.phase = Phase::kWrite;
   transfer.outstanding = static_cast<std::uint32_t>(transfer.writes.size());
   if (transfer.writes.empty()) {
@@ -233,9 +233,9 @@ void RestoreLane::issue_writes(std::uint32_t slot) {
   }
 }
 
-void RestoreLane::read_done(std::uint32_t slot, std::size_t part,
-                            const io::Completion& completion) {
-  Transfer& transfer = transfers_[slot];
+void RestoreWorker::read_done(std::uint32_t slot, std::size_t part,
+                              const io::Completion& completion) {
+  SlotWork& transfer = transfers_[slot];
   const Read& read = transfer.reads[part];
   const std::byte* const begin = queue_->slots()[slot].data + read.buffer_offset;
   const std::byte* data = begin;
@@ -258,14 +258,14 @@ void RestoreLane::read_done(std::uint32_t slot, std::size_t part,
   }
 }
 
-void RestoreLane::finish(std::uint32_t slot) {
-  Transfer& transfer = transfers_[slot];
+void RestoreWorker::finish(std::uint32_t slot) {
+  SlotWork& transfer = transfers_[slot];
   results_.push_back(std::move(transfer.result));
   transfer = {};
   free_slots_.push_back(slot);
 }
 
-void RestoreLane::drain() {
+void RestoreWorker::drain() {
   batch_.clear();
   while (queue_->in_flight() > 0) {
     completions_.clear();
@@ -273,6 +273,6 @@ void RestoreLane::drain() {
   }
 }
 
-std::vector<RestoreResult> RestoreLane::take_results() { return std::exchange(results_, {}); }
+std::vector<RestoreResult> RestoreWorker::take_results() { return std::exchange(results_, {}); }
 
 }  // namespace blkrewind::pipeline

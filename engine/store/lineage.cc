@@ -1,4 +1,4 @@
-#include "store/kinship.h"
+#include "store/lineage.h"
 
 #include <algorithm>
 #include <set>
@@ -11,7 +11,7 @@ using format::SnapshotNumber;
 using format::SnapshotRecord;
 using format::SnapshotState;
 
-void add_kin(SnapshotRecord& record, SnapshotNumber kin) {
+void add_to_lineage(SnapshotRecord& record, SnapshotNumber kin) {
   record.kin.push_back(kin);
   std::ranges::sort(record.kin);
   record.kin.erase(std::unique(record.kin.begin(), record.kin.end()), record.kin.end());
@@ -42,7 +42,7 @@ SnapshotRecord tombstone_of(const State& state, SnapshotNumber number) {
 
 }  // namespace
 
-format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
+format::Transaction remove_from_lineage(const State& state, SnapshotNumber number) {
   std::vector<SnapshotNumber> dead;
   for (const auto& [at, record] : state.snapshots) {
     if (at == number || record.state == SnapshotState::kTombstone) dead.push_back(at);
@@ -84,10 +84,10 @@ format::Transaction remove_from_kin(const State& state, SnapshotNumber number) {
     SnapshotRecord record = *state.snapshot(at);
     std::erase_if(record.kin, removed);
     if (junction) {
-      if (kept < at) add_kin(record, kept);
+      if (kept < at) add_to_lineage(record, kept);
       if (at < kept) tombstone.kin.push_back(at);
     } else if (near.size() == 2 && at == *near.rbegin()) {
-      add_kin(record, *near.begin());
+      add_to_lineage(record, *near.begin());
     }
     if (record != *state.snapshot(at)) transaction.emplace_back(std::move(record));
   }

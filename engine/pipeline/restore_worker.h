@@ -4,7 +4,7 @@
 // An item with a chunk that fails is not written, not even in part; its Result names the chunks,
 // and tells damage (the digest does not match, or the segment ends before the chunk) from a store
 // that cannot be read now, which says nothing about the chunk. A device that cannot be written is
-// an error of step(). Lanes and threads: as track/scan_lane.h says.
+// an error of step(). Lanes and threads: as track/scan_worker.h says.
 #pragma once
 
 #include <cstdint>
@@ -51,22 +51,22 @@ struct RestoreSettings {
   format::Geometry geometry;
   const DigestSecret* secret = nullptr;
   // Not 0: what stands on the device is read, and only blocks of this size that differ from what
-  // shall stand there are written. A lane that meets little that is equal stops looking.
+  // shall stand there are written. A worker that meets little that is equal stops looking.
   std::uint32_t compare_block_bytes = 0;
   // Where store and device share a file system with reflink, the device gets the store's very
-  // blocks. A lane that meets a pair of files that cannot does it no more.
+  // blocks. A worker that meets a pair of files that cannot does it no more.
   bool share = false;
   // Every chunk was read and verified a moment ago, by the same operation: what is shared need not
   // be read again.
   bool verified = false;
 };
 
-class RestoreLane {
+class RestoreWorker {
  public:
   using Task = RestoreTask;
   using Result = RestoreResult;
 
-  RestoreLane(std::unique_ptr<io::Queue> queue, const RestoreSettings& settings);
+  RestoreWorker(std::unique_ptr<io::Queue> queue, const RestoreSettings& settings);
 
   [[nodiscard]] bool wants_task() const { return !free_slots_.empty(); }
   void add(Task task);
@@ -83,7 +83,7 @@ class RestoreLane {
     Extent extent;
     std::uint64_t buffer_offset = 0;
   };
-  struct Transfer {
+  struct SlotWork {
     Task task;
     Result result;
     std::vector<Read> reads;
@@ -91,25 +91,25 @@ class RestoreLane {
     enum class Phase : std::uint8_t { kReadStore, kReadDevice, kWrite } phase = Phase::kReadStore;
     std::vector<Extent> writes;  // of the device
   };
-  using Phase = Transfer::Phase;
+  using Phase = SlotWork::Phase;
 
   [[nodiscard]] Status submit_batch();
   [[nodiscard]] Status handle(const io::Completion& completion);
-  void plan_reads(Transfer& transfer) const;
+  void plan_reads(SlotWork& transfer) const;
   void read_done(std::uint32_t slot, std::size_t read, const io::Completion& completion);
-  [[nodiscard]] bool wants_to_compare(const Transfer& transfer, std::uint32_t slot) const;
+  [[nodiscard]] bool wants_to_compare(const SlotWork& transfer, std::uint32_t slot) const;
   // What differs between what was verified and what stands on the device.
   void plan_differing_writes(std::uint32_t slot);
   void issue_writes(std::uint32_t slot);
   // Whether the device has the item's bytes now.
-  [[nodiscard]] bool share(Transfer& transfer);
+  [[nodiscard]] bool share(SlotWork& transfer);
   void issue_reads(std::uint32_t slot);
   [[nodiscard]] std::byte* current_bytes(std::uint32_t slot);
   void finish(std::uint32_t slot);
 
   std::unique_ptr<io::Queue> queue_;
   const RestoreSettings settings_;
-  std::vector<Transfer> transfers_;
+  std::vector<SlotWork> transfers_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<io::Request> batch_;
   std::vector<io::Completion> completions_;

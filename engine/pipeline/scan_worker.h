@@ -3,11 +3,12 @@
 //
 // A sector that the medium cannot read (io::means_bad_sector) ends nothing: what was asked for is
 // read again chunk by chunk, then piece by piece, so that only what is really bad is lost. A chunk
-// with such a piece differs by definition; captured, it holds a mark there (unreadable_mark.h). The
-// result names the pieces, and the caller decides. A device or file that ends early is an error.
+// with such a piece differs by definition; captured, it holds a mark there
+// (unreadable_placeholder.h). The result names the pieces, and the caller decides. A device or file
+// that ends early is an error.
 //
-// A lane belongs to one thread and has a queue of its own. Several lanes share a scan: tasks and
-// results are values that pass between them and the coordinating thread (crew.h).
+// A worker belongs to one thread and has a queue of its own. Several workers share a scan: tasks
+// and results are values that pass between them and the coordinating thread (worker_pool.h).
 #pragma once
 
 #include <array>
@@ -56,12 +57,12 @@ struct ScanSettings {
   std::string mark = {};  // new for each operation: what marks of unreadable sectors say
 };
 
-class ScanLane {
+class ScanWorker {
  public:
   using Task = ScanTask;
   using Result = ScanResult;
 
-  ScanLane(std::unique_ptr<io::Queue> queue, const ScanSettings& settings);
+  ScanWorker(std::unique_ptr<io::Queue> queue, const ScanSettings& settings);
 
   // Whether add() would lead to a request at once.
   [[nodiscard]] bool wants_task() const;

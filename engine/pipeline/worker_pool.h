@@ -7,9 +7,9 @@
 // If the process may have no more threads, or no more rings and buffers, fewer workers do the work;
 // without any thread, the calling one does.
 //
-// A Lane has the types Task and Result and wants_task(), add(), idle(), step(), drain() and
-// take_results() as in pipeline/scan_lane.h. It returns one Result for each Task, in any order, and
-// copies the Task's `sequence` into it.
+// A Worker has the types Task and Result and wants_task(), add(), idle(), step(), drain() and
+// take_results() as in pipeline/scan_worker.h. It returns one Result for each Task, in any order,
+// and copies the Task's `sequence` into it.
 #pragma once
 
 #include <cerrno>
@@ -31,19 +31,19 @@
 
 namespace blkrewind::pipeline {
 
-template <class Lane>
-class Crew {
+template <class Worker>
+class WorkerPool {
  public:
-  using Task = typename Lane::Task;
-  using Done = typename Lane::Result;
-  using MakeLane = std::function<Result<std::unique_ptr<Lane>>()>;
+  using Task = typename Worker::Task;
+  using Done = typename Worker::Result;
+  using MakeWorker = std::function<Result<std::unique_ptr<Worker>>()>;
 
   // `outstanding_max`: maximum number of tasks in flight, of all workers together.
-  Crew(unsigned lanes, std::size_t outstanding_max, MakeLane make)
-      : make_(std::move(make)), outstanding_max_(outstanding_max), lanes_(lanes) {}
-  ~Crew() { stop(); }
-  Crew(const Crew&) = delete;
-  Crew& operator=(const Crew&) = delete;
+  WorkerPool(unsigned workers, std::size_t outstanding_max, MakeWorker make)
+      : make_(std::move(make)), outstanding_max_(outstanding_max), workers_(workers) {}
+  ~WorkerPool() { stop(); }
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Whether push() would accept a task without waiting for results to be popped.
   [[nodiscard]] bool has_room() const { return pushed_ - popped_ < outstanding_max_; }
@@ -51,8 +51,8 @@ class Crew {
 
   [[nodiscard]] Status push(Task task) {
     task.sequence = pushed_++;
-    if (lanes_ > 1 && threads_.empty()) start();
-    if (lanes_ == 1) return push_inline(std::move(task));
+    if (workers_ > 1 && threads_.empty()) start();
+    if (workers_ == 1) return push_inline(std::move(task));
     const std::lock_guard lock(mutex_);
     if (error_) return fail(*error_);
     tasks_.push_back(std::move(task));
@@ -62,7 +62,7 @@ class Crew {
 
   // The result of the oldest task that has not been popped; waits for it. Not while empty().
   [[nodiscard]] Result<Done> pop() {
-    if (lanes_ == 1) return pop_inline();
+    if (workers_ == 1) return pop_inline();
     std::unique_lock lock(mutex_);
     finished_.wait(lock, [&] { return error_ || results_.contains(popped_); });
     if (error_) return fail(*error_);
@@ -79,8 +79,8 @@ class Crew {
     return done;
   }
 
-  void keep_results(Lane& lane) {
-    for (Done& done : lane.take_results()) {
+  void keep_results(Worker& worker) {
+    for (Done& done : worker.take_results()) {
       const std::uint64_t sequence = done.sequence;
       results_.emplace(sequence, std::move(done));
     }
@@ -88,19 +88,19 @@ class Crew {
 
   Status push_inline(Task task) {
     if (error_) return fail(*error_);
-    if (inline_lane_ == nullptr) {
-      BLKREWIND_ASSIGN(inline_lane_, make_());
+    if (inline_worker_ == nullptr) {
+      BLKREWIND_ASSIGN(inline_worker_, make_());
     }
-    while (!inline_lane_->wants_task()) BLKREWIND_TRY(step_inline());
-    inline_lane_->add(std::move(task));
-    keep_results(*inline_lane_);
+    while (!inline_worker_->wants_task()) BLKREWIND_TRY(step_inline());
+    inline_worker_->add(std::move(task));
+    keep_results(*inline_worker_);
     return {};
   }
 
   Status step_inline() {
-    Status status = inline_lane_->step();
+    Status status = inline_worker_->step();
     if (!status) error_ = status.error();
-    keep_results(*inline_lane_);
+    keep_results(*inline_worker_);
     return status;
   }
 
@@ -110,22 +110,22 @@ class Crew {
   }
 
   void start() {
-    threads_.reserve(lanes_);
+    threads_.reserve(workers_);
     {
       const std::lock_guard lock(mutex_);
-      working_ = lanes_;
+      working_ = workers_;
     }
-    for (unsigned i = 0; i < lanes_; ++i) {
+    for (unsigned i = 0; i < workers_; ++i) {
       try {
         threads_.emplace_back([this] { run(); });
       } catch (const std::system_error&) {
         // EAGAIN: a limit of the process (RLIMIT_NPROC, pids.max) or of its memory.
         const std::lock_guard lock(mutex_);
-        working_ -= lanes_ - i;
+        working_ -= workers_ - i;
         break;
       }
     }
-    if (threads_.empty()) lanes_ = 1;
+    if (threads_.empty()) workers_ = 1;
   }
 
   // An exception must not leave a thread.
@@ -146,34 +146,34 @@ class Crew {
       finished_.notify_one();
       return;
     }
-    Lane& lane = **made;
+    Worker& worker = **made;
     while (true) {
       bool added = false;
       {
         std::unique_lock lock(mutex_);
-        if (lane.idle()) {
+        if (worker.idle()) {
           changed_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
         }
         if (stopping_) break;
-        if (!tasks_.empty() && lane.wants_task()) {
-          lane.add(std::move(tasks_.front()));
+        if (!tasks_.empty() && worker.wants_task()) {
+          worker.add(std::move(tasks_.front()));
           tasks_.pop_front();
           added = true;
         }
       }
       // Gives the worker all the tasks it takes before waiting for it.
-      if (added && lane.wants_task() && !lane.idle() && has_tasks()) continue;
-      if (!lane.idle()) {
-        if (auto status = lane.step(); !status) {
+      if (added && worker.wants_task() && !worker.idle() && has_tasks()) continue;
+      if (!worker.idle()) {
+        if (auto status = worker.step(); !status) {
           report(status.error());
           break;
         }
       }
       const std::lock_guard lock(mutex_);
-      keep_results(lane);
+      keep_results(worker);
       finished_.notify_one();
     }
-    lane.drain();
+    worker.drain();
   }
 
   bool has_tasks() {
@@ -194,13 +194,13 @@ class Crew {
       changed_.notify_all();
     }
     for (std::thread& thread : threads_) thread.join();
-    if (inline_lane_ != nullptr) inline_lane_->drain();
+    if (inline_worker_ != nullptr) inline_worker_->drain();
   }
 
-  const MakeLane make_;
+  const MakeWorker make_;
   const std::size_t outstanding_max_;
-  unsigned lanes_;  // 1: in the calling thread
-  std::unique_ptr<Lane> inline_lane_;
+  unsigned workers_;  // 1: in the calling thread
+  std::unique_ptr<Worker> inline_worker_;
   std::vector<std::thread> threads_;
   std::uint64_t pushed_ = 0;  // used by the coordinating thread only
   std::uint64_t popped_ = 0;

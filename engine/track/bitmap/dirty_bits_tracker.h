@@ -12,16 +12,16 @@
 
 namespace blkrewind::track {
 
-class MarksTracker final : public Tracker {
+class DirtyBitsTracker final : public Tracker {
  public:
   // `flush`: turns written data that is not yet submitted into operations, and so into dirty bits.
   // The memory outlives the tracker.
-  MarksTracker(blkrewind_control& control, std::span<std::uint64_t> bits,
-               std::uint64_t device_bytes, std::function<Status()> flush);
-  ~MarksTracker() override;
+  DirtyBitsTracker(blkrewind_control& control, std::span<std::uint64_t> bits,
+                   std::uint64_t device_bytes, std::function<Status()> flush);
+  ~DirtyBitsTracker() override;
 
   [[nodiscard]] const char* name() const override { return "bitmap"; }
-  [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& anchor,
+  [[nodiscard]] Result<std::optional<std::string>> begin(const std::string& base_snapshot,
                                                          TrackUse use) override;
   [[nodiscard]] Result<Extent> changed(std::uint64_t offset) override;
   void wrote(std::uint64_t bytes) override { generations_.wrote(bytes); }

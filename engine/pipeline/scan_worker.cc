@@ -1,4 +1,4 @@
-#include "pipeline/scan_lane.h"
+#include "pipeline/scan_worker.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "pipeline/unreadable_mark.h"
+#include "pipeline/unreadable_placeholder.h"
 
 namespace blkrewind::pipeline {
 namespace {
@@ -39,7 +39,7 @@ std::uint64_t transfer_tag(std::uint32_t slot, std::uint32_t write_plus_one) {
 
 }  // namespace
 
-ScanLane::ScanLane(std::unique_ptr<io::Queue> queue, const ScanSettings& settings)
+ScanWorker::ScanWorker(std::unique_ptr<io::Queue> queue, const ScanSettings& settings)
     : queue_(std::move(queue)), settings_(settings), transfers_(queue_->slots().size()) {
   for (auto slot = static_cast<std::uint32_t>(transfers_.size()); slot-- > 0;) {
     free_slots_.push_back(slot);
@@ -48,11 +48,11 @@ ScanLane::ScanLane(std::unique_ptr<io::Queue> queue, const ScanSettings& setting
   BLKREWIND_CHECK(queue_->slots().front().size_bytes >= settings_.geometry.chunk_bytes);
 }
 
-bool ScanLane::wants_task() const {
+bool ScanWorker::wants_task() const {
   return !free_slots_.empty() && (jobs_.empty() || jobs_.back()->issued);
 }
 
-void ScanLane::add(Task task) {
+void ScanWorker::add(Task task) {
   auto job = std::make_unique<Job>();
   job->task = std::move(task);
   Result& result = job->result;
@@ -69,7 +69,7 @@ void ScanLane::add(Task task) {
   issue_reads();
 }
 
-void ScanLane::issue_reads() {
+void ScanWorker::issue_reads() {
   for (const auto& job : jobs_) {
     while (!job->issued && !free_slots_.empty()) {
       if (!issue_read(*job)) job->issued = true;
@@ -79,7 +79,7 @@ void ScanLane::issue_reads() {
   retire_jobs();
 }
 
-bool ScanLane::issue_read(Job& job) {
+bool ScanWorker::issue_read(Job& job) {
   const ChunkSet& wanted = job.task.candidate.read;
   std::uint64_t first = job.next_chunk;
   while (first < format::kFanout && !wanted.test(first)) ++first;
@@ -109,7 +109,7 @@ bool ScanLane::issue_read(Job& job) {
   return true;
 }
 
-Status ScanLane::submit_batch() {
+Status ScanWorker::submit_batch() {
   // One slot may be captured in many writes, so a batch can be more than the queue takes at once.
   const std::size_t count = std::min(batch_.size(), queue_->depth() - queue_->in_flight());
   if (count == 0) return {};
@@ -118,7 +118,7 @@ Status ScanLane::submit_batch() {
   return {};
 }
 
-Status ScanLane::step() {
+Status ScanWorker::step() {
   BLKREWIND_TRY(submit_batch());
   completions_.clear();
   BLKREWIND_TRY(queue_->wait(1, completions_));
@@ -128,7 +128,7 @@ Status ScanLane::step() {
   return submit_batch();
 }
 
-Status ScanLane::handle(const io::Completion& completion) {
+Status ScanWorker::handle(const io::Completion& completion) {
   const auto slot = static_cast<std::uint32_t>(completion.user_data);
   const auto write = static_cast<std::uint32_t>(completion.user_data >> 32);
   Transfer& transfer = transfers_[slot];
@@ -168,7 +168,7 @@ Status ScanLane::handle(const io::Completion& completion) {
   return {};
 }
 
-void ScanLane::salvage(std::uint32_t slot, const Extent& extent, std::uint64_t piece_bytes) {
+void ScanWorker::salvage(std::uint32_t slot, const Extent& extent, std::uint64_t piece_bytes) {
   Transfer& transfer = transfers_[slot];
   std::byte* const data = queue_->slots()[slot].data;
   for (std::uint64_t at = extent.offset; at < extent.end(); at += piece_bytes) {
@@ -180,8 +180,8 @@ void ScanLane::salvage(std::uint32_t slot, const Extent& extent, std::uint64_t p
   }
 }
 
-Status ScanLane::salvaged(std::uint32_t slot, std::size_t number,
-                          const io::Completion& completion) {
+Status ScanWorker::salvaged(std::uint32_t slot, std::size_t number,
+                            const io::Completion& completion) {
   Transfer& transfer = transfers_[slot];
   const Extent piece = transfer.pieces[number];
   const std::uint64_t least = piece_bytes_of(*settings_.device);
@@ -202,8 +202,8 @@ Status ScanLane::salvaged(std::uint32_t slot, std::size_t number,
   std::ranges::sort(transfer.unreadable, {}, &Extent::offset);
   std::byte* const data = queue_->slots()[slot].data;
   for (const Extent& lost : transfer.unreadable) {
-    put_unreadable_mark({data + (lost.offset - transfer.extent.offset), lost.length}, lost,
-                        settings_.mark);
+    put_unreadable_placeholder({data + (lost.offset - transfer.extent.offset), lost.length}, lost,
+                               settings_.mark);
   }
   Result& result = transfer.job->result;
   result.unreadable.insert(result.unreadable.end(), transfer.unreadable.begin(),
@@ -212,7 +212,7 @@ Status ScanLane::salvaged(std::uint32_t slot, std::size_t number,
   return digest_chunks(slot);
 }
 
-Status ScanLane::digest_chunks(std::uint32_t slot) {
+Status ScanWorker::digest_chunks(std::uint32_t slot) {
   Transfer& transfer = transfers_[slot];
   Job& job = *transfer.job;
   const std::byte* data = queue_->slots()[slot].data;
@@ -263,13 +263,13 @@ Status ScanLane::digest_chunks(std::uint32_t slot) {
   return {};
 }
 
-void ScanLane::note_foreign(Job& job, std::uint64_t in_leaf) const {
+void ScanWorker::note_foreign(Job& job, std::uint64_t in_leaf) const {
   job.result.foreign.set(in_leaf);
   job.result.foreign_bytes +=
       settings_.geometry.chunk_extent(job.result.leaf * format::kFanout + in_leaf).length;
 }
 
-Status ScanLane::capture(std::uint32_t slot, std::uint64_t first, std::uint64_t count) {
+Status ScanWorker::capture(std::uint32_t slot, std::uint64_t first, std::uint64_t count) {
   Transfer& transfer = transfers_[slot];
   Job& job = *transfer.job;
   const std::uint64_t base = job.result.leaf * format::kFanout + transfer.first;
@@ -302,13 +302,13 @@ Status ScanLane::capture(std::uint32_t slot, std::uint64_t first, std::uint64_t 
   return {};
 }
 
-void ScanLane::release(std::uint32_t slot) {
+void ScanWorker::release(std::uint32_t slot) {
   --transfers_[slot].job->outstanding;
   transfers_[slot].job = nullptr;
   free_slots_.push_back(slot);
 }
 
-void ScanLane::retire_jobs() {
+void ScanWorker::retire_jobs() {
   std::erase_if(jobs_, [&](const std::unique_ptr<Job>& job) {
     if (!job->issued || job->outstanding != 0) return false;
     // Its transfers ended in any order.
@@ -322,7 +322,7 @@ void ScanLane::retire_jobs() {
   });
 }
 
-void ScanLane::drain() {
+void ScanWorker::drain() {
   batch_.clear();
   while (queue_->in_flight() > 0) {
     completions_.clear();
@@ -330,6 +330,6 @@ void ScanLane::drain() {
   }
 }
 
-std::vector<ScanResult> ScanLane::take_results() { return std::exchange(results_, {}); }
+std::vector<ScanResult> ScanWorker::take_results() { return std::exchange(results_, {}); }
 
 }  // namespace blkrewind::pipeline
