@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/ids.h"
-#include "control/caught.h"
 #include "base/remedies.h"
+#include "control/caught.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 

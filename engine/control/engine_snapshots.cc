@@ -5,8 +5,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "control/caught.h"
 #include "base/remedies.h"
+#include "control/caught.h"
 #include "control/describe.h"
 #include "control/engine_impl.h"
 

@@ -52,7 +52,8 @@ Result<StoreHeader> decode_store_header(std::span<const std::byte, kStoreHeaderB
   PackedStoreHeader packed;
   std::memcpy(&packed, bytes.data(), sizeof packed);
   if (packed.magic != kStoreMagic) {
-    return fail(Errc::kIntegrity, "this is not a blkrewind store: the format file has another signature",
+    return fail(Errc::kIntegrity,
+                "this is not a blkrewind store: the format file has another signature",
                 Remedy("name the folder of a store").or_else({Verb::kStoreInit, "make one"}));
   }
   const std::uint64_t checksum = packed.checksum;

@@ -80,8 +80,7 @@ Status Folder::judge_owner(const struct stat& status, const std::string& path) c
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return fail(
-        Errc::kPrecondition,
-        path + " can be written by other users, who could misuse this command",
+        Errc::kPrecondition, path + " can be written by other users, who could misuse this command",
         Remedy("see that its content can be trusted")
             .and_then(run_program("make it writable by its owner only", "chmod go-w", {path})));
   }

@@ -41,7 +41,8 @@ tl::unexpected<Error> doubtful(const format::DiskRecord& disk, const host::Devic
 tl::unexpected<Error> two_of_them(const format::DiskRecord& disk, const host::DeviceInfo& device,
                                   const std::string& other, const std::string& why) {
   return refuse_identity(
-      device.path + " and " + other + " are both disk " + disk.id + " according to all evidence: " + why,
+      device.path + " and " + other + " are both disk " + disk.id +
+          " according to all evidence: " + why,
       Remedy("use the multipath device, or detach one of them").or_else(ways_on(disk, device)));
 }
 
@@ -130,9 +131,10 @@ Result<std::optional<Recognised>> recognise(io::Env& env, const store::State& st
   }
   if (matches.size() > 1) {
     return refuse_identity(device.path + " is disk " + matches[0].disk->id + " and disk " +
-                      matches[1].disk->id + " according to all evidence: " + matches[0].judgement.why,
-                  Remedy(Verb::kDiskForget, "forget one of them",
-                         {{Parameter::kTarget, matches[1].disk->id}}));
+                               matches[1].disk->id +
+                               " according to all evidence: " + matches[0].judgement.why,
+                           Remedy(Verb::kDiskForget, "forget one of them",
+                                  {{Parameter::kTarget, matches[1].disk->id}}));
   }
   if (!matches.empty()) {
     const Match& match = matches.front();

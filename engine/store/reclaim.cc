@@ -185,10 +185,9 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
         for (const auto& [id, bytes] : freed) {
           const auto live = now.segments.find(id);
           if (live == now.segments.end() || live->second < bytes) {
-            return fail(
-                Errc::kIntegrity,
-                "segment " + std::to_string(id) + " is shorter than the snapshot needs",
-                Remedy(Verb::kVerify, "check the store"));
+            return fail(Errc::kIntegrity,
+                        "segment " + std::to_string(id) + " is shorter than the snapshot needs",
+                        Remedy(Verb::kVerify, "check the store"));
           }
           transaction.emplace_back(format::SegmentRecord{id, live->second - bytes});
           total += bytes;

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "operations/operations.h"
-#include "support/results.h"
 #include "support/errors.h"
+#include "support/results.h"
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
 #include "support/simulated_trackers.h"

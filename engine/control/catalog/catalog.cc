@@ -192,8 +192,8 @@ Status Catalog::set_status(const std::string& id, std::string_view status, bool 
     }
     BLKREWIND_TRY(refuse_if_locked(row));
     if (row.status == status) {
-      return fail(refused(ResetRule::kInstanceStatus,
-                          Remedy().because(id + " is already " + row.status)));
+      return fail(
+          refused(ResetRule::kInstanceStatus, Remedy().because(id + " is already " + row.status)));
     }
     if (dry_run) {
       return fail(refused(ResetRule::kDryRun, "send the request without DryRun to carry it out"));

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "control/catalog/catalog.h"
-#include "support/results.h"
 #include "support/errors.h"
+#include "support/results.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::control {

@@ -16,9 +16,9 @@
 #include <string_view>
 
 #include "blkrewind/engine.h"
+#include "support/errors.h"
 #include "support/read_file.h"
 #include "support/results.h"
-#include "support/errors.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind::test {

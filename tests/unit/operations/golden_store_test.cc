@@ -21,8 +21,8 @@
 #include "base/digest.h"
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
-#include "support/results.h"
 #include "support/errors.h"
+#include "support/results.h"
 #include "support/temp_dir.h"
 
 namespace blkrewind {

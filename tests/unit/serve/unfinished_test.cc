@@ -10,9 +10,9 @@
 #include <thread>
 
 #include "cli/serve/actions.h"
-#include "unit/serve/image_fixture.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
+#include "unit/serve/image_fixture.h"
 
 namespace blkrewind::serve {
 namespace {
