@@ -14,7 +14,9 @@ namespace blkrewind::cli {
 [[nodiscard]] std::string printable(std::string_view text);
 
 // The text between double quotes, as it is.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] inline std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
 
 // "1 snapshot", "2 snapshots".
 [[nodiscard]] std::string counted(std::uint64_t count, const std::string& noun);

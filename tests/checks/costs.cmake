@@ -1,6 +1,5 @@
-# In what order ctest begins the tests: what takes long first, so that all processors have work to the end.
-# Every test takes one processor. What holds the loop lock comes before everything, since it is one long
-# row of tests; the rest, of less than seconds each, fills up.
+# The order in which ctest starts the tests: long tests first, so that all processors have work until the end. Every
+# test uses one processor. The tests with the loop lock come first, since they run one at a time.
 set(BLKREWIND_COST_LOOP 4000)
 set(BLKREWIND_COST_SUITE 3000)  # minutes
 set(BLKREWIND_COST_LAB 2000)    # minutes, fewer

@@ -92,8 +92,9 @@ std::string written(const serve::Parameters& parameters, bool in_query,
   for (const serve::Parameter& one : parameters.sorted()) {
     if (one.in_query != in_query) continue;
     if (!text.empty()) text += '&';
-    text += serve::percent_encode(one.key) + "=" +
-            serve::percent_encode(one.key == "Signature" ? signature : one.value);
+    serve::append_percent_encoded(text, one.key);
+    text += '=';
+    serve::append_percent_encoded(text, one.key == "Signature" ? signature : one.value);
   }
   return text;
 }

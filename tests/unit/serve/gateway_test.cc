@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "cli/serve/answer.h"
 #include "cli/serve/api_errors.h"
 #include "support/errors.h"
 #include "unit/serve/gateway_fixture.h"
