@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "support/golden_store.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -218,9 +219,7 @@ PRAGMA user_version=2;
 
 TEST_F(CatalogClock, Version2IsReadAsItIsAndCountedFromItsUpgradeOn) {
   namespace fs = std::filesystem;
-  fs::copy_file(fs::path(__FILE__).parent_path().parent_path().parent_path() / "golden" / "v1" /
-                    "store" / "catalog.db",
-                path_);
+  fs::copy_file(fs::path(test::golden_folder()) / "store" / "catalog.db", path_);
   {
     SQLite::Database database(path_, SQLite::OPEN_READWRITE);
     database.tryExec("CREATE TABLE IF NOT EXISTS content_digest(value INTEGER NOT NULL) STRICT");

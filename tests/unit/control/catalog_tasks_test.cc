@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "support/golden_store.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -110,8 +111,7 @@ TEST_F(CatalogTest, RowsThatWereNotWrittenByItAreDamage) {
 
 TEST_F(CatalogTest, Version1IsReadAsItIsAndUpgradedByAChange) {
   namespace fs = std::filesystem;
-  const fs::path golden = fs::path(__FILE__).parent_path().parent_path().parent_path() / "golden" /
-                          "v1" / "store" / "catalog.db";
+  const fs::path golden = fs::path(test::golden_folder()) / "store" / "catalog.db";
   fs::copy_file(golden, path_);
   const auto version = [&] {
     SQLite::Database database(path_);

@@ -79,7 +79,7 @@ TEST_F(EngineSimulated, DeviceOfWhichItCannotBeToldWhetherItIsInUse) {
   const auto result = engine_->rollback(kDevice, "before");
   ASSERT_TRUE(refused(result, "IncorrectInstanceStatus"));
   EXPECT_THAT(words_of(result.error()),
-              HasSubstr("not known to be free: sysfs is missing; mount it"));
+              HasSubstr("cannot tell whether it is in use: sysfs is missing; mount it"));
   EXPECT_TRUE(failed(engine_->snapshot(kDevice, {}), Errc::kPrecondition));
   EXPECT_EQ(engine_->instance("i-local")->status, "Running");
   EXPECT_EQ(env_.contents(kDevice), changed_);

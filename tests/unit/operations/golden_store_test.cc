@@ -1,6 +1,8 @@
 // The golden store of format version 1 (tests/golden/v1, created once by make-golden.sh) is opened,
 // read, written and rolled back from by the current version. Its `expected` file lists the content
 // of the devices when the snapshots were taken.
+#include "support/golden_store.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,9 +44,7 @@ struct Expected {
   std::string root_digest;
 };
 
-fs::path golden_folder() {
-  return fs::path(__FILE__).parent_path().parent_path().parent_path() / "golden" / "v1";
-}
+fs::path golden_folder() { return test::golden_folder(); }
 
 std::vector<Expected> read_expected() {
   std::ifstream file(golden_folder() / "expected");
