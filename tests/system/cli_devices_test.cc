@@ -35,8 +35,10 @@ TEST_F(CliDevices, BytesOfAnotherImageFormatAreNoReasonToRefuseADevice) {
   const std::string image = file("disk.img");
   write_noise(image, 0, kMiB, 7);
   const std::string mark = "QFI\xfb";
-  const UniqueFd fd(::open(image.c_str(), O_WRONLY | O_CLOEXEC));
-  ASSERT_EQ(::pwrite(fd.get(), mark.data(), mark.size(), 0), static_cast<ssize_t>(mark.size()));
+  {
+    const UniqueFd fd(::open(image.c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_EQ(::pwrite(fd.get(), mark.data(), mark.size(), 0), static_cast<ssize_t>(mark.size()));
+  }
   const LoopDevice loop = LoopDevice::make(image, 0);
   ask({"snapshot", loop.path()});
 }

@@ -137,7 +137,7 @@ TEST_F(CliTracking, ReceiptsNameTheSourceAndWhatItCost) {
 
   change();
   const std::string receipt = text({"rollback", device_, "base", "--paranoid"});
-  EXPECT_NE(receipt.find("by         bitmap\n"), std::string::npos) << receipt;
+  EXPECT_NE(receipt.find("by             bitmap\n"), std::string::npos) << receipt;
   EXPECT_NE(receipt.find(", no change was missed\n"), std::string::npos) << receipt;
 }
 

@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(On, ExtentTrust, testing::Values("xfs", "btrfs"),
 TEST_P(ExtentTrust, ATouchedCloneIsNotBelieved) {
   start();
   expect_not_believed([](const std::string& clone) { set_flag(clone, FS_IMMUTABLE_FL, false); },
-                      "not protected");
+                      "is not immutable");
   expect_not_believed(
       [&](const std::string& clone) {
         while_mutable(clone, [&] { write_bytes(clone, 0, "touched"); });
@@ -124,14 +124,14 @@ TEST_P(ExtentTrust, WhateverElseIsInTheClonesPlaceIsNotBelieved) {
         ASSERT_EQ(::unlink(clone.c_str()), 0);
         ASSERT_EQ(::mkfifo(clone.c_str(), 0600), 0);
       },
-      "something else");
+      "another file has the name");
   expect_not_believed(
       [&](const std::string& clone) {
         set_flag(clone, FS_IMMUTABLE_FL, false);
         ASSERT_EQ(::unlink(clone.c_str()), 0);
         ASSERT_EQ(::symlink(image_.c_str(), clone.c_str()), 0);
       },
-      "something else");
+      "another file has the name");
   EXPECT_TRUE(std::filesystem::exists(image_)) << "what it pointed to is not removed";
 }
 

@@ -18,7 +18,8 @@ class WindowOnFile {
   WindowOnFile(const std::string& file, std::uint64_t offset, std::uint64_t length) {
     run_program({"losetup", "--offset", std::to_string(offset), "--sizelimit",
                  std::to_string(length), "--find", file});
-    for (const host::LoopDevice& loop : host::ask_loop_devices().value()) {
+    const auto loops = host::ask_loop_devices().value();
+    for (const host::LoopDevice& loop : loops) {
       if (loop.backing_file == file && loop.range == Extent{offset, length}) {
         path_ = loop.node;
       }
