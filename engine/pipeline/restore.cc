@@ -152,7 +152,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
           file = store.files().get(chunk.source.segment, *queue);
         }
         if (!file) {
-          // One that is gone, or whose header is not its own, cannot vouch for its chunks.
+          // A missing or foreign segment: its chunks count as corrupt.
           const bool damage = file.error().code == Errc::kIntegrity;
           if (!damage && file.error().sys_errno == 0) {
             // No failure, but a file that is refused, as one that other users may write to: the

@@ -29,7 +29,7 @@ enum class Errc : std::uint8_t {
   kNoSpace,       // the file system under the store is full
   kIntegrity,     // a digest did not match, or a structure is damaged
   kUnsupported,   // a store of a newer format, or a kernel that lacks what is needed
-  kBusy,          // somebody else holds the device or the disk
+  kBusy,          // another process holds the device or the disk
   kCancelled,     // the caller's cancel flag was set
   kInternal,      // a bug in blkrewind
 };
