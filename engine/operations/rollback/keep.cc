@@ -155,7 +155,7 @@ format::SnapshotRecord Sequence::record_of_found(std::string description) const 
 }
 
 Status Sequence::record(std::optional<format::SnapshotRecord>& snapshot, bool begins) {
-  const Status recorded = back_.store.journal().update(
+  Status recorded = back_.store.journal().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
         format::Counters counters = state.counters;
