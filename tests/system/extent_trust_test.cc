@@ -152,7 +152,7 @@ TEST_P(ExtentTrust, AnotherStoresCloneIsLeftAlone) {
 TEST_P(ExtentTrust, AnAnchorThatIsNotTheClonesIsSaid) {
   start();
   take("s-1");
-  base_snapshot_ = "s-by-somebody-else";
+  base_snapshot_ = "s-of-another-program";
   EXPECT_THAT(why_not(), HasSubstr("did not update"));
   take("s-2");
   base_snapshot_.clear();

@@ -224,6 +224,22 @@ TEST_F(GenerationsTest, KeepsNothingHalfWhenTheProcessDiesBeforeCommit) {
   EXPECT_TRUE(open().begin("s-2", false));
 }
 
+// A rollback to the base snapshot itself: the base that it leaves and the one it would set are one,
+// so it cannot be told whether the journal took its record.
+TEST_F(GenerationsTest, AnOperationThatDiedAtItsOwnBaseDropsNothing) {
+  move_to("", "s-1");
+  write(1);
+  {
+    Generations generations = open();
+    ASSERT_FALSE(generations.begin("s-1", false));
+    write(2);
+    generations.prepare("s-1", false);
+  }
+  Generations generations = open();
+  ASSERT_FALSE(generations.begin("s-1", false));
+  EXPECT_EQ(marks(generations), (std::vector<std::uint64_t>{1, 2}));
+}
+
 TEST_F(GenerationsTest, ForgetsAndSaysWhy) {
   move_to("", "s-1");
   Generations generations = open();
