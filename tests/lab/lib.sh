@@ -152,6 +152,17 @@ wait_for() {
   done
 }
 
+# Loads the controller's namespaces, and prints the node of one: namespace 1|2. The kernel looks for both at once
+# (since 6.12), so the number in a node's name is not that of its namespace.
+namespace() {
+  local node
+  modprobe nvme
+  wait_for /dev/nvme0n1 && wait_for /dev/nvme0n2
+  for node in /sys/block/nvme0n*; do
+    [ "$(<"$node/nsid")" != "$1" ] || echo "/dev/${node##*/}"
+  done
+}
+
 image() { truncate -s "$2" "$1"; }
 
 # The functions that make devices leave the node in `made`.

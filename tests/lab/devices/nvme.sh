@@ -3,7 +3,6 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-modprobe nvme
-wait_for /dev/nvme0n1
-round /dev/nvme0n1
-tracked_round /dev/nvme0n1
+device=$(namespace 1)
+round "$device"
+tracked_round "$device"

@@ -3,17 +3,16 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-modprobe nvme
-wait_for /dev/nvme0n1
-wait_for /dev/nvme0n2
-check "one serial number" cmp /sys/block/nvme0n1/device/serial /sys/block/nvme0n2/device/serial
-fill /dev/nvme0n1
-fill /dev/nvme0n2
-first=$(file_as first /dev/nvme0n1)
-second=$(file_as second /dev/nvme0n2)
+one=$(namespace 1)
+other=$(namespace 2)
+check "one serial number" cmp "/sys/block/${one##*/}/device/serial" "/sys/block/${other##*/}/device/serial"
+fill "$one"
+fill "$other"
+first=$(file_as first "$one")
+second=$(file_as second "$other")
 check "two disks" distinct "$first" "$second"
-save /dev/nvme0n2 "$work/second"
-refused "the one's snapshot is not written to the other" rewind rollback /dev/nvme0n2 first
-check "nothing was written" holds /dev/nvme0n2 "$work/second"
-damage /dev/nvme0n1
-check "rollback with the other one attached" rewind rollback /dev/nvme0n1 first
+save "$other" "$work/second"
+refused "the one's snapshot is not written to the other" rewind rollback "$other" first
+check "nothing was written" holds "$other" "$work/second"
+damage "$one"
+check "rollback with the other one attached" rewind rollback "$one" first

@@ -9,9 +9,7 @@ store=$keep/store
 mkdir -p "$keep"
 # In the order in which tests/lab/run.sh attaches them.
 declare -A disk=([serial]=/dev/vdb [same]=/dev/vdd [other]=/dev/vde [empty]=/dev/vdf [copied]=/dev/vdg
-  [moved]=/dev/vdi [table]=/dev/vdj1 [namespace]=/dev/nvme0n2)
-modprobe nvme
-wait_for /dev/nvme0n2
+  [moved]=/dev/vdi [table]=/dev/vdj1 [namespace]=$(namespace 2))
 partition /dev/vdj <<'TABLE'
 label: gpt
 start=2048, size=4MiB

@@ -6,8 +6,7 @@
 
 keep=/lab/reboot
 store=$keep/store
-modprobe nvme
-wait_for /dev/nvme0n2
+namespace=$(namespace 2)
 
 # Damage that leaves a file system's superblock alone.
 scratch() { put "$1" 100 20 && put "$1" 400 1; }
@@ -17,7 +16,7 @@ recognised() { # NAME DEVICE
   rewind --json rollback "$2" "$1" >"$work/receipt" || return
   holds "$2" "$keep/$1"
 }
-for pair in serial:/dev/vdb namespace:/dev/nvme0n2 same:/dev/vdd table:/dev/vdj1; do
+for pair in serial:/dev/vdb "namespace:$namespace" same:/dev/vdd table:/dev/vdj1; do
   check "the disk '${pair%:*}' is recognised, and rolled back" recognised "${pair%:*}" "${pair#*:}"
 done
 check "the receipt says what that rested on" jq -e '.recognised_by | length > 0' "$work/receipt"
