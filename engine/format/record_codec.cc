@@ -42,7 +42,8 @@ static_assert(std::size(kTypes) == std::variant_size_v<JournalEntry>);
 template <class Record, class Wanted>
 concept Is = std::is_same_v<std::remove_const_t<Record>, Wanted>;
 
-// Every record is described once, as a walk over its fields; Put writes them, Get reads them.
+// Every record is described once, as a walk over its fields; Put writes them, Get reads them, and
+// Count says how long they are.
 struct Put {
   ByteWriter& out;
 
@@ -65,6 +66,22 @@ struct Put {
   void operator()(const std::vector<SnapshotNumber>& numbers) {
     out.put(static_cast<std::uint32_t>(numbers.size()));
     for (const SnapshotNumber number : numbers) out.put(number);
+  }
+};
+
+struct Count {
+  std::uint64_t bytes = 0;
+
+  template <class T>
+  requires std::is_integral_v<T>
+  void operator()(const T& /*value*/) { bytes += sizeof(T); }
+  template <class T>
+  requires std::is_enum_v<T>
+  void operator()(const T& /*value*/, T /*last*/) { bytes += sizeof(T); }
+  void operator()(const std::string& text) { bytes += sizeof(std::uint32_t) + text.size(); }
+  void reserved_byte() { ++bytes; }
+  void operator()(const std::vector<SnapshotNumber>& numbers) {
+    bytes += sizeof(std::uint32_t) + numbers.size() * sizeof(SnapshotNumber);
   }
 };
 
@@ -142,7 +159,8 @@ void walk_layer(Walk& walk, Record& layer) {
   walk(layer.vouched);
 }
 
-void walk_layers(Put& walk, const host::DeviceIdentity& top) {
+template <class Walk>  // Put, Count
+void walk_layers(Walk& walk, const host::DeviceIdentity& top) {
   walk_layer(walk, top);
   walk(!top.below.empty());
   if (!top.below.empty()) walk_layers(walk, top.below.front());
@@ -334,7 +352,23 @@ Result<JournalEntry> get_disk_in_layers(ByteReader& fields) {
   return entry;
 }
 
+constexpr std::uint64_t kEntryHeaderBytes = 8;  // type, reserved, length
+
+std::uint64_t count_bytes(const auto& record, auto... form) {
+  Count walk;
+  walk_fields(walk, record, form...);
+  return kEntryHeaderBytes + walk.bytes;
+}
+
 }  // namespace
+
+std::uint64_t encoded_bytes(const DiskRecord& disk) {
+  return count_bytes(disk, is_in_layers(disk));
+}
+std::uint64_t encoded_bytes(const SnapshotRecord& snapshot) { return count_bytes(snapshot); }
+std::uint64_t encoded_bytes(const IntentRecord& intent) { return count_bytes(intent); }
+std::uint64_t encoded_bytes(const SegmentRecord& segment) { return count_bytes(segment); }
+std::uint64_t encoded_bytes(const Counters& counters) { return count_bytes(counters); }
 
 Status check_entry(const JournalEntry& entry) {
   return std::visit([](const auto& record) { return check_sound(record); }, entry);

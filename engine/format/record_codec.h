@@ -2,6 +2,8 @@
 // "Entries".
 #pragma once
 
+#include <cstdint>
+
 #include "blkrewind/error.h"
 #include "format/bytes.h"
 #include "format/records.h"
@@ -11,6 +13,13 @@ namespace blkrewind::format {
 // Whether decode_entry() accepts it: an entry that is not checked before it is written could make
 // the journal unreadable.
 [[nodiscard]] Status check_entry(const JournalEntry& entry);
+
+// How many bytes encode_entry() appends.
+[[nodiscard]] std::uint64_t encoded_bytes(const DiskRecord& disk);
+[[nodiscard]] std::uint64_t encoded_bytes(const SnapshotRecord& snapshot);
+[[nodiscard]] std::uint64_t encoded_bytes(const IntentRecord& intent);
+[[nodiscard]] std::uint64_t encoded_bytes(const SegmentRecord& segment);
+[[nodiscard]] std::uint64_t encoded_bytes(const Counters& counters);
 
 void encode_entry(const JournalEntry& entry, ByteWriter& writer);
 [[nodiscard]] Result<JournalEntry> decode_entry(ByteReader& reader);

@@ -18,9 +18,10 @@ using format::kJournalBlockBytes;
 using format::kJournalRecordsOffset;
 using format::kJournalTailOffset;
 
-// A checkpoint is worthwhile when the journal has this many more records than the state that it
-// describes.
-constexpr std::uint64_t kCheckpointRecords = 512;
+// A checkpoint is worthwhile when the journal has this many times its size, and at least so many
+// bytes.
+constexpr std::uint64_t kCheckpointTimes = 4;
+constexpr std::uint64_t kCheckpointLeastBytes = kMiB;
 // Entries per record of a checkpoint: keeps each record far below the format's limit.
 constexpr std::size_t kCheckpointEntries = 1024;
 
@@ -191,8 +192,7 @@ void Journal::regain_reserve(io::Queue& queue) {
   const auto fill = [&] { return reserve_.ensure(queue, *file_, {end_, 0}, Room::kAdds, whole); };
   if (fill()) return;
   const auto allocated = file_->allocated_bytes();
-  const std::uint64_t checkpoint =
-      kJournalRecordsOffset + align_up(state_->entry_count() * kBytesAnEntry, kJournalBlockBytes);
+  const std::uint64_t checkpoint = checkpoint_bytes();
   if (!allocated || *allocated >= end_ + whole / 2 || end_ < checkpoint + whole / 4) return;
   Status done = checkpoint_locked(queue, Room::kFrees);
   if (!done && !broken_) {
@@ -203,8 +203,14 @@ void Journal::regain_reserve(io::Queue& queue) {
   if (!broken_) (void)fill();
 }
 
+// Each of its records fills its last block up.
+std::uint64_t Journal::checkpoint_bytes() const {
+  return kJournalRecordsOffset + align_up(state_->put_bytes(), kJournalBlockBytes) +
+         (state_->entry_count() / kCheckpointEntries + 1) * kJournalBlockBytes;
+}
+
 bool Journal::grown_enough() const {
-  return records_ > kCheckpointRecords + 4 * state_->entry_count();
+  return end_ > std::max(kCheckpointLeastBytes, kCheckpointTimes * checkpoint_bytes());
 }
 
 Status Journal::make_last_record_durable() {
@@ -307,17 +313,22 @@ Result<Journal::NewFile> Journal::write_checkpoint(io::Queue& queue, const std::
   made.header = {uuid_, header_.generation + 1, next_sequence_};
   made.next_sequence = next_sequence_;
   made.end = kJournalRecordsOffset;
-  const format::Transaction puts = state_->as_puts();
-  for (std::size_t i = 0; i < puts.size(); i += kCheckpointEntries) {
-    const auto first = puts.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto count = std::min(kCheckpointEntries, puts.size() - i);
-    const AlignedBuffer record = aligned_copy(format::encode_record(
-        secret_, made.next_sequence, {first, first + static_cast<std::ptrdiff_t>(count)}));
+  format::Transaction puts;
+  const auto write_record = [&]() -> Status {
+    const AlignedBuffer record =
+        aligned_copy(format::encode_record(secret_, made.next_sequence, puts));
+    puts.clear();
     BLKREWIND_TRY(io::write_now(queue, *made.file, {made.end, record.size()}, record.data()));
     made.end += record.size();
     ++made.next_sequence;
     ++made.records;
-  }
+    return {};
+  };
+  BLKREWIND_TRY(state_->for_each_put([&](const format::JournalEntry& entry) -> Status {
+    puts.push_back(entry);
+    return puts.size() == kCheckpointEntries ? write_record() : Status();
+  }));
+  if (!puts.empty()) BLKREWIND_TRY(write_record());
   // Without a tail, which would claim that the name is durable too.
   AlignedBuffer blocks(kJournalRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());

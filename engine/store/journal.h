@@ -75,6 +75,7 @@ class Journal {
   [[nodiscard]] Status make_last_record_durable_locked(io::Queue& queue);
   [[nodiscard]] tl::unexpected<Error> break_off(Error error);
   void write_tail(io::Queue& queue);
+  [[nodiscard]] std::uint64_t checkpoint_bytes() const;
   [[nodiscard]] bool grown_enough() const;
   [[nodiscard]] Status checkpoint_locked(io::Queue& queue, Room room = Room::kAdds);
   // The new file of a checkpoint, under its temporary name, flushed, with a reserve of its own.

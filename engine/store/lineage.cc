@@ -1,6 +1,7 @@
 #include "store/lineage.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -17,10 +18,12 @@ void add_to_lineage(SnapshotRecord& record, SnapshotNumber kin) {
   record.kin.erase(std::unique(record.kin.begin(), record.kin.end()), record.kin.end());
 }
 
+using Edges = std::map<SnapshotNumber, std::vector<SnapshotNumber>>;
+
 // The member of `gone` that stays as the tombstone: an earlier tombstone with the most edges, so
 // that few records change; if there is none, `number`.
 SnapshotNumber junction_of(const std::set<SnapshotNumber>& gone, SnapshotNumber number,
-                           const State::Kin& edges) {
+                           const Edges& edges) {
   SnapshotNumber best = number;
   for (const SnapshotNumber at : gone) {
     if (at == number) continue;
@@ -43,11 +46,7 @@ SnapshotRecord tombstone_of(const State& state, SnapshotNumber number) {
 }  // namespace
 
 format::Transaction remove_from_lineage(const State& state, SnapshotNumber number) {
-  std::vector<SnapshotNumber> dead;
-  for (const auto& [at, record] : state.snapshots) {
-    if (at == number || record.state == SnapshotState::kTombstone) dead.push_back(at);
-  }
-  State::Kin edges = state.kin_of(dead);
+  Edges edges;  // of what goes
   // The tombstones connected with it are merged with it: they lead to the same snapshots.
   std::set<SnapshotNumber> gone = {number};
   std::set<SnapshotNumber> near;
@@ -55,8 +54,9 @@ format::Transaction remove_from_lineage(const State& state, SnapshotNumber numbe
   while (!open.empty()) {
     const SnapshotNumber at = open.back();
     open.pop_back();
+    edges[at] = state.kin_of(at);
     for (const SnapshotNumber kin : edges[at]) {
-      if (!std::ranges::binary_search(dead, kin)) {
+      if (kin != number && state.snapshot(kin)->state != SnapshotState::kTombstone) {
         near.insert(kin);
       } else if (gone.insert(kin).second) {
         open.push_back(kin);

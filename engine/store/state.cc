@@ -3,24 +3,49 @@
 #include <algorithm>
 #include <set>
 
-namespace blkrewind::store {
-namespace {
+#include "format/record_codec.h"
 
-struct Apply {
+namespace blkrewind::store {
+
+template <class Number, class Record>
+void State::remove(PersistentMap<Number, Record>& records, Number number) {
+  const Record* before = records.get(number);
+  if (before == nullptr) return;
+  record_bytes_ -= format::encoded_bytes(*before);
+  records.erase(number);
+}
+
+template <class Number, class Record>
+void State::put(PersistentMap<Number, Record>& records, Number number, const Record& record) {
+  if (const Record* before = records.get(number)) record_bytes_ -= format::encoded_bytes(*before);
+  record_bytes_ += format::encoded_bytes(record);
+  records.put(number, record);
+}
+
+struct State::Apply {
   State& state;
 
   // Numbers are never reused, whatever the counters say.
   void operator()(const format::DiskRecord& disk) {
-    state.disks[disk.number] = disk;
+    state.put(state.disks, disk.number, disk);
     (*this)(format::Counters{.next_disk = disk.number + 1});
   }
   void operator()(const format::SnapshotRecord& snapshot) {
-    state.snapshots[snapshot.number] = snapshot;
+    const auto* before = state.snapshot(snapshot.number);
+    if (before == nullptr || before->kin != snapshot.kin) {
+      unlink(before);
+      for (const format::SnapshotNumber kin : snapshot.kin) {
+        if (kin != snapshot.number) state.kin_.put({kin, snapshot.number}, {});
+      }
+    }
+    state.put(state.snapshots, snapshot.number, snapshot);
     (*this)(format::Counters{.next_snapshot = snapshot.number + 1});
   }
-  void operator()(const format::IntentRecord& intent) { state.intents[intent.disk] = intent; }
+  void operator()(const format::IntentRecord& intent) {
+    state.put(state.intents, intent.disk, intent);
+  }
   void operator()(const format::SegmentRecord& segment) {
-    state.segments[segment.id] = segment.live_bytes;
+    state.segments.put(segment.id, segment.live_bytes);
     (*this)(format::Counters{.next_segment = segment.id + 1});
   }
   void operator()(const format::Counters& counters) {
@@ -29,13 +54,23 @@ struct Apply {
     state.counters.next_snapshot = std::max(state.counters.next_snapshot, counters.next_snapshot);
     state.counters.next_segment = std::max(state.counters.next_segment, counters.next_segment);
   }
-  void operator()(const format::DiskRemoved& removed) { state.disks.erase(removed.number); }
-  void operator()(const format::SnapshotRemoved& removed) { state.snapshots.erase(removed.number); }
-  void operator()(const format::IntentRemoved& removed) { state.intents.erase(removed.disk); }
+  void operator()(const format::DiskRemoved& removed) { state.remove(state.disks, removed.number); }
+  void operator()(const format::SnapshotRemoved& removed) {
+    unlink(state.snapshot(removed.number));
+    state.remove(state.snapshots, removed.number);
+  }
+  void operator()(const format::IntentRemoved& removed) {
+    state.remove(state.intents, removed.disk);
+  }
   void operator()(const format::SegmentRemoved& removed) { state.segments.erase(removed.id); }
-};
 
-}  // namespace
+  void unlink(const format::SnapshotRecord* snapshot) {
+    if (snapshot == nullptr) return;
+    for (const format::SnapshotNumber kin : snapshot->kin) {
+      state.kin_.erase({kin, snapshot->number});
+    }
+  }
+};
 
 void State::apply(const format::JournalEntry& entry) { std::visit(Apply{*this}, entry); }
 
@@ -43,17 +78,30 @@ void State::apply(const format::Transaction& transaction) {
   for (const format::JournalEntry& entry : transaction) apply(entry);
 }
 
+Status State::for_each_put(const std::function<Status(const format::JournalEntry&)>& visit) const {
+  BLKREWIND_TRY(visit(counters));
+  for (const auto& [number, disk] : disks) BLKREWIND_TRY(visit(disk));
+  for (const auto& [number, snapshot] : snapshots) BLKREWIND_TRY(visit(snapshot));
+  for (const auto& [number, intent] : intents) BLKREWIND_TRY(visit(intent));
+  for (const auto& [id, live_bytes] : segments) {
+    BLKREWIND_TRY(visit(format::SegmentRecord{id, live_bytes}));
+  }
+  return {};
+}
+
 format::Transaction State::as_puts() const {
   format::Transaction puts;
   puts.reserve(entry_count());
-  puts.emplace_back(counters);
-  for (const auto& [number, disk] : disks) puts.emplace_back(disk);
-  for (const auto& [number, snapshot] : snapshots) puts.emplace_back(snapshot);
-  for (const auto& [number, intent] : intents) puts.emplace_back(intent);
-  for (const auto& [id, live_bytes] : segments) {
-    puts.emplace_back(format::SegmentRecord{id, live_bytes});
-  }
+  (void)for_each_put([&](const format::JournalEntry& entry) -> Status {
+    puts.push_back(entry);
+    return {};
+  });
   return puts;
+}
+
+std::uint64_t State::put_bytes() const {
+  return record_bytes_ + format::encoded_bytes(counters) +
+         segments.size() * format::encoded_bytes(format::SegmentRecord{});
 }
 
 std::string_view State::repeated_id() const {
@@ -68,50 +116,32 @@ std::string_view State::repeated_id() const {
   return repeated == ids.end() ? std::string_view{} : *repeated;
 }
 
-const format::SnapshotRecord* State::snapshot(format::SnapshotNumber number) const {
-  const auto found = snapshots.find(number);
-  return found == snapshots.end() ? nullptr : &found->second;
-}
-
-const format::DiskRecord* State::disk(format::DiskNumber number) const {
-  const auto found = disks.find(number);
-  return found == disks.end() ? nullptr : &found->second;
-}
-
-State::Kin State::kin_of(const std::vector<format::SnapshotNumber>& chosen) const {
-  Kin all;
-  for (const format::SnapshotNumber at : chosen) all[at];
-  for (const auto& [at, record] : snapshots) {
-    const auto own = all.find(at);
-    for (const format::SnapshotNumber kin : record.kin) {
-      if (kin == at) continue;
-      if (own != all.end() && snapshots.contains(kin)) own->second.push_back(kin);
-      if (const auto others = all.find(kin); others != all.end()) others->second.push_back(at);
+std::vector<format::SnapshotNumber> State::kin_of(format::SnapshotNumber number) const {
+  std::vector<format::SnapshotNumber> all;
+  if (const auto* own = snapshot(number)) {
+    for (const format::SnapshotNumber kin : own->kin) {
+      if (kin != number && snapshots.contains(kin)) all.push_back(kin);
     }
   }
+  for (auto at = kin_.lower_bound({number, 0}); at != kin_.end() && at->first.first == number;
+       ++at) {
+    all.push_back(at->first.second);
+  }
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
   return all;
 }
 
 std::vector<format::SnapshotNumber> State::holders_near(format::SnapshotNumber number) const {
-  // Each edge of a record that no longer holds extents is visited once from either side, however
-  // long the chains of tombstones are.
-  std::vector<format::SnapshotNumber> passed;
-  for (const auto& [at, record] : snapshots) {
-    if (at == number || record.state != format::SnapshotState::kAccomplished) passed.push_back(at);
-  }
-  const Kin edges = kin_of(passed);
   std::set<format::SnapshotNumber> seen = {number};
   std::vector<format::SnapshotNumber> open = {number};
   std::vector<format::SnapshotNumber> holders;
   while (!open.empty()) {
-    const auto at = edges.find(open.back());
+    const format::SnapshotNumber at = open.back();
     open.pop_back();
-    if (at == edges.end()) continue;
-    for (const format::SnapshotNumber near : at->second) {
+    for (const format::SnapshotNumber near : kin_of(at)) {
       if (!seen.insert(near).second) continue;
-      const auto* record = snapshot(near);
-      if (record == nullptr) continue;
-      if (record->state == format::SnapshotState::kAccomplished) {
+      if (snapshot(near)->state == format::SnapshotState::kAccomplished) {
         holders.push_back(near);
       } else {
         open.push_back(near);  // a tombstone, or a snapshot whose space is being freed

@@ -1,21 +1,29 @@
 // The state that results from replaying a journal.
+//
+// Copied in constant time: a change makes a new state that shares with the old one what it did not
+// change, so that neither an append nor a reader that keeps a state pays for the history.
 #pragma once
 
 #include <cstddef>
-#include <map>
-#include <optional>
+#include <cstdint>
+#include <functional>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
+#include "base/persistent_map.h"
+#include "blkrewind/error.h"
 #include "format/records.h"
 
 namespace blkrewind::store {
 
-struct State {
-  std::map<format::DiskNumber, format::DiskRecord> disks;
-  std::map<format::SnapshotNumber, format::SnapshotRecord> snapshots;
-  std::map<format::DiskNumber, format::IntentRecord> intents;
-  std::map<format::SegmentId, std::uint64_t> segments;  // live bytes
+class State {
+ public:
+  PersistentMap<format::DiskNumber, format::DiskRecord> disks;
+  PersistentMap<format::SnapshotNumber, format::SnapshotRecord> snapshots;
+  PersistentMap<format::DiskNumber, format::IntentRecord> intents;
+  PersistentMap<format::SegmentId, std::uint64_t> segments;  // live bytes
   format::Counters counters;
 
   void apply(const format::JournalEntry& entry);
@@ -24,24 +32,34 @@ struct State {
   // More than a process can hold in memory; only a forged journal has that many.
   [[nodiscard]] bool is_too_large() const {
     return disks.size() > kRecordsMax || snapshots.size() > kRecordsMax ||
-           intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax;
+           intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax ||
+           kin_.size() > 4 * kRecordsMax;
   }
   // An id that two disks or two snapshots share, so that one could be taken for the other; or
   // empty.
   [[nodiscard]] std::string_view repeated_id() const;
+
+  // Every record, put once: replaying it results in this state. Ends with the first error of
+  // `visit`, and returns it.
+  [[nodiscard]] Status for_each_put(
+      const std::function<Status(const format::JournalEntry&)>& visit) const;
+  [[nodiscard]] format::Transaction as_puts() const;
+  // How many puts, and their bytes in a journal.
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + 1;
   }
-  // Every record, put once: replaying it results in this state.
-  [[nodiscard]] format::Transaction as_puts() const;
+  [[nodiscard]] std::uint64_t put_bytes() const;
 
-  [[nodiscard]] const format::SnapshotRecord* snapshot(format::SnapshotNumber number) const;
-  [[nodiscard]] const format::DiskRecord* disk(format::DiskNumber number) const;
+  [[nodiscard]] const format::SnapshotRecord* snapshot(format::SnapshotNumber number) const {
+    return snapshots.get(number);
+  }
+  [[nodiscard]] const format::DiskRecord* disk(format::DiskNumber number) const {
+    return disks.get(number);
+  }
 
-  // The lineage of each of `chosen` (sorted), from whichever side it is recorded; only existing
-  // snapshots.
-  using Kin = std::map<format::SnapshotNumber, std::vector<format::SnapshotNumber>>;
-  [[nodiscard]] Kin kin_of(const std::vector<format::SnapshotNumber>& chosen) const;
+  // The lineage of `number`, from whichever side it is recorded; only existing snapshots,
+  // ascending.
+  [[nodiscard]] std::vector<format::SnapshotNumber> kin_of(format::SnapshotNumber number) const;
 
   // The snapshots that may share extents with `number` and still hold them: those reachable from it
   // in the lineage graph through tombstones. See reclaim.h.
@@ -49,7 +67,17 @@ struct State {
       format::SnapshotNumber number) const;
 
  private:
+  struct Apply;
   static constexpr std::size_t kRecordsMax = 1'000'000;
+
+  template <class Number, class Record>
+  void put(PersistentMap<Number, Record>& records, Number number, const Record& record);
+  template <class Number, class Record>
+  void remove(PersistentMap<Number, Record>& records, Number number);
+
+  // The lineage by the older side of each edge: {number, one whose record names it}.
+  PersistentMap<std::pair<format::SnapshotNumber, format::SnapshotNumber>, std::monostate> kin_;
+  std::uint64_t record_bytes_ = 0;  // of all disks, snapshots and intents
 };
 
 }  // namespace blkrewind::store

@@ -134,8 +134,8 @@ void check(Store& store, const Snapshots& model) {
           << "snapshot " << number << ", chunk " << chunk;
     }
   }
-  std::map<format::SegmentId, std::uint64_t> truth;
-  for (const auto& [segment, blocks] : used) truth[segment] = blocks.size() * 4096;
+  PersistentMap<format::SegmentId, std::uint64_t> truth;
+  for (const auto& [segment, blocks] : used) truth.put(segment, blocks.size() * 4096);
   ASSERT_EQ(state->segments, truth);
 }
 
