@@ -203,10 +203,9 @@ void Journal::regain_reserve(io::Queue& queue) {
   if (!broken_) (void)fill();
 }
 
-// Each of its records fills its last block up.
+// At least: each of its records also fills up its last block.
 std::uint64_t Journal::checkpoint_bytes() const {
-  return kJournalRecordsOffset + align_up(state_->put_bytes(), kJournalBlockBytes) +
-         (state_->entry_count() / kCheckpointEntries + 1) * kJournalBlockBytes;
+  return kJournalRecordsOffset + align_up(state_->put_bytes(), kJournalBlockBytes);
 }
 
 bool Journal::grown_enough() const {
