@@ -121,6 +121,19 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
   return *record;
 }
 
+void mark_damaged(store::Store& store, format::SnapshotNumber number) {
+  auto marked = store.journal().update(
+      [&](const store::State& state) -> Result<format::Transaction> {
+        const auto* found = state.snapshot(number);
+        if (found == nullptr || found->damaged) return format::Transaction{};
+        format::SnapshotRecord record = *found;
+        record.damaged = true;
+        return format::Transaction{record};
+      },
+      store::Room::kFrees);
+  if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
+}
+
 std::optional<format::SnapshotRecord> parent_of(const store::State& state,
                                                 const format::DiskRecord& disk,
                                                 const format::Geometry& geometry) {

@@ -53,6 +53,10 @@ void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& 
 [[nodiscard]] Result<format::SnapshotRecord> find_accomplished(const store::State& state,
                                                                format::SnapshotNumber number);
 
+// Remembers that a snapshot is damaged. The operation's own error is what the user needs to see, so
+// a journal that cannot take it is only logged.
+void mark_damaged(store::Store& store, format::SnapshotNumber number);
+
 // The tree to compare with and share chunks from: that of the base snapshot, otherwise the newest
 // one of this geometry.
 [[nodiscard]] std::optional<format::SnapshotRecord> parent_of(const store::State& state,

@@ -100,7 +100,7 @@ class SnapshotMaker {
   Result<SnapshotReceipt> make(const Monitor& monitor) {
     const pipeline::Stopwatch watch;
     announced_ = false;
-    auto outcome = scan_and_commit(monitor);
+    auto outcome = scan(monitor);
     if (!outcome) {
       give_up(outcome.error());
       return fail(std::move(outcome).error().while_doing("taking snapshot " + record_.id));
@@ -123,11 +123,20 @@ class SnapshotMaker {
   }
 
  private:
-  Result<pipeline::ScanOutcome> scan_and_commit(const Monitor& monitor) {
+  Result<pipeline::ScanOutcome> scan(const Monitor& monitor) {
+    BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
     const auto parent = parent_of(*locked_.state, locked_.disk, plan_.geometry);
+    auto outcome = scan_and_commit(parent, tracking, monitor);
+    if (outcome || !parent || outcome.error().code != Errc::kIntegrity) return outcome;
+    // Only the tree to share with can be damaged. The device holds all that it is to hold.
+    mark_damaged(store_, parent->number);
+    return scan_and_commit({}, tracking, monitor);
+  }
+
+  Result<pipeline::ScanOutcome> scan_and_commit(const std::optional<format::SnapshotRecord>& parent,
+                                                Tracking& tracking, const Monitor& monitor) {
     BLKREWIND_ASSIGN(auto writer, store_.make_writer());
     BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
-    BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
     pipeline::ScanRequest request;
     request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;

@@ -74,7 +74,8 @@ Result<format::Node> TreeReader::load(const format::Entry& entry, std::uint32_t 
     Error error = std::move(node).error();
     error.message += " (segment " + std::to_string(entry.segment) + ", offset " +
                      std::to_string(entry.offset_bytes()) + ")";
-    return fail(std::move(error));
+    return fail(std::move(error).with_remedy(
+        restore_file("bring the file back from a backup of the store")));
   }
   return node;
 }

@@ -65,7 +65,13 @@ void Sequence::fill_receipt() {
 
 Error Sequence::ended_by(Error error) {
   if (finished_) return error;
+  if (back_.store.journal().in_doubt()) {
+    return in_doubt(std::move(error), back_.locked.disk, begun_);
+  }
   if (!begun_) {
+    if (error.code == Errc::kIntegrity && way_.intent != Way::Intent::kNone) {
+      mark_damaged(back_.store, back_.wanted.number);
+    }
     return error.code == Errc::kNoSpace ? no_room(std::move(error), way_.undo == Way::Undo::kKeeps)
                                         : error;
   }
@@ -108,6 +114,9 @@ Error Sequence::put_back(Error error) {
   const bool lost = done.error().code == Errc::kIntegrity;
   if (lost) mark_damaged(back_.store, undo_->number);
   error.message += "; putting the device back failed as well: " + done.error().to_string();
+  if (back_.store.journal().in_doubt()) {
+    return in_doubt(std::move(error), back_.locked.disk, true);
+  }
   return std::move(error).with_remedy(lost ? loss_remedy(back_.locked.disk)
                                            : ways_out(back_.locked.disk.path, true));
 }

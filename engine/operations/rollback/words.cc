@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/log.h"
 #include "base/remedies.h"
 
 namespace blkrewind {
@@ -18,25 +17,25 @@ void name_extents(Error& error, const pipeline::ExtentTally& tally) {
 
 }  // namespace
 
-void mark_damaged(store::Store& store, format::SnapshotNumber number) {
-  auto marked = store.journal().update(
-      [&](const store::State& state) -> Result<format::Transaction> {
-        const auto* found = state.snapshot(number);
-        if (found == nullptr || found->damaged) return format::Transaction{};
-        format::SnapshotRecord record = *found;
-        record.damaged = true;
-        return format::Transaction{record};
-      },
-      store::Room::kFrees);
-  if (!marked) log::warning("cannot mark the snapshot as damaged: " + marked.error().to_string());
-}
-
 Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo) {
   Remedy ways = ways_out(disk.path, has_undo);
   // What was refused, or has no room, has to be put right first.
   const bool first = error.sys_errno == 0 || error.code == Errc::kNoSpace;
   if (!first || error.remedy.empty()) return std::move(error).with_remedy(std::move(ways));
   error.remedy = std::move(error.remedy).and_then(std::move(ways));
+  return error;
+}
+
+Error in_doubt(Error error, const format::DiskRecord& disk, bool begun) {
+  error.message +=
+      begun ? "; whether the rollback stands or has ended is known when the journal is read again"
+            : "; whether the rollback has begun is known when the journal is read again, and "
+              "nothing was written to the device";
+  error.remedy = Remedy("see that the store's medium has room and works")
+                     .and_then({Verb::kList,
+                                "see whether a rollback stands, which has to be ended first",
+                                {{Parameter::kTarget, disk.path}}})
+                     .because(error.remedy.reason);
   return error;
 }
 

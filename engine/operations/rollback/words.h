@@ -9,12 +9,11 @@
 
 namespace blkrewind {
 
-// Remembers that a snapshot is damaged. The rollback's own error is what the user needs to see, so
-// a journal that cannot take it is only logged.
-void mark_damaged(store::Store& store, format::SnapshotNumber number);
-
 // The error of a rollback that stands: how to go on, and back where there is an undo snapshot.
 [[nodiscard]] Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo);
+// An append to the journal failed, so that its record may be there or not. `begun`: the device may
+// have been written to.
+[[nodiscard]] Error in_doubt(Error error, const format::DiskRecord& disk, bool begun);
 // Where chunks are lost in both directions.
 [[nodiscard]] Remedy loss_remedy(const format::DiskRecord& disk);
 // Where the device is as it was.

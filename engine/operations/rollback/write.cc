@@ -43,7 +43,6 @@ Status Sequence::verify() {
   if (way_.verifies != Way::Verifies::kBefore || found_.changed_bytes == 0) return {};
   BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome, stream(Streaming::kVerify));
   if (!outcome.bad.empty()) {
-    mark_damaged(back_.store, back_.wanted.number);
     return fail(corrupt_before_writing(outcome.bad.front(), geometry_));
   }
   return pipeline::all_readable(back_.store, outcome, geometry_);

@@ -106,6 +106,21 @@ TEST(Snapshot, ADamagedOneIsNobodysParent) {
   EXPECT_TRUE(bench.exports_as(bench.number(second->snapshot_id), content));
 }
 
+// The device has it all: a snapshot that cannot be shared with is no reason to take none.
+TEST(Snapshot, ADamagedTreeIsMarkedAndDoneWithout) {
+  const Bytes content = pattern(4 * kChunk, 1);
+  OperationsBench bench(content, kChunk);
+  bench.must_snapshot();
+  const format::SnapshotRecord base = bench.view().snapshots.front();
+  bench.env().poke(std::string(kStore) + "/segments/" + std::to_string(base.root.segment),
+                   base.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
+  const auto second = bench.snapshot();
+  ASSERT_TRUE(ok(second));
+  EXPECT_TRUE(bench.view().snapshots.front().damaged);
+  EXPECT_EQ(second->stored_bytes, content.size());
+  EXPECT_TRUE(bench.exports_as(bench.number(second->snapshot_id), content));
+}
+
 TEST(Snapshot, StoppedBeforeItIsWholeLeavesNothing) {
   const Bytes content = pattern(300 * kChunk, 1);
   OperationsBench bench(content, kChunk);

@@ -46,6 +46,13 @@ class Rollback : public testing::Test {
     return extents;
   }
 
+  static void expect_offers_to_look(const Error& error) {
+    EXPECT_NE(error.remedy.find(Verb::kList), nullptr);
+    for (const Verb verb : {Verb::kUndo, Verb::kResume, Verb::kRollback}) {
+      EXPECT_EQ(error.remedy.find(verb), nullptr) << words_of(error);
+    }
+  }
+
   // A process that ends at the `nth` request that changes the device.
   void interrupt(std::uint64_t nth, bool undo) {
     const std::vector<sim::OpKind> kinds = {sim::OpKind::kWrite, sim::OpKind::kWriteZeroes};
@@ -218,6 +225,17 @@ TEST_F(Rollback, CorruptChunkWithoutUndoLeavesTheDeviceUntouched) {
   EXPECT_THAT(written(), IsEmpty());
   EXPECT_TRUE(same(bench_.device(), now_));
   EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_TRUE(bench_.view().snapshots[0].damaged);
+}
+
+TEST_F(Rollback, ToASnapshotWhoseTreeIsDamagedMarksIt) {
+  const format::SnapshotRecord wanted = bench_.view().snapshots[0];
+  bench_.env().poke(std::string(kStore) + "/segments/" + std::to_string(wanted.root.segment),
+                    wanted.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
+  const auto failure = bench_.rollback(target_);
+  ASSERT_TRUE(failed(failure, Errc::kIntegrity));
+  EXPECT_FALSE(failure.error().remedy.empty());
+  EXPECT_THAT(written(), IsEmpty());
   EXPECT_TRUE(bench_.view().snapshots[0].damaged);
 }
 
@@ -456,6 +474,35 @@ TEST_F(Rollback, FailedFlushOfTheDeviceIsNoSuccess) {
   // What the flush lost is read again and written again.
   ASSERT_TRUE(ok(bench_.resume()));
   EXPECT_TRUE(same(bench_.env().durable_contents(kDevice), then_));
+}
+
+// A record whose flush failed may be there or not: what the error offers must be right in both
+// cases, so it is to look first.
+TEST_F(Rollback, AnEndThatMayNotBeRecordedOffersToLookAndNothingElse) {
+  for (const bool undo : {true, false}) {
+    bench_.write(0, now_);
+    // The flush of the record that ends it, after that of the intent; the second time after that of
+    // the last record, too, which another process wrote.
+    bench_.env().inject({.kinds = {sim::OpKind::kFlush}, .path = "journal", .nth = undo ? 2U : 3U});
+    const auto failure = bench_.rollback(target_, undo);
+    ASSERT_TRUE(failed(failure, Errc::kIo));
+    expect_offers_to_look(failure.error());
+    EXPECT_THAT(failure.error().message, HasSubstr("has ended"));
+    EXPECT_TRUE(same(bench_.device(), then_));
+    ASSERT_TRUE(ok(bench_.kill()));
+    if (bench_.view().intent) {
+      ASSERT_TRUE(ok(bench_.resume()));
+    }
+  }
+}
+
+TEST_F(Rollback, ABeginningThatMayNotBeRecordedSaysThatTheDeviceIsUntouched) {
+  bench_.env().inject({.kinds = {sim::OpKind::kFlush}, .path = "journal"});
+  const auto failure = bench_.rollback(target_);
+  ASSERT_TRUE(failed(failure, Errc::kIo));
+  expect_offers_to_look(failure.error());
+  EXPECT_THAT(failure.error().message, HasSubstr("nothing was written to the device"));
+  EXPECT_TRUE(same(bench_.device(), now_));
 }
 
 TEST_F(Rollback, StoppedDuringTheScanNothingHasHappened) {
