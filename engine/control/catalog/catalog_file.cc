@@ -21,6 +21,7 @@
 #include "control/catalog/catalog.h"
 #include "control/catalog/catalog_digest.h"
 #include "control/catalog/catalog_schema.h"
+#include "control/catalog/catalog_seals.h"
 #include "io/folder.h"
 
 namespace blkrewind::control {
@@ -157,7 +158,9 @@ std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, St
   auto database = std::make_unique<SQLite::Database>(name, flags, kBusyTimeoutMs);
   limit.apply(*database);
   sqlite3_extended_result_codes(database->getHandle(), 1);
-  database->exec("PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;");
+  database->exec(
+      "PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
+      "PRAGMA trusted_schema=OFF;");
   return database;
 }
 
@@ -197,6 +200,14 @@ int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();
 }
 
+Status refuse_newer(const std::string& path, int version) {
+  if (version <= kCatalogVersion) return {};
+  return fail(Errc::kUnsupported,
+              "the catalog " + path + " is of version " + std::to_string(version) +
+                  "; this program supports versions up to " + std::to_string(kCatalogVersion),
+              "use a newer blkrewind");
+}
+
 void make_schema(SQLite::Database& database, const std::string& path) {
   // Not possible inside a transaction, and not serious if another process prevents it: the catalog
   // also works with a rollback journal.
@@ -206,7 +217,7 @@ void make_schema(SQLite::Database& database, const std::string& path) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // otherwise another process was first
     make_tables(database, kCatalogVersion);
-    write_content_digest(database);
+    Seals(database).make();
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
   }
@@ -287,12 +298,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(std::string path) {
 Status Catalog::check_version() {
   SQLite::Database& database = *database_;
   const int version = pragma(database, "PRAGMA user_version");
-  if (version > kCatalogVersion) {
-    return fail(Errc::kUnsupported,
-                "the catalog " + path_ + " is of version " + std::to_string(version) +
-                    "; this program supports versions up to " + std::to_string(kCatalogVersion),
-                "use a newer blkrewind");
-  }
+  BLKREWIND_TRY(refuse_newer(path_, version));
   const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
   if (version == 0 && empty) return fail(damaged(path_, "it is empty"));
   if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
@@ -311,14 +317,24 @@ Status Catalog::check_version() {
 Status Catalog::upgrade() {
   const int version = pragma(*database_, "PRAGMA user_version");
   if (version < 2) add_tables_of_version2(*database_);
-  if (version < 3) {
-    add_tables_of_version3(*database_);
-    database_->exec("PRAGMA user_version=3");
+  if (version < 3) add_tables_of_version3(*database_);
+  if (version < 4) {
+    add_tables_of_version4(*database_);
+    database_->exec("PRAGMA user_version=4");
+    seals_->make();
   }
   return {};
 }
 
 Status Catalog::check_content() {
+  const int format = pragma(*database_, "PRAGMA user_version");
+  BLKREWIND_TRY(refuse_newer(path_, format));
+  if (format >= 4) {
+    // Not at the first look only: another process may have upgraded it.
+    if (!seals_->loaded()) seals_->load();
+    return {};
+  }
+  seals_->unload();  // an upgrade was rolled back
   // Differs after another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
@@ -332,6 +348,11 @@ Status Catalog::check_content() {
   return {};
 }
 
+std::uint64_t Catalog::digested_rows() {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  return seals_ ? seals_->digested() : 0;
+}
+
 void Catalog::leave_if_moved() {
   if (!database_ || path_ == ":memory:") return;
   // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlhasmoved
@@ -342,11 +363,11 @@ void Catalog::leave_if_moved() {
   // Its last connection would remove the log by name, which may belong to a new catalog by now.
   sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   log::warning("the catalog " + path_ + " was moved away or replaced");
-  database_.reset();
-  checked_version_.reset();
+  close();
 }
 
 void Catalog::close() {
+  seals_.reset();
   database_.reset();
   only_reads_.reset();
   checked_version_.reset();
@@ -355,6 +376,7 @@ void Catalog::close() {
 Status Catalog::open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect) {
   Status opened = guarded(path_, database_, [&]() -> Status {
     database_ = connect();
+    seals_ = std::make_unique<Seals>(*database_);
     return check_version();
   });
   if (!opened) close();
@@ -410,6 +432,7 @@ Status Catalog::open_or_make() {
   return guarded(path_, database_, [this]() -> Status {
     database_ = connect_for_changes(path_, steps_);
     make_schema(*database_, path_);
+    seals_ = std::make_unique<Seals>(*database_);
     return check_version();
   });
 }
@@ -448,7 +471,9 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
     });
   }
   view.reset();
-  if (only_reads_) close();
+  // After damage the next use verifies everything.
+  const bool damage = !begun && begun.error().code == Errc::kIntegrity && path_ != ":memory:";
+  if (only_reads_ || damage) close();
   return begun;
 }
 
@@ -475,13 +500,17 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
+    seals_->guard();
     BLKREWIND_TRY(body(*database_));
-    write_content_digest(*database_);
     transaction.commit();
     return {};
   });
-  // It was opened while it could not be written; the next read tries again.
-  if (!changed && may_be_unwritable(changed.error())) close();
+  // It was opened while it could not be written, and the next read tries again; or it is damaged,
+  // and the next use verifies everything.
+  if (!changed && (may_be_unwritable(changed.error()) ||
+                   (path_ != ":memory:" && changed.error().code == Errc::kIntegrity))) {
+    close();
+  }
   return changed;
 }
 
