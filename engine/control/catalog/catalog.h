@@ -11,7 +11,8 @@
 //
 // Threads: any; one connection behind a mutex. Processes: every change is one immediate
 // transaction, and the write-ahead log lets readers continue meanwhile; a writer waits up to
-// kBusyTimeoutMs.
+// kBusyTimeoutMs. Machines: on a file system that is not known to be local (host/local_file_system)
+// there is a rollback journal instead of the log, and a reader waits for a writer as well.
 //
 // Reading must not need write access: SQLite creates files beside the catalog (-wal, -shm) even to
 // read it. If they cannot be created (a read-only or full file system, a store that this user may

@@ -22,6 +22,7 @@
 #include "control/catalog/catalog_digest.h"
 #include "control/catalog/catalog_schema.h"
 #include "control/catalog/catalog_seals.h"
+#include "host/local_file_system.h"
 #include "io/folder.h"
 
 namespace blkrewind::control {
@@ -154,21 +155,49 @@ std::string without_links(const std::string& path) {
   return std::string(folder.get()) + "/" + name_of(path);
 }
 
-std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, StepLimit& limit) {
+// Before anything reads the file, and so opens its log: SQLite locks the file for as long as it is
+// in this mode, exclusively if there is a log, which then needs no shared memory
+// (https://www.sqlite.org/wal.html#noshm).
+constexpr const char* kWithoutSharedMemory = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA mmap_size=0;";
+
+// `first`: statements that come before all others.
+std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, StepLimit& limit,
+                                          const char* first = "") {
   auto database = std::make_unique<SQLite::Database>(name, flags, kBusyTimeoutMs);
   limit.apply(*database);
   sqlite3_extended_result_codes(database->getHandle(), 1);
+  database->exec(first);
   database->exec(
       "PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
       "PRAGMA trusted_schema=OFF;");
   return database;
 }
 
+// The write-ahead log needs memory that all processes share, but those of other machines do not
+// share it (https://www.sqlite.org/wal.html): they would overwrite each other's changes.
+bool may_use_log(const std::string& path) {
+  return path == ":memory:" || host::is_on_local_file_system(folder_of(path));
+}
+
+// With a rollback journal everything is done by locks and by reads of the file. A catalog that has
+// a log is converted; this waits while another process has it open.
+void use_rollback_journal(SQLite::Database& database) {
+  const std::string mode = database.execAndGet("PRAGMA journal_mode=DELETE").getString();
+  if (mode != "delete") throw SQLite::Exception("its log cannot be removed", SQLITE_BUSY);
+  // Effective at the next access.
+  database.exec(
+      "PRAGMA synchronous=EXTRA; PRAGMA locking_mode=NORMAL; SELECT count(*) FROM sqlite_master");
+}
+
 std::unique_ptr<SQLite::Database> connect_for_changes(const std::string& path, StepLimit& limit) {
   if (path == ":memory:") {
     return connect(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, limit);
   }
-  return connect(without_links(path), SQLite::OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, limit);
+  const bool log = may_use_log(path);
+  auto database = connect(without_links(path), SQLite::OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, limit,
+                          log ? "" : kWithoutSharedMemory);
+  if (!log) use_rollback_journal(*database);
+  return database;
 }
 
 // https://www.sqlite.org/uri.html
@@ -211,7 +240,7 @@ Status refuse_newer(const std::string& path, int version) {
 void make_schema(SQLite::Database& database, const std::string& path) {
   // Not possible inside a transaction, and not serious if another process prevents it: the catalog
   // also works with a rollback journal.
-  if (database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
+  if (may_use_log(path) && database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
     log::warning("the catalog " + path + " keeps a rollback journal");
   }
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
@@ -393,19 +422,36 @@ Status Catalog::open_if_there() {
   BLKREWIND_ASSIGN(const bool there, judge_catalog_files(*folder, name_of(path_)));
   if (!there) return {};
   Status opened = open_with([this] { return connect_for_changes(path_, steps_); });
+  if (!opened && opened.error().code == Errc::kBusy && !may_use_log(path_) &&
+      file_is_there(path_ + "-wal").value_or(false)) {
+    Error error = opened.error();
+    error.message += ", with a log that other machines cannot share";
+    error.remedy = Remedy("stop what uses the store, on every machine")
+                       .because("the next command then replaces the log by a rollback journal");
+    return fail(std::move(error));
+  }
   if (opened || !may_be_unwritable(opened.error())) return opened;
   return open_to_read(opened.error());
 }
 
 // https://www.sqlite.org/wal.html#readonly. "immutable" ignores the log: only if that is empty.
+// Where the log may not be used, a catalog with a rollback journal is read under its lock; one with
+// a log is not, because its lock would have to be exclusive.
 Status Catalog::open_to_read(Error why) {
   close();
   const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
-  const std::string uri =
-      uri_of(without_links(path_), has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1");
-  Status opened = open_with([&] {
-    return connect(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_);
-  });
+  const auto open_as = [&](const char* parameters, bool shares_memory) {
+    return open_with([&] {
+      return connect(uri_of(without_links(path_), parameters),
+                     SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_,
+                     shares_memory ? "" : kWithoutSharedMemory);
+    });
+  };
+  const bool local = may_use_log(path_);
+  Status opened = local ? Status{} : open_as("?mode=ro", false);
+  if (local || (!opened && !has_log && may_be_unwritable(opened.error()))) {
+    opened = open_as(has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1", true);
+  }
   if (opened) {
     only_reads_ = std::move(why);
     return opened;
