@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "control/catalog/catalog_clock.h"
+#include "control/catalog/catalog_seals.h"
 #include "control/rules/reset_rules.h"
 
 namespace blkrewind::control {
@@ -58,7 +59,10 @@ std::vector<std::string> locks_of(SQLite::Database& database, const std::string&
   return locks;
 }
 
-std::optional<InstanceRow> find_instance(SQLite::Database& database, const std::string& id) {
+std::optional<InstanceRow> find_instance(SQLite::Database& database, Seals& seals,
+                                         const std::string& id) {
+  seals.check("instances", id);
+  seals.check("instance_locks", id);
   SQLite::Statement query(database, std::string(kInstanceColumns) + "WHERE id = ?");
   query.bind(1, id);
   if (!query.executeStep()) return std::nullopt;
@@ -67,7 +71,9 @@ std::optional<InstanceRow> find_instance(SQLite::Database& database, const std::
   return row;
 }
 
-std::optional<Attachment> find_disk(SQLite::Database& database, const std::string& disk_id) {
+std::optional<Attachment> find_disk(SQLite::Database& database, Seals& seals,
+                                    const std::string& disk_id) {
+  seals.check("disks", disk_id);
   SQLite::Statement query(database, disk_columns(database) + "WHERE disk_id = ?");
   query.bind(1, disk_id);
   if (!query.executeStep()) return std::nullopt;
@@ -86,8 +92,8 @@ void put_disk(SQLite::Database& database, const Attachment& row) {
 }
 
 // The instance, or the error if there is no such instance.
-Result<InstanceRow> need_instance(SQLite::Database& database, const std::string& id) {
-  auto row = find_instance(database, id);
+Result<InstanceRow> need_instance(SQLite::Database& database, Seals& seals, const std::string& id) {
+  auto row = find_instance(database, seals, id);
   if (!row) return fail(no_such_instance(id));
   return *row;
 }
@@ -133,6 +139,8 @@ Error no_such_instance(const std::string& id) {
 Result<std::vector<InstanceRow>> Catalog::instances() {
   std::vector<InstanceRow> rows;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
+    seals_->check_all_of("instances");
+    seals_->check_all_of("instance_locks");
     SQLite::Statement query(database,
                             std::string(kInstanceColumns) + "ORDER BY id <> 'i-local', rowid");
     while (query.executeStep()) rows.push_back(instance_of(query));
@@ -144,20 +152,23 @@ Result<std::vector<InstanceRow>> Catalog::instances() {
 
 Result<std::optional<InstanceRow>> Catalog::instance(const std::string& id) {
   std::optional<InstanceRow> row;
-  BLKREWIND_TRY(read([&](SQLite::Database& database) { row = find_instance(database, id); }));
+  BLKREWIND_TRY(
+      read([&](SQLite::Database& database) { row = find_instance(database, *seals_, id); }));
   if (!row && id == kLocalInstance) row = local_row();
   return row;
 }
 
 Result<std::optional<Attachment>> Catalog::attachment(const std::string& disk_id) {
   std::optional<Attachment> row;
-  BLKREWIND_TRY(read([&](SQLite::Database& database) { row = find_disk(database, disk_id); }));
+  BLKREWIND_TRY(
+      read([&](SQLite::Database& database) { row = find_disk(database, *seals_, disk_id); }));
   return row;
 }
 
 Result<std::vector<Attachment>> Catalog::attachments() {
   std::vector<Attachment> rows;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
+    seals_->check_all_of("disks");
     SQLite::Statement query(database, disk_columns(database) + "ORDER BY disk_id");
     while (query.executeStep()) rows.push_back(attachment_of(query));
   }));
@@ -166,7 +177,7 @@ Result<std::vector<Attachment>> Catalog::attachments() {
 
 Status Catalog::create_instance(const std::string& id, const std::string& name, std::int64_t now) {
   return change([&](SQLite::Database& database) -> Status {
-    if (find_instance(database, id)) {
+    if (find_instance(database, *seals_, id)) {
       return fail(
           Errc::kAlreadyExists, "there is already an instance " + id,
           Remedy("choose another id")
@@ -183,7 +194,7 @@ Status Catalog::create_instance(const std::string& id, const std::string& name, 
 
 Status Catalog::set_status(const std::string& id, std::string_view status, bool dry_run) {
   return change([&](SQLite::Database& database) -> Status {
-    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, id));
+    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, *seals_, id));
     if (row.is_local()) {
       return fail(
           refused(ResetRule::kInstanceStatus,
@@ -208,7 +219,7 @@ Status Catalog::set_status(const std::string& id, std::string_view status, bool 
 
 Status Catalog::lock_instance(const std::string& id, const std::string& reason) {
   return change([&](SQLite::Database& database) -> Status {
-    BLKREWIND_TRY(need_instance(database, id));
+    BLKREWIND_TRY(need_instance(database, *seals_, id));
     SQLite::Statement insert(database, "INSERT OR IGNORE INTO instance_locks VALUES(?, ?)");
     insert.bind(1, id);
     insert.bind(2, reason);
@@ -219,7 +230,7 @@ Status Catalog::lock_instance(const std::string& id, const std::string& reason) 
 
 Status Catalog::unlock_instance(const std::string& id, const std::string& reason) {
   return change([&](SQLite::Database& database) -> Status {
-    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, id));
+    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, *seals_, id));
     SQLite::Statement remove(database,
                              "DELETE FROM instance_locks WHERE instance_id = ? AND reason = ?");
     remove.bind(1, id);
@@ -236,7 +247,7 @@ Status Catalog::unlock_instance(const std::string& id, const std::string& reason
 
 Status Catalog::change_instance(const std::string& id, const InstanceChange& wanted) {
   return change([&](SQLite::Database& database) -> Status {
-    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, id));
+    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, *seals_, id));
     SQLite::Statement update(
         database, "UPDATE instances SET name = ?, expires_at = ?, in_arrears = ? WHERE id = ?");
     update.bind(1, wanted.name.value_or(row.name));
@@ -250,7 +261,7 @@ Status Catalog::change_instance(const std::string& id, const InstanceChange& wan
 
 Status Catalog::delete_instance(const std::string& id, std::span<const std::string> known_disks) {
   return change([&](SQLite::Database& database) -> Status {
-    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, id));
+    BLKREWIND_ASSIGN(const InstanceRow row, need_instance(database, *seals_, id));
     if (row.is_local()) {
       return fail(
           refused(ResetRule::kInstanceStatus,
@@ -262,6 +273,7 @@ Status Catalog::delete_instance(const std::string& id, std::span<const std::stri
       return fail(refused(ResetRule::kInstanceStatus, Remedy(Verb::kInstanceStop, "stop it",
                                                              {{Parameter::kInstance, row.id}})));
     }
+    seals_->check_all_of("disks");
     SQLite::Statement query(database, disk_columns(database) + "WHERE instance_id = ?");
     query.bind(1, id);
     while (query.executeStep()) {
@@ -288,8 +300,8 @@ Status Catalog::delete_instance(const std::string& id, std::span<const std::stri
 Status Catalog::attach(const std::string& disk_id, const std::string& instance_id,
                        std::int64_t now) {
   return change([&](SQLite::Database& database) -> Status {
-    BLKREWIND_ASSIGN(const InstanceRow instance, need_instance(database, instance_id));
-    auto row = find_disk(database, disk_id);
+    BLKREWIND_ASSIGN(const InstanceRow instance, need_instance(database, *seals_, instance_id));
+    auto row = find_disk(database, *seals_, disk_id);
     if (!row || !row->instance_id.empty()) {
       return fail(
           refused(ResetRule::kDiskStatus,
@@ -309,7 +321,7 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
                        std::uint64_t next_snapshot) {
   return change([&](SQLite::Database& database) -> Status {
     Attachment row;
-    if (auto found = find_disk(database, disk_id)) {
+    if (auto found = find_disk(database, *seals_, disk_id)) {
       row = *found;
     } else {
       row.disk_id = disk_id;
@@ -319,7 +331,7 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
     if (row.instance_id.empty()) {
       return fail(refused(ResetRule::kDiskStatus, Remedy().because("it is already Available")));
     }
-    if (const auto instance = find_instance(database, row.instance_id)) {
+    if (const auto instance = find_instance(database, *seals_, row.instance_id)) {
       BLKREWIND_TRY(refuse_if_locked(*instance));
     }
     row.instance_id.clear();

@@ -11,7 +11,8 @@
 //
 // Threads: any; one connection behind a mutex. Processes: every change is one immediate
 // transaction, and the write-ahead log lets readers continue meanwhile; a writer waits up to
-// kBusyTimeoutMs.
+// kBusyTimeoutMs. Machines: on a file system that is not known to be local (host/local_file_system)
+// there is a rollback journal instead of the log, and a reader waits for a writer as well.
 //
 // Reading must not need write access: SQLite creates files beside the catalog (-wal, -shm) even to
 // read it. If they cannot be created (a read-only or full file system, a store that this user may
@@ -46,13 +47,16 @@ class Transaction;
 
 namespace blkrewind::control {
 
+class Seals;
+
 inline constexpr std::string_view kLocalInstance = "i-local";
 inline constexpr std::string_view kRunning = "Running";
 inline constexpr std::string_view kStopped = "Stopped";
 inline constexpr std::string_view kSecurityLock = "security";
 // PRAGMA user_version. 2 added resets, snapshot notes and client tokens; 3 added the columns for
-// measuring durations. An older catalog is read as it is, and upgraded by its first change.
-inline constexpr int kCatalogVersion = 3;
+// measuring durations; 4 added the seals. An older catalog is read as it is, and upgraded by its
+// first change.
+inline constexpr int kCatalogVersion = 4;
 inline constexpr int kBusyTimeoutMs = 10'000;
 
 struct InstanceRow {
@@ -180,6 +184,9 @@ class Catalog {
   // the notes whose retention has ended. What cannot be written now is counted the next time.
   [[nodiscard]] Result<std::vector<std::string>> count_retention(const Moment& now);
 
+  // The number of rows that this connection has digested: what its checks cost.
+  [[nodiscard]] std::uint64_t digested_rows();
+
  private:
   explicit Catalog(std::string path);
 
@@ -198,7 +205,9 @@ class Catalog {
   [[nodiscard]] Status check_version();
   // Inside a transaction: creates the tables that an older version did not have.
   [[nodiscard]] Status upgrade();
-  // Inside a transaction: verifies that the rows are those that were written.
+  // Inside a transaction: verifies all rows, once after opening. Later each read and each change
+  // verifies the rows that it looks at (seals_); a catalog from before version 4 is verified again
+  // after each change by another process.
   [[nodiscard]] Status check_content();
   // Runs `body` and converts SQLite's exceptions into errors. `read` skips the body if there is no
   // file; `change` creates the file and wraps the body in a transaction, rolled back on any error.
@@ -209,8 +218,10 @@ class Catalog {
   std::mutex mutex_;
   StepLimit steps_;                             // outlives the connection
   std::unique_ptr<SQLite::Database> database_;  // null: no file yet
+  std::unique_ptr<Seals> seals_;                // of database_
   std::optional<Error> only_reads_;             // why; nullopt: it is open for changes
-  std::optional<int> checked_version_;  // PRAGMA data_version when the content was last verified
+  // Before version 4: PRAGMA data_version when the content was last verified.
+  std::optional<int> checked_version_;
 };
 
 // The result of removing a catalog row about `id`, which is no longer in the journal. If the

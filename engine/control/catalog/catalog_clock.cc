@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/catalog/catalog.h"
+#include "control/catalog/catalog_seals.h"
 
 namespace blkrewind::control {
 namespace {
@@ -17,15 +18,31 @@ constexpr std::int64_t kCountSeconds = 600;
 // No machine is off for longer than a century; a larger number means a wrong clock.
 constexpr std::int64_t kGapSecondsMax = 100LL * 366 * 86'400;
 
-std::vector<std::string> over_after(SQLite::Database& database, std::int64_t seconds) {
+// `counted`: the value of the counter.
+std::vector<std::string> over_after(SQLite::Database& database, std::int64_t counted) {
+  const std::string passed = "(?1 - " + counted_from(database) + ")";
   SQLite::Statement query(database,
                           "SELECT snapshot_id FROM snapshot_notes WHERE retention_days > 0 AND "
-                          "(counted_seconds + ?1 + min(owed_seconds, ?1)) / 86400 >= "
-                          "retention_days ORDER BY rowid");
-  query.bind(1, seconds);
+                          "(counted_seconds + " +
+                              passed + " + min(owed_seconds, " + passed +
+                              ")) / 86400 >= retention_days ORDER BY rowid");
+  query.bind(1, counted);
   std::vector<std::string> ids;
   while (query.executeStep()) ids.push_back(query.getColumn(0).getString());
   return ids;
+}
+
+// Before what is owed changes: records in the notes of `which` what was counted until `counted`.
+void settle(SQLite::Database& database, std::int64_t counted, const std::string& which) {
+  SQLite::Statement notes(database,
+                          "UPDATE snapshot_notes SET "
+                          "counted_seconds = counted_seconds + (?1 - counted_from) + "
+                          "min(owed_seconds, ?1 - counted_from), "
+                          "owed_seconds = owed_seconds - min(owed_seconds, ?1 - counted_from), "
+                          "counted_from = ?1 WHERE retention_days > 0" +
+                              which);
+  notes.bind(1, counted);
+  notes.exec();
 }
 
 bool has_retention(SQLite::Database& database) {
@@ -37,12 +54,19 @@ bool has_retention(SQLite::Database& database) {
 
 bool knows_clock(SQLite::Database& database) { return database.tableExists("clock"); }
 
-TimeStep time_since_count(SQLite::Database& database, const Moment& now) {
-  SQLite::Statement query(database, "SELECT wall, boottime, boot_id FROM clock");
+std::string counted_from(SQLite::Database& database) {
+  return database.tableExists("seals") ? "counted_from" : "0";
+}
+
+TimeStep time_since_count(SQLite::Database& database, Seals& seals, const Moment& now) {
+  seals.check("clock", "1");
+  SQLite::Statement query(database, std::string("SELECT wall, boottime, boot_id, ") +
+                                        (seals.loaded() ? "counted" : "0") + " FROM clock");
   if (!query.executeStep()) return {.first = true};
   const Moment then = {query.getColumn(0).getInt64(), query.getColumn(1).getInt64(),
                        query.getColumn(2).getString()};
   TimeStep step;
+  step.counted = query.getColumn(3).getInt64();
   if (is_same_boot(then, now)) {
     step.seconds = certain_seconds(then, now);
     step.doubt = !known_seconds(then, now);
@@ -57,48 +81,50 @@ TimeStep time_since_count(SQLite::Database& database, const Moment& now) {
   return step;
 }
 
-void count_time(SQLite::Database& database, const Moment& now) {
-  const TimeStep step = time_since_count(database, now);
-  SQLite::Statement notes(database,
-                          "UPDATE snapshot_notes SET "
-                          "counted_seconds = counted_seconds + ?1 + min(owed_seconds, ?2), "
-                          "owed_seconds = CASE WHEN ?3 THEN 0 ELSE "
-                          "min(owed_seconds - min(owed_seconds, ?2) + ?4, ?5) END "
+std::int64_t count_time(SQLite::Database& database, Seals& seals, const Moment& now) {
+  const TimeStep step = time_since_count(database, seals, now);
+  const std::int64_t counted = step.counted + step.seconds;
+  if (step.doubt) {
+    // `seconds` have passed, but they pay nothing.
+    settle(database, step.counted, " AND owed_seconds > 0");
+    database.exec("UPDATE snapshot_notes SET owed_seconds = 0 WHERE owed_seconds > 0");
+  } else if (step.gap > 0) {
+    settle(database, counted, "");
+    SQLite::Statement owe(database,
+                          "UPDATE snapshot_notes SET owed_seconds = min(owed_seconds + ?1, ?2) "
                           "WHERE retention_days > 0");
-  notes.bind(1, step.seconds);
-  notes.bind(2, step.doubt ? std::int64_t{0} : step.seconds);
-  notes.bind(3, step.doubt ? 1 : 0);
-  notes.bind(4, step.gap);
-  notes.bind(5, kGapSecondsMax);
-  notes.exec();
-  SQLite::Statement tokens(database,
-                           "UPDATE client_tokens SET counted_seconds = counted_seconds + ?");
-  tokens.bind(1, step.seconds);
-  tokens.exec();
-  SQLite::Statement clock(database, "INSERT OR REPLACE INTO clock VALUES(1, ?, ?, ?)");
+    owe.bind(1, step.gap);
+    owe.bind(2, kGapSecondsMax);
+    owe.exec();
+  }
+  SQLite::Statement clock(database, "INSERT OR REPLACE INTO clock VALUES(1, ?, ?, ?, ?)");
   clock.bind(1, now.wall);
   clock.bind(2, now.boottime);
   clock.bind(3, now.boot_id);
+  clock.bind(4, counted);
   clock.exec();
+  return counted;
 }
 
 Result<std::vector<std::string>> Catalog::count_retention(const Moment& now) {
   std::vector<std::string> over;
   bool count = false;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
-    if (!database.tableExists("snapshot_notes") || !has_retention(database)) return;
+    if (!database.tableExists("snapshot_notes")) return;
+    seals_->check_all_of("snapshot_notes");
+    if (!has_retention(database)) return;
     if (!knows_clock(database)) {
       count = true;
       return;
     }
-    const TimeStep step = time_since_count(database, now);
+    const TimeStep step = time_since_count(database, *seals_, now);
     count = !step.is_plain() || step.seconds >= kCountSeconds;
-    if (step.is_plain()) over = over_after(database, step.seconds);
+    if (step.is_plain()) over = over_after(database, step.counted + step.seconds);
   }));
   if (!count) return over;
   const Status counted = change([&](SQLite::Database& database) -> Status {
-    count_time(database, now);
-    over = over_after(database, 0);
+    seals_->check_all_of("snapshot_notes");
+    over = over_after(database, count_time(database, *seals_, now));
     return {};
   });
   // On a full file system the time is counted once there is space again.

@@ -45,14 +45,6 @@ std::int64_t digest_of_rows(SQLite::Database& database) {
 
 }  // namespace
 
-void write_content_digest(SQLite::Database& database) {
-  database.exec("CREATE TABLE IF NOT EXISTS content_digest(value INTEGER NOT NULL) STRICT");
-  database.exec("DELETE FROM content_digest");
-  SQLite::Statement insert(database, "INSERT INTO content_digest VALUES(?)");
-  insert.bind(1, digest_of_rows(database));
-  insert.exec();
-}
-
 bool content_digest_matches(SQLite::Database& database) {
   if (!database.tableExists("content_digest")) return true;
   SQLite::Statement query(database, "SELECT value FROM content_digest");

@@ -1,9 +1,6 @@
-// A digest of all rows of the catalog, stored in one of its tables.
-//
-// SQLite's own checks find a damaged structure, but not a changed letter in the name of a lock,
-// which would disable that lock.
-//
-// Each function is called inside a transaction, and throws SQLite::Exception.
+// The digest of all rows of a catalog of versions 1 to 3, stored in one of its tables. Since
+// version 4 each row has a seal (catalog_seals.h); an older catalog is verified once for each
+// change of it by another connection.
 #pragma once
 
 namespace SQLite {
@@ -12,10 +9,8 @@ class Database;
 
 namespace blkrewind::control {
 
-// Writes the digest of the current content of the tables; creates its table if there is none.
-void write_content_digest(SQLite::Database& database);
-
-// False if the tables do not match the stored digest. True also if there is no stored digest.
+// False if the tables do not match the stored digest. True also if there is no stored digest, as in
+// early catalogs. Called inside a transaction; throws SQLite::Exception.
 [[nodiscard]] bool content_digest_matches(SQLite::Database& database);
 
 }  // namespace blkrewind::control

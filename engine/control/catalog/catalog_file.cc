@@ -21,6 +21,8 @@
 #include "control/catalog/catalog.h"
 #include "control/catalog/catalog_digest.h"
 #include "control/catalog/catalog_schema.h"
+#include "control/catalog/catalog_seals.h"
+#include "host/local_file_system.h"
 #include "io/folder.h"
 
 namespace blkrewind::control {
@@ -153,19 +155,49 @@ std::string without_links(const std::string& path) {
   return std::string(folder.get()) + "/" + name_of(path);
 }
 
-std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, StepLimit& limit) {
+// Before anything reads the file, and so opens its log: SQLite locks the file for as long as it is
+// in this mode, exclusively if there is a log, which then needs no shared memory
+// (https://www.sqlite.org/wal.html#noshm).
+constexpr const char* kWithoutSharedMemory = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA mmap_size=0;";
+
+// `first`: statements that come before all others.
+std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags, StepLimit& limit,
+                                          const char* first = "") {
   auto database = std::make_unique<SQLite::Database>(name, flags, kBusyTimeoutMs);
   limit.apply(*database);
   sqlite3_extended_result_codes(database->getHandle(), 1);
-  database->exec("PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;");
+  database->exec(first);
+  database->exec(
+      "PRAGMA cache_size=-256; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
+      "PRAGMA trusted_schema=OFF;");
   return database;
+}
+
+// The write-ahead log needs memory that all processes share, but those of other machines do not
+// share it (https://www.sqlite.org/wal.html): they would overwrite each other's changes.
+bool may_use_log(const std::string& path) {
+  return path == ":memory:" || host::is_on_local_file_system(folder_of(path));
+}
+
+// With a rollback journal everything is done by locks and by reads of the file. A catalog that has
+// a log is converted; this waits while another process has it open.
+void use_rollback_journal(SQLite::Database& database) {
+  const std::string mode = database.execAndGet("PRAGMA journal_mode=DELETE").getString();
+  if (mode != "delete") throw SQLite::Exception("its log cannot be removed", SQLITE_BUSY);
+  // Effective at the next access.
+  database.exec(
+      "PRAGMA synchronous=EXTRA; PRAGMA locking_mode=NORMAL; SELECT count(*) FROM sqlite_master");
 }
 
 std::unique_ptr<SQLite::Database> connect_for_changes(const std::string& path, StepLimit& limit) {
   if (path == ":memory:") {
     return connect(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, limit);
   }
-  return connect(without_links(path), SQLite::OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, limit);
+  const bool log = may_use_log(path);
+  auto database = connect(without_links(path), SQLite::OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, limit,
+                          log ? "" : kWithoutSharedMemory);
+  if (!log) use_rollback_journal(*database);
+  return database;
 }
 
 // https://www.sqlite.org/uri.html
@@ -197,16 +229,24 @@ int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();
 }
 
+Status refuse_newer(const std::string& path, int version) {
+  if (version <= kCatalogVersion) return {};
+  return fail(Errc::kUnsupported,
+              "the catalog " + path + " is of version " + std::to_string(version) +
+                  "; this program supports versions up to " + std::to_string(kCatalogVersion),
+              "use a newer blkrewind");
+}
+
 void make_schema(SQLite::Database& database, const std::string& path) {
   // Not possible inside a transaction, and not serious if another process prevents it: the catalog
   // also works with a rollback journal.
-  if (database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
+  if (may_use_log(path) && database.tryExec("PRAGMA journal_mode=WAL") != SQLite::OK) {
     log::warning("the catalog " + path + " keeps a rollback journal");
   }
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   if (pragma(database, "PRAGMA user_version") == 0) {  // otherwise another process was first
     make_tables(database, kCatalogVersion);
-    write_content_digest(database);
+    Seals(database).make();
     database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     database.exec("PRAGMA user_version=" + std::to_string(kCatalogVersion));
   }
@@ -287,12 +327,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(std::string path) {
 Status Catalog::check_version() {
   SQLite::Database& database = *database_;
   const int version = pragma(database, "PRAGMA user_version");
-  if (version > kCatalogVersion) {
-    return fail(Errc::kUnsupported,
-                "the catalog " + path_ + " is of version " + std::to_string(version) +
-                    "; this program supports versions up to " + std::to_string(kCatalogVersion),
-                "use a newer blkrewind");
-  }
+  BLKREWIND_TRY(refuse_newer(path_, version));
   const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
   if (version == 0 && empty) return fail(damaged(path_, "it is empty"));
   if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
@@ -311,14 +346,24 @@ Status Catalog::check_version() {
 Status Catalog::upgrade() {
   const int version = pragma(*database_, "PRAGMA user_version");
   if (version < 2) add_tables_of_version2(*database_);
-  if (version < 3) {
-    add_tables_of_version3(*database_);
-    database_->exec("PRAGMA user_version=3");
+  if (version < 3) add_tables_of_version3(*database_);
+  if (version < 4) {
+    add_tables_of_version4(*database_);
+    database_->exec("PRAGMA user_version=4");
+    seals_->make();
   }
   return {};
 }
 
 Status Catalog::check_content() {
+  const int format = pragma(*database_, "PRAGMA user_version");
+  BLKREWIND_TRY(refuse_newer(path_, format));
+  if (format >= 4) {
+    // Not at the first look only: another process may have upgraded it.
+    if (!seals_->loaded()) seals_->load();
+    return {};
+  }
+  seals_->unload();  // an upgrade was rolled back
   // Differs after another process has changed something.
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
@@ -332,6 +377,11 @@ Status Catalog::check_content() {
   return {};
 }
 
+std::uint64_t Catalog::digested_rows() {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  return seals_ ? seals_->digested() : 0;
+}
+
 void Catalog::leave_if_moved() {
   if (!database_ || path_ == ":memory:") return;
   // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlhasmoved
@@ -342,11 +392,11 @@ void Catalog::leave_if_moved() {
   // Its last connection would remove the log by name, which may belong to a new catalog by now.
   sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   log::warning("the catalog " + path_ + " was moved away or replaced");
-  database_.reset();
-  checked_version_.reset();
+  close();
 }
 
 void Catalog::close() {
+  seals_.reset();
   database_.reset();
   only_reads_.reset();
   checked_version_.reset();
@@ -355,6 +405,7 @@ void Catalog::close() {
 Status Catalog::open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect) {
   Status opened = guarded(path_, database_, [&]() -> Status {
     database_ = connect();
+    seals_ = std::make_unique<Seals>(*database_);
     return check_version();
   });
   if (!opened) close();
@@ -371,19 +422,36 @@ Status Catalog::open_if_there() {
   BLKREWIND_ASSIGN(const bool there, judge_catalog_files(*folder, name_of(path_)));
   if (!there) return {};
   Status opened = open_with([this] { return connect_for_changes(path_, steps_); });
+  if (!opened && opened.error().code == Errc::kBusy && !may_use_log(path_) &&
+      file_is_there(path_ + "-wal").value_or(false)) {
+    Error error = opened.error();
+    error.message += ", with a log that other machines cannot share";
+    error.remedy = Remedy("stop what uses the store, on every machine")
+                       .because("the next command then replaces the log by a rollback journal");
+    return fail(std::move(error));
+  }
   if (opened || !may_be_unwritable(opened.error())) return opened;
   return open_to_read(opened.error());
 }
 
 // https://www.sqlite.org/wal.html#readonly. "immutable" ignores the log: only if that is empty.
+// Where the log may not be used, a catalog with a rollback journal is read under its lock; one with
+// a log is not, because its lock would have to be exclusive.
 Status Catalog::open_to_read(Error why) {
   close();
   const bool has_log = holds_bytes(path_ + "-wal") || holds_bytes(path_ + "-journal");
-  const std::string uri =
-      uri_of(without_links(path_), has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1");
-  Status opened = open_with([&] {
-    return connect(uri, SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_);
-  });
+  const auto open_as = [&](const char* parameters, bool shares_memory) {
+    return open_with([&] {
+      return connect(uri_of(without_links(path_), parameters),
+                     SQLite::OPEN_READONLY | SQLite::OPEN_URI | SQLITE_OPEN_NOFOLLOW, steps_,
+                     shares_memory ? "" : kWithoutSharedMemory);
+    });
+  };
+  const bool local = may_use_log(path_);
+  Status opened = local ? Status{} : open_as("?mode=ro", false);
+  if (local || (!opened && !has_log && may_be_unwritable(opened.error()))) {
+    opened = open_as(has_log ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1", true);
+  }
   if (opened) {
     only_reads_ = std::move(why);
     return opened;
@@ -410,6 +478,7 @@ Status Catalog::open_or_make() {
   return guarded(path_, database_, [this]() -> Status {
     database_ = connect_for_changes(path_, steps_);
     make_schema(*database_, path_);
+    seals_ = std::make_unique<Seals>(*database_);
     return check_version();
   });
 }
@@ -448,7 +517,9 @@ Status Catalog::read(const std::function<void(SQLite::Database&)>& body) {
     });
   }
   view.reset();
-  if (only_reads_) close();
+  // After damage the next use verifies everything.
+  const bool damage = !begun && begun.error().code == Errc::kIntegrity && path_ != ":memory:";
+  if (only_reads_ || damage) close();
   return begun;
 }
 
@@ -475,13 +546,17 @@ Status Catalog::change(const std::function<Status(SQLite::Database&)>& body) {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
     BLKREWIND_TRY(check_content());
     BLKREWIND_TRY(upgrade());
+    seals_->guard();
     BLKREWIND_TRY(body(*database_));
-    write_content_digest(*database_);
     transaction.commit();
     return {};
   });
-  // It was opened while it could not be written; the next read tries again.
-  if (!changed && may_be_unwritable(changed.error())) close();
+  // It was opened while it could not be written, and the next read tries again; or it is damaged,
+  // and the next use verifies everything.
+  if (!changed && (may_be_unwritable(changed.error()) ||
+                   (path_ != ":memory:" && changed.error().code == Errc::kIntegrity))) {
+    close();
+  }
   return changed;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "blkrewind/error.h"
 #include "io/folder.h"
@@ -18,12 +19,17 @@ void make_tables(SQLite::Database& database, int version);
 // The tables and columns that each version added.
 void add_tables_of_version2(SQLite::Database& database);
 void add_tables_of_version3(SQLite::Database& database);
+void add_tables_of_version4(SQLite::Database& database);
 
 // Empty, or the unexpected object: tables, indices, views and triggers are compared literally with
 // those that make_tables() creates, before any of them is used.
 [[nodiscard]] std::string schema_fault(SQLite::Database& database, int version);
-// Empty, or the row with an invalid id or name. Ids become parts of names elsewhere.
+// Empty, or the row with an invalid id or name. Ids become parts of names elsewhere. The second
+// form looks at one table, the third at the rows of `where`, a clause with one parameter.
 [[nodiscard]] std::string row_fault(SQLite::Database& database);
+[[nodiscard]] std::string row_fault(SQLite::Database& database, std::string_view table);
+[[nodiscard]] std::string row_fault(SQLite::Database& database, std::string_view table,
+                                    const std::string& where, const std::string& key);
 
 // Opens the directory, and checks the catalog's files in it like those of the store (folder.h)
 // before SQLite opens them by name. False: there is no catalog.

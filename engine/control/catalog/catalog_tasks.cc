@@ -5,6 +5,7 @@
 
 #include "control/catalog/catalog.h"
 #include "control/catalog/catalog_clock.h"
+#include "control/catalog/catalog_seals.h"
 
 namespace blkrewind::control {
 namespace {
@@ -56,21 +57,28 @@ void remove_note(SQLite::Database& database, const std::string& snapshot_id) {
   }
 }
 
-// After count_time().
-void put_token(SQLite::Database& database, const TokenRow& token, std::int64_t wall) {
-  SQLite::Statement expire(database, "DELETE FROM client_tokens WHERE counted_seconds > ?");
-  expire.bind(1, kTokenSeconds);
-  expire.exec();
-  SQLite::Statement make_room(database,
-                              "DELETE FROM client_tokens WHERE token IN (SELECT token FROM "
-                              "client_tokens ORDER BY rowid DESC LIMIT -1 OFFSET ?)");
-  make_room.bind(1, kTokensMax - 1);
-  make_room.exec();
-  SQLite::Statement insert(database, "INSERT OR REPLACE INTO client_tokens VALUES(?, ?, ?, ?, 0)");
+// After count_time(), which returned `counted`. The oldest tokens have counted the most, so what is
+// looked at is what is removed, and one more.
+void put_token(SQLite::Database& database, const Seals& seals, const TokenRow& token,
+               std::int64_t wall, std::int64_t counted) {
+  SQLite::Statement remove(database,
+                           "DELETE FROM client_tokens WHERE rowid = (SELECT min(rowid) FROM "
+                           "client_tokens) AND (?1 OR counted_seconds + ?2 - counted_from > ?3)");
+  int removed = 0;
+  do {
+    remove.tryReset();
+    remove.bind(1, seals.rows_of("client_tokens") >= kTokensMax ? 1 : 0);
+    remove.bind(2, counted);
+    remove.bind(3, kTokenSeconds);
+    removed = remove.exec();
+  } while (removed != 0);
+  SQLite::Statement insert(database,
+                           "INSERT OR REPLACE INTO client_tokens VALUES(?, ?, ?, ?, 0, ?)");
   insert.bind(1, token.token);
   insert.bind(2, token.parameters);
   insert.bind(3, token.snapshot_id);
   insert.bind(4, wall);
+  insert.bind(5, counted);
   insert.exec();
 }
 
@@ -97,6 +105,7 @@ Status Catalog::accept_reset(const ResetRow& row) {
 Status Catalog::end_reset(const std::string& disk_id, const std::string& request_id,
                           const ResetEnd& end) {
   return change([&](SQLite::Database& database) -> Status {
+    seals_->check("resets", disk_id);
     SQLite::Statement update(database,
                              "UPDATE resets SET state = ?, finished_at = ?, error_code = ?, "
                              "error_message = ? WHERE disk_id = ? AND request_id = ? AND state = "
@@ -116,6 +125,7 @@ Result<std::optional<ResetRow>> Catalog::reset_of(const std::string& disk_id) {
   std::optional<ResetRow> row;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
+    seals_->check("resets", disk_id);
     SQLite::Statement query(database, reset_columns(database) + "WHERE disk_id = ?");
     query.bind(1, disk_id);
     if (query.executeStep()) row = row_of(query);
@@ -127,6 +137,7 @@ Result<std::vector<ResetRow>> Catalog::resets() {
   std::vector<ResetRow> rows;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
+    seals_->check_all_of("resets");
     SQLite::Statement query(database, reset_columns(database) + "ORDER BY rowid");
     while (query.executeStep()) rows.push_back(row_of(query));
   }));
@@ -136,10 +147,11 @@ Result<std::vector<ResetRow>> Catalog::resets() {
 Status Catalog::note_snapshot(const SnapshotNote& note, const TokenRow& token, const Moment& now) {
   return change([&](SQLite::Database& database) -> Status {
     // First: the time that has passed until now counts only for the others.
-    count_time(database, now);
-    SQLite::Statement insert(database, "INSERT INTO snapshot_notes VALUES(?, ?, 0, 0)");
+    const std::int64_t counted = count_time(database, *seals_, now);
+    SQLite::Statement insert(database, "INSERT INTO snapshot_notes VALUES(?, ?, 0, 0, ?)");
     insert.bind(1, note.snapshot_id);
     insert.bind(2, static_cast<std::int64_t>(note.retention_days));
+    insert.bind(3, counted);
     insert.exec();
     for (const Tag& tag : note.tags) {
       SQLite::Statement insert_tag(database, "INSERT INTO snapshot_tags VALUES(?, ?, ?)");
@@ -148,7 +160,7 @@ Status Catalog::note_snapshot(const SnapshotNote& note, const TokenRow& token, c
       insert_tag.bind(3, tag.value);
       insert_tag.exec();
     }
-    if (!token.token.empty()) put_token(database, token, now.wall);
+    if (!token.token.empty()) put_token(database, *seals_, token, now.wall, counted);
     return {};
   });
 }
@@ -157,6 +169,8 @@ Result<std::vector<SnapshotNote>> Catalog::snapshot_notes() {
   std::vector<SnapshotNote> notes;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
+    seals_->check_all_of("snapshot_notes");
+    seals_->check_all_of("snapshot_tags");
     SQLite::Statement query(
         database, "SELECT snapshot_id, retention_days FROM snapshot_notes ORDER BY snapshot_id");
     while (query.executeStep()) {
@@ -183,13 +197,19 @@ Result<std::optional<TokenRow>> Catalog::token(const std::string& token, const M
   std::optional<TokenRow> row;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
+    seals_->check("client_tokens", token);
     // Before version 3 nothing was counted, so counting starts with the upgrade.
     const bool counted = knows_clock(database);
-    SQLite::Statement query(database,
-                            "SELECT parameters, snapshot_id FROM client_tokens WHERE token = ?" +
-                                std::string(counted ? " AND counted_seconds <= ?" : ""));
+    SQLite::Statement query(
+        database, "SELECT parameters, snapshot_id FROM client_tokens WHERE token = ?1" +
+                      (counted ? " AND counted_seconds + ?2 - " + counted_from(database) + " <= ?3"
+                               : std::string()));
     query.bind(1, token);
-    if (counted) query.bind(2, kTokenSeconds - time_since_count(database, now).seconds);
+    if (counted) {
+      const TimeStep step = time_since_count(database, *seals_, now);
+      query.bind(2, step.counted + step.seconds);
+      query.bind(3, kTokenSeconds);
+    }
     if (!query.executeStep()) return;
     row = TokenRow{token, query.getColumn(0).getString(), query.getColumn(1).getString()};
   }));
@@ -201,6 +221,7 @@ Status Catalog::forget_snapshot(const std::string& snapshot_id) {
   bool noted = false;
   BLKREWIND_TRY(read([&](SQLite::Database& database) {
     if (!knows_tasks(database)) return;
+    seals_->check("snapshot_notes", snapshot_id);
     SQLite::Statement query(database, "SELECT 1 FROM snapshot_notes WHERE snapshot_id = ?");
     query.bind(1, snapshot_id);
     noted = query.executeStep();

@@ -69,7 +69,7 @@ TEST_F(CatalogClock, ALookWritesSeldom) {
   take("s-1", 1);
   run(3600, 60);
   SQLite::Database database(path_);
-  const int counted = database.execAndGet("SELECT counted_seconds FROM snapshot_notes").getInt();
+  const int counted = database.execAndGet("SELECT counted FROM clock").getInt();
   EXPECT_GE(counted, 3000);
   EXPECT_EQ(counted % 600, 0);
 }

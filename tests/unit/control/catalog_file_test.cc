@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/errors.h"
+#include "support/golden_store.h"
 #include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
@@ -204,8 +205,9 @@ TEST_F(CatalogTest, RowsThatNobodyWroteAreDamage) {
   for (const char* change :
        {"UPDATE instance_locks SET reason = 'sEcurity'",
         "UPDATE instance_locks SET instance_id = 'i-2'", "UPDATE disks SET instance_id = ''",
-        "DELETE FROM instances", "UPDATE content_digest SET value = value + 1",
-        "DELETE FROM content_digest"}) {
+        "DELETE FROM instances", "UPDATE seal_sums SET number = number + 1 WHERE kind = 1",
+        "DELETE FROM seals", "DELETE FROM seal_sums", "DELETE FROM seal_secret",
+        "INSERT INTO content_digest VALUES(1)"}) {
     path_ = directory_.file("catalog" + std::to_string(count++) + ".db");
     {
       auto catalog = open();
@@ -237,8 +239,6 @@ TEST_F(CatalogTest, OtherTablesAreDamage) {
                              "ALTER TABLE disks RENAME TO diskz", "DROP TABLE instance_locks"}) {
     path_ = directory_.file("catalog" + std::to_string(count++) + ".db");
     { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
-    // Without a digest, so that other checks have to detect it.
-    SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("DROP TABLE content_digest");
     { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(change); }
     // Before any of them is read.
     const Error error = open_error();
@@ -246,15 +246,17 @@ TEST_F(CatalogTest, OtherTablesAreDamage) {
   }
 }
 
-TEST_F(CatalogTest, OneWithoutADigestIsAcceptedAndGetsIt) {
-  { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
-  { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("DROP TABLE content_digest"); }
+// Of version 1, from before the digest.
+TEST_F(CatalogTest, OneWithoutADigestIsAcceptedAndGetsSeals) {
+  std::filesystem::copy_file(std::filesystem::path(test::golden_folder()) / "store" / "catalog.db",
+                             path_);
+  std::size_t instances = 0;
   {
     auto catalog = open();
-    EXPECT_EQ(catalog->instances()->size(), 2U);
+    instances = catalog->instances()->size();
     ASSERT_TRUE(ok(catalog->create_instance("i-2", "", 2)));
   }
-  EXPECT_EQ(open()->instances()->size(), 3U);
+  EXPECT_EQ(open()->instances()->size(), instances + 1);
   { SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("UPDATE instances SET in_arrears = 1"); }
   EXPECT_EQ(open_error().code, Errc::kIntegrity);
 }

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "control/catalog/catalog_digest.h"
+#include "control/catalog/catalog_seals.h"
 #include "support/errors.h"
 #include "unit/control/catalog_fixture.h"
 
@@ -25,11 +25,11 @@ class ForgedCatalogTest : public CatalogTest {
     ASSERT_TRUE(ok(catalog->detach("d-1", 1, 5, 1)));
     ASSERT_TRUE(ok(catalog->attach("d-1", "i-1", 6)));
   }
-  // Changes the closed catalog, and updates its digest as its writer would.
+  // Changes the closed catalog, and updates its seals as its writer would.
   void forge(const char* statements, bool sealed = true) const {
     SQLite::Database database(path_, SQLite::OPEN_READWRITE);
     database.exec(statements);
-    if (sealed) write_content_digest(database);
+    if (sealed) Seals(database).make();
   }
   // The error of opening the catalog as it is.
   [[nodiscard]] Error refusal() const {
@@ -78,9 +78,9 @@ TEST_F(ForgedCatalogTest, IdsAndNamesInRowsAreChecked) {
         "UPDATE instances SET name = char(27) || '[2J' WHERE id = 'i-1'",
         "INSERT INTO instances VALUES('../i', '', 'Stopped', 0, 0, 0)",
         "INSERT INTO resets VALUES('d-1', 'R', '/etc', 1, 'accepted', 1, 0, '', '', 0, '', '-')",
-        "INSERT INTO snapshot_notes VALUES('s-1/..', 3, 0, 0)",
+        "INSERT INTO snapshot_notes VALUES('s-1/..', 3, 0, 0, 0)",
         "INSERT INTO snapshot_tags VALUES('x', 'k', 'v')",
-        "INSERT INTO client_tokens VALUES('t', 'p', '../s', 1, 0)"}) {
+        "INSERT INTO client_tokens VALUES('t', 'p', '../s', 1, 0, 0)"}) {
     forge(statement);
     const Error error = refusal();
     EXPECT_EQ(error.code, Errc::kIntegrity) << statement;
