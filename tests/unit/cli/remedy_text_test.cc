@@ -152,7 +152,7 @@ TEST(RemedyJson, IsTheValue) {
           .because("it is taken");
   EXPECT_EQ(nlohmann::json::parse(remedy_json(remedy).dump()),
             nlohmann::json::parse(R"({"reason": "it is taken", "steps": [
-      {"verb": "disk_forget", "link": "or", "text": "forget it",
+      {"verb": "disk_forget", "text": "forget it",
        "arguments": {"target": "d-1", "with_snapshots": true}},
       {"verb": "run_program", "link": "then", "text": "detach it",
        "command": ["losetup", "-d", "/dev/loop0"]},
