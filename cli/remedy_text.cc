@@ -147,6 +147,15 @@ std::string command_of(const RemedyStep& step, const std::string& store_option) 
   return line;
 }
 
+std::string commands_of(const Remedy& remedy, const std::string& store_option) {
+  std::string line;
+  for (const RemedyStep& step : remedy.steps) {
+    if (!line.empty()) line += "; ";
+    line += command_of(step, store_option);
+  }
+  return line;
+}
+
 std::string remedy_text(const Remedy& remedy, const std::string& store_option) {
   return remedy.sentence([&](const RemedyStep& step) {
     const std::string command = command_of(step, store_option);

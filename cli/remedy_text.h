@@ -20,6 +20,9 @@ namespace blkrewind::cli {
 // chooses is its name in capitals.
 [[nodiscard]] std::string command_of(const RemedyStep& step, const std::string& store_option);
 
+// What to type for all steps, one after the other: "partx -d /dev/vdb; partx -a /dev/vdb".
+[[nodiscard]] std::string commands_of(const Remedy& remedy, const std::string& store_option);
+
 // Reason, texts and commands in one sentence; empty for an empty remedy.
 [[nodiscard]] std::string remedy_text(const Remedy& remedy, const std::string& store_option);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "blkrewind/error.h"
+#include "blkrewind/remedy.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
@@ -67,12 +68,12 @@ struct RollbackReceipt {
   // Digest of the device's content afterwards; an expected digest if nothing was read back
   std::string root_digest;
   // "unchanged": the kernel's partitions match the partition table on the device; "reread": the
-  // kernel has updated them; "stale": they do not match until partition_command is run. Empty:
+  // kernel has updated them; "stale": they do not match until partition_remedy is done. Empty:
   // there is no table, or the device is not a whole disk.
   std::string partition_table;
-  std::string partition_reason;   // if "stale"
-  std::string partition_command;  // if "stale"
-  std::string recognised_by;      // the evidence that identified the device
+  std::string partition_reason;  // if "stale"
+  Remedy partition_remedy;       // if "stale": programs to run, each after the one before it
+  std::string recognised_by;     // the evidence that identified the device
 };
 
 struct DiffReceipt {

@@ -93,7 +93,7 @@ Status Sequence::flush() {
     case host::PartitionUpdate::State::kStale:
       receipt_.partition_table = "stale";
       receipt_.partition_reason = update.reason;
-      receipt_.partition_command = update.command;
+      receipt_.partition_remedy = update.remedy;
       break;
   }
   return {};
