@@ -110,6 +110,7 @@ Json json_of(const RollbackReceipt& receipt) {
   json["ended_interrupted"] = receipt.ended_interrupted;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   json["scan_seconds"] = receipt.scan_seconds;
+  json["verify_seconds"] = receipt.verify_seconds;
   json["restore_seconds"] = receipt.restore_seconds;
   json["root_digest"] = receipt.root_digest;
   if (!receipt.partition_table.empty()) json["partition_table"] = receipt.partition_table;

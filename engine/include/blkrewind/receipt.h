@@ -47,7 +47,9 @@ struct RollbackReceipt {
   std::uint64_t undo_stored_bytes = 0;  // bytes of chunks that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;     // of them: to read scanned_bytes, or to find out without reading
+  double scan_seconds = 0;  // of them: to read scanned_bytes, or to find out without reading
+  // Of them, without undo: to verify, before the first write, what will be written
+  double verify_seconds = 0;
   double restore_seconds = 0;  // of them: to write it back
   // Of the device: sectors that could not be read. They were written anew; the undo snapshot holds
   // a mark there instead of what they held.

@@ -41,7 +41,9 @@ Result<pipeline::RestoreOutcome> Sequence::stream(Streaming how) {
 
 Status Sequence::verify() {
   if (way_.verifies != Way::Verifies::kBefore || found_.changed_bytes == 0) return {};
+  const pipeline::Stopwatch watch;
   BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome, stream(Streaming::kVerify));
+  receipt_.verify_seconds = watch.seconds();
   if (!outcome.bad.empty()) {
     mark_damaged(back_.store, back_.wanted.number);
     return fail(corrupt_before_writing(outcome.bad.front(), geometry_));

@@ -40,8 +40,8 @@ TEST(Json, OfARollbackReceipt) {
                   "changed_bytes",     "restored_bytes",  "zeroed_bytes",     "undo_stored_bytes",
                   "extent_count",      "verified_after",  "read_back_bytes",  "unreadable_bytes",
                   "unreadable",        "marked_bytes",    "kept_snapshot_id", "kept_bytes",
-                  "ended_interrupted", "elapsed_seconds", "scan_seconds",     "restore_seconds",
-                  "root_digest",       "recognised_by"}));
+                  "ended_interrupted", "elapsed_seconds", "scan_seconds",     "verify_seconds",
+                  "restore_seconds",   "root_digest",     "recognised_by"}));
   EXPECT_TRUE(without.at("unreadable").is_array());
   EXPECT_TRUE(without.at("kept_snapshot_id").is_null());
   EXPECT_TRUE(without.at("undo_snapshot_id").is_null());
