@@ -91,7 +91,7 @@ TEST_F(ChunkListTest, WhatDoesNotFitInMemoryGoesToAFileWithoutAName) {
   constexpr std::uint64_t kLeaves = 60'000;
   ChunkList list = make(kLeaves * kFanout, 3000);
   for (int round = 0; round < 2; ++round) {
-    const std::vector<std::uint64_t> added = fill(list);
+    const std::vector<std::uint64_t> added = fill(list, kLeaves);
     EXPECT_EQ(*named(list), added);
     EXPECT_EQ(*named(list), added) << "again";
     EXPECT_EQ(list.bytes(), added.size() * 4096);
