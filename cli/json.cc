@@ -1,5 +1,7 @@
 #include "cli/json.h"
 
+#include "cli/remedy_text.h"
+
 namespace blkrewind::cli {
 namespace {
 
@@ -108,12 +110,13 @@ Json json_of(const RollbackReceipt& receipt) {
   json["ended_interrupted"] = receipt.ended_interrupted;
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   json["scan_seconds"] = receipt.scan_seconds;
+  json["verify_seconds"] = receipt.verify_seconds;
   json["restore_seconds"] = receipt.restore_seconds;
   json["root_digest"] = receipt.root_digest;
   if (!receipt.partition_table.empty()) json["partition_table"] = receipt.partition_table;
-  if (!receipt.partition_command.empty()) {
+  if (!receipt.partition_remedy.empty()) {
     json["partition_reason"] = receipt.partition_reason;
-    json["partition_command"] = receipt.partition_command;
+    json["partition_command"] = commands_of(receipt.partition_remedy, {});
   }
   json["recognised_by"] = text_or_null(receipt.recognised_by);
   return json;

@@ -5,6 +5,7 @@
 #include "blkrewind/units.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/remedy_text.h"
 #include "cli/sizes.h"
 #include "cli/times.h"
 
@@ -114,9 +115,9 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   if (receipt.partition_table == "reread") {
     facts.add("partitions", "changed; the kernel has updated its partitions");
   } else if (receipt.partition_table == "stale") {
-    facts.add("partitions",
-              "STALE: " + printable(receipt.partition_reason) +
-                  "; run this before using a partition: " + printable(receipt.partition_command));
+    facts.add("partitions", "STALE: " + printable(receipt.partition_reason) +
+                                "; run this before using a partition: " +
+                                printable(commands_of(receipt.partition_remedy, {})));
   }
   return text + facts.text();
 }

@@ -98,10 +98,10 @@ void append_argument(std::string& line, const Argument& argument, Verb verb) {
                                                                    : shell_word(argument.value));
 }
 
-Json json_of_step(const RemedyStep& step) {
+Json json_of_step(const RemedyStep& step, bool is_first) {
   Json json;
   json["verb"] = to_string(step.verb);
-  json["link"] = step.link == Link::kOr ? "or" : "then";
+  if (!is_first) json["link"] = step.link == Link::kOr ? "or" : "then";
   json["text"] = step.text;
   if (step.verb == Verb::kRunProgram) {
     json["command"] = Json::array();
@@ -147,20 +147,20 @@ std::string command_of(const RemedyStep& step, const std::string& store_option) 
   return line;
 }
 
-std::string remedy_text(const Remedy& remedy, const std::string& store_option) {
-  std::string words = remedy.reason;
+std::string commands_of(const Remedy& remedy, const std::string& store_option) {
+  std::string line;
   for (const RemedyStep& step : remedy.steps) {
-    if (&step != &remedy.steps.front()) {
-      words += step.link == Link::kOr ? "; or " : "; then ";
-    } else if (!words.empty()) {
-      words += ": ";
-    }
-    words += step.text;
-    if (const std::string command = command_of(step, store_option); !command.empty()) {
-      words += ": " + command;
-    }
+    if (!line.empty()) line += "; ";
+    line += command_of(step, store_option);
   }
-  return words;
+  return line;
+}
+
+std::string remedy_text(const Remedy& remedy, const std::string& store_option) {
+  return remedy.sentence([&](const RemedyStep& step) {
+    const std::string command = command_of(step, store_option);
+    return command.empty() ? step.text : step.text + ": " + command;
+  });
 }
 
 Json remedy_json(const Remedy& remedy) {
@@ -168,7 +168,9 @@ Json remedy_json(const Remedy& remedy) {
   Json json;
   json["reason"] = remedy.reason.empty() ? Json(nullptr) : Json(remedy.reason);
   json["steps"] = Json::array();
-  for (const RemedyStep& step : remedy.steps) json["steps"].push_back(json_of_step(step));
+  for (const RemedyStep& step : remedy.steps) {
+    json["steps"].push_back(json_of_step(step, &step == &remedy.steps.front()));
+  }
   return json;
 }
 

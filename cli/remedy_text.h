@@ -20,12 +20,15 @@ namespace blkrewind::cli {
 // chooses is its name in capitals.
 [[nodiscard]] std::string command_of(const RemedyStep& step, const std::string& store_option);
 
+// What to type for all steps, one after the other: "partx -d /dev/vdb; partx -a /dev/vdb".
+[[nodiscard]] std::string commands_of(const Remedy& remedy, const std::string& store_option);
+
 // Reason, texts and commands in one sentence; empty for an empty remedy.
 [[nodiscard]] std::string remedy_text(const Remedy& remedy, const std::string& store_option);
 
-// {"reason", "steps": [{"verb", "link", "text", "arguments"}]}; null for an empty one. `arguments`
-// is an object: flags are true, a value that the caller chooses is null. A step of another program
-// has "command" instead, an array of its words.
+// {"reason", "steps": [{"verb", "link", "text", "arguments"}]}; null for an empty one. The first
+// step has no link. `arguments` is an object: flags are true, a value that the caller chooses is
+// null. A step of another program has "command" instead, an array of its words.
 [[nodiscard]] Json remedy_json(const Remedy& remedy);
 
 }  // namespace blkrewind::cli

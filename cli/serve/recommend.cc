@@ -58,17 +58,6 @@ std::string words_of(const RemedyStep& step) {
 
 }  // namespace
 
-std::string recommend(const Remedy& remedy) {
-  std::string words = remedy.reason;
-  for (const RemedyStep& step : remedy.steps) {
-    if (&step != &remedy.steps.front()) {
-      words += step.link == Link::kOr ? "; or " : "; then ";
-    } else if (!words.empty()) {
-      words += ": ";
-    }
-    words += words_of(step);
-  }
-  return words;
-}
+std::string recommend(const Remedy& remedy) { return remedy.sentence(words_of); }
 
 }  // namespace blkrewind::serve

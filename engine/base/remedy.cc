@@ -26,7 +26,7 @@ constexpr std::array<std::string_view, kParameters> kParameterNames = {
 
 void append(Remedy& remedy, Remedy other, Link link) {
   if (remedy.reason.empty()) remedy.reason = std::move(other.reason);
-  if (!other.steps.empty()) other.steps.front().link = link;
+  if (!remedy.steps.empty() && !other.steps.empty()) other.steps.front().link = link;
   for (RemedyStep& step : other.steps) remedy.steps.push_back(std::move(step));
 }
 
@@ -78,17 +78,21 @@ Remedy Remedy::because(std::string fact) && {
   return std::move(*this);
 }
 
-std::string Remedy::to_string() const {
+std::string Remedy::sentence(const std::function<std::string(const RemedyStep&)>& words_of) const {
   std::string words = reason;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (i > 0) {
-      words += steps[i].link == Link::kOr ? "; or " : "; then ";
+  for (const RemedyStep& step : steps) {
+    if (&step != &steps.front()) {
+      words += step.link == Link::kOr ? "; or " : "; then ";
     } else if (!words.empty()) {
       words += ": ";
     }
-    words += steps[i].text;
+    words += words_of(step);
   }
   return words;
+}
+
+std::string Remedy::to_string() const {
+  return sentence([](const RemedyStep& step) { return step.text; });
 }
 
 Remedy run_program(std::string text, std::string_view command, std::vector<std::string> operands) {

@@ -11,7 +11,6 @@
 #include <system_error>
 #include <utility>
 
-#include "base/shell.h"
 #include "host/blkid_probe.h"
 
 namespace blkrewind::host {
@@ -65,10 +64,13 @@ bool expects_partitions(DeviceNumber device) {
 
 // Not partx -u: it goes by number, and loses a partition whose place is still occupied by another
 // one.
-PartitionUpdate stale(const std::string& node, std::string reason) {
-  const std::string word = shell_word(node);
-  return {PartitionUpdate::State::kStale, std::move(reason),
-          "partx -d " + word + "; partx -a " + word};
+Remedy take_off(const std::string& node) {
+  return run_program("remove the kernel's partitions", "partx -d", {node});
+}
+
+Remedy take_over(const std::string& node) {
+  return take_off(node).and_then(
+      run_program("let the kernel add those of the table", "partx -a", {node}));
 }
 
 }  // namespace
@@ -143,10 +145,9 @@ PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_f
   if (!table) {
     // Partitions may have been added by hand, without a table.
     if (before.empty()) return {};
-    PartitionUpdate update = stale(
-        node, "the kernel has partitions of " + node + ", but no partition table is found on it");
-    update.command = "partx -d " + shell_word(node);
-    return update;
+    return {PartitionUpdate::State::kStale,
+            "the kernel has partitions of " + node + ", but no partition table is found on it",
+            take_off(node)};
   }
   if (before.empty() && !expects_partitions(device)) {
     return {PartitionUpdate::State::kUnchanged, {}, {}};
@@ -167,8 +168,10 @@ PartitionUpdate update_partitions_of(DeviceNumber device, int fd, int buffered_f
   if (partition_steps(partitions_in_kernel(device), *table).empty()) {
     return {PartitionUpdate::State::kReread, {}, {}};
   }
-  return stale(node, "the kernel has not updated its partitions (" +
-                         (refused.empty() ? "its partitions still differ" : refused) + ")");
+  return {PartitionUpdate::State::kStale,
+          "the kernel has not updated its partitions (" +
+              (refused.empty() ? "its partitions still differ" : refused) + ")",
+          take_over(node)};
 }
 
 }  // namespace blkrewind::host

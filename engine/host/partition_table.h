@@ -32,8 +32,8 @@ struct PartitionUpdate {
     kStale,      // the kernel has different ones
   };
   State state = State::kNone;
-  std::string reason;   // if kStale
-  std::string command;  // if kStale: the command to run
+  std::string reason;  // if kStale
+  Remedy remedy;       // if kStale: programs to run, each after the one before it
 };
 
 struct PartitionStep {

@@ -131,8 +131,12 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
   const Workforce force = Workforce::plan(request.means, work_bytes);
   BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
   Scan scan(store, request, monitor, *queue);
-  const ScanSettings settings{request.device, request.geometry, &store.secret(), request.writer,
-                              request.mark};
+  ScanSettings settings{request.device, request.geometry, &store.secret(), {}, request.mark};
+  if (request.writer != nullptr) {
+    settings.reserve = [writer = request.writer](std::uint64_t length_bytes) {
+      return writer->reserve(length_bytes);
+    };
+  }
   auto make_worker = [&]() -> Result<std::unique_ptr<ScanWorker>> {
     io::QueueOptions options = force.queue_options();
     // A chunk is read whole.

@@ -227,7 +227,7 @@ Status ScanWorker::digest_chunks(std::uint32_t slot) {
     Entry& entry = job.result.entries[in_leaf];
     const bool unreadable = std::ranges::any_of(
         transfer.unreadable, [&](const Extent& lost) { return overlap(lost, extent); });
-    if (unreadable && settings_.space == nullptr) {
+    if (unreadable && !settings_.reserve) {
       // Whatever the reference says there, this differs from it.
       const Digest& other = job.result.reference[in_leaf].digest;
       entry = Entry{.state = EntryState::kAbsent, .digest = {~other.low, ~other.high}};
@@ -250,7 +250,7 @@ Status ScanWorker::digest_chunks(std::uint32_t slot) {
     }
     entry = Entry{.state = EntryState::kAbsent, .digest = digest};
     note_foreign(job, in_leaf);
-    if (settings_.space == nullptr) continue;
+    if (!settings_.reserve) continue;
     if (run_count != 0 && run_first + run_count != i) {
       BLKREWIND_TRY(capture(slot, run_first, run_count));
       run_count = 0;
@@ -282,7 +282,7 @@ Status ScanWorker::capture(std::uint32_t slot, std::uint64_t first, std::uint64_
   std::byte* data = queue_->slots()[slot].data;
   std::memset(data + end, 0, begin + length - end);
 
-  BLKREWIND_ASSIGN(const format::Placement placement, settings_.space->reserve(length));
+  BLKREWIND_ASSIGN(const format::Placement placement, settings_.reserve(length));
   std::uint64_t offset = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     const Extent extent = settings_.geometry.chunk_extent(base + first + i);

@@ -21,7 +21,7 @@
 #include "base/digest.h"
 #include "blkrewind/error.h"
 #include "format/node.h"
-#include "format/space.h"
+#include "format/placement.h"
 #include "io/env.h"
 #include "pipeline/candidate_source.h"
 
@@ -53,8 +53,8 @@ struct ScanSettings {
   io::File* device = nullptr;
   format::Geometry geometry;
   const DigestSecret* secret = nullptr;
-  format::SpaceSource* space = nullptr;  // nullptr: nothing is captured, new chunks are kAbsent
-  std::string mark = {};  // new for each operation: what marks of unreadable sectors say
+  format::Reserve reserve = {};  // empty: nothing is captured, new chunks are kAbsent
+  std::string mark = {};         // new for each operation: what marks of unreadable sectors say
 };
 
 class ScanWorker {

@@ -19,23 +19,26 @@
 #include "base/digest.h"
 #include "blkrewind/error.h"
 #include "format/node.h"
+#include "format/placement.h"
 #include "format/records.h"
-#include "format/space.h"
 #include "format/store_header.h"
 #include "io/env.h"
 #include "store/layout.h"
 
 namespace blkrewind::store {
 
-class SegmentWriter final : public format::SpaceSource {
+class SegmentWriter {
  public:
   // `writers`: the shared writers lock, held until this object is destroyed. `next`: the first
   // number that may be free.
   SegmentWriter(io::Env& env, Layout layout, const format::StoreHeader& header,
                 std::unique_ptr<io::Lock> writers, format::SegmentId next);
-  ~SegmentWriter() override;
+  ~SegmentWriter();
+  SegmentWriter(const SegmentWriter&) = delete;
+  SegmentWriter& operator=(const SegmentWriter&) = delete;
 
-  [[nodiscard]] Result<format::Placement> reserve(std::uint64_t length_bytes) override;
+  // As format::Reserve.
+  [[nodiscard]] Result<format::Placement> reserve(std::uint64_t length_bytes);
 
   // The location of the node; it is written together with others, at the latest by seal().
   [[nodiscard]] Result<format::Entry> append_node(io::Queue& queue, const format::Node& node);

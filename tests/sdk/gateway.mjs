@@ -11,7 +11,7 @@ const cases = [
     code: 'InvalidAccessKeyId.NotFound',
     status: 404,
     message: 'Specified access key is not found.',
-    change: () => ({ keyId: 'nobody' }),
+    change: () => ({ keyId: 'unknown' }),
   },
   {
     code: 'SignatureDoesNotMatch',

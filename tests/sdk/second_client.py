@@ -126,7 +126,7 @@ def check_gateway(report, transports):
             404,
             "InvalidAccessKeyId.NotFound",
             "Specified access key is not found.",
-            {"key": "nobody"},
+            {"key": "unknown"},
         ),
         (
             400,

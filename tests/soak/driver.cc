@@ -137,7 +137,7 @@ void Driver::run(std::uint64_t seconds) {
     report_progress(seconds);
   }
   empty_the_store();
-  expect_nobody_left();
+  expect_no_process_left();
 }
 
 void Driver::step() {

@@ -79,7 +79,7 @@ class Driver {
   nlohmann::json ask(const std::vector<std::string>& arguments, int status = 0);
   void verify_all();
   void export_one(std::size_t disk, sim::Random& random);
-  void expect_nobody_left() const;
+  void expect_no_process_left() const;
   void log(const std::string& line);
   void report_progress(std::uint64_t seconds);
 

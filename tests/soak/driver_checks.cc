@@ -118,7 +118,7 @@ void Driver::empty_the_store() {
 }
 
 // No other process works on the store.
-void Driver::expect_nobody_left() const {
+void Driver::expect_no_process_left() const {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string pid = entry.path().filename();
     if (pid.find_first_not_of("0123456789") != std::string::npos) continue;

@@ -54,7 +54,7 @@ TEST_P(ExtentTracker, AFragmentedImage) {
   EXPECT_EQ(check("every 13th block"), count * kExtentBlock);
 }
 
-TEST_P(ExtentTracker, KeepsOneHiddenFileThatNobodyCanChange) {
+TEST_P(ExtentTracker, KeepsOneHiddenFileThatCannotBeChanged) {
   start();
   take("s-1");
   ASSERT_EQ(clones().size(), 1U);
@@ -246,7 +246,7 @@ TEST_P(ExtentTracker, NoCloneIsMadeOfWhatOthersWroteMeanwhile) {
     ASSERT_EQ(begin(*tracker, TrackUse::kWrite), "");
     write_bytes(image_, 0, base_.substr(0, 3));
     tracker->wrote(kExtentBlock);
-    write_bytes(image_, kMiB, "somebody else");
+    write_bytes(image_, kMiB, "another program");
     const Status prepared = tracker->prepare("s-other", Collected::kDropped);
     ASSERT_FALSE(prepared);
     EXPECT_THAT(prepared.error().message, HasSubstr("another process wrote"));

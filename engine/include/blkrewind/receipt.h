@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "blkrewind/error.h"
+#include "blkrewind/remedy.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
@@ -46,7 +47,9 @@ struct RollbackReceipt {
   std::uint64_t undo_stored_bytes = 0;  // bytes of chunks that the undo capture wrote to the store
   std::uint64_t extents = 0;            // merged requests of the plan
   double elapsed_seconds = 0;
-  double scan_seconds = 0;     // of them: to read scanned_bytes, or to find out without reading
+  double scan_seconds = 0;  // of them: to read scanned_bytes, or to find out without reading
+  // Of them, without undo: to verify, before the first write, what will be written
+  double verify_seconds = 0;
   double restore_seconds = 0;  // of them: to write it back
   // Of the device: sectors that could not be read. They were written anew; the undo snapshot holds
   // a mark there instead of what they held.
@@ -67,12 +70,12 @@ struct RollbackReceipt {
   // Digest of the device's content afterwards; an expected digest if nothing was read back
   std::string root_digest;
   // "unchanged": the kernel's partitions match the partition table on the device; "reread": the
-  // kernel has updated them; "stale": they do not match until partition_command is run. Empty:
+  // kernel has updated them; "stale": they do not match until partition_remedy is done. Empty:
   // there is no table, or the device is not a whole disk.
   std::string partition_table;
-  std::string partition_reason;   // if "stale"
-  std::string partition_command;  // if "stale"
-  std::string recognised_by;      // the evidence that identified the device
+  std::string partition_reason;  // if "stale"
+  Remedy partition_remedy;       // if "stale": programs to run, each after the one before it
+  std::string recognised_by;     // the evidence that identified the device
 };
 
 struct DiffReceipt {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,7 +92,7 @@ enum class Link : std::uint8_t {
 
 struct RemedyStep {
   Verb verb = Verb::kAdvice;
-  Link link = Link::kOr;            // no meaning in the first step
+  Link link = Link::kOr;            // no meaning in the first step, where it stays kOr
   std::string text;                 // an imperative without a command: "unmount it"
   std::vector<Argument> arguments;  // in the order in which they are written
 
@@ -119,6 +120,9 @@ struct BLKREWIND_API Remedy {
   [[nodiscard]] Remedy and_then(Remedy other) &&;
   [[nodiscard]] Remedy because(std::string fact) &&;
 
+  // Reason and steps in one sentence, each step in the words of the caller.
+  [[nodiscard]] std::string sentence(
+      const std::function<std::string(const RemedyStep&)>& words_of) const;
   // Reason and texts in one sentence, without any command: for logs.
   [[nodiscard]] std::string to_string() const;
 

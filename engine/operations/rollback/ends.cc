@@ -100,16 +100,15 @@ Error Sequence::put_back(Error error) {
   back.limits_ = &chunks_;
   const Status done = back.steps();
   if (done) {
-    const RollbackReceipt& receipt = back.receipt_;
+    RollbackReceipt& receipt = back.receipt_;
     error.message += "; the device has been put back as it was";
-    if (!receipt.partition_command.empty()) {
-      error.message += "; " + receipt.partition_reason + ": run " + receipt.partition_command;
-    }
+    if (!receipt.partition_reason.empty()) error.message += "; " + receipt.partition_reason;
     if (receipt.kept_snapshot_id) {
       error.message +=
           ", and what was written to it meanwhile is kept as " + *receipt.kept_snapshot_id;
     }
-    return std::move(error).with_remedy(choose_another());
+    return std::move(error).with_remedy(
+        std::move(receipt.partition_remedy).and_then(choose_another()));
   }
   const bool lost = done.error().code == Errc::kIntegrity;
   if (lost) mark_damaged(back_.store, undo_->number);

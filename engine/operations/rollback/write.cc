@@ -41,7 +41,9 @@ Result<pipeline::RestoreOutcome> Sequence::stream(Streaming how) {
 
 Status Sequence::verify() {
   if (way_.verifies != Way::Verifies::kBefore || found_.changed_bytes == 0) return {};
+  const pipeline::Stopwatch watch;
   BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome, stream(Streaming::kVerify));
+  receipt_.verify_seconds = watch.seconds();
   if (!outcome.bad.empty()) {
     return fail(corrupt_before_writing(outcome.bad.front(), geometry_));
   }
@@ -92,7 +94,7 @@ Status Sequence::flush() {
     case host::PartitionUpdate::State::kStale:
       receipt_.partition_table = "stale";
       receipt_.partition_reason = update.reason;
-      receipt_.partition_command = update.command;
+      receipt_.partition_remedy = update.remedy;
       break;
   }
   return {};

@@ -235,7 +235,7 @@ func main() {
 	checkTypes(client, world)
 	checkRefusals(client, world, os.Args[1])
 
-	stranger := ecs.NewClientWithEndpoint(world.Endpoint, "nobody", "nothing")
+	stranger := ecs.NewClientWithEndpoint(world.Endpoint, "unknown", "nothing")
 	check(code(stranger.StartInstance("i-1")) == "InvalidAccessKeyId.NotFound", "an unknown key")
 	forger := ecs.NewClientWithEndpoint(world.Endpoint, world.KeyId, "nothing")
 	check(code(forger.StartInstance("i-1")) == "SignatureDoesNotMatch", "a wrong secret")

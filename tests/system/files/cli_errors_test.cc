@@ -59,7 +59,7 @@ TEST_F(CliErrors, ALostReceiptIsNoReasonToRepeatTheCommand) {
 }
 
 // A closed standard stream's descriptor number must not be reused for the device or the journal.
-TEST_F(CliErrors, ClosedStandardStreamsAreNobodyElses) {
+TEST_F(CliErrors, DescriptorsOfClosedStandardStreamsAreNotReused) {
   snapshot("before");
   const std::string was = content();
   fill(1, 'x');

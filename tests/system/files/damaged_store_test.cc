@@ -178,7 +178,7 @@ TEST_F(DamagedStore, ANewerFormatIsNotTouched) {
   EXPECT_EQ(digest_of_file(image_), changed_);
 }
 
-TEST_F(DamagedStore, AFolderOfSomebodyElseIsNoStore) {
+TEST_F(DamagedStore, AFolderWithOtherFilesIsNoStore) {
   store_ = make_directory("documents");
   std::ofstream(store_ + "/letter") << "Dear reader";
   const std::string before = digest_of_tree(store_);

@@ -108,7 +108,7 @@ TEST_F(ServeTest, AnInterruptedResetIsResumedAtTheNextStart) {
   }
 }
 
-TEST_F(ServeTest, ASlowClientIsHungUpOnAndHoldsUpNobody) {
+TEST_F(ServeTest, ASlowClientIsDisconnectedAndHoldsUpNoOther) {
   start({"--max-connections", "2"});
   const Wire silent(port_);
   const Wire slow(port_);

@@ -71,6 +71,19 @@ TEST(Remedy, KeepsItsOwnReasonAndTheOrderOfItsSteps) {
   EXPECT_FALSE(remedy.empty());
   EXPECT_TRUE(Remedy().empty());
   EXPECT_EQ(Remedy().or_else(Remedy("stop").because("full")), Remedy("stop").because("full"));
+  EXPECT_EQ(Remedy().and_then("stop"), Remedy("stop"));
+}
+
+TEST(Remedy, JoinsTheWordsThatTheCallerHasForItsSteps) {
+  const Remedy remedy = Remedy(Verb::kResume, "finish it")
+                            .or_else({Verb::kUndo, "take it back"})
+                            .and_then({Verb::kList, "see it"});
+  const auto verb = [](const RemedyStep& step) { return std::string(to_string(step.verb)); };
+  EXPECT_EQ(remedy.sentence(verb), "resume; or undo; then list");
+  EXPECT_EQ(Remedy(remedy).because("interrupted").sentence(verb),
+            "interrupted: resume; or undo; then list");
+  EXPECT_EQ(Remedy().sentence(verb), "");
+  EXPECT_EQ(Remedy().because("full").sentence(verb), "full");
 }
 
 TEST(Remedy, TellsTheWordsOfAnotherProgramApart) {

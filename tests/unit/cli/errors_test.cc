@@ -94,7 +94,7 @@ TEST(ErrorJson, HasEveryKeyAndNullWhereThereIsNone) {
   EXPECT_EQ(json.at("http_status"), 403);
   EXPECT_EQ(json.at("hint"), "see its snapshots: blkrewind list /dev/vdb");
   EXPECT_EQ(json.at("remedy"), nlohmann::json::parse(R"({"reason": null, "steps": [
-      {"verb": "list", "link": "or", "text": "see its snapshots",
+      {"verb": "list", "text": "see its snapshots",
        "arguments": {"target": "/dev/vdb"}}]})"));
   EXPECT_TRUE(json.at("errno").is_null());
   EXPECT_TRUE(json.at("extent").is_null());

@@ -40,8 +40,8 @@ TEST(Json, OfARollbackReceipt) {
                   "changed_bytes",     "restored_bytes",  "zeroed_bytes",     "undo_stored_bytes",
                   "extent_count",      "verified_after",  "read_back_bytes",  "unreadable_bytes",
                   "unreadable",        "marked_bytes",    "kept_snapshot_id", "kept_bytes",
-                  "ended_interrupted", "elapsed_seconds", "scan_seconds",     "restore_seconds",
-                  "root_digest",       "recognised_by"}));
+                  "ended_interrupted", "elapsed_seconds", "scan_seconds",     "verify_seconds",
+                  "restore_seconds",   "root_digest",     "recognised_by"}));
   EXPECT_TRUE(without.at("unreadable").is_array());
   EXPECT_TRUE(without.at("kept_snapshot_id").is_null());
   EXPECT_TRUE(without.at("undo_snapshot_id").is_null());
@@ -50,6 +50,12 @@ TEST(Json, OfARollbackReceipt) {
   receipt.rechecked_bytes = 0;
   EXPECT_EQ(json_of(receipt).at("undo_snapshot_id"), "s-2");
   EXPECT_EQ(json_of(receipt).at("rechecked_bytes"), 0);
+  receipt.partition_table = "stale";
+  receipt.partition_reason = "the kernel refused";
+  receipt.partition_remedy = blkrewind::run_program("remove", "partx -d", {"/dev/a b"})
+                                 .and_then(blkrewind::run_program("add", "partx -a", {"/dev/a b"}));
+  EXPECT_EQ(json_of(receipt).at("partition_reason"), "the kernel refused");
+  EXPECT_EQ(json_of(receipt).at("partition_command"), "partx -d '/dev/a b'; partx -a '/dev/a b'");
   EXPECT_NE(dump(json_of(receipt)).find("\"restored_bytes\":9007199254740993"), std::string::npos);
 }
 

@@ -115,6 +115,13 @@ TEST(RemedyText, JoinsStepsAndNamesTheStoreInOurCommandsOnly) {
   EXPECT_EQ(remedy_text({Verb::kList, "see it"}, ""), "see it: blkrewind list");
 }
 
+TEST(RemedyText, CommandsStandOneAfterTheOther) {
+  const Remedy remedy = blkrewind::run_program("unmount it", "umount", {"/a b"})
+                            .and_then({Verb::kResume, "finish it", {{Parameter::kTarget, "/d"}}});
+  EXPECT_EQ(commands_of(remedy, ""), "umount '/a b'; blkrewind resume /d");
+  EXPECT_EQ(commands_of({}, ""), "");
+}
+
 TEST(RemedyText, AdviceHasNoCommand) {
   EXPECT_EQ(remedy_text("wait until it has ended", "--store x"), "wait until it has ended");
   EXPECT_EQ(remedy_text(Remedy().because("it is Available already"), "--store x"),
@@ -152,7 +159,7 @@ TEST(RemedyJson, IsTheValue) {
           .because("it is taken");
   EXPECT_EQ(nlohmann::json::parse(remedy_json(remedy).dump()),
             nlohmann::json::parse(R"({"reason": "it is taken", "steps": [
-      {"verb": "disk_forget", "link": "or", "text": "forget it",
+      {"verb": "disk_forget", "text": "forget it",
        "arguments": {"target": "d-1", "with_snapshots": true}},
       {"verb": "run_program", "link": "then", "text": "detach it",
        "command": ["losetup", "-d", "/dev/loop0"]},

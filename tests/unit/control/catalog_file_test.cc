@@ -200,7 +200,7 @@ TEST_F(CatalogTest, DamagedPageIsReported) {
 }
 
 // Undetected by SQLite: a letter of a lock's reason has changed.
-TEST_F(CatalogTest, RowsThatNobodyWroteAreDamage) {
+TEST_F(CatalogTest, RowsThatBlkrewindDidNotWriteAreDamage) {
   int count = 0;
   for (const char* change :
        {"UPDATE instance_locks SET reason = 'sEcurity'",

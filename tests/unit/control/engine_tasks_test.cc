@@ -222,7 +222,7 @@ TEST_F(EngineTasks, WhatAnotherRollbackDidSinceIsNotDoneAgain) {
   EXPECT_EQ(read_file(image_)[65536], 'c');
 }
 
-TEST_F(EngineTasks, ACommandTakesThePlaceOfAnAcceptedOneThatNobodyHolds) {
+TEST_F(EngineTasks, ACommandReplacesAnAcceptedOneThatNoProcessHolds) {
   { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
   expect_passes();
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
@@ -240,7 +240,7 @@ TEST_F(EngineTasks, OneThatWasAcceptedForAnotherDeviceIsNotBegun) {
 
 // The command has passed the rules when the server accepts; it reads the clock after checking the
 // disk.
-TEST_F(EngineTasks, ACommandDoesNotTakeThePlaceOfOneThatSomebodyHolds) {
+TEST_F(EngineTasks, ACommandDoesNotReplaceOneThatAnotherProcessHolds) {
   std::optional<RollbackTask> task;
   auto second = open();
   EngineAccess::set_clock(*second, [&] {

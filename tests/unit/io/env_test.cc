@@ -10,11 +10,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "base/aligned_buffer.h"
 #include "base/fd.h"
+#include "io/folder_env.h"
 #include "support/errors.h"
 #include "support/loop_device.h"
 #include "support/temp_dir.h"
@@ -55,6 +58,49 @@ TEST_F(EnvTest, AFileIsCreatedOnceAndForItsOwnerOnly) {
   const auto again = env_->open(file("new"), create);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, Errc::kAlreadyExists);
+}
+
+// The environment of the store opens such a file through its own descriptor of the folder.
+TEST_F(EnvTest, AFileWithoutANameIsGoneWhenItIsClosed) {
+  const OpenOptions unnamed{.access = Access::kReadWrite, .unnamed = true};
+  const auto store_env = make_folder_env(*env_, directory_.path());
+  ASSERT_TRUE(store_env);
+  for (Env* const env : {env_.get(), store_env->get()}) {
+    auto opened = env->open(directory_.path(), unnamed);
+    if (!opened && opened.error().sys_errno == EOPNOTSUPP) GTEST_SKIP() << "no O_TMPFILE here";
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
+    // Found by its link below /proc: the File does not give its descriptor away.
+    const std::string prefix = directory_.path() + "/#";
+    std::string descriptor;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      const std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
+      if (target.starts_with(prefix)) descriptor = entry.path();
+    }
+    ASSERT_FALSE(descriptor.empty());
+    struct stat status = {};
+    ASSERT_EQ(::stat(descriptor.c_str(), &status), 0);
+    EXPECT_EQ(status.st_nlink, 0U);
+    EXPECT_EQ(status.st_mode & 07777, 0600U);
+
+    auto queue = env->make_queue({.depth = 2});
+    ASSERT_TRUE(queue);
+    AlignedBuffer written(64 * kKiB);
+    AlignedBuffer read(64 * kKiB);
+    std::memset(written.data(), 'x', written.size());
+    const Extent extent{64 * kKiB, 64 * kKiB};
+    ASSERT_TRUE(write_now(**queue, **opened, extent, written.data()));
+    ASSERT_TRUE(read_now(**queue, **opened, extent, read.data()));
+    EXPECT_EQ(std::memcmp(read.data(), written.data(), read.size()), 0);
+
+    opened->reset();
+    EXPECT_FALSE(std::filesystem::exists(descriptor));
+    EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
+    const auto none = env->open(file("none"), unnamed);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Errc::kNotFound);
+  }
 }
 
 TEST_F(EnvTest, ALinkIsNotFollowedIntoCreating) {

@@ -92,7 +92,7 @@ TEST(Snapshot, RootDigestsAreThoseOfTheContent) {
   EXPECT_EQ(first->root_digest, third->root_digest);
 }
 
-TEST(Snapshot, ADamagedOneIsNobodysParent) {
+TEST(Snapshot, ADamagedOneIsNoParent) {
   const Bytes content = pattern(4 * kChunk, 1);
   OperationsBench bench(content, kChunk);
   const SnapshotNumber first = bench.must_snapshot();

@@ -55,7 +55,7 @@ TEST_F(Refusals, DeviceInUse) {
   EXPECT_TRUE(failed(check(false), Errc::kPrecondition));
 }
 
-TEST_F(Refusals, SomebodyWasQuicker) {
+TEST_F(Refusals, ADeviceThatAnotherProgramHolds) {
   // In use, but invisible to a probe: another program holds it exclusively.
   const auto held = bench_.env().open(kDevice, {.exclusive_device = true});
   ASSERT_TRUE(ok(held));

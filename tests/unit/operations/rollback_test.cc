@@ -90,6 +90,25 @@ TEST_F(Rollback, MovesOnlyWhatChanged) {
   EXPECT_EQ(bench_.view().disk.base_snapshot, target_);
 }
 
+// With undo, chunks are verified while they are written.
+TEST_F(Rollback, VerifyingBeforeTheFirstWriteIsTimed) {
+  bench_.track();
+  ASSERT_TRUE(ok(bench_.rollback(target_)));
+  for (const bool undo : {true, false}) {
+    bench_.write(kChunk, pattern(kChunk, 77));
+    const auto done = bench_.rollback(target_, undo);
+    ASSERT_TRUE(ok(done));
+    EXPECT_EQ(done->change_source, "bitmap");
+    EXPECT_EQ(done->restored_bytes, kChunk);
+    if (undo) {
+      EXPECT_EQ(done->verify_seconds, 0);
+    } else {
+      EXPECT_GT(done->verify_seconds, 0);
+    }
+    EXPECT_TRUE(same(bench_.device(), then_));
+  }
+}
+
 TEST_F(Rollback, OtherNodesAgreeBeforeTheDeviceIsReadAndAfterItIsFlushed) {
   std::vector<host::CacheUse> uses;
   bool right = true;

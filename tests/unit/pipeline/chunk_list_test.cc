@@ -2,11 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
+#include <memory>
 #include <vector>
 
 #include "support/simulated_env.h"
+#include "support/temp_dir.h"
 
 namespace blkrewind::pipeline {
 namespace {
@@ -18,6 +23,15 @@ ChunkSet set_of(const std::vector<std::uint64_t>& chunks) {
   ChunkSet set;
   for (const std::uint64_t chunk : chunks) set.set(chunk);
   return set;
+}
+
+// Of this process, in memory now (proc(5), statm).
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 class ChunkListTest : public testing::Test {
@@ -86,6 +100,50 @@ TEST_F(ChunkListTest, WhatDoesNotFitInMemoryGoesToAFileWithoutAName) {
     list.clear();
   }
   EXPECT_EQ(env_.unaligned_requests(), 0U);
+}
+
+// 43 million chunks in four times the leaves that are kept in memory, on the real file system: the
+// list stays within its bound while it is made and while it is read.
+TEST(ChunkListMemory, IsBoundedWhateverTheDevice) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer keeps what has been freed";
+#endif
+  constexpr std::uint64_t kLeaves = 4 * ChunkList::kLeavesInMemory;
+  const test::TempDir directory;
+  const std::unique_ptr<io::Env> env = io::make_local_env();
+  if (const auto file =
+          env->open(directory.path(), {.access = io::Access::kReadWrite, .unnamed = true});
+      !file) {
+    GTEST_SKIP() << file.error().to_string();
+  }
+  std::array<ChunkSet, 3> sets;  // every third chunk
+  for (std::uint64_t i = 0; i < kFanout; ++i) sets.at(i % 3).set(i);
+  const auto of_leaf = [&](std::uint64_t leaf) { return sets.at(leaf % 3); };
+
+  const std::uint64_t before = resident_bytes();
+  ChunkList list(*env, directory.path(), {kLeaves * kFanout * 4096, 4096});
+  std::uint64_t added = 0;
+  for (std::uint64_t leaf = 0; leaf < kLeaves; ++leaf) {
+    list.add(leaf, of_leaf(leaf));
+    added += of_leaf(leaf).count();
+  }
+  const std::uint64_t made = resident_bytes();
+  EXPECT_GT(added, 40'000'000U);
+  EXPECT_EQ(list.bytes(), added * 4096);
+  ChunkList::Source source(list);
+  for (std::uint64_t leaf = 0; leaf < kLeaves; ++leaf) {
+    const auto candidate = source.next();
+    ASSERT_TRUE(candidate && *candidate) << leaf;
+    ASSERT_EQ((*candidate)->leaf, leaf);
+    ASSERT_TRUE((*candidate)->read == of_leaf(leaf)) << leaf;
+  }
+  const auto end = source.next();
+  ASSERT_TRUE(end);
+  EXPECT_FALSE(end->has_value());
+  // 6 MiB, and half of it again while the vector grows. All of the leaves would be 24 MiB.
+  const std::uint64_t bound = before + 12 * kMiB;
+  EXPECT_LE(made, bound);
+  EXPECT_LE(resident_bytes(), bound);
 }
 
 // A full file system keeps no rollback from ending: too many are named, none is missed, and none

@@ -9,6 +9,7 @@
 
 #include "support/simulated_env.h"
 #include "unit/format/samples.h"
+#include "unit/pipeline/worker_runs.h"
 
 namespace blkrewind::pipeline {
 namespace {
@@ -28,14 +29,9 @@ class RestoreWorkerTest : public testing::Test {
     before_ = random_bytes(geometry_.device_bytes, 1000);
     env_.poke("/dev/sim", 0, before_);
     for (const char* name : {"/segment1", "/segment2"}) env_.add_device(name, kMiB);
-    device_ = open("/dev/sim", io::Access::kReadWrite);
-    segments_ = {{1, open("/segment1", io::Access::kReadOnly)},
-                 {2, open("/segment2", io::Access::kReadOnly)}};
-  }
-  std::unique_ptr<io::File> open(const std::string& path, io::Access access) {
-    auto file = env_.open(path, {.access = access});
-    if (!file) throw std::runtime_error(file.error().to_string());
-    return std::move(*file);
+    device_ = open_file(env_, "/dev/sim", io::Access::kReadWrite);
+    segments_ = {{1, open_file(env_, "/segment1", io::Access::kReadOnly)},
+                 {2, open_file(env_, "/segment2", io::Access::kReadOnly)}};
   }
   std::unique_ptr<RestoreWorker> worker(bool verify_only = false,
                                         io::QueueOptions options = {.depth = 8,
@@ -76,23 +72,6 @@ class RestoreWorkerTest : public testing::Test {
     made.item = {device, true, {}};
     return made;
   }
-  static std::map<std::uint64_t, RestoreResult> run(RestoreWorker& worker,
-                                                    std::vector<RestoreTask> tasks) {
-    std::map<std::uint64_t, RestoreResult> results;
-    std::size_t next = 0;
-    while (next < tasks.size() || !worker.idle()) {
-      if (next < tasks.size() && worker.wants_task()) {
-        worker.add(std::move(tasks[next++]));
-      } else {
-        const auto stepped = worker.step();
-        if (!stepped) throw std::runtime_error(stepped.error().to_string());
-      }
-      for (auto& result : worker.take_results()) {
-        EXPECT_TRUE(results.emplace(result.sequence, std::move(result)).second) << "twice";
-      }
-    }
-    return results;
-  }
   void put_before(std::uint64_t offset, const std::vector<std::byte>& bytes) {
     std::ranges::copy(bytes, before_.begin() + static_cast<std::ptrdiff_t>(offset));
     env_.poke("/dev/sim", offset, bytes);
@@ -106,11 +85,6 @@ class RestoreWorkerTest : public testing::Test {
                                                       geometry_.chunk_extent(chunk).offset));
     }
     EXPECT_TRUE(env_.contents("/dev/sim") == expected);
-  }
-  std::uint64_t count(sim::OpKind kind) const {
-    std::uint64_t found = 0;
-    for (const auto& op : env_.log()) found += op.kind == kind ? 1 : 0;
-    return found;
   }
 
   sim::SimulatedEnv env_;
@@ -131,8 +105,8 @@ TEST_F(RestoreWorkerTest, BringsEveryChunkInLongRequests) {
   EXPECT_TRUE(results.at(5).bad.empty());
   EXPECT_TRUE(results.at(6).bad.empty());
   expect_restored({3, 4, 5, 6, 38, 39});
-  EXPECT_EQ(count(sim::OpKind::kRead), 3U + 1U);
-  EXPECT_EQ(count(sim::OpKind::kWrite), 2U);
+  EXPECT_EQ(count(env_, sim::OpKind::kRead), 3U + 1U);
+  EXPECT_EQ(count(env_, sim::OpKind::kWrite), 2U);
 }
 
 TEST_F(RestoreWorkerTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
@@ -152,7 +126,7 @@ TEST_F(RestoreWorkerTest, WritesOnlyTheBlocksThatDifferWhenItCompares) {
   EXPECT_EQ(results.at(2).written_bytes, 4096U);
   EXPECT_EQ(results.at(3).written_bytes, 0U);
   EXPECT_EQ(results.at(4).written_bytes, (4096U - 1000U) % 512U);
-  EXPECT_EQ(count(sim::OpKind::kWrite), 3U) << "neighbouring blocks are one request";
+  EXPECT_EQ(count(env_, sim::OpKind::kWrite), 3U) << "neighbouring blocks are one request";
 }
 
 TEST_F(RestoreWorkerTest, NeverComparesWithWhatIsCorrupt) {
@@ -168,8 +142,8 @@ TEST_F(RestoreWorkerTest, ZeroesAreNotStreamed) {
   const auto restorer = worker();
   const auto results = run(*restorer, {zeroes(1, {8192, 8192})});
   EXPECT_TRUE(results.at(1).zero);
-  EXPECT_EQ(count(sim::OpKind::kWrite), 0U);
-  EXPECT_EQ(count(sim::OpKind::kWriteZeroes), 1U);
+  EXPECT_EQ(count(env_, sim::OpKind::kWrite), 0U);
+  EXPECT_EQ(count(env_, sim::OpKind::kWriteZeroes), 1U);
   EXPECT_TRUE(is_all_zero(env_.contents("/dev/sim", {8192, 8192})));
   EXPECT_EQ(env_.contents("/dev/sim", {0, 8192}),
             std::vector<std::byte>(before_.begin(), before_.begin() + 8192));
@@ -226,7 +200,7 @@ TEST_F(RestoreWorkerTest, AHostileLengthIsBadAndNotRead) {
       EXPECT_EQ(results.at(sequence).bad[0].chunk, 4U);
     }
     for (const auto& op : env_.log()) EXPECT_EQ(op.extent.length, 4096U);
-    EXPECT_EQ(count(sim::OpKind::kRead), 2U);
+    EXPECT_EQ(count(env_, sim::OpKind::kRead), 2U);
     expect_restored({});
   }
 }

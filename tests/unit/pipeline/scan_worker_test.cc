@@ -8,6 +8,7 @@
 
 #include "support/simulated_env.h"
 #include "unit/format/samples.h"
+#include "unit/pipeline/worker_runs.h"
 
 namespace blkrewind::pipeline {
 namespace {
@@ -18,10 +19,10 @@ using format::EntryState;
 using format::random_bytes;
 
 // Room in one file, block after block.
-class OneFile final : public format::SpaceSource {
+class OneFile {
  public:
   explicit OneFile(io::File& file) : file_(file) {}
-  Result<format::Placement> reserve(std::uint64_t length_bytes) override {
+  Result<format::Placement> reserve(std::uint64_t length_bytes) {
     if (full) return fail(Errc::kNoSpace, "the store is full");
     const format::Placement placement{&file_, 7, next_};
     next_ += static_cast<std::uint32_t>(align_up(length_bytes, format::kBlockBytes) /
@@ -44,23 +45,19 @@ class ScanWorkerTest : public testing::Test {
   void SetUp() override {
     env_.add_device("/dev/sim", geometry_.device_bytes, host::DeviceKind::kBlock);
     env_.add_device("/segment", 0);
-    device_ = open("/dev/sim", io::Access::kReadOnly);
-    segment_ = open("/segment", io::Access::kReadWrite);
+    device_ = open_file(env_, "/dev/sim", io::Access::kReadOnly);
+    segment_ = open_file(env_, "/segment", io::Access::kReadWrite);
     space_ = std::make_unique<OneFile>(*segment_);
-  }
-  std::unique_ptr<io::File> open(const std::string& path, io::Access access) {
-    auto file = env_.open(path, {.access = access});
-    if (!file) throw std::runtime_error(file.error().to_string());
-    return std::move(*file);
   }
   std::unique_ptr<ScanWorker> worker(bool capture,
                                      io::QueueOptions options = {
                                          .depth = 8, .slots = 3, .slot_bytes = 32768}) {
     auto queue = env_.make_queue(options);
     if (!queue) throw std::runtime_error(queue.error().to_string());
-    return std::make_unique<ScanWorker>(
-        std::move(*queue),
-        ScanSettings{device_.get(), geometry_, &secret_, capture ? space_.get() : nullptr});
+    ScanSettings settings{device_.get(), geometry_, &secret_};
+    if (capture)
+      settings.reserve = [this](std::uint64_t length) { return space_->reserve(length); };
+    return std::make_unique<ScanWorker>(std::move(*queue), settings);
   }
   void write(std::uint64_t chunk, std::uint64_t seed) {
     const Extent extent = geometry_.chunk_extent(chunk);
@@ -89,29 +86,6 @@ class ScanWorkerTest : public testing::Test {
       if (leaf * format::kFanout + i < kChunks) set.set(i);
     }
     return set;
-  }
-  // By sequence.
-  static std::map<std::uint64_t, ScanResult> run(ScanWorker& worker, std::vector<ScanTask> tasks) {
-    std::map<std::uint64_t, ScanResult> results;
-    std::reverse(tasks.begin(), tasks.end());
-    while (!tasks.empty() || !worker.idle()) {
-      if (!tasks.empty() && worker.wants_task()) {
-        worker.add(std::move(tasks.back()));
-        tasks.pop_back();
-      } else {
-        const auto stepped = worker.step();
-        if (!stepped) throw std::runtime_error(stepped.error().to_string());
-      }
-      for (auto& result : worker.take_results()) {
-        EXPECT_TRUE(results.emplace(result.sequence, std::move(result)).second) << "twice";
-      }
-    }
-    return results;
-  }
-  std::uint64_t count(sim::OpKind kind) {
-    std::uint64_t found = 0;
-    for (const auto& op : env_.log()) found += op.kind == kind ? 1 : 0;
-    return found;
   }
 
   sim::SimulatedEnv env_;
@@ -192,7 +166,7 @@ TEST_F(ScanWorkerTest, WhatEqualsAReferenceIsSharedWithIt) {
   EXPECT_EQ(result.entries[4], Entry{});
   EXPECT_EQ(result.reference, first);
   EXPECT_EQ(result.stored_bytes, 2U * 4096);
-  EXPECT_EQ(count(sim::OpKind::kWrite), 1U) << "neighbours in one request";
+  EXPECT_EQ(count(env_, sim::OpKind::kWrite), 1U) << "neighbours in one request";
 }
 
 TEST_F(ScanWorkerTest, TheSameBytesInAnotherPlaceAreNotTheSameChunk) {
@@ -231,7 +205,7 @@ TEST_F(ScanWorkerTest, WithoutRoomNothingIsWritten) {
   EXPECT_EQ(result.entries[1], Entry{});
   EXPECT_EQ(result.entries[2], reference[2]);
   EXPECT_EQ(result.stored_bytes, 0U);
-  EXPECT_EQ(count(sim::OpKind::kWrite), 0U);
+  EXPECT_EQ(count(env_, sim::OpKind::kWrite), 0U);
 }
 
 TEST_F(ScanWorkerTest, ATaskWithNothingToReadIsDoneAtOnce) {
@@ -256,7 +230,7 @@ TEST_F(ScanWorkerTest, ManyScatteredCapturesGoThroughANarrowQueue) {
   const auto scanner = worker(true, {.depth = 2, .slots = 2, .slot_bytes = 262144});
   const auto result = run(*scanner, {task(0, whole(0), {reference})}).at(100);
   EXPECT_EQ(result.stored_bytes, 64U * 4096);
-  EXPECT_EQ(count(sim::OpKind::kWrite), 64U);
+  EXPECT_EQ(count(env_, sim::OpKind::kWrite), 64U);
   for (std::uint64_t i = 0; i < format::kFanout; ++i) {
     EXPECT_EQ(result.entries[i].segment, i % 2 == 0 ? 20U : 7U);
   }

@@ -112,7 +112,7 @@ TEST(AccessKeys, AreRefusedWithoutTellingASecret) {
 }
 
 TEST(AccessKeys, AreThereAndEachOnce) {
-  for (const char* text : {"", "\n\n", "# nobody\n"}) {
+  for (const char* text : {"", "\n\n", "# no key\n"}) {
     EXPECT_THAT(AccessKeys::parse(text, "f").error().message, HasSubstr("there is no access key"));
   }
   const auto twice = AccessKeys::parse("id one\nid two\n", "f");

@@ -136,7 +136,7 @@ TEST_F(GatewayTest, HearsATimestampFor15Minutes) {
 }
 
 TEST_F(GatewayTest, KnowsItsKeys) {
-  signer_.access_key_id = "nobody";
+  signer_.access_key_id = "unknown";
   EXPECT_EQ(code_of(signer_.v1("GET", "ResetDisk")), "InvalidAccessKeyId.NotFound");
   EXPECT_EQ(code_of(signer_.v3("GET", "ResetDisk")), "InvalidAccessKeyId.NotFound");
   signer_.access_key_id = "other";
@@ -245,7 +245,7 @@ TEST_F(GatewayTest, EachErrorHasItsStatus) {
   EXPECT_EQ(status(signer_.v1("GET", "NoAction")), 404);
   signer_.secret = "wrong";
   EXPECT_EQ(status(signer_.v1("GET", "ResetDisk")), 400);
-  signer_.access_key_id = "nobody";
+  signer_.access_key_id = "unknown";
   EXPECT_EQ(status(signer_.v1("GET", "ResetDisk")), 404);
 }
 

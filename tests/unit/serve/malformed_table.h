@@ -170,7 +170,7 @@ inline std::vector<Malformed> malformed_requests() {
       {"year 0", v1_but("{now}", "0000-01-01T00:00:00Z"), 400, "InvalidTimeStamp.Expired"},
       {"year 9999", v1_but("{now}", "9999-12-31T23:59:59Z"), 400, "InvalidTimeStamp.Expired"},
 
-      {"unknown key", v1_but("{id}", "nobody"), 404, "InvalidAccessKeyId.NotFound"},
+      {"unknown key", v1_but("{id}", "unknown"), 404, "InvalidAccessKeyId.NotFound"},
       {"key in another case", v1_but("{id}", "TESTID"), 404, "InvalidAccessKeyId.NotFound"},
       {"key that is a path", v1_but("{id}", "../keys"), 404, "InvalidAccessKeyId.NotFound"},
 
@@ -214,7 +214,7 @@ inline std::vector<Malformed> malformed_requests() {
       {"V3: time of another shape", v3_but("{now}", "20160223T124624Z"), 400, "InvalidTimeStamp.Format"},
       {"V3: too old", v3_but("{now}", "{past}"), 400, "InvalidTimeStamp.Expired"},
       {"V3: too early", v3_but("{now}", "{future}"), 400, "InvalidTimeStamp.Expired"},
-      {"V3: unknown key", v3_but("{id}", "nobody"), 404, "InvalidAccessKeyId.NotFound"},
+      {"V3: unknown key", v3_but("{id}", "unknown"), 404, "InvalidAccessKeyId.NotFound"},
       {"V3: wrong signature", v3_but("{sign3}", std::string(64, '0')), 400, "SignatureDoesNotMatch"},
       {"V3: short signature", v3_but("{sign3}", "0"), 400, "SignatureDoesNotMatch"},
       {"V3: hash of another body", v3_but("{hash}", std::string(64, '0')), 400, "SignatureDoesNotMatch"},

@@ -155,7 +155,7 @@ class ReclaimTest : public StoreTest {
 
 class RandomDeletes : public ReclaimTest, public testing::WithParamInterface<std::uint64_t> {};
 
-TEST_P(RandomDeletes, GiveBackExactlyWhatNobodyElseUses) {
+TEST_P(RandomDeletes, FreeExactlyWhatNoOtherSnapshotUses) {
   sim::Random random(GetParam());
   Snapshots model;
   const auto any = [&] {

@@ -201,7 +201,7 @@ TEST_F(SegmentsTest, SealMakesEverythingDurable) {
   EXPECT_EQ(must(reader.load(entry, 0, 0)).entries, node.entries);
 }
 
-TEST_F(SegmentsTest, OrphansGoWhenNobodyWrites) {
+TEST_F(SegmentsTest, OrphansGoWhenNoOperationWrites) {
   {
     auto crashed = must(store_->make_writer());
     must(crashed->reserve(1));
