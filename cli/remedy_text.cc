@@ -1,5 +1,6 @@
 #include "cli/remedy_text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -129,10 +130,22 @@ std::string shell_word(std::string_view text) {
   if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
     return word.append(text);
   }
-  for (const char c : text) {
-    word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (std::ranges::none_of(text, is_control)) {
+    for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return "'" + word + "'";
   }
-  return "'" + word + "'";
+  // A terminal would not show them as they are.
+  for (const char c : text) {
+    if (is_control(c)) {
+      word += {'\\', static_cast<char>('0' + c / 64), static_cast<char>('0' + c / 8 % 8),
+               static_cast<char>('0' + c % 8)};
+    } else {
+      if (c == '\'' || c == '\\') word += '\\';
+      word += c;
+    }
+  }
+  return "$'" + word + "'";
 }
 
 std::string command_of(const RemedyStep& step, const std::string& store_option) {

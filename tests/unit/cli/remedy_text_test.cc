@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <wordexp.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/output.h"
 #include "cli/program.h"
 #include "support/temp_dir.h"
 #include "unit/cli/capture.h"
@@ -172,6 +174,22 @@ TEST(ShellWord, IsTakenBackByAShell) {
     EXPECT_EQ(words_of_shell(shell_word(text)), std::vector<std::string>{text}) << text;
   }
   EXPECT_EQ(shell_word("/dev/loop0"), "/dev/loop0");
+}
+
+// What a terminal does not show is spelled, or the command would name another file.
+TEST(ShellWord, SpellsControlCharacters) {
+  for (const std::string text :
+       {"a\nb.img", "\x1b[2J", "tab\there", "\x7f", "it's\n$(x) `x` \\n", "-\n"}) {
+    const std::string word = shell_word(text);
+    EXPECT_EQ(printable(word), word) << "it is printed as it is";
+    const std::string command = "bash -c " + shell_word("printf %s " + word + "; printf x");
+    FILE* const shell = ::popen(command.c_str(), "r");
+    ASSERT_NE(shell, nullptr);
+    std::string got(64, '\0');
+    got.resize(std::fread(got.data(), 1, got.size(), shell));
+    ::pclose(shell);
+    EXPECT_EQ(got, (text.starts_with('-') ? "./" : "") + text + "x") << word;
+  }
 }
 
 TEST(ShellWord, IsNeverAnOption) {
