@@ -4,7 +4,7 @@
 //   measure FILE PROGRAM [ARGUMENTS...]
 //
 // Its standard streams are the program's, its exit status is the program's (128 + N after signal
-// N). For scripts/bench-rollback and scripts/bench-tracking; standard library and Linux only.
+// N). For scripts/bench-rollback, bench-tracking and bench-store; standard library and Linux only.
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
