@@ -69,7 +69,9 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   if (receipt.dry_run) {
     text = "would roll back " + printable(target) + " to " + to + "; nothing was written\n";
   } else if (verb == RollbackVerb::kUndo) {
-    text = "undid the last rollback of " + printable(target) + ": it is back at " + to + "\n";
+    text = (receipt.ended_interrupted ? "undid the interrupted rollback of "
+                                      : "undid the last rollback of ") +
+           printable(target) + ": it is back at " + to + "\n";
   } else if (verb == RollbackVerb::kResume) {
     text = "finished the rollback of " + printable(target) + " to " + to + "\n";
   } else {
@@ -107,8 +109,8 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
     facts.add(receipt.verified_after == "none" ? "expected digest" : "digest", receipt.root_digest);
     facts.add("request", receipt.request_id);
     if (receipt.undo_snapshot_id) {
-      facts.add("kept",
-                format_bytes(receipt.undo_stored_bytes) + " as " + *receipt.undo_snapshot_id);
+      facts.add("undo kept as", *receipt.undo_snapshot_id + ", " +
+                                    format_bytes(receipt.undo_stored_bytes) + " of it new");
       facts.add("undo with", undo_command);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -89,26 +90,33 @@ Status Operations::refresh() { return parts_->store->journal().refresh(); }
 
 Result<StoreInfo> Operations::store_info() { return parts_->store->info(); }
 
+namespace {
+
+void file_under(DiskView& view, const format::SnapshotRecord& snapshot) {
+  if (snapshot.state == SnapshotState::kTombstone) return;
+  (snapshot.state == SnapshotState::kDeleting ? view.deleting : view.snapshots).push_back(snapshot);
+}
+
+}  // namespace
+
+DiskView Operations::view_without_snapshots(const store::State& state,
+                                            const format::DiskRecord& record) {
+  DiskView view;
+  view.disk = record;
+  if (const auto* intent = state.intents.get(record.number)) view.intent = *intent;
+  // A lock that cannot be read says nothing; the operation that needs it will report the cause.
+  if (auto locked = parts_->store->disk_is_locked(record.number)) view.locked = *locked;
+  return view;
+}
+
 std::optional<DiskView> Operations::disk(format::DiskNumber number) {
   const auto state = parts_->store->state();
   const auto* record = state->disk(number);
   if (record == nullptr) return {};
-  DiskView view;
-  view.disk = *record;
+  DiskView view = view_without_snapshots(*state, *record);
   for (const auto& [snapshot_number, snapshot] : state->snapshots) {
-    if (snapshot.disk == number && snapshot.state != SnapshotState::kDeleting &&
-        snapshot.state != SnapshotState::kTombstone) {
-      view.snapshots.push_back(snapshot);
-    }
-    if (snapshot.disk == number && snapshot.state == SnapshotState::kDeleting) {
-      view.deleting.push_back(snapshot);
-    }
+    if (snapshot.disk == number) file_under(view, snapshot);
   }
-  if (const auto intent = state->intents.find(number); intent != state->intents.end()) {
-    view.intent = intent->second;
-  }
-  // A lock that cannot be read says nothing; the operation that needs it will report the cause.
-  if (auto locked = parts_->store->disk_is_locked(number)) view.locked = *locked;
   return view;
 }
 
@@ -117,10 +125,16 @@ format::SnapshotNumber Operations::next_snapshot() const {
 }
 
 std::vector<DiskView> Operations::disks() {
-  std::vector<DiskView> views;
   const auto state = parts_->store->state();
+  std::vector<DiskView> views;
+  std::map<format::DiskNumber, std::size_t> places;
   for (const auto& [number, record] : state->disks) {
-    if (auto view = disk(number)) views.push_back(std::move(*view));
+    places[number] = views.size();
+    views.push_back(view_without_snapshots(*state, record));
+  }
+  for (const auto& [number, snapshot] : state->snapshots) {
+    const auto place = places.find(snapshot.disk);
+    if (place != places.end()) file_under(views[place->second], snapshot);
   }
   return views;
 }

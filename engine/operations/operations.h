@@ -166,6 +166,9 @@ class Operations {
   [[nodiscard]] const std::string& store_path() const;
 
  private:
+  [[nodiscard]] DiskView view_without_snapshots(const store::State& state,
+                                                const format::DiskRecord& record);
+
   struct Parts;
   explicit Operations(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

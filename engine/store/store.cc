@@ -193,8 +193,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& 
   BLKREWIND_ASSIGN(const bool there, env.exists(layout.format()));
   if (!there) {
     if (const auto used = is_used(env, layout); used && *used) return lost_format(layout);
-    return fail(Errc::kNotFound, "there is no store in " + path,
-                Remedy(Verb::kStoreInit, "make one"));
+    return fail(Errc::kNotFound, "there is no store in " + path, name_a_store());
   }
   // Listing the directory checks it: later a refusal could be taken for missing segments.
   BLKREWIND_TRY(env.exists(layout.segment(1)));

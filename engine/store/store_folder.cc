@@ -70,11 +70,15 @@ Error explain_folder(io::Env& env, const std::string& path, Error error) {
   return explain_way(env, path, "the store " + path + " cannot be created: ", std::move(error));
 }
 
+Remedy name_a_store() {
+  return Remedy("name the folder of a store").or_else({Verb::kStoreInit, "make a new one there"});
+}
+
 Error explain_opening(io::Env& env, const std::string& path, Error error) {
   if (error.sys_errno != ENOENT && error.sys_errno != ENOTDIR) return error;
   error = explain_way(env, path, "the store " + path + " cannot be opened: ", std::move(error));
   if (error.code != Errc::kNotFound && error.sys_errno != ENOENT) return error;
-  return said(Errc::kNotFound, "there is no store in " + path, {Verb::kStoreInit, "make one"});
+  return said(Errc::kNotFound, "there is no store in " + path, name_a_store());
 }
 
 }  // namespace blkrewind::store

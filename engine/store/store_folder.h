@@ -13,6 +13,9 @@ namespace blkrewind::store {
 // file system. Other errors are returned unchanged.
 [[nodiscard]] Error explain_folder(io::Env& env, const std::string& path, Error error);
 
+// Where there is no store.
+[[nodiscard]] Remedy name_a_store();
+
 // The same for opening the store in `path`, where read-only access is not an error. kNotFound: a
 // directory of the path does not exist, or there is no store.
 [[nodiscard]] Error explain_opening(io::Env& env, const std::string& path, Error error);

@@ -59,11 +59,13 @@ std::optional<Refusal> check_request(const ResetFacts& facts) {
         look_into_list("name a snapshot: an id, a name or \"latest\", as the list shows them"));
   }
   if (!facts.disk) {
-    return refuse(ResetRule::kDiskNotFound, look_into_list("see the disks that are registered"));
+    return refuse(ResetRule::kDiskNotFound, look_into_list("see the disks that are registered")
+                                                .because(facts.target + " is not registered"));
   }
   if (!facts.snapshot) {
     return refuse(ResetRule::kSnapshotNotFound,
-                  look_into_list("see its snapshots", name_of(facts)));
+                  look_into_list("see its snapshots", name_of(facts))
+                      .because("there is no snapshot \"" + facts.snapshot_text + "\""));
   }
   if (!facts.snapshot->of_this_disk) {
     return refuse(ResetRule::kMismatch,
