@@ -4,15 +4,12 @@
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
-#include <new>
 #include <utility>
 
 #include "base/fd.h"
@@ -20,6 +17,7 @@
 #include "base/log.h"
 #include "control/catalog/catalog.h"
 #include "control/catalog/catalog_digest.h"
+#include "control/catalog/catalog_errors.h"
 #include "control/catalog/catalog_schema.h"
 #include "control/catalog/catalog_seals.h"
 #include "host/local_file_system.h"
@@ -29,97 +27,6 @@ namespace blkrewind::control {
 namespace {
 
 constexpr int kApplicationId = 0x626C6B72;  // "blkr"; PRAGMA application_id, as file(1) shows it
-
-Error damaged(const std::string& path, const std::string& why) {
-  Error error;
-  error.code = Errc::kIntegrity;
-  error.message = "the catalog " + path + " is damaged: " + why;
-  error.remedy = Remedy("restore it from a backup")
-                     .or_else(
-                         "move it away, and its files -wal and -shm with it: snapshots do not "
-                         "depend on it, and every disk then belongs to i-local again");
-  return error;
-}
-
-// SQLite keeps no errno for a file that it maps and cannot extend: the file system itself is
-// queried.
-bool is_full(const std::string& path) {
-  constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of its log and its shared memory
-  struct statvfs status {};
-  return statvfs(path.c_str(), &status) == 0 &&
-         std::uint64_t{status.f_bavail} * status.f_frsize < kLeastBytes;
-}
-
-// https://www.sqlite.org/rescode.html; the low byte is the primary code.
-Error from_sqlite(const SQLite::Exception& exception, const std::string& path, int sys_errno) {
-  const std::string what = exception.what();
-  switch (exception.getErrorCode() & 0xFF) {
-    case SQLITE_ERROR:  // the statements are fixed: it is the tables that are not as they were made
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_MISMATCH:
-    case SQLITE_CONSTRAINT:
-      return damaged(path, what);
-    case SQLITE_INTERRUPT:  // StepLimit; nothing else interrupts
-      return damaged(path, "reading it does not end");
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED: {
-      Error error;
-      error.code = Errc::kBusy;
-      error.message = "the catalog " + path + " is in use by another process";
-      error.remedy = "try again when it has ended";
-      return error;
-    }
-    case SQLITE_NOMEM:
-      return system_error(ENOMEM, "cannot use the catalog " + path);
-    case SQLITE_FULL: {
-      Error error = system_error(ENOSPC, "cannot write the catalog " + path);
-      return error;
-    }
-    case SQLITE_READONLY: {
-      Error error;
-      error.code = Errc::kIo;
-      error.sys_errno = sys_errno != 0 ? sys_errno : EROFS;
-      error.message = "the store is read-only: cannot change the catalog " + path + ": " + what;
-      error.remedy =
-          Remedy("make the store writable to change it").because("it can be read as it is");
-      return error;
-    }
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_AUTH: {
-      if (sys_errno == 0 && is_full(path)) sys_errno = ENOSPC;
-      Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
-      if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
-      if (error.remedy.empty())
-        error.remedy = "check the permissions and the file system of the store";
-      return error;
-    }
-    default: {
-      Error error;
-      error.code = Errc::kInternal;
-      error.message = "the catalog " + path + " failed: " + what;
-      return error;
-    }
-  }
-}
-
-// Calls `body` and lets no exception out. Every use of SQLiteCpp is inside one of these.
-template <class Body>
-Status guarded(const std::string& path, const std::unique_ptr<SQLite::Database>& database,
-               const Body& body) {
-  try {
-    return body();
-  } catch (const SQLite::Exception& exception) {
-    const int sys_errno = database ? sqlite3_system_errno(database->getHandle()) : 0;
-    return fail(from_sqlite(exception, path, sys_errno));
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::kInternal, "out of memory while using the catalog " + path);
-  } catch (const std::exception& exception) {
-    return fail(Errc::kInternal, "the catalog " + path + " failed: " + exception.what());
-  }
-}
 
 Result<bool> file_is_there(const std::string& path) {
   if (path == ":memory:") return false;
@@ -329,16 +236,16 @@ Status Catalog::check_version() {
   const int version = pragma(database, "PRAGMA user_version");
   BLKREWIND_TRY(refuse_newer(path_, version));
   const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
-  if (version == 0 && empty) return fail(damaged(path_, "it is empty"));
+  if (version == 0 && empty) return fail(damaged_catalog(path_, "it is empty"));
   if (version < 1 || pragma(database, "PRAGMA application_id") != kApplicationId) {
-    return fail(damaged(path_, "it is the database of another program"));
+    return fail(damaged_catalog(path_, "it is the database of another program"));
   }
   if (const std::string fault = schema_fault(database, version); !fault.empty()) {
-    return fail(damaged(path_, fault));
+    return fail(damaged_catalog(path_, fault));
   }
   // The full check, including the indices: a row that is missing in its index is not found.
   const std::string check = database.execAndGet("PRAGMA integrity_check(1)").getString();
-  if (check != "ok") return fail(damaged(path_, check));
+  if (check != "ok") return fail(damaged_catalog(path_, check));
   SQLite::Transaction transaction(database);
   return check_content();
 }
@@ -368,10 +275,10 @@ Status Catalog::check_content() {
   const int version = pragma(*database_, "PRAGMA data_version");
   if (checked_version_ == version) return {};
   if (!content_digest_matches(*database_)) {
-    return fail(damaged(path_, "its content does not match its digest"));
+    return fail(damaged_catalog(path_, "its content does not match its digest"));
   }
   if (const std::string fault = row_fault(*database_); !fault.empty()) {
-    return fail(damaged(path_, fault));
+    return fail(damaged_catalog(path_, fault));
   }
   checked_version_ = version;
   return {};
