@@ -128,7 +128,7 @@ std::vector<format::SnapshotNumber> State::kin_of(format::SnapshotNumber number)
     all.push_back(at->first.second);
   }
   std::ranges::sort(all);
-  all.erase(std::ranges::unique(all).begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 
