@@ -69,9 +69,6 @@ Error Sequence::ended_by(Error error) {
     return in_doubt(std::move(error), back_.locked.disk, begun_);
   }
   if (!begun_) {
-    if (error.code == Errc::kIntegrity && way_.intent != Way::Intent::kNone) {
-      mark_damaged(back_.store, back_.wanted.number);
-    }
     return error.code == Errc::kNoSpace ? no_room(std::move(error), way_.undo == Way::Undo::kKeeps)
                                         : error;
   }

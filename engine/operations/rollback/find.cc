@@ -17,15 +17,23 @@ Status Sequence::find() {
     beside_ = back_.other;
   }
   Status found = look();
-  if (found || !beside_ || found.error().code != Errc::kIntegrity) return found;
-  // It may be the other tree that is damaged: then all that differs is kept.
-  share_nothing();
-  return look();
+  if (found || found.error().code != Errc::kIntegrity) return found;
+  if (beside_ || way_.looks == Way::Looks::kTracker) {
+    // It may be the other tree that is damaged: then everything is read, and all that differs kept.
+    share_nothing();
+    found = look();
+  }
+  const bool damaged = !found && found.error().code == Errc::kIntegrity;
+  if (damaged && way_.intent == Way::Intent::kNew) {
+    mark_damaged(back_.store, back_.wanted.number);
+  }
+  return found;
 }
 
 void Sequence::share_nothing() {
   beside_.reset();
   way_.looks = Way::Looks::kAll;
+  way_.reads = true;
 }
 
 pipeline::ScanRequest Sequence::comparison() const {

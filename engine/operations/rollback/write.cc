@@ -45,6 +45,7 @@ Status Sequence::verify() {
   BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome, stream(Streaming::kVerify));
   receipt_.verify_seconds = watch.seconds();
   if (!outcome.bad.empty()) {
+    mark_damaged(back_.store, back_.wanted.number);
     return fail(corrupt_before_writing(outcome.bad.front(), geometry_));
   }
   return pipeline::all_readable(back_.store, outcome, geometry_);

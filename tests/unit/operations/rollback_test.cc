@@ -258,6 +258,25 @@ TEST_F(Rollback, ToASnapshotWhoseTreeIsDamagedMarksIt) {
   EXPECT_TRUE(bench_.view().snapshots[0].damaged);
 }
 
+// The base snapshot's tree says where the wanted one may differ; damaged, it is done without, and
+// it is not the wanted one that is damaged.
+TEST_F(Rollback, ADamagedBaseIsDoneWithoutWhenTracked) {
+  bench_.track();
+  bench_.must_snapshot();
+  const SnapshotNumber base = bench_.must_snapshot();
+  ASSERT_EQ(bench_.view().disk.base_snapshot, base);
+  put(now_, 5 * kChunk, pattern(kChunk, 7));
+  bench_.write(5 * kChunk, pattern(kChunk, 7));
+  const format::SnapshotRecord record = bench_.view().snapshots.back();
+  bench_.env().poke(std::string(kStore) + "/segments/" + std::to_string(record.root.segment),
+                    record.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
+  const auto receipt = bench_.rollback(target_, false);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->change_source, "scan");
+  EXPECT_TRUE(same(bench_.device(), then_));
+  EXPECT_FALSE(bench_.view().snapshots[0].damaged);
+}
+
 TEST_F(Rollback, CorruptChunkThatIsNotNeededDoesNotMatter) {
   ASSERT_TRUE(bench_.spoil(then_, 200 * kChunk));
   ASSERT_TRUE(ok(bench_.rollback(target_, false)));
