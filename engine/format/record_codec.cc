@@ -1,5 +1,6 @@
 #include "format/record_codec.h"
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 #include <type_traits>
@@ -23,6 +24,11 @@ enum class EntryType : std::uint16_t {
   kIntentRemoved = 8,
   kSegmentRemoved = 9,
   kDiskInLayers = 10,  // a disk whose identity has layers; kDisk: of an older version
+  kReset = 11,
+  kClock = 12,
+  kNote = 13,
+  kToken = 14,
+  kTokenRemoved = 15,
 };
 
 // Indexed by the alternative of JournalEntry.
@@ -36,6 +42,11 @@ constexpr EntryType kTypes[] = {
     EntryType::kSnapshotRemoved,
     EntryType::kIntentRemoved,
     EntryType::kSegmentRemoved,
+    EntryType::kReset,
+    EntryType::kClock,
+    EntryType::kNote,
+    EntryType::kToken,
+    EntryType::kTokenRemoved,
 };
 static_assert(std::size(kTypes) == std::variant_size_v<JournalEntry>);
 
@@ -67,6 +78,13 @@ struct Put {
     out.put(static_cast<std::uint32_t>(numbers.size()));
     for (const SnapshotNumber number : numbers) out.put(number);
   }
+  void operator()(const std::vector<Tag>& tags) {
+    out.put(static_cast<std::uint32_t>(tags.size()));
+    for (const Tag& tag : tags) {
+      out.put_string(tag.key);
+      out.put_string(tag.value);
+    }
+  }
 };
 
 struct Count {
@@ -82,6 +100,13 @@ struct Count {
   void reserved_byte() { ++bytes; }
   void operator()(const std::vector<SnapshotNumber>& numbers) {
     bytes += sizeof(std::uint32_t) + numbers.size() * sizeof(SnapshotNumber);
+  }
+  void operator()(const std::vector<Tag>& tags) {
+    bytes += sizeof(std::uint32_t);
+    for (const Tag& tag : tags) {
+      (*this)(tag.key);
+      (*this)(tag.value);
+    }
   }
 };
 
@@ -118,6 +143,19 @@ struct Get {
     }
     numbers.resize(count);
     for (SnapshotNumber& number : numbers) number = in.get<SnapshotNumber>();
+  }
+  void operator()(std::vector<Tag>& tags) {
+    constexpr std::uint64_t kTagBytesMin = 2 * sizeof(std::uint32_t);
+    const auto count = in.get<std::uint32_t>();
+    if (count * kTagBytesMin > in.remaining()) {
+      in.invalidate();
+      return;
+    }
+    tags.resize(count);
+    for (Tag& tag : tags) {
+      tag.key = in.get_string();
+      tag.value = in.get_string();
+    }
   }
 };
 
@@ -256,6 +294,59 @@ void walk_fields(Walk& walk, Record& intent) {
   walk(intent.started_at);
 }
 
+template <class Walk, Is<Moment> Record>
+void walk_fields(Walk& walk, Record& moment) {
+  walk(moment.wall);
+  walk(moment.boottime);
+  walk(moment.boot_id);
+}
+
+template <class Walk, Is<ResetRecord> Record>
+void walk_fields(Walk& walk, Record& reset) {
+  walk(reset.disk);
+  walk(reset.request_id);
+  walk(reset.snapshot_id);
+  walk(reset.undo);
+  walk(reset.state, ResetState::kFailed);
+  walk_fields(walk, reset.accepted);
+  walk(reset.finished_at);
+  walk(reset.error_code);
+  walk(reset.error_message);
+}
+
+template <class Walk, Is<ClockRecord> Record>
+void walk_fields(Walk& walk, Record& clock) {
+  walk(clock.disk);
+  walk_fields(walk, clock.moment);
+  walk(clock.counted);
+}
+
+template <class Walk, Is<NoteRecord> Record>
+void walk_fields(Walk& walk, Record& note) {
+  walk(note.snapshot);
+  walk(note.disk);
+  walk(note.retention_days);
+  walk(note.counted_seconds);
+  walk(note.owed_seconds);
+  walk(note.counted_from);
+  walk(note.tags);
+}
+
+template <class Walk, Is<TokenRecord> Record>
+void walk_fields(Walk& walk, Record& token) {
+  walk(token.snapshot);
+  walk(token.disk);
+  walk(token.token);
+  walk(token.parameters.low);
+  walk(token.parameters.high);
+  walk(token.counted_from);
+}
+
+template <class Walk, Is<TokenRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.snapshot);
+}
+
 template <class Walk, Is<SegmentRecord> Record>
 void walk_fields(Walk& walk, Record& segment) {
   walk(segment.id);
@@ -321,11 +412,35 @@ bool is_sound(const Counters& counters) {
   return counters.next_disk <= kNumberMax && counters.next_segment <= kNumberMax &&
          counters.next_snapshot <= kSnapshotNumberMax;
 }
+// Sums and differences of a few of them are safe.
+bool is_sound_time(std::int64_t seconds) {
+  constexpr std::int64_t kSecondsMax = std::int64_t{1} << 40;
+  return seconds >= 0 && seconds <= kSecondsMax;
+}
+bool is_sound(const Moment& moment) {
+  return is_sound_time(moment.boottime) && is_printable(moment.boot_id, kMaxNameBytes);
+}
+bool is_sound(const ResetRecord& reset) {
+  return is_printable(reset.request_id, kMaxNameBytes) && is_valid_id("s-", reset.snapshot_id) &&
+         is_sound(reset.accepted) && is_printable(reset.error_code, kMaxNameBytes);
+}
+bool is_sound(const ClockRecord& clock) {
+  return is_sound(clock.moment) && is_sound_time(clock.counted);
+}
+bool is_sound(const NoteRecord& note) {
+  return is_sound_time(note.counted_seconds) && is_sound_time(note.owed_seconds) &&
+         is_sound_time(note.counted_from) && std::ranges::all_of(note.tags, [](const Tag& tag) {
+           return is_printable(tag.key, kMaxNameBytes) && is_printable(tag.value, kMaxNameBytes);
+         });
+}
+bool is_sound(const TokenRecord& token) {
+  return is_printable(token.token, kMaxNameBytes) && is_sound_time(token.counted_from);
+}
 bool is_sound(const auto& /*record*/) { return true; }
 
 Status check_sound(const auto& record) {
   if (is_sound(record)) return {};
-  return fail(Errc::kIntegrity, "a journal entry has an invalid device, tree, name or number",
+  return fail(Errc::kIntegrity, "a journal entry has an invalid device, tree, name, number or time",
               "bring STORE/journal back from a backup; if the store was given to you, do not "
               "trust it");
 }
@@ -369,6 +484,10 @@ std::uint64_t encoded_bytes(const SnapshotRecord& snapshot) { return count_bytes
 std::uint64_t encoded_bytes(const IntentRecord& intent) { return count_bytes(intent); }
 std::uint64_t encoded_bytes(const SegmentRecord& segment) { return count_bytes(segment); }
 std::uint64_t encoded_bytes(const Counters& counters) { return count_bytes(counters); }
+std::uint64_t encoded_bytes(const ResetRecord& reset) { return count_bytes(reset); }
+std::uint64_t encoded_bytes(const ClockRecord& clock) { return count_bytes(clock); }
+std::uint64_t encoded_bytes(const NoteRecord& note) { return count_bytes(note); }
+std::uint64_t encoded_bytes(const TokenRecord& token) { return count_bytes(token); }
 
 Status check_entry(const JournalEntry& entry) {
   return std::visit([](const auto& record) { return check_sound(record); }, entry);
@@ -419,6 +538,16 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
       return get_record<IntentRemoved>(fields);
     case EntryType::kSegmentRemoved:
       return get_record<SegmentRemoved>(fields);
+    case EntryType::kReset:
+      return get_record<ResetRecord>(fields);
+    case EntryType::kClock:
+      return get_record<ClockRecord>(fields);
+    case EntryType::kNote:
+      return get_record<NoteRecord>(fields);
+    case EntryType::kToken:
+      return get_record<TokenRecord>(fields);
+    case EntryType::kTokenRemoved:
+      return get_record<TokenRemoved>(fields);
   }
   return fail(Errc::kUnsupported,
               "the journal has an entry of unknown type " + std::to_string(type),

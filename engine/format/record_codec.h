@@ -20,6 +20,10 @@ namespace blkrewind::format {
 [[nodiscard]] std::uint64_t encoded_bytes(const IntentRecord& intent);
 [[nodiscard]] std::uint64_t encoded_bytes(const SegmentRecord& segment);
 [[nodiscard]] std::uint64_t encoded_bytes(const Counters& counters);
+[[nodiscard]] std::uint64_t encoded_bytes(const ResetRecord& reset);
+[[nodiscard]] std::uint64_t encoded_bytes(const ClockRecord& clock);
+[[nodiscard]] std::uint64_t encoded_bytes(const NoteRecord& note);
+[[nodiscard]] std::uint64_t encoded_bytes(const TokenRecord& token);
 
 void encode_entry(const JournalEntry& entry, ByteWriter& writer);
 [[nodiscard]] Result<JournalEntry> decode_entry(ByteReader& reader);

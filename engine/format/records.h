@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "blkrewind/info.h"
 #include "blkrewind/units.h"
@@ -94,6 +95,51 @@ struct SegmentRecord {
   friend bool operator==(const SegmentRecord&, const SegmentRecord&) = default;
 };
 
+// The last rollback of a disk that was accepted to run later, and how it ended. Goes with its disk.
+struct ResetRecord {
+  DiskNumber disk = 0;
+  std::string request_id;
+  std::string snapshot_id;  // "s-...", also after the snapshot was deleted
+  bool undo = true;
+  ResetState state = ResetState::kAccepted;
+  Moment accepted;
+  std::int64_t finished_at = 0;  // 0: not yet
+  std::string error_code;        // of a failed one
+  std::string error_message;
+  friend bool operator==(const ResetRecord&, const ResetRecord&) = default;
+};
+
+// The counter of a disk's retentions and tokens: docs/FORMAT.md, "Counted time". Goes with its
+// disk.
+struct ClockRecord {
+  DiskNumber disk = 0;
+  Moment moment;             // of the last count
+  std::int64_t counted = 0;  // seconds that have certainly passed while it was counted
+  friend bool operator==(const ClockRecord&, const ClockRecord&) = default;
+};
+
+// What a snapshot was given beside its content. Goes with its snapshot.
+struct NoteRecord {
+  SnapshotNumber snapshot = 0;
+  DiskNumber disk = 0;
+  std::uint32_t retention_days = 0;  // 0: for ever
+  std::int64_t counted_seconds = 0;  // of the retention, until the counter was at counted_from
+  std::int64_t owed_seconds = 0;
+  std::int64_t counted_from = 0;
+  std::vector<Tag> tags;  // by key
+  friend bool operator==(const NoteRecord&, const NoteRecord&) = default;
+};
+
+// The request for a snapshot that had a client token. Goes with its snapshot.
+struct TokenRecord {
+  SnapshotNumber snapshot = 0;
+  DiskNumber disk = 0;
+  std::string token;
+  Digest parameters;              // of the request
+  std::int64_t counted_from = 0;  // the counter when it was used
+  friend bool operator==(const TokenRecord&, const TokenRecord&) = default;
+};
+
 struct Counters {
   DiskNumber next_disk = 1;
   SnapshotNumber next_snapshot = 1;
@@ -118,8 +164,14 @@ struct SegmentRemoved {
   friend bool operator==(const SegmentRemoved&, const SegmentRemoved&) = default;
 };
 
+struct TokenRemoved {
+  SnapshotNumber snapshot = 0;
+  friend bool operator==(const TokenRemoved&, const TokenRemoved&) = default;
+};
+
 using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters,
-                                  DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved>;
+                                  DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved,
+                                  ResetRecord, ClockRecord, NoteRecord, TokenRecord, TokenRemoved>;
 
 // Entries that take effect together or not at all: one journal record.
 using Transaction = std::vector<JournalEntry>;

@@ -39,6 +39,10 @@ struct State::Apply {
       }
     }
     state.put(state.snapshots, snapshot.number, snapshot);
+    if (snapshot.state == format::SnapshotState::kDeleting ||
+        snapshot.state == format::SnapshotState::kTombstone) {
+      forget_notes(snapshot.number);
+    }
     (*this)(format::Counters{.next_snapshot = snapshot.number + 1});
   }
   void operator()(const format::IntentRecord& intent) {
@@ -54,16 +58,34 @@ struct State::Apply {
     state.counters.next_snapshot = std::max(state.counters.next_snapshot, counters.next_snapshot);
     state.counters.next_segment = std::max(state.counters.next_segment, counters.next_segment);
   }
-  void operator()(const format::DiskRemoved& removed) { state.remove(state.disks, removed.number); }
+  void operator()(const format::ResetRecord& reset) { state.put(state.resets, reset.disk, reset); }
+  void operator()(const format::ClockRecord& clock) { state.put(state.clocks, clock.disk, clock); }
+  void operator()(const format::NoteRecord& note) { state.put(state.notes, note.snapshot, note); }
+  void operator()(const format::TokenRecord& token) {
+    state.put(state.tokens, token.snapshot, token);
+  }
+  void operator()(const format::TokenRemoved& removed) {
+    state.remove(state.tokens, removed.snapshot);
+  }
+  void operator()(const format::DiskRemoved& removed) {
+    state.remove(state.disks, removed.number);
+    state.remove(state.resets, removed.number);
+    state.remove(state.clocks, removed.number);
+  }
   void operator()(const format::SnapshotRemoved& removed) {
     unlink(state.snapshot(removed.number));
     state.remove(state.snapshots, removed.number);
+    forget_notes(removed.number);
   }
   void operator()(const format::IntentRemoved& removed) {
     state.remove(state.intents, removed.disk);
   }
   void operator()(const format::SegmentRemoved& removed) { state.segments.erase(removed.id); }
 
+  void forget_notes(format::SnapshotNumber snapshot) {
+    state.remove(state.notes, snapshot);
+    state.remove(state.tokens, snapshot);
+  }
   void unlink(const format::SnapshotRecord* snapshot) {
     if (snapshot == nullptr) return;
     for (const format::SnapshotNumber kin : snapshot->kin) {
@@ -86,6 +108,10 @@ Status State::for_each_put(const std::function<Status(const format::JournalEntry
   for (const auto& [id, live_bytes] : segments) {
     BLKREWIND_TRY(visit(format::SegmentRecord{id, live_bytes}));
   }
+  for (const auto& [number, reset] : resets) BLKREWIND_TRY(visit(reset));
+  for (const auto& [number, clock] : clocks) BLKREWIND_TRY(visit(clock));
+  for (const auto& [number, note] : notes) BLKREWIND_TRY(visit(note));
+  for (const auto& [number, token] : tokens) BLKREWIND_TRY(visit(token));
   return {};
 }
 

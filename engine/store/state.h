@@ -24,6 +24,11 @@ class State {
   PersistentMap<format::SnapshotNumber, format::SnapshotRecord> snapshots;
   PersistentMap<format::DiskNumber, format::IntentRecord> intents;
   PersistentMap<format::SegmentId, std::uint64_t> segments;  // live bytes
+  PersistentMap<format::DiskNumber, format::ResetRecord> resets;
+  PersistentMap<format::DiskNumber, format::ClockRecord> clocks;
+  // Of snapshots that exist for users: both go when the snapshot begins to be deleted.
+  PersistentMap<format::SnapshotNumber, format::NoteRecord> notes;
+  PersistentMap<format::SnapshotNumber, format::TokenRecord> tokens;
   format::Counters counters;
 
   void apply(const format::JournalEntry& entry);
@@ -33,7 +38,8 @@ class State {
   [[nodiscard]] bool is_too_large() const {
     return disks.size() > kRecordsMax || snapshots.size() > kRecordsMax ||
            intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax ||
-           kin_.size() > 4 * kRecordsMax;
+           kin_.size() > 4 * kRecordsMax || resets.size() > kRecordsMax ||
+           clocks.size() > kRecordsMax || notes.size() > kRecordsMax || tokens.size() > kRecordsMax;
   }
   // An id that two disks or two snapshots share, so that one could be taken for the other; or
   // empty.
@@ -46,7 +52,8 @@ class State {
   [[nodiscard]] format::Transaction as_puts() const;
   // How many puts, and their bytes in a journal.
   [[nodiscard]] std::size_t entry_count() const {
-    return disks.size() + snapshots.size() + intents.size() + segments.size() + 1;
+    return disks.size() + snapshots.size() + intents.size() + segments.size() + resets.size() +
+           clocks.size() + notes.size() + tokens.size() + 1;
   }
   [[nodiscard]] std::uint64_t put_bytes() const;
 
@@ -77,7 +84,7 @@ class State {
 
   // The lineage by the older side of each edge: {number, one whose record names it}.
   PersistentMap<std::pair<format::SnapshotNumber, format::SnapshotNumber>, std::monostate> kin_;
-  std::uint64_t record_bytes_ = 0;  // of all disks, snapshots and intents
+  std::uint64_t record_bytes_ = 0;  // of all records but the segments
 };
 
 }  // namespace blkrewind::store

@@ -82,6 +82,12 @@ class Walk:
             self.at = start + 4 + 8 * count
             need(self.at <= len(self.data), name)
             value = list(struct.unpack_from("<%dQ" % count, self.data, start + 4))
+        elif kind == "tags":
+            (count,) = struct.unpack_from("<I", self.data, start)
+            self.at = start + 4
+            value = [(self.take("string", "key"), self.take("string", "value"))
+                     for _ in range(count)]
+            del self.fields[len(self.fields) - 2 * count:]
         elif kind.isdigit():
             self.at = start + int(kind)
             value = self.data[start:self.at]
@@ -149,6 +155,20 @@ ENTRIES = {
     7: ("snapshot_removed", [("u64", "number")]),
     8: ("intent_removed", [("u32", "disk")]),
     9: ("segment_removed", [("u32", "id")]),
+    11: ("reset", [
+        ("u32", "disk"), ("string", "request_id"), ("string", "snapshot_id"), ("u8", "undo"),
+        ("u8", "state"), ("i64", "accepted.wall"), ("i64", "accepted.boottime"),
+        ("string", "accepted.boot_id"), ("i64", "finished_at"), ("string", "error_code"),
+        ("string", "error_message")]),
+    12: ("clock", [("u32", "disk"), ("i64", "wall"), ("i64", "boottime"), ("string", "boot_id"),
+                   ("i64", "counted")]),
+    13: ("note", [
+        ("u64", "snapshot"), ("u32", "disk"), ("u32", "retention_days"),
+        ("i64", "counted_seconds"), ("i64", "owed_seconds"), ("i64", "counted_from"),
+        ("tags", "tags")]),
+    14: ("token", [("u64", "snapshot"), ("u32", "disk"), ("string", "token"),
+                   ("16", "parameters"), ("i64", "counted_from")]),
+    15: ("token_removed", [("u64", "snapshot")]),
     DISK_IN_LAYERS: ("disk", DISK_HEAD),
 }
 
@@ -182,6 +202,7 @@ class Store:
         self.secret, self.uuid = header["secret"], header["uuid"]
         self.records = []  # (offset, bytes, sequence, [(type name, fields)])
         self.disks, self.snapshots, self.intents, self.segments = {}, {}, {}, {}
+        self.resets, self.clocks, self.notes, self.tokens = {}, {}, {}, {}
         self.read_journal()
 
     def read(self, name):
@@ -227,13 +248,22 @@ class Store:
 
     def apply(self, name, fields):
         tables = {"disk": (self.disks, "number"), "snapshot": (self.snapshots, "number"),
-                  "intent": (self.intents, "disk"), "segment": (self.segments, "id")}
+                  "intent": (self.intents, "disk"), "segment": (self.segments, "id"),
+                  "reset": (self.resets, "disk"), "clock": (self.clocks, "disk"),
+                  "note": (self.notes, "snapshot"), "token": (self.tokens, "snapshot")}
         if name.endswith("_removed"):
             table, _ = tables[name[:-len("_removed")]]
             table.pop(next(iter(fields.values())), None)
         elif name in tables:
             table, key = tables[name]
             table[fields[key]] = fields
+        if name == "disk_removed":
+            self.resets.pop(fields["number"], None)
+            self.clocks.pop(fields["number"], None)
+        if name == "snapshot_removed" or (
+                name == "snapshot" and STATES[fields["state"]] in ("deleting", "tombstone")):
+            self.notes.pop(fields["number"], None)
+            self.tokens.pop(fields["number"], None)
 
     def segment(self, number):
         data = self.read("segments/%d" % number)

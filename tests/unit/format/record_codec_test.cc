@@ -22,7 +22,12 @@ std::vector<JournalEntry> one_of_each() {
           SnapshotRemoved{std::uint64_t{82} << 40},
           IntentRemoved{83},
           SegmentRemoved{84},
-          layered_disk()};
+          layered_disk(),
+          full_reset(),
+          full_clock(),
+          full_note(),
+          full_token(),
+          TokenRemoved{std::uint64_t{85} << 40}};
 }
 
 std::vector<std::byte> encode(const JournalEntry& entry) {
@@ -120,7 +125,8 @@ TEST(RecordCodec, KeepsDefaultsAndEmptyFields) {
   DiskRecord disk;
   disk.id = "d-1";  // no disk is without one
   for (const JournalEntry& entry :
-       std::vector<JournalEntry>{disk, SnapshotRecord{}, IntentRecord{}, Counters{}}) {
+       std::vector<JournalEntry>{disk, SnapshotRecord{}, IntentRecord{}, Counters{}, ClockRecord{},
+                                 NoteRecord{}, TokenRecord{}}) {
     const auto decoded = decode(encode(entry));
     ASSERT_TRUE(decoded) << decoded.error().to_string();
     EXPECT_TRUE(*decoded == entry);
@@ -170,7 +176,7 @@ TEST(RecordCodec, AFrameOfAnotherLengthIsAnError) {
 }
 
 TEST(RecordCodec, AnUnknownTypeIsOfANewerProgram) {
-  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{11}, std::uint16_t{65535}}) {
+  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{16}, std::uint16_t{65535}}) {
     auto bytes = encode(SegmentRemoved{1});
     std::memcpy(bytes.data(), &type, sizeof type);
     const auto decoded = decode(bytes);
@@ -222,6 +228,43 @@ TEST(RecordCodec, EnumsAndFlagsOutOfRangeAreRefused) {
   DiskRecord disk = full_disk();
   disk.kind = static_cast<host::DeviceKind>(2);
   EXPECT_FALSE(decode(encode(disk)));
+  ResetRecord reset = full_reset();
+  reset.state = static_cast<ResetState>(3);
+  EXPECT_FALSE(decode(encode(reset)));
+}
+
+// Times that arithmetic could overflow with, and texts that would be shown to users.
+TEST(RecordCodec, TimesAndTextsThatNoProgramWritesAreRefused) {
+  const auto expect_refused = [](auto record, auto change) {
+    EXPECT_TRUE(check_entry(record)) << "as it is";
+    change(record);
+    EXPECT_FALSE(check_entry(record));
+    EXPECT_FALSE(decode(encode(record)));
+  };
+  for (const std::int64_t seconds :
+       {std::int64_t{-1}, (std::int64_t{1} << 40) + 1, std::numeric_limits<std::int64_t>::max()}) {
+    expect_refused(full_reset(), [&](auto& reset) { reset.accepted.boottime = seconds; });
+    expect_refused(full_clock(), [&](auto& clock) { clock.moment.boottime = seconds; });
+    expect_refused(full_clock(), [&](auto& clock) { clock.counted = seconds; });
+    expect_refused(full_note(), [&](auto& note) { note.counted_seconds = seconds; });
+    expect_refused(full_note(), [&](auto& note) { note.owed_seconds = seconds; });
+    expect_refused(full_note(), [&](auto& note) { note.counted_from = seconds; });
+    expect_refused(full_token(), [&](auto& token) { token.counted_from = seconds; });
+  }
+  const std::string control = "a\nb";
+  const std::string long_text(129, 'x');
+  for (const std::string& text : {control, long_text}) {
+    expect_refused(full_reset(), [&](auto& reset) { reset.request_id = text; });
+    expect_refused(full_reset(), [&](auto& reset) { reset.accepted.boot_id = text; });
+    expect_refused(full_reset(), [&](auto& reset) { reset.error_code = text; });
+    expect_refused(full_clock(), [&](auto& clock) { clock.moment.boot_id = text; });
+    expect_refused(full_note(), [&](auto& note) { note.tags[1].key = text; });
+    expect_refused(full_note(), [&](auto& note) { note.tags[1].value = text; });
+    expect_refused(full_token(), [&](auto& token) { token.token = text; });
+  }
+  for (const std::string id : {"", "d-1", "s-", "s-../x"}) {
+    expect_refused(full_reset(), [&](auto& reset) { reset.snapshot_id = id; });
+  }
 }
 
 // A geometry for which arithmetic fails (a division by zero, too many levels).
@@ -279,6 +322,13 @@ TEST(RecordCodec, AListLongerThanItsEntryAllocatesNothing) {
   ASSERT_EQ(count, 3U);
   for (const std::uint32_t hostile : {4U, 0x20000000U, 0xffffffffU}) {
     std::memcpy(bytes.data() + at, &hostile, sizeof hostile);
+    EXPECT_FALSE(decode(bytes)) << hostile;
+  }
+  NoteRecord note = full_note();
+  note.tags = {{"", ""}};
+  bytes = encode(note);
+  for (const std::uint32_t hostile : {2U, 0x20000000U, 0xffffffffU}) {
+    std::memcpy(bytes.data() + bytes.size() - 12, &hostile, sizeof hostile);
     EXPECT_FALSE(decode(bytes)) << hostile;
   }
 }

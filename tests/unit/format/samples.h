@@ -124,6 +124,18 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
   return snapshot;
 }
 
+[[nodiscard]] inline ResetRecord full_reset() {
+  return {11, "REQUEST", "s-snap", false, ResetState::kFailed, {43, 44, "boot"}, 45, "Code", "why"};
+}
+
+[[nodiscard]] inline ClockRecord full_clock() { return {11, {-46, 47, "boot"}, 48}; }
+
+[[nodiscard]] inline NoteRecord full_note() {
+  return {31, 11, 49, 50, 51, 52, {{"app", ""}, {"zone", "b"}}};
+}
+
+[[nodiscard]] inline TokenRecord full_token() { return {31, 11, "token", {53, 54}, 55}; }
+
 // A leaf with stored, zero and absent entries.
 [[nodiscard]] inline Node mixed_leaf(std::uint64_t index) {
   Node node;

@@ -67,6 +67,46 @@ TEST(State, PutsReplaceAndRemovalsRemove) {
   EXPECT_EQ(*state.segments.get(2), 20U);
 }
 
+// What is told of a disk or a snapshot never outlives it.
+TEST(State, NotesGoWithWhatTheyAreOf) {
+  const auto noted = [](SnapshotState state) {
+    State now;
+    format::SnapshotRecord snapshot = format::full_snapshot();
+    now.apply(format::Transaction{format::full_disk(), snapshot, format::full_reset(),
+                                  format::full_clock(), format::full_note(), format::full_token()});
+    snapshot.state = state;
+    now.apply(snapshot);
+    return now;
+  };
+  for (const auto kept :
+       {SnapshotState::kProgressing, SnapshotState::kAccomplished, SnapshotState::kFailed}) {
+    const State state = noted(kept);
+    EXPECT_EQ(*state.resets.get(11), format::full_reset());
+    EXPECT_EQ(*state.clocks.get(11), format::full_clock());
+    EXPECT_EQ(*state.notes.get(31), format::full_note());
+    EXPECT_EQ(*state.tokens.get(31), format::full_token());
+    EXPECT_EQ(state.entry_count(), 1U + 6);
+  }
+  for (const auto gone : {SnapshotState::kDeleting, SnapshotState::kTombstone}) {
+    const State state = noted(gone);
+    EXPECT_TRUE(state.notes.empty());
+    EXPECT_TRUE(state.tokens.empty());
+    EXPECT_EQ(state.resets.size(), 1U);
+  }
+  State state = noted(SnapshotState::kAccomplished);
+  state.apply(format::TokenRemoved{31});
+  EXPECT_TRUE(state.tokens.empty());
+  EXPECT_EQ(state.notes.size(), 1U);
+  state.apply(format::full_token());
+  state.apply(format::SnapshotRemoved{31});
+  EXPECT_TRUE(state.notes.empty());
+  EXPECT_TRUE(state.tokens.empty());
+  state.apply(format::DiskRemoved{11});
+  EXPECT_TRUE(state.resets.empty());
+  EXPECT_TRUE(state.clocks.empty());
+  EXPECT_EQ(state.put_bytes(), format::encoded_bytes(format::Counters{}));
+}
+
 TEST(State, CountersOnlyGrow) {
   State state;
   state.apply(format::Counters{5, 6, 7});
@@ -76,9 +116,10 @@ TEST(State, CountersOnlyGrow) {
 
 TEST(State, AsPutsGivesTheStateAgainAndTwiceIsOnce) {
   State state;
-  state.apply(format::Transaction{format::full_disk(), format::full_snapshot(),
-                                  format::IntentRecord{11, "R", 1, 2, 3},
-                                  format::SegmentRecord{4, 40}, format::Counters{12, 32, 5}});
+  state.apply(format::Transaction{
+      format::full_disk(), format::full_snapshot(), format::IntentRecord{11, "R", 1, 2, 3},
+      format::SegmentRecord{4, 40}, format::Counters{12, 32, 5}, format::full_reset(),
+      format::full_clock(), format::full_note(), format::full_token()});
   const format::Transaction puts = state.as_puts();
   EXPECT_EQ(puts.size(), state.entry_count());
   State again;
@@ -88,6 +129,10 @@ TEST(State, AsPutsGivesTheStateAgainAndTwiceIsOnce) {
     EXPECT_EQ(again.snapshots, state.snapshots);
     EXPECT_EQ(again.intents, state.intents);
     EXPECT_EQ(again.segments, state.segments);
+    EXPECT_EQ(again.resets, state.resets);
+    EXPECT_EQ(again.clocks, state.clocks);
+    EXPECT_EQ(again.notes, state.notes);
+    EXPECT_EQ(again.tokens, state.tokens);
     EXPECT_EQ(again.counters, state.counters);
   }
 }
@@ -102,9 +147,10 @@ TEST(State, PutBytesAreThoseOfItsPuts) {
   };
   expect_counted();
   format::DiskRecord disk = format::full_disk();
-  state.apply(format::Transaction{disk, format::full_snapshot(),
-                                  format::IntentRecord{11, "R", 1, 2, 3},
-                                  format::SegmentRecord{4, 40}, format::Counters{12, 32, 5}});
+  state.apply(format::Transaction{
+      disk, format::full_snapshot(), format::IntentRecord{11, "R", 1, 2, 3},
+      format::SegmentRecord{4, 40}, format::Counters{12, 32, 5}, format::full_reset(),
+      format::full_clock(), format::full_note(), format::full_token()});
   expect_counted();
   disk.identity.below.emplace_back().md_uuid = "below";
   disk.path += "/longer";
