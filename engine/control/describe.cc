@@ -14,9 +14,8 @@ std::string id_of(const DiskView& view, format::SnapshotNumber number) {
 }
 
 // The status in the API. Creating: the first snapshot is being taken, so no rollback is possible.
-std::string status_of(const DiskView& view, const std::string& instance_id,
-                      const std::optional<ResetRow>& reset) {
-  if (view.intent || waits_for_reset(view, reset)) return "ReIniting";
+std::string status_of(const DiskView& view, const std::string& instance_id) {
+  if (view.intent || waits_for_reset(view)) return "ReIniting";
   const auto is_taken = [&](const format::SnapshotRecord& snapshot) {
     return status_now(snapshot, view.locked) == SnapshotStatus::kAccomplished;
   };
@@ -60,8 +59,7 @@ SnapshotInfo describe_snapshot(const DiskView& view, const format::SnapshotRecor
   return info;
 }
 
-DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& attachment,
-                       const std::optional<ResetRow>& reset) {
+DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& attachment) {
   const format::DiskRecord& disk = view.disk;
   DiskInfo info;
   info.id = disk.id;
@@ -78,10 +76,10 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
     info.instance_id = kLocalInstance;
     info.attached_at = disk.registered_at;
   }
-  info.status = status_of(view, info.instance_id, reset);
-  if (reset) {
-    info.last_reset = {reset->request_id,   reset->snapshot_id, reset->state,
-                       reset->accepted_at,  reset->finished_at, reset->error_code,
+  info.status = status_of(view, info.instance_id);
+  if (const auto& reset = view.reset) {
+    info.last_reset = {reset->request_id,    reset->snapshot_id, reset->state,
+                       reset->accepted.wall, reset->finished_at, reset->error_code,
                        reset->error_message};
   }
   info.anchor_snapshot_id = id_of(view, disk.base_snapshot);

@@ -13,10 +13,9 @@ namespace blkrewind::control {
 [[nodiscard]] SnapshotInfo describe_snapshot(const DiskView& view,
                                              const format::SnapshotRecord& snapshot);
 
-// `attachment`, `reset`: the rows of the disk in the catalog, if any.
+// `attachment`: the row of the disk in the catalog, if any.
 [[nodiscard]] DiskInfo describe_disk(const DiskView& view,
-                                     const std::optional<Attachment>& attachment,
-                                     const std::optional<ResetRow>& reset);
+                                     const std::optional<Attachment>& attachment);
 
 // Among the disk's snapshots; null if none has that number (0, or deleted meanwhile).
 [[nodiscard]] const format::SnapshotRecord* snapshot_of(const DiskView& view,

@@ -116,17 +116,15 @@ void Engine::Impl::forget_if_empty(const Registered& registered) {
   }
 }
 
-Result<DiskInfo> Engine::Impl::describe(const DiskView& view) {
+Result<DiskInfo> Engine::Impl::describe(DiskView view) {
   BLKREWIND_ASSIGN(const auto attachment, catalog_->attachment(view.disk.id));
-  BLKREWIND_ASSIGN(auto reset, catalog_->reset_of(view.disk.id));
-  if (reset) reset = reset_ends_.completed(std::move(*reset));
-  if (reset && view.locked && at_work_.has(view.disk.id)) {
-    reset->state = ResetState::kAccepted;
-    reset->finished_at = 0;
-    reset->error_code.clear();
-    reset->error_message.clear();
+  if (view.reset && view.locked && at_work_.has(view.disk.id)) {
+    view.reset->state = ResetState::kAccepted;
+    view.reset->finished_at = 0;
+    view.reset->error_code.clear();
+    view.reset->error_message.clear();
   }
-  DiskInfo info = control::describe_disk(view, attachment, reset);
+  DiskInfo info = control::describe_disk(view, attachment);
   Presence presence = operations_->find_device(view.disk);
   info.attached = presence.attached;
   info.path = std::move(presence.path);
@@ -220,10 +218,11 @@ Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) t
       return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
                   "wait until it has ended");
     }
-    // An accepted rollback was meant for the device that was the disk until now. One that has
-    // started continues on the device that holds its data.
-    if (!view.intent) BLKREWIND_TRY(impl().take_place(view, view.disk.path, {}));
-    return impl().operations_->adopt_disk(view.disk.number, path);
+    const Status adopted = impl().operations_->adopt_disk(view.disk.number, path);
+    if (!adopted && adopted.error().code == Errc::kBusy && !view.intent) {
+      return fail(control::conflict(view.disk.path));
+    }
+    return adopted;
   }
   return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
                          look_into_list("give the disk's id (d-...), as the list shows it")));

@@ -16,7 +16,6 @@
 #include "blkrewind/engine.h"
 #include "control/at_work.h"
 #include "control/catalog/catalog.h"
-#include "control/reset_ends.h"
 #include "control/rules/facts.h"
 #include "control/rules/resolve.h"
 #include "io/env.h"
@@ -60,7 +59,7 @@ struct Engine::Impl {
                                                     bool chunk_bytes_given, bool raw,
                                                     bool as_new = false);
   void forget_if_empty(const Registered& registered);
-  [[nodiscard]] Result<DiskInfo> describe(const DiskView& view);
+  [[nodiscard]] Result<DiskInfo> describe(DiskView view);
 
   // engine_snapshots.cc: whether a snapshot of this name can be taken of this disk now.
   [[nodiscard]] static Status check_new_snapshot(const Found& found, const std::string& target,
@@ -70,14 +69,6 @@ struct Engine::Impl {
   // engine_restore.cc
   [[nodiscard]] Result<Restore> resolve(const std::string& target, const std::string& snapshot);
   [[nodiscard]] Status allow(const Restore& restore);
-  // Locks the disk for another operation, which replaces an accepted rollback that no process
-  // holds. `path`: of the device, for the refusal. `finishes`: the id of the snapshot whose
-  // rollback the operation resumes; a rollback accepted for the same snapshot stays accepted.
-  [[nodiscard]] Result<std::shared_ptr<io::Lock>> take_place(const DiskView& view,
-                                                             const std::string& path,
-                                                             const std::string& finishes);
-  // The rollback accepted for this snapshot was completed by another operation.
-  void note_done(const DiskView& view, const std::string& snapshot_id);
   [[nodiscard]] Result<RollbackReceipt> restore_to(const Restore& restore,
                                                    const RollbackOptions& options,
                                                    const Monitor& monitor);
@@ -90,13 +81,14 @@ struct Engine::Impl {
   [[nodiscard]] Result<Restore> resolve_task(const std::string& target, const std::string& snapshot,
                                              bool ids_only, bool held);
   [[nodiscard]] Status allow_task(Restore& restore, bool dry_run);
-  // `taken_up`: the row of a rollback that was accepted earlier; null: a new one.
+  // `taken_up`: a rollback that was accepted earlier; null: a new one.
   [[nodiscard]] Result<RollbackTask> accept(const std::string& target, const std::string& snapshot,
                                             const AcceptOptions& options,
-                                            const control::ResetRow* taken_up);
-  [[nodiscard]] RollbackTask make_task(Restore restore, const control::ResetRow& row,
+                                            const format::ResetRecord* taken_up);
+  [[nodiscard]] RollbackTask make_task(const Restore& restore, const format::ResetRecord& reset,
                                        std::shared_ptr<io::Lock> lock);
-  [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const control::ResetRow& row);
+  // nullopt: there is nothing to do, or another process does it. `seen`: has an accepted reset.
+  [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const DiskView& seen);
 
   // engine_snapshot_task.cc: the id of the snapshot that this token was used for; nullopt: none.
   // IdempotentParameterMismatch if it was used with other parameters.
@@ -113,7 +105,6 @@ struct Engine::Impl {
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<control::Catalog> catalog_;
   control::AtWork at_work_;
-  control::ResetEnds reset_ends_;
   bool accept_available_ = false;
   std::function<Moment()> clock_;
 };

@@ -57,36 +57,10 @@ Status Engine::Impl::allow(const Restore& restore) {
   return {};
 }
 
-Result<std::shared_ptr<io::Lock>> Engine::Impl::take_place(const DiskView& view,
-                                                           const std::string& path,
-                                                           const std::string& finishes) {
-  // Lock first: the check above may be stale.
-  auto lock = operations_->hold_disk(view.disk.number);
-  if (!lock && lock.error().code == Errc::kBusy) return fail(control::conflict(path));
-  if (!lock) return lock;
-  BLKREWIND_ASSIGN(const auto reset, catalog_->reset_of(view.disk.id));
-  if (!reset || reset->state != ResetState::kAccepted) return lock;
-  if (reset->snapshot_id == finishes) return lock;
-  BLKREWIND_TRY(
-      catalog_->end_reset(view.disk.id, reset->request_id,
-                          {now(), "Operation.Conflict", "replaced by another operation"}));
-  return lock;
-}
-
-void Engine::Impl::note_done(const DiskView& view, const std::string& snapshot_id) {
-  const auto reset = catalog_->reset_of(view.disk.id);
-  if (!reset || !*reset || (*reset)->snapshot_id != snapshot_id) return;
-  reset_ends_.note(*catalog_, view.disk.id, (*reset)->request_id, {now(), {}, {}});
-}
-
 Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
                                                  const RollbackOptions& options,
                                                  const Monitor& monitor) {
   BLKREWIND_TRY(allow(restore));
-  std::shared_ptr<io::Lock> lock;
-  if (!options.dry_run) {
-    BLKREWIND_ASSIGN(lock, take_place(*restore.found.disk, restore.found.path, {}));
-  }
   RollbackRequest request;
   request.disk = restore.found.disk->disk.number;
   request.target = restore.found.snapshot->number;
@@ -97,7 +71,7 @@ Result<RollbackReceipt> Engine::Impl::restore_to(const Restore& restore,
   request.dry_run = options.dry_run;
   request.change_source = options.change_source;
   request.verify_after = options.paranoid ? VerifyAfter::kAll : options.verify_after;
-  return unless_busy(operations_->rollback(request, monitor, std::move(lock)), request.path);
+  return unless_busy(operations_->rollback(request, monitor), request.path);
 }
 
 Result<Engine::Impl::Restore> Engine::Impl::resolve(const std::string& target,
@@ -206,13 +180,9 @@ Result<RollbackReceipt> Engine::Impl::continue_pending(const Found& found,
   restore.found.path = found.path;
   restore.found.disk = found.view;
   BLKREWIND_TRY(allow(restore));
-  const std::string finishes = backwards ? std::string() : restore.request.snapshot_text;
-  BLKREWIND_ASSIGN(const auto lock, take_place(found.view, found.path, finishes));
-  auto done = unless_busy(operations_->resume(found.view.disk.number, found.path, backwards,
-                                              monitor, lock, verify_after),
-                          found.path);
-  if (done && !backwards) note_done(found.view, finishes);
-  return done;
+  return unless_busy(operations_->resume(found.view.disk.number, found.path, backwards, monitor,
+                                         nullptr, verify_after),
+                     found.path);
 }
 
 }  // namespace blkrewind

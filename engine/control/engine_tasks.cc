@@ -1,14 +1,12 @@
 // Rollbacks in two steps, for servers: accepted with every rule checked and the disk locked, run
 // later.
 //
-// An accepted rollback is a row of the catalog, written before the caller may answer:
-//   accepted -> the task runs -> the journal says done -> done or failed in the catalog
-//            -> the lock is released
-// If the process ends in between, the row stays "accepted" and no process holds the disk. take_up()
-// determines from the journal how far it got: an intent with its request id is resumed, a finished
-// rollback of that request is done, otherwise it has not started. In that case it is started only
-// within kBeginWithinSeconds, by both clocks of one boot (base/clock.h): later, or if the clocks do
-// not agree, the device may have been used since, and the client may have given up.
+// An accepted rollback is an entry of the journal, written before the caller may answer
+// (operations/accepted_reset.h). If the process ends before it has ended, it stays accepted, and no
+// process holds the disk. take_up() resumes it if its intent is in the journal; otherwise it has
+// not started. In that case it is started only within kBeginWithinSeconds, by both clocks of one
+// boot (base/clock.h): later, or if the clocks do not agree, the device may have been used since,
+// and the client may have given up.
 #include <functional>
 #include <utility>
 
@@ -19,8 +17,6 @@
 #include "control/engine_impl.h"
 
 namespace blkrewind {
-
-using control::ResetRow;
 
 struct RollbackTask::Impl {
   std::string request_id;
@@ -53,11 +49,6 @@ namespace {
 
 constexpr std::int64_t kBeginWithinSeconds = 3600;
 
-control::ResetEnd end_of(const Error& error, std::int64_t at) {
-  return {at, std::string(error.api ? to_string(*error.api) : to_string(error.code)),
-          error.to_string() + (error.remedy.empty() ? "" : "; " + error.remedy.to_string())};
-}
-
 Error begun_too_late() {
   Error error;
   error.code = Errc::kBusy;
@@ -68,7 +59,7 @@ Error begun_too_late() {
   return error;
 }
 
-control::ResetEnd not_begun(std::int64_t at, const std::string& why) {
+ResetEnd not_begun(std::int64_t at, const std::string& why) {
   return {at, std::string(to_string(ApiCode::kUnavailable)), why};
 }
 
@@ -80,21 +71,6 @@ std::optional<std::string> why_not_begun(const Moment& accepted, const Moment& n
   return std::string("it was not started: ") +
          (is_same_boot(accepted, now) ? "the clock was set" : "the machine was rebooted") +
          " since its acceptance, so it is unknown whether that was within an hour";
-}
-
-// A rollback of that request has finished; or, if this request resumed an interrupted one, that one
-// has finished, to the same snapshot and after this was accepted: the disk's last rollback was
-// another one then.
-bool has_been_done(const DiskView& view, const ResetRow& row) {
-  const format::LastRollback& last = view.disk.last_rollback;
-  if (last.request_id.empty()) return false;
-  if (last.request_id == row.request_id) return true;
-  const format::SnapshotRecord* target = control::snapshot_of(view, last.target);
-  if (target == nullptr || target->id != row.snapshot_id) return false;
-  // A row of an older version has only times: not in the same second, which may have been before
-  // it.
-  if (row.last_before == control::kNotRecorded) return last.finished_at > row.accepted_at;
-  return last.request_id != row.last_before;
 }
 
 }  // namespace
@@ -134,7 +110,8 @@ Result<RollbackTask> Engine::accept_rollback(const std::string& target, const st
 }
 
 Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::string& snapshot,
-                                          const AcceptOptions& options, const ResetRow* taken_up) {
+                                          const AcceptOptions& options,
+                                          const format::ResetRecord* taken_up) {
   // Once without the lock, for an answer that names the holder and the reason; once with it,
   // because the state may have changed in between.
   BLKREWIND_ASSIGN(Restore restore, resolve_task(target, snapshot, options.ids_only, false));
@@ -147,53 +124,42 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
   BLKREWIND_ASSIGN(restore, resolve_task(target, snapshot, options.ids_only, true));
   BLKREWIND_TRY(allow_task(restore, false));
 
+  const DiskView& view = *restore.found.disk;
   if (taken_up != nullptr) {
     // The operation that was seen without the lock may have ended since.
-    BLKREWIND_ASSIGN(const auto known, catalog_->reset_of(restore.found.disk->disk.id));
-    if (!known || known->request_id != options.request_id ||
-        known->state != ResetState::kAccepted) {
-      return fail(control::conflict(restore.found.path));
-    }
+    if (view.reset != *taken_up) return fail(control::conflict(restore.found.path));
+    return make_task(restore, *taken_up, std::move(*lock));
   }
-  const DiskView& view = *restore.found.disk;
-  ResetRow row;
-  if (taken_up != nullptr) {
-    row = *taken_up;
-  } else {
-    const Moment accepted = moment();
-    row.accepted_at = accepted.wall;
-    row.accepted_boottime = accepted.boottime;
-    row.accepted_boot_id = accepted.boot_id;
-    row.last_before = view.disk.last_rollback.request_id;
-  }
-  row.disk_id = view.disk.id;
-  row.request_id = options.request_id.empty() ? new_request_id() : options.request_id;
-  row.snapshot_id = restore.found.snapshot->id;
-  row.undo = options.undo;
-  BLKREWIND_TRY(catalog_->accept_reset(row));
-  return make_task(std::move(restore), row, std::move(*lock));
+  format::ResetRecord reset;
+  reset.disk = view.disk.number;
+  reset.request_id = options.request_id.empty() ? new_request_id() : options.request_id;
+  reset.snapshot_id = restore.found.snapshot->id;
+  reset.undo = options.undo;
+  reset.accepted = moment();
+  BLKREWIND_TRY(operations_->accept_reset(reset));
+  return make_task(restore, reset, std::move(*lock));
 }
 
-RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
+RollbackTask Engine::Impl::make_task(const Restore& restore, const format::ResetRecord& reset,
                                      std::shared_ptr<io::Lock> lock) {
   RollbackRequest request;
-  request.disk = restore.found.disk->disk.number;
+  request.disk = reset.disk;
   request.target = restore.found.snapshot->number;
   request.path = restore.found.path;
-  request.request_id = row.request_id;
-  request.undo = row.undo;
+  request.request_id = reset.request_id;
+  request.undo = reset.undo;
   const bool resumes = restore.request.continues_pending;
 
   auto task = std::make_unique<RollbackTask::Impl>();
-  task->request_id = row.request_id;
-  task->disk_id = row.disk_id;
-  task->snapshot_id = row.snapshot_id;
-  task->work = [this, request, resumes, disk_id = row.disk_id, accepted = row.accepted_boottime,
+  task->request_id = reset.request_id;
+  task->disk_id = restore.found.disk->disk.id;
+  task->snapshot_id = reset.snapshot_id;
+  task->work = [this, request, resumes, disk_id = task->disk_id, accepted = reset.accepted.boottime,
                 lock = std::move(lock)](const Monitor& monitor) mutable -> Result<RollbackReceipt> {
     const control::AtWork::Mark mark(at_work_, disk_id);
     const std::shared_ptr<io::Lock> held = std::move(lock);  // released before the mark is
-    // The result is recorded in any case. The rollback may have waited for a worker: in the process
-    // that holds the disk one clock is enough to measure for how long.
+    // The rollback may have waited for a worker: in the process that holds the disk one clock is
+    // enough to measure for how long.
     Result<RollbackReceipt> done = fail(begun_too_late());
     try {
       if (resumes) {
@@ -204,43 +170,55 @@ RollbackTask Engine::Impl::make_task(Restore restore, const ResetRow& row,
     } catch (...) {
       done = fail(caught());
     }
-    if (!done && done.error().code == Errc::kCancelled) return done;
-    reset_ends_.note(*catalog_, disk_id, request.request_id,
-                     done ? control::ResetEnd{now(), {}, {}} : end_of(done.error(), now()));
+    if (done || done.error().code == Errc::kCancelled) return done;
+    const Status noted =
+        operations_->end_reset(request.disk, request.request_id, end_of(done.error(), now()));
+    if (!noted) {
+      log::error("cannot record that the reset " + request.request_id +
+                 " failed: " + noted.error().to_string());
+    }
     return done;
   };
   return RollbackTask(std::move(task));
 }
 
-// nullopt: there is nothing to do, and the result is recorded.
-Result<std::optional<RollbackTask>> Engine::Impl::take_up(const ResetRow& row) {
-  BLKREWIND_ASSIGN(const auto found, find(row.disk_id));
-  if (found && found->view.locked) return std::nullopt;  // another process holds it
-  const bool interrupted = found && found->view.intent;
-  if (found && !interrupted && has_been_done(found->view, row)) {
-    BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, {now(), {}, {}}));
-    return std::nullopt;
-  }
+Result<std::optional<RollbackTask>> Engine::Impl::take_up(const DiskView& seen) {
+  const format::ResetRecord& reset = *seen.reset;
   const Moment looked = moment();
-  if (const auto why = why_not_begun(row.accepted(), looked); why && !interrupted) {
-    BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, not_begun(looked.wall, *why)));
-    return std::nullopt;
+  const auto why = seen.intent ? std::nullopt : why_not_begun(reset.accepted, looked);
+  ResetEnd end;
+  if (why) {
+    end = not_begun(looked.wall, *why);
+  } else {
+    auto task =
+        accept(seen.disk.id, reset.snapshot_id,
+               {.request_id = reset.request_id, .undo = reset.undo, .ids_only = true}, &reset);
+    if (task) return std::optional<RollbackTask>(std::move(*task));
+    if (task.error().code == Errc::kBusy) return std::nullopt;
+    end = end_of(task.error(), looked.wall);
   }
-  auto task = accept(row.disk_id, row.snapshot_id,
-                     {.request_id = row.request_id, .undo = row.undo, .ids_only = true}, &row);
-  if (task) return std::optional<RollbackTask>(std::move(*task));
-  if (task.error().code == Errc::kBusy) return std::nullopt;
-  BLKREWIND_TRY(catalog_->end_reset(row.disk_id, row.request_id, end_of(task.error(), now())));
+  const auto lock = operations_->hold_disk(reset.disk);
+  if (!lock && lock.error().code == Errc::kBusy) return std::nullopt;
+  if (!lock) return fail(lock.error());
+  // Another process may have begun it before it was locked.
+  BLKREWIND_TRY(operations_->refresh());
+  const auto now = operations_->disk(reset.disk);
+  if (!now || now->intent != seen.intent) return std::nullopt;
+  BLKREWIND_TRY(operations_->end_reset(reset.disk, reset.request_id, end));
   return std::nullopt;
 }
 
 Result<std::vector<RollbackTask>> Engine::unfinished_rollbacks() try {
-  BLKREWIND_TRY(impl().reset_ends_.note_again(*impl().catalog_));
-  BLKREWIND_ASSIGN(const auto rows, impl().catalog_->resets());
+  // What has failed in this process could not be recorded, and would be started again and again.
+  if (impl().operations_->in_doubt()) {
+    return fail(Errc::kIo, "the store is read-only for this process, because a write of it failed",
+                "see that its medium has room and works, then try again in a new process");
+  }
+  BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<RollbackTask> tasks;
-  for (const ResetRow& row : rows) {
-    if (row.state != ResetState::kAccepted) continue;
-    BLKREWIND_ASSIGN(auto task, impl().take_up(row));
+  for (const DiskView& view : impl().operations_->disks()) {
+    if (view.locked || !view.reset || view.reset->state != ResetState::kAccepted) continue;
+    BLKREWIND_ASSIGN(auto task, impl().take_up(view));
     if (task) tasks.push_back(std::move(*task));
   }
   return tasks;

@@ -100,20 +100,30 @@ void file_under(DiskView& view, const format::SnapshotRecord& snapshot) {
 }  // namespace
 
 DiskView Operations::view_without_snapshots(const store::State& state,
-                                            const format::DiskRecord& record) {
+                                            const format::DiskRecord& record, bool locked) {
   DiskView view;
   view.disk = record;
   if (const auto* intent = state.intents.get(record.number)) view.intent = *intent;
-  // A lock that cannot be read says nothing; the operation that needs it will report the cause.
-  if (auto locked = parts_->store->disk_is_locked(record.number)) view.locked = *locked;
+  if (const auto* reset = state.resets.get(record.number)) view.reset = *reset;
+  view.locked = locked;
   return view;
 }
 
+// A lock that cannot be read says nothing; the operation that needs it will report the cause.
+bool Operations::is_locked(format::DiskNumber disk) {
+  return parts_->store->disk_is_locked(disk).value_or(false);
+}
+
+bool Operations::in_doubt() const { return parts_->store->journal().in_doubt(); }
+
+// The lock before the state: an operation records its end before it releases the lock, so that what
+// is not locked has ended in the state that is read afterwards.
 std::optional<DiskView> Operations::disk(format::DiskNumber number) {
+  const bool locked = is_locked(number);
   const auto state = parts_->store->state();
   const auto* record = state->disk(number);
   if (record == nullptr) return {};
-  DiskView view = view_without_snapshots(*state, *record);
+  DiskView view = view_without_snapshots(*state, *record, locked);
   for (const auto& [snapshot_number, snapshot] : state->snapshots) {
     if (snapshot.disk == number) file_under(view, snapshot);
   }
@@ -125,12 +135,17 @@ format::SnapshotNumber Operations::next_snapshot() const {
 }
 
 std::vector<DiskView> Operations::disks() {
+  std::map<format::DiskNumber, bool> locked;
+  const auto before = parts_->store->state();
+  for (const auto& [number, record] : before->disks) locked[number] = is_locked(number);
   const auto state = parts_->store->state();
   std::vector<DiskView> views;
   std::map<format::DiskNumber, std::size_t> places;
   for (const auto& [number, record] : state->disks) {
     places[number] = views.size();
-    views.push_back(view_without_snapshots(*state, record));
+    const auto known = locked.find(number);
+    views.push_back(view_without_snapshots(
+        *state, record, known != locked.end() ? known->second : is_locked(number)));
   }
   for (const auto& [number, snapshot] : state->snapshots) {
     const auto place = places.find(snapshot.disk);
@@ -265,7 +280,13 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
         record.identity = adopted.identity;
         // Nothing is known about the content of this device.
         record.base_snapshot = 0;
-        return format::Transaction{record};
+        format::Transaction transaction = {std::move(record)};
+        // A rollback that has started continues on the device that holds its data.
+        const auto* reset = accepted_reset(state, number);
+        if (reset != nullptr && !state.intents.contains(number)) {
+          transaction.emplace_back(ended(*reset, replaced_by_another(now_seconds())));
+        }
+        return transaction;
       });
 }
 

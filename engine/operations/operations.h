@@ -18,6 +18,7 @@
 #include "blkrewind/receipt.h"
 #include "format/records.h"
 #include "io/env.h"
+#include "operations/accepted_reset.h"
 #include "operations/recognise.h"
 #include "track/trackers.h"
 
@@ -39,7 +40,8 @@ struct DiskView {
   std::vector<format::SnapshotRecord> snapshots;  // oldest first; not deleting, no tombstone
   std::vector<format::SnapshotRecord> deleting;   // their delete was interrupted, or is running
   std::optional<format::IntentRecord> intent;
-  bool locked = false;  // an operation is running on it now, in any process
+  std::optional<format::ResetRecord> reset;  // the last one that was accepted to run later
+  bool locked = false;                       // an operation is running on it now, in any process
   // The device that find_disk() inspected if it was given a path, because probing is not cheap.
   std::optional<host::DeviceInfo> device;
   std::string recognised_by;  // then: the evidence that identified the device
@@ -97,7 +99,8 @@ class Operations {
   // caller asserts that it is a different one. kAlreadyExists if that is disproven.
   [[nodiscard]] Result<DiskView> register_disk(const std::string& path, std::uint32_t chunk_bytes,
                                                bool raw = false, bool as_new = false);
-  // kPrecondition if the device and the disk differ in size.
+  // kPrecondition if the device and the disk differ in size. A reset that was accepted for the
+  // former device, and has not begun, fails.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
   // Removes the intent of an interrupted rollback, and leaves the device as it is: for one that can
@@ -125,6 +128,15 @@ class Operations {
   // The lock of a disk for an operation that runs later, and is passed to it; a caller that keeps a
   // copy holds the disk beyond the end of the operation. kBusy if another operation holds it.
   [[nodiscard]] Result<std::shared_ptr<io::Lock>> hold_disk(format::DiskNumber disk);
+
+  // The caller holds the disk's lock. accept: replaces the disk's former reset, if any. end: by the
+  // request id; no effect if that is not the disk's last one any more, or has ended. A full store
+  // takes an end, but no acceptance.
+  [[nodiscard]] Status accept_reset(const format::ResetRecord& reset);
+  [[nodiscard]] Status end_reset(format::DiskNumber disk, const std::string& request_id,
+                                 const ResetEnd& end);
+  // An append by this process has failed: it can record nothing any more.
+  [[nodiscard]] bool in_doubt() const;
 
   // The first half of snapshot(): all that can be refused is refused here.
   [[nodiscard]] Result<AnnouncedSnapshot> announce_snapshot(format::DiskNumber disk,
@@ -167,7 +179,8 @@ class Operations {
 
  private:
   [[nodiscard]] DiskView view_without_snapshots(const store::State& state,
-                                                const format::DiskRecord& record);
+                                                const format::DiskRecord& record, bool locked);
+  [[nodiscard]] bool is_locked(format::DiskNumber disk);
 
   struct Parts;
   explicit Operations(std::unique_ptr<Parts> parts);

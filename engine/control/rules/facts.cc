@@ -46,8 +46,7 @@ Result<DiskFacts> disk_facts(const FactSources& sources, const ResetFound& found
     facts.detached_at = attachment->detached_at;
     facts.detached_before = attachment->detached_before;
   }
-  BLKREWIND_ASSIGN(const auto reset, sources.catalog->reset_of(view.disk.id));
-  facts.reset_pending = view.intent.has_value() || waits_for_reset(view, reset);
+  facts.reset_pending = view.intent.has_value() || waits_for_reset(view);
   facts.reset_has_undo = view.intent && view.intent->undo != 0;
   facts.reset_running = facts.reset_pending && view.locked;
   for (const format::SnapshotRecord& snapshot : view.snapshots) {
@@ -71,8 +70,8 @@ DeviceNow observe_device(io::Env& env, const format::DiskRecord& disk, const std
   return {probed->size_bytes, uses_of(*probed)};
 }
 
-bool waits_for_reset(const DiskView& view, const std::optional<ResetRow>& reset) {
-  return view.locked && reset && reset->state == ResetState::kAccepted;
+bool waits_for_reset(const DiskView& view) {
+  return view.locked && view.reset && view.reset->state == ResetState::kAccepted;
 }
 
 SnapshotStatus status_now(const format::SnapshotRecord& snapshot, bool disk_locked) {

@@ -49,7 +49,7 @@ struct DeviceNow {
 
 // A rollback of the disk was accepted, and the accepting process holds the disk. One whose disk no
 // process holds was left by a crash, and blocks nothing.
-[[nodiscard]] bool waits_for_reset(const DiskView& view, const std::optional<ResetRow>& reset);
+[[nodiscard]] bool waits_for_reset(const DiskView& view);
 
 // The real status of a snapshot: one whose process died has failed, whatever the journal says.
 [[nodiscard]] SnapshotStatus status_now(const format::SnapshotRecord& snapshot, bool disk_locked);

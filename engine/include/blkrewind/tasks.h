@@ -27,8 +27,8 @@ class BLKREWIND_API RollbackTask {
   [[nodiscard]] const std::string& disk_id() const;
   [[nodiscard]] const std::string& snapshot_id() const;
 
-  // The result is recorded before the lock of the disk is released. After kCancelled nothing is
-  // recorded, and the rollback stays accepted.
+  // The result is recorded before the lock of the disk is released: success by the record that ends
+  // the rollback. After kCancelled nothing is recorded, and the rollback stays accepted.
   [[nodiscard]] Result<RollbackReceipt> run(const Monitor& monitor = {});
 
  private:

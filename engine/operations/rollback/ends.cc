@@ -9,6 +9,21 @@
 
 namespace blkrewind {
 
+// The disk's reset is carried out by the rollback of its request, and by one that resumes an
+// interrupted rollback to its snapshot.
+std::optional<format::ResetRecord> Sequence::reset_after(const store::State& state,
+                                                         bool ends) const {
+  const auto* reset = accepted_reset(state, back_.locked.disk.number);
+  if (reset == nullptr) return std::nullopt;
+  if (ends && reset_fails_) return ended(*reset, *reset_fails_);
+  const bool carried_out =
+      !is_backwards() &&
+      (reset->request_id == back_.request_id ||
+       (way_.intent == Way::Intent::kExists && reset->snapshot_id == back_.wanted.id));
+  if (!carried_out) return ended(*reset, replaced_by_another(now_seconds()));
+  return ends ? std::optional(ended(*reset, {now_seconds(), {}, {}})) : std::nullopt;
+}
+
 // The last record: no intent, and the device equals the wanted snapshot.
 Status Sequence::finish() {
   // What was collected before and not looked at is kept.
@@ -42,6 +57,7 @@ Status Sequence::finish() {
           disk.identity.filesystem_type = content->identity.filesystem_type;
         }
         if (disk != now) transaction.emplace_back(std::move(disk));
+        if (auto reset = reset_after(state, true)) transaction.emplace_back(std::move(*reset));
         return transaction;
       },
       store::Room::kFrees));
@@ -95,6 +111,9 @@ Error Sequence::put_back(Error error) {
        back_.verify_after, Way::back(looks), *undo_, undo_, back_.wanted},
       watch_);
   back.limits_ = &chunks_;
+  Error as_it_was = error;
+  as_it_was.message += "; the device has been put back as it was";
+  back.reset_fails_ = end_of(std::move(as_it_was).with_remedy(choose_another()), now_seconds());
   const Status done = back.steps();
   if (done) {
     RollbackReceipt& receipt = back.receipt_;

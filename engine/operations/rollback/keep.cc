@@ -176,6 +176,7 @@ Status Sequence::record(std::optional<format::SnapshotRecord>& snapshot, bool be
           intent.undo = snapshot ? snapshot->number : 0;
           intent.started_at = now_seconds();
           transaction.emplace_back(std::move(intent));
+          if (auto reset = reset_after(state, false)) transaction.emplace_back(std::move(*reset));
         }
         return transaction;
       },

@@ -44,6 +44,7 @@ Status Sequence::steps() {
   // to, and ends. A resume reads everything the next time, and ends then.
   const bool ends = right || (missed_ && way_.intent == Way::Intent::kNew && begun_);
   if (!ends) return right;
+  if (!right) reset_fails_ = end_of(right.error(), now_seconds());
   BLKREWIND_TRY(finish());
   fill_receipt();
   return right;

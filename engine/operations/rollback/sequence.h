@@ -107,6 +107,10 @@ class Sequence {
   // ends.cc
   [[nodiscard]] Error ended_by(Error error);
   [[nodiscard]] Error put_back(Error error);
+  // What the next record puts of the disk's reset: it has ended with this sequence (`ends`), or has
+  // been replaced by it. nullopt: it stays as it is.
+  [[nodiscard]] std::optional<format::ResetRecord> reset_after(const store::State& state,
+                                                               bool ends) const;
   [[nodiscard]] bool is_backwards() const { return undo_ && undo_->number == back_.wanted.number; }
   void fill_receipt();
 
@@ -128,9 +132,10 @@ class Sequence {
   std::vector<std::uint64_t> foreign_;
   pipeline::ScanOutcome found_;
 
-  bool begun_ = false;     // an intent stands in the journal
-  bool finished_ = false;  // and has been taken away
-  bool missed_ = false;    // recheck: the candidates were too few
+  bool begun_ = false;                   // an intent stands in the journal
+  bool finished_ = false;                // and has been taken away
+  bool missed_ = false;                  // recheck: the candidates were too few
+  std::optional<ResetEnd> reset_fails_;  // how the reset ends with this sequence, if not as done
   pipeline::Stopwatch restoring_;
 };
 

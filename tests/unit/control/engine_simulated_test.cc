@@ -126,6 +126,32 @@ TEST_F(EngineSimulated, ShrunkenDevice) {
   EXPECT_TRUE(refused(engine_->rollback(kDevice, "before"), "OperationDenied"));
 }
 
+// An end always finds room: it says why, and nothing is started again.
+TEST_F(EngineSimulated, AFullStoreTakesTheEndOfAResetButNoNewOne) {
+  const std::string disk = engine_->disks()->front().id;
+  env_.set_free_bytes("/store", 0);
+  const auto accept = [&]() -> Status {
+    auto task = engine_->accept_rollback(disk, "before");  // and lets go of the disk
+    return task ? Status{} : Status(fail(task.error()));
+  };
+  Status accepted = accept();
+  for (int more = 0; accepted && more < 100; ++more) accepted = accept();
+  ASSERT_TRUE(failed(accepted, Errc::kNoSpace));
+  auto last = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(ok(last));
+  ASSERT_EQ(last->size(), 1U);
+  EXPECT_TRUE(failed(last->front().run(), Errc::kNoSpace)) << "its undo snapshot does not fit";
+  const auto info = open()->disk(disk);
+  ASSERT_TRUE(ok(info));
+  EXPECT_EQ(info->last_reset->state, ResetState::kFailed);
+  EXPECT_THAT(info->last_reset->error_message, HasSubstr("the device is untouched"));
+  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
+  EXPECT_EQ(env_.contents(kDevice), changed_);
+  env_.set_free_bytes("/store", std::nullopt);
+  ASSERT_TRUE(ok(engine_->accept_rollback(disk, "before")->run()));
+  EXPECT_EQ(open()->disk(disk)->last_reset->state, ResetState::kDone);
+}
+
 TEST_F(EngineSimulated, RefusalWritesNothingAtAll) {
   ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security")));
   const std::uint64_t before = env_.mutations();

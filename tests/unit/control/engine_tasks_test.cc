@@ -206,22 +206,6 @@ TEST_F(EngineTasks, OneThatWaitedTooLongForAWorkerIsNotBegun) {
   EXPECT_EQ(disk_now().last_reset->error_code, "ServiceUnavailable");
 }
 
-// The end of another rollback to the same snapshot, with a clock that was set back meanwhile.
-TEST_F(EngineTasks, WhatAnotherRollbackDidSinceIsNotDoneAgain) {
-  control::ResetRow row;
-  row.disk_id = disk_;
-  row.request_id = "R-7";
-  row.snapshot_id = snapshot_;
-  row.accepted_at = std::time(nullptr) + 86'400;
-  row.last_before.clear();
-  ASSERT_TRUE(ok(engine_->rollback(disk_, snapshot_)));
-  ASSERT_TRUE(EngineAccess::catalog(*engine_).accept_reset(row));
-  fill(image_, 65536, 4096, 'c');
-  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
-  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(read_file(image_)[65536], 'c');
-}
-
 TEST_F(EngineTasks, ACommandReplacesAnAcceptedOneThatNoProcessHolds) {
   { ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_))); }
   expect_passes();
@@ -273,20 +257,6 @@ TEST_F(EngineTasks, ProcessKilledWhileItRestoresIsResumed) {
   EXPECT_EQ(disk_now().status, "In_use");
 }
 
-// The journal says done, and the process died before it updated the catalog.
-TEST_F(EngineTasks, FinishedRollbackIsNotDoneAgain) {
-  ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-4"))->run()));
-  control::ResetRow row;
-  row.disk_id = disk_;
-  row.request_id = "R-4";
-  row.snapshot_id = snapshot_;
-  ASSERT_TRUE(EngineAccess::catalog(*engine_).accept_reset(row));
-  fill(image_, 65536, 4096, 'c');
-  EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
-  EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
-  EXPECT_EQ(read_file(image_)[65536], 'c');
-}
-
 TEST_F(EngineTasks, AskingAgainGoesOnWithAnInterruptedOne) {
   const std::string later = take(image_, "later");
   fill(image_, 0, 4096, 'z');
@@ -307,14 +277,7 @@ TEST_F(EngineTasks, OneThatWentOnWithAnotherIsNotDoneAgainEither) {
   ASSERT_TRUE(killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
     (void)engine.rollback(disk_, snapshot_, {}, monitor);
   }));
-  const std::int64_t accepted_at = std::time(nullptr) - 5;
   ASSERT_TRUE(ok(engine_->accept_rollback(disk_, snapshot_, named("R-5"))->run()));
-  control::ResetRow row;
-  row.disk_id = disk_;
-  row.request_id = "R-5";
-  row.snapshot_id = snapshot_;
-  row.accepted_at = accepted_at;
-  ASSERT_TRUE(EngineAccess::catalog(*engine_).accept_reset(row));  // its end was not written
   fill(image_, 65536, 4096, 'c');
   EXPECT_TRUE(engine_->unfinished_rollbacks()->empty());
   EXPECT_EQ(disk_now().last_reset->state, ResetState::kDone);
@@ -384,8 +347,9 @@ TEST_F(EngineTasks, OneThatEndsWithAnExceptionHasFailed) {
   EXPECT_THAT(disk_now().last_reset->error_message, HasSubstr("no more threads"));
 }
 
-// A full file system, on which the catalog cannot be written.
-TEST_F(EngineTasks, AnEndThatCannotBeNotedIsKnownAndNotedLater) {
+// An append that failed: whether its record is on the disk is unknown, so this process records
+// nothing more, and does not start again and again what it cannot record.
+TEST_F(EngineTasks, AProcessThatCannotRecordAnEndStartsNothing) {
   auto task = engine_->accept_rollback(disk_, snapshot_);
   ASSERT_TRUE(ok(task));
   ASSERT_EQ(rename(image_.c_str(), (image_ + ".gone").c_str()), 0);
@@ -395,20 +359,18 @@ TEST_F(EngineTasks, AnEndThatCannotBeNotedIsKnownAndNotedLater) {
   const rlimit none = {0, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
   const auto result = task->run();
-  EXPECT_EQ(disk_now().last_reset->state, ResetState::kFailed);
-  EXPECT_EQ(open()->disk(disk_)->last_reset->state, ResetState::kAccepted) << "not noted";
-  EXPECT_FALSE(engine_->unfinished_rollbacks());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_TRUE(failed(result, Errc::kNotFound));
-  ASSERT_EQ(rename((image_ + ".gone").c_str(), image_.c_str()), 0);
-  auto tasks = engine_->unfinished_rollbacks();
-  ASSERT_TRUE(ok(tasks));
-  EXPECT_TRUE(tasks->empty()) << "what has failed is not begun";
+  EXPECT_EQ(open()->disk(disk_)->last_reset->state, ResetState::kAccepted) << "not recorded";
+  const auto tasks = engine_->unfinished_rollbacks();
+  ASSERT_TRUE(failed(tasks, Errc::kIo));
+  EXPECT_THAT(words_of(tasks.error()), HasSubstr("in a new process"));
+  EXPECT_TRUE(open()->unfinished_rollbacks()->empty()) << "its device is gone";
   EXPECT_EQ(open()->disk(disk_)->last_reset->state, ResetState::kFailed);
   EXPECT_THAT(open()->disk(disk_)->last_reset->error_message, HasSubstr("disk.img"));
 }
 
-// Its row is read before the disk is locked: if it has ended meanwhile, it is not run again.
+// It is read before the disk is locked: if it has ended meanwhile, it is not run again.
 TEST_F(EngineTasks, OneThatEndsWhileItIsTakenUpIsNotDoneAgain) {
   auto task = engine_->accept_rollback(disk_, snapshot_, named("R-6"));
   ASSERT_TRUE(ok(task));
@@ -421,8 +383,9 @@ TEST_F(EngineTasks, OneThatEndsWhileItIsTakenUpIsNotDoneAgain) {
   EngineAccess::set_clock(*second, [&] {
     if (!ended) {
       ended = true;
-      const control::ResetEnd end = {std::time(nullptr), "Io", "it failed"};
-      EXPECT_TRUE(EngineAccess::catalog(*engine_).end_reset(disk_, "R-6", end));
+      Operations& operations = EngineAccess::operations(*engine_);
+      const format::DiskNumber number = operations.disks().front().disk.number;
+      EXPECT_TRUE(ok(operations.end_reset(number, "R-6", {std::time(nullptr), "Io", "it failed"})));
     }
     return std::time(nullptr);
   });
