@@ -33,10 +33,16 @@ struct Digest {
 static_assert(sizeof(Digest) == 16);
 
 // What is digested; prevents the digest of a chunk from being accepted for a node.
-enum class DigestDomain : std::uint32_t { kChunk = 1, kNode = 2, kRoot = 3, kRow = 4 };
+enum class DigestDomain : std::uint32_t {
+  kChunk = 1,
+  kNode = 2,
+  kRoot = 3,
+  kRow = 4,
+  kRequest = 5
+};
 
 // `position`: the chunk index, or the node's index in its level; `level`: 0 for chunks. Of a row of
-// the catalog: 0, and the kind of its table.
+// the catalog: 0, and the kind of its table. Of a request: 0 and 0.
 [[nodiscard]] Digest digest_of(const DigestSecret& secret, std::span<const std::byte> bytes,
                                DigestDomain domain, std::uint32_t level, std::uint64_t position);
 

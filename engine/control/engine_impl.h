@@ -90,10 +90,10 @@ struct Engine::Impl {
   // nullopt: there is nothing to do, or another process does it. `seen`: has an accepted reset.
   [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const DiskView& seen);
 
-  // engine_snapshot_task.cc: the id of the snapshot that this token was used for; nullopt: none.
-  // IdempotentParameterMismatch if it was used with other parameters.
-  [[nodiscard]] Result<std::optional<std::string>> snapshot_of_token(const std::string& token,
-                                                                     const std::string& wishes);
+  // engine_snapshot_task.cc: the id of the snapshot that these notes' token was used for; nullopt:
+  // none. IdempotentParameterMismatch if it was used with other parameters.
+  [[nodiscard]] Result<std::optional<std::string>> snapshot_of_token(format::DiskNumber disk,
+                                                                     const NewNotes& notes);
 
   // engine_instances.cc
   [[nodiscard]] Result<InstanceInfo> describe_instance(const control::InstanceRow& row,

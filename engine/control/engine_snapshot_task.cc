@@ -7,7 +7,6 @@
 #include "control/caught.h"
 #include "control/engine_impl.h"
 #include "control/rules/facts.h"
-#include "control/rules/resolve.h"
 
 namespace blkrewind {
 
@@ -113,21 +112,17 @@ bool is_being_taken(const DiskView& view) {
 
 }  // namespace
 
-Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(const std::string& token,
-                                                                   const std::string& wishes) {
-  if (token.empty()) return std::nullopt;
-  BLKREWIND_ASSIGN(const auto used, catalog_->token(token, moment()));
+Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(format::DiskNumber disk,
+                                                                   const NewNotes& notes) {
+  if (notes.token.empty()) return std::nullopt;
+  const auto used = operations_->used_token(disk, notes.token, notes.parameters, notes.now);
   if (!used) return std::nullopt;
-  if (used->parameters != wishes) {
+  if (!used->same_parameters) {
     return fail(refused_with(ApiCode::kTokenMismatch,
                              "The request uses the same client token as a previous, but "
                              "non-identical request. Do not reuse a client token with different "
                              "requests, unless the requests are identical.",
                              "use a new token for a new snapshot"));
-  }
-  // A token whose snapshot is gone counts as unused.
-  if (!control::find_snapshot_anywhere(operations_->disks(), used->snapshot_id)) {
-    return std::nullopt;
   }
   return std::optional<std::string>(used->snapshot_id);
 }
@@ -141,8 +136,10 @@ Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
   auto task = std::make_unique<SnapshotTask::Impl>();
   task->disk_id = found.view.disk.id;
   task->at_work = &impl().at_work_;
-  const std::string wishes = fingerprint(task->disk_id, options, notes);
-  BLKREWIND_ASSIGN(const auto before, impl().snapshot_of_token(notes.client_token, wishes));
+  const format::DiskNumber number = found.view.disk.number;
+  const NewNotes given = {notes.retention_days, notes.tags, notes.client_token,
+                          fingerprint(task->disk_id, options, notes), impl().moment()};
+  BLKREWIND_ASSIGN(const auto before, impl().snapshot_of_token(number, given));
   if (before) {
     task->snapshot_id = *before;
     task->repeated = true;
@@ -163,27 +160,19 @@ Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
     return fail(control::refused(control::ResetRule::kInstanceStatus,
                                  Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
-  auto announced =
-      impl().operations_->announce_snapshot(found.view.disk.number, found.path, options);
+  auto announced = impl().operations_->announce_snapshot(number, found.path, options, given);
   if (!announced && announced.error().code == Errc::kBusy) {
     return fail(control::conflict(found.path));
   }
   if (!announced) return fail(std::move(announced).error());
-  // The disk is locked now: the same request may have been executed since the first check.
-  BLKREWIND_ASSIGN(const auto meanwhile, impl().snapshot_of_token(notes.client_token, wishes));
-  if (meanwhile) {
+  if (!announced->make) {
+    BLKREWIND_ASSIGN(const auto meanwhile, impl().snapshot_of_token(number, given));
+    if (!meanwhile) return fail(control::conflict(found.path));  // and it was deleted
     task->snapshot_id = *meanwhile;
     task->repeated = true;
     return SnapshotTask(std::move(task));
   }
   task->snapshot_id = announced->id;
-  const bool has_notes =
-      notes.retention_days != 0 || !notes.tags.empty() || !notes.client_token.empty();
-  if (has_notes) {
-    BLKREWIND_TRY(impl().catalog_->note_snapshot(
-        {task->snapshot_id, notes.retention_days, notes.tags},
-        {notes.client_token, wishes, task->snapshot_id}, impl().moment()));
-  }
   task->announced = std::move(*announced);
   return SnapshotTask(std::move(task));
 } catch (...) {

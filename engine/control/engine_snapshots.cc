@@ -1,5 +1,6 @@
 // Snapshots: taking, importing, exporting, comparing, verifying, deleting.
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -50,16 +51,6 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
   }
   BLKREWIND_TRY(need_accomplished(*found));
   return *found;
-}
-
-// `notes` are in the order of their snapshots' ids.
-void add_note(SnapshotInfo& info, const std::vector<control::SnapshotNote>& notes) {
-  const auto note = std::lower_bound(
-      notes.begin(), notes.end(), info.id,
-      [](const control::SnapshotNote& a, const std::string& id) { return a.snapshot_id < id; });
-  if (note == notes.end() || note->snapshot_id != info.id) return;
-  info.retention_days = note->retention_days;
-  info.tags = note->tags;
 }
 
 }  // namespace
@@ -220,11 +211,7 @@ Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
     return fail(Errc::kBusy, "the snapshot " + found.snapshot->id + " is being taken right now",
                 "wait until it has ended, or interrupt it");
   }
-  const std::string id = found.snapshot->id;
-  auto receipt = impl().operations_->remove_snapshot(number, monitor);
-  if (receipt)
-    BLKREWIND_TRY(control::tolerate_leftover_row(impl().catalog_->forget_snapshot(id), id));
-  return receipt;
+  return impl().operations_->remove_snapshot(number, monitor);
 } catch (...) {
   return fail(caught());
 }
@@ -238,31 +225,20 @@ Result<CollectReceipt> Engine::collect(const Monitor& monitor) try {
   return fail(caught());
 }
 
-// Removes rows of the catalog about objects that are gone from the journal. A row is created after
-// its object is in the journal, so an object that the catalog, read first, names and the journal
-// then does not contain is gone. Best effort: such rows do no harm.
+// Removes rows of the catalog about disks that are gone from the journal. A row is created after
+// its disk is in the journal, so a disk that the catalog, read first, names and the journal then
+// does not contain is gone. Best effort: such rows do no harm.
 void Engine::Impl::remove_leftover_rows() {
-  const auto notes = catalog_->snapshot_notes();
   const auto attachments = catalog_->attachments();
-  const auto resets = catalog_->resets();
-  if (!notes || !attachments || !resets || !operations_->refresh()) return;
+  if (!attachments || !operations_->refresh()) return;
   std::set<std::string> known;
-  for (const DiskView& view : operations_->disks()) {
-    known.insert(view.disk.id);
-    for (const format::SnapshotRecord& snapshot : view.snapshots) known.insert(snapshot.id);
-  }
-  const auto forget = [&](const std::string& id, const Status& removed) {
-    if (!removed) log::warning("a row about " + id + " stays: " + removed.error().to_string());
-  };
-  for (const auto& note : *notes) {
-    const std::string& id = note.snapshot_id;
-    if (!known.contains(id)) forget(id, catalog_->forget_snapshot(id));
-  }
-  std::set<std::string> gone;
-  for (const auto& row : *attachments) gone.insert(row.disk_id);
-  for (const auto& row : *resets) gone.insert(row.disk_id);
-  for (const std::string& id : gone) {
-    if (!known.contains(id)) forget(id, catalog_->forget_disk(id));
+  for (const DiskView& view : operations_->disks()) known.insert(view.disk.id);
+  for (const control::Attachment& row : *attachments) {
+    if (known.contains(row.disk_id)) continue;
+    const Status removed = catalog_->forget_disk(row.disk_id);
+    if (!removed) {
+      log::warning("a row about " + row.disk_id + " stays: " + removed.error().to_string());
+    }
   }
 }
 
@@ -285,12 +261,15 @@ Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) 
   std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
     return control::is_older(*a.snapshot, *b.snapshot);
   });
-  BLKREWIND_ASSIGN(const auto notes, impl().catalog_->snapshot_notes());
   std::vector<SnapshotInfo> infos;
   infos.reserve(found.size());
   for (const FoundSnapshot& one : found) {
     infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
-    add_note(infos.back(), notes);
+    const auto note = one.disk->notes.find(one.snapshot->number);
+    if (note != one.disk->notes.end()) {
+      infos.back().retention_days = note->second.retention_days;
+      infos.back().tags = note->second.tags;
+    }
     if (one.disk->locked && impl().at_work_.has(one.snapshot->id)) {
       infos.back().status = SnapshotStatus::kProgressing;
       infos.back().root_digest.clear();
@@ -302,16 +281,23 @@ Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) 
 }
 
 Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
-  BLKREWIND_ASSIGN(auto over, impl().catalog_->count_retention(impl().moment()));
-  if (over.empty()) return over;
-  BLKREWIND_ASSIGN(const auto infos, snapshots({}));
-  // A note may outlive its snapshot for a moment; a snapshot in progress is not deleted.
-  std::erase_if(over, [&](const std::string& id) {
-    return std::none_of(infos.begin(), infos.end(), [&](const SnapshotInfo& info) {
-      return info.id == id && info.status != SnapshotStatus::kProgressing;
-    });
-  });
-  return over;
+  BLKREWIND_TRY(impl().operations_->refresh());
+  const std::vector<format::SnapshotNumber> over =
+      impl().operations_->count_retention(impl().moment());
+  std::map<format::SnapshotNumber, std::string> ids;
+  if (over.empty()) return std::vector<std::string>{};
+  for (const DiskView& view : impl().operations_->disks()) {
+    for (const format::SnapshotRecord& snapshot : view.snapshots) {
+      // One in progress is not deleted.
+      if (std::ranges::binary_search(over, snapshot.number) &&
+          status_now(snapshot, view.locked) != SnapshotStatus::kProgressing) {
+        ids.emplace(snapshot.number, snapshot.id);
+      }
+    }
+  }
+  std::vector<std::string> oldest_first;
+  for (auto& [number, id] : ids) oldest_first.push_back(std::move(id));
+  return oldest_first;
 } catch (...) {
   return fail(caught());
 }

@@ -127,6 +127,9 @@ std::optional<DiskView> Operations::disk(format::DiskNumber number) {
   for (const auto& [snapshot_number, snapshot] : state->snapshots) {
     if (snapshot.disk == number) file_under(view, snapshot);
   }
+  for (const auto& [noted, note] : state->notes) {
+    if (note.disk == number) view.notes.emplace(noted, note);
+  }
   return view;
 }
 
@@ -150,6 +153,10 @@ std::vector<DiskView> Operations::disks() {
   for (const auto& [number, snapshot] : state->snapshots) {
     const auto place = places.find(snapshot.disk);
     if (place != places.end()) file_under(views[place->second], snapshot);
+  }
+  for (const auto& [number, note] : state->notes) {
+    const auto place = places.find(note.disk);
+    if (place != places.end()) views[place->second].notes.emplace(number, note);
   }
   return views;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,7 +39,8 @@ struct OperationsOptions {
 struct DiskView {
   format::DiskRecord disk;
   std::vector<format::SnapshotRecord> snapshots;  // oldest first; not deleting, no tombstone
-  std::vector<format::SnapshotRecord> deleting;   // their delete was interrupted, or is running
+  std::map<format::SnapshotNumber, format::NoteRecord> notes;  // of those that have one
+  std::vector<format::SnapshotRecord> deleting;  // their delete was interrupted, or is running
   std::optional<format::IntentRecord> intent;
   std::optional<format::ResetRecord> reset;  // the last one that was accepted to run later
   bool locked = false;                       // an operation is running on it now, in any process
@@ -61,9 +63,25 @@ struct RollbackRequest {
   VerifyAfter verify_after = VerifyAfter::kAuto;
 };
 
+// What a snapshot is given beside its content, by the record that announces it.
+struct NewNotes {
+  std::uint32_t retention_days = 0;  // 0: it is kept until it is deleted
+  std::vector<Tag> tags;
+  std::string token;       // of the request; empty: none
+  std::string parameters;  // of the request with the token, serialised
+  Moment now;
+};
+
+// The request that had a token: the snapshot that it made, and whether its parameters were these.
+struct UsedToken {
+  std::string snapshot_id;
+  bool same_parameters = false;
+};
+
 // A snapshot that stands in the journal as progressing, with its disk locked and its device open,
 // and waits to be made. `make` is called once and holds all of it; dropped before that, nothing
-// stays. Must not outlive its Operations.
+// stays. Must not outlive its Operations. Without `make`: the snapshot was announced earlier, by a
+// request with the same token.
 struct AnnouncedSnapshot {
   std::string id;
   std::function<Result<SnapshotReceipt>(const Monitor& monitor)> make;
@@ -138,10 +156,22 @@ class Operations {
   // An append by this process has failed: it can record nothing any more.
   [[nodiscard]] bool in_doubt() const;
 
+  // What the token was used for, of those of the disk. nullopt: it was not, it is forgotten (it was
+  // used more than a day ago), or its snapshot is gone.
+  [[nodiscard]] std::optional<UsedToken> used_token(format::DiskNumber disk,
+                                                    const std::string& token,
+                                                    const std::string& parameters,
+                                                    const Moment& now);
+  // Counts the time that has passed since the last count (counted_time.h), and returns the
+  // snapshots whose retention has ended, oldest first. What cannot be written now is counted the
+  // next time.
+  [[nodiscard]] std::vector<format::SnapshotNumber> count_retention(const Moment& now);
+
   // The first half of snapshot(): all that can be refused is refused here.
   [[nodiscard]] Result<AnnouncedSnapshot> announce_snapshot(format::DiskNumber disk,
                                                             const std::string& path,
-                                                            const SnapshotOptions& options);
+                                                            const SnapshotOptions& options,
+                                                            const NewNotes& notes = {});
   [[nodiscard]] Result<SnapshotReceipt> snapshot(format::DiskNumber disk, const std::string& path,
                                                  const SnapshotOptions& options,
                                                  const Monitor& monitor);

@@ -63,6 +63,14 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number);
                                                               const format::DiskRecord& disk,
                                                               const format::Geometry& geometry);
 
+// The digest of a request's parameters: of that length whatever they are.
+[[nodiscard]] Digest digest_of_request(const store::Store& store, const std::string& parameters);
+
+// Adds to the record that announces `snapshot` what it was given.
+void add_notes_of(const store::Store& store, const store::State& state,
+                  const format::SnapshotRecord& snapshot, const NewNotes& given,
+                  format::Transaction& transaction);
+
 // A record under construction, with number and id from the state.
 [[nodiscard]] inline std::int64_t now_seconds() { return std::time(nullptr); }
 

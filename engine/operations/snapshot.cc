@@ -1,6 +1,6 @@
 // Takes a snapshot, from the device or from an image file.
 //
-//   1. journal: the snapshot is progressing
+//   1. journal: the snapshot is progressing, with its notes and the token of its request
 //   2. read, digest, compare; new chunks and nodes go to segments of their own
 //   3. flush the segments
 //   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
@@ -33,6 +33,7 @@ struct SnapshotPlan {
   bool is_device = true;  // which now equals the snapshot
   ChangeSource change_source = ChangeSource::kAuto;
   std::string recognised_by;  // of the device
+  NewNotes notes;
 };
 
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
@@ -89,7 +90,9 @@ class SnapshotMaker {
           record_.chunk_bytes = plan_.geometry.chunk_bytes;
           format::Counters counters = state.counters;
           ++counters.next_snapshot;
-          return format::Transaction{record_, counters};
+          format::Transaction transaction = {record_, counters};
+          add_notes_of(store_, state, record_, plan_.notes, transaction);
+          return transaction;
         });
     announced_ = announced.has_value();
     return announced;
@@ -252,9 +255,15 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
 
 Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber number,
                                                         const std::string& path,
-                                                        const SnapshotOptions& options) {
+                                                        const SnapshotOptions& options,
+                                                        const NewNotes& notes) {
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
+  if (!notes.token.empty()) {
+    // The same request may have been executed before the disk was locked.
+    const auto used = used_token(number, notes.token, notes.parameters, notes.now);
+    if (used) return AnnouncedSnapshot{used->snapshot_id, nullptr};
+  }
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
   BLKREWIND_ASSIGN(OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
@@ -271,6 +280,7 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
   plan.recognised_by = device.recognised_by;
   plan.source = std::move(device);
   plan.change_source = options.change_source;
+  plan.notes = notes;
   return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);
 }
 

@@ -152,6 +152,35 @@ TEST_F(EngineSimulated, AFullStoreTakesTheEndOfAResetButNoNewOne) {
   EXPECT_EQ(open()->disk(disk)->last_reset->state, ResetState::kDone);
 }
 
+// Deleting what has ended makes room: a store in which no time can be counted still names it.
+TEST_F(EngineSimulated, AFullStoreNamesTheSnapshotsWhoseRetentionHasEnded) {
+  Moment now = {1'700'000'000, 1000, "boot"};
+  EngineAccess::set_moments(*engine_, [&] { return now; });
+  SnapshotNotes notes;
+  notes.retention_days = 1;
+  auto task = engine_->accept_snapshot(engine_->disks()->front().id, {}, notes);
+  ASSERT_TRUE(ok(task));
+  const std::string id = task->snapshot_id();
+  ASSERT_TRUE(ok(task->run()));
+  EXPECT_TRUE(engine_->snapshots_past_retention()->empty());
+  env_.set_free_bytes("/store", 0);
+  const auto counted = [&] {
+    return EngineAccess::operations(*engine_).count_retention(now).size();
+  };
+  now.wall += 86'400;
+  now.boottime += 86'400;
+  const auto journal_bytes = [&] { return env_.contents("/store/journal").size(); };
+  std::uint64_t before = 0;
+  for (int look = 0; look < 100 && before != journal_bytes(); ++look) {
+    before = journal_bytes();
+    ASSERT_EQ(counted(), 1U) << look;
+    now.wall += 600;
+    now.boottime += 600;
+  }
+  ASSERT_EQ(journal_bytes(), before) << "there is room";
+  EXPECT_EQ(*engine_->snapshots_past_retention(), std::vector<std::string>{id});
+}
+
 TEST_F(EngineSimulated, RefusalWritesNothingAtAll) {
   ASSERT_TRUE(ok(engine_->lock_instance("i-local", "security")));
   const std::uint64_t before = env_.mutations();

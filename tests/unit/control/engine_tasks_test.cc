@@ -455,7 +455,7 @@ TEST_F(EngineTasks, TagsAndRetentionComeBack) {
   EXPECT_EQ(info.tags, (std::vector<Tag>{{"app", ""}, {"zone", "b"}})) << "by key";
   EXPECT_TRUE(engine_->snapshots(disk_)->front().tags.empty());
   ASSERT_TRUE(ok(engine_->remove_snapshot(info.id)));
-  EXPECT_TRUE(EngineAccess::catalog(*engine_).snapshot_notes()->empty());
+  EXPECT_TRUE(EngineAccess::operations(*engine_).disks().front().notes.empty());
 }
 
 TEST_F(EngineTasks, ImpossibleNotesAreRefused) {
