@@ -8,7 +8,6 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "control/catalog/catalog_clock.h"
 #include "control/catalog/catalog_seals.h"
 #include "control/rules/reset_rules.h"
 
@@ -45,9 +44,12 @@ Attachment attachment_of(SQLite::Statement& query) {
 
 constexpr const char* kInstanceColumns =
     "SELECT id, name, status, expires_at, in_arrears, created_at FROM instances ";
+bool knows_last_detach(SQLite::Database& database) {
+  return database.execAndGet("PRAGMA user_version").getInt() >= 3;
+}
 std::string disk_columns(SQLite::Database& database) {
   return std::string("SELECT disk_id, instance_id, attached_at, first_detached_at, detached_at, ") +
-         (knows_clock(database) ? "detached_before" : "0") + " FROM disks ";
+         (knows_last_detach(database) ? "detached_before" : "0") + " FROM disks ";
 }
 
 std::vector<std::string> locks_of(SQLite::Database& database, const std::string& id) {
@@ -346,15 +348,11 @@ Status Catalog::detach(const std::string& disk_id, std::int64_t registered_at, s
 Status Catalog::forget_disk(const std::string& disk_id) {
   // If there is nothing to remove, no catalog must be created.
   BLKREWIND_ASSIGN(const auto row, attachment(disk_id));
-  BLKREWIND_ASSIGN(const auto reset, reset_of(disk_id));
-  if (!row && !reset) return {};
+  if (!row) return {};
   return change([&](SQLite::Database& database) -> Status {
-    for (const char* text :
-         {"DELETE FROM disks WHERE disk_id = ?", "DELETE FROM resets WHERE disk_id = ?"}) {
-      SQLite::Statement remove(database, text);
-      remove.bind(1, disk_id);
-      remove.exec();
-    }
+    SQLite::Statement remove(database, "DELETE FROM disks WHERE disk_id = ?");
+    remove.bind(1, disk_id);
+    remove.exec();
     return {};
   });
 }

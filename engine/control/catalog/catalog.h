@@ -1,5 +1,4 @@
-// Instances, their locks, the instance of each disk, and operations accepted for later execution:
-// STORE/catalog.db, by SQLite.
+// Instances, their locks, and the instance of each disk: STORE/catalog.db, by SQLite.
 //
 // The catalog is the memory of the control layer only: no snapshot depends on it. In a store
 // without one all disks belong to "i-local". It is created by the first change, so opening and
@@ -35,9 +34,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "blkrewind/engine.h"
 #include "blkrewind/error.h"
+#include "control/catalog/catalog_old_rows.h"
 #include "control/catalog/catalog_schema.h"
 
 namespace SQLite {
@@ -54,9 +53,10 @@ inline constexpr std::string_view kRunning = "Running";
 inline constexpr std::string_view kStopped = "Stopped";
 inline constexpr std::string_view kSecurityLock = "security";
 // PRAGMA user_version. 2 added resets, snapshot notes and client tokens; 3 added the columns for
-// measuring durations; 4 added the seals. An older catalog is read as it is, and upgraded by its
-// first change.
-inline constexpr int kCatalogVersion = 4;
+// measuring durations; 4 added the seals; 5 has no resets, notes and tokens any more. An older
+// catalog is read as it is, and upgraded by its first change: to 4 while it has rows of these,
+// which stay until drop_old_rows().
+inline constexpr int kCatalogVersion = 5;
 inline constexpr int kBusyTimeoutMs = 10'000;
 
 struct InstanceRow {
@@ -80,54 +80,6 @@ struct Attachment {
   std::int64_t detached_at = 0;       // the most recent time
   std::uint64_t detached_before = 0;  // number of the first snapshot since then; 0: not recorded
 };
-
-inline constexpr std::string_view kNotRecorded =
-    "-";  // by an older version; no request has this id
-
-// The last rollback of a disk that was accepted for later execution, and its result.
-struct ResetRow {
-  std::string disk_id;
-  std::string request_id;
-  std::string snapshot_id;
-  bool undo = true;
-  ResetState state = ResetState::kAccepted;
-  std::int64_t accepted_at = 0;
-  std::int64_t finished_at = 0;  // 0: not yet
-  std::string error_code;        // of a failed reset
-  std::string error_message;
-  // Together with accepted_at the Moment of acceptance; a row from before version 3 has no boot id.
-  std::int64_t accepted_boottime = 0;
-  std::string accepted_boot_id;
-  // The request id of the disk's last rollback when this one was accepted.
-  std::string last_before = std::string(kNotRecorded);
-
-  [[nodiscard]] Moment accepted() const {
-    return {accepted_at, accepted_boottime, accepted_boot_id};
-  }
-};
-
-// The result of a reset.
-struct ResetEnd {
-  std::int64_t at = 0;
-  std::string error_code;  // empty: success
-  std::string error_message;
-};
-
-// Metadata of a snapshot that the journal does not contain.
-struct SnapshotNote {
-  std::string snapshot_id;
-  std::uint32_t retention_days = 0;  // 0: forever
-  std::vector<Tag> tags;
-};
-
-// The request that a client token was used for, so that a repeated request is not executed again.
-struct TokenRow {
-  std::string token;
-  std::string parameters;  // of the request, serialised
-  std::string snapshot_id;
-};
-inline constexpr std::int64_t kTokenSeconds = 24 * 3600;  // how long a token is remembered
-inline constexpr int kTokensMax = 100'000;                // beyond that the oldest are dropped
 
 class Catalog {
  public:
@@ -165,24 +117,10 @@ class Catalog {
                               std::int64_t now, std::uint64_t next_snapshot);
   [[nodiscard]] Status forget_disk(const std::string& disk_id);
 
-  // catalog_tasks.cc. One reset per disk: accepting another one replaces it.
-  [[nodiscard]] Status accept_reset(const ResetRow& row);
-  // No effect if that reset is no longer the disk's last one, or has ended.
-  [[nodiscard]] Status end_reset(const std::string& disk_id, const std::string& request_id,
-                                 const ResetEnd& end);
-  [[nodiscard]] Result<std::optional<ResetRow>> reset_of(const std::string& disk_id);
-  [[nodiscard]] Result<std::vector<ResetRow>> resets();
-
-  // `token` is empty or remembered from `now` on.
-  [[nodiscard]] Status note_snapshot(const SnapshotNote& note, const TokenRow& token,
-                                     const Moment& now);
-  [[nodiscard]] Result<std::vector<SnapshotNote>> snapshot_notes();
-  [[nodiscard]] Result<std::optional<TokenRow>> token(const std::string& token, const Moment& now);
-  [[nodiscard]] Status forget_snapshot(const std::string& snapshot_id);
-
-  // catalog_clock.cc: counts the time that has passed since the last count, and returns the ids of
-  // the notes whose retention has ended. What cannot be written now is counted the next time.
-  [[nodiscard]] Result<std::vector<std::string>> count_retention(const Moment& now);
+  // catalog_old_rows.cc: for the upgrade of a store, which carries them over to its journal, and
+  // then drops them. Empty in a catalog that never had any.
+  [[nodiscard]] Result<OldRows> old_rows();
+  [[nodiscard]] Status drop_old_rows();
 
   // The number of rows that this connection has digested: what its checks cost.
   [[nodiscard]] std::uint64_t digested_rows();
@@ -203,7 +141,7 @@ class Catalog {
   [[nodiscard]] Status begin_view(std::unique_ptr<SQLite::Transaction>& view);
   [[nodiscard]] Status open_or_make();
   [[nodiscard]] Status check_version();
-  // Inside a transaction: creates the tables that an older version did not have.
+  // Inside a transaction: makes the tables those of the newest version that its rows permit.
   [[nodiscard]] Status upgrade();
   // Inside a transaction: verifies all rows, once after opening. Later each read and each change
   // verifies the rows that it looks at (seals_); a catalog from before version 4 is verified again

@@ -259,6 +259,7 @@ Status Catalog::upgrade() {
     database_->exec("PRAGMA user_version=4");
     seals_->make();
   }
+  if (version < 5 && !has_old_rows(*database_)) seals_->drop_old_tables();
   return {};
 }
 

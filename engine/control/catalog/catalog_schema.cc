@@ -112,6 +112,15 @@ CREATE TABLE seal_secret(
 ) STRICT;
 )sql";
 
+// Resets, notes and tokens are entries of the journal; the clock measured only these.
+constexpr const char* kSchemaOfVersion5 = R"sql(
+DROP TABLE resets;
+DROP TABLE snapshot_notes;
+DROP TABLE snapshot_tags;
+DROP TABLE client_tokens;
+DROP TABLE clock;
+)sql";
+
 // A catalog with the maximum number of tokens has a few tens of MiB.
 constexpr std::uint64_t kFileBytesMax = kGiB;
 
@@ -171,11 +180,25 @@ void add_tables_of_version3(SQLite::Database& database) { database.exec(kSchemaO
 
 void add_tables_of_version4(SQLite::Database& database) { database.exec(kSchemaOfVersion4); }
 
+void drop_tables_for_version5(SQLite::Database& database) { database.exec(kSchemaOfVersion5); }
+
+bool has_old_tables(SQLite::Database& database) { return database.tableExists("resets"); }
+
+bool has_old_rows(SQLite::Database& database) {
+  return has_old_tables(database) &&
+         database.execAndGet(
+                     "SELECT EXISTS(SELECT 1 FROM resets) OR EXISTS(SELECT 1 FROM snapshot_notes) "
+                     "OR EXISTS(SELECT 1 FROM snapshot_tags) OR EXISTS(SELECT 1 FROM "
+                     "client_tokens)")
+                 .getInt() != 0;
+}
+
 void make_tables(SQLite::Database& database, int version) {
   database.exec(kSchema);
   if (version >= 2) add_tables_of_version2(database);
   if (version >= 3) add_tables_of_version3(database);
   if (version >= 4) add_tables_of_version4(database);
+  if (version >= 5) drop_tables_for_version5(database);
 }
 
 std::string schema_fault(SQLite::Database& database, int version) {

@@ -20,6 +20,10 @@ void make_tables(SQLite::Database& database, int version);
 void add_tables_of_version2(SQLite::Database& database);
 void add_tables_of_version3(SQLite::Database& database);
 void add_tables_of_version4(SQLite::Database& database);
+// The tables of versions 2 to 4 that version 5 does not have, whatever they hold.
+void drop_tables_for_version5(SQLite::Database& database);
+[[nodiscard]] bool has_old_tables(SQLite::Database& database);
+[[nodiscard]] bool has_old_rows(SQLite::Database& database);
 
 // Empty, or the unexpected object: tables, indices, views and triggers are compared literally with
 // those that make_tables() creates, before any of them is used.

@@ -35,7 +35,7 @@ struct Seals::Table {
   static std::string quoted(std::string_view column) { return '"' + std::string(column) + '"'; }
 };
 
-// The order of the kinds is part of the format.
+// The order of the kinds is part of the format. The first three are in every version.
 constexpr Seals::Table Seals::kTables[] = {
     {1, "instances", "id", ""},
     {2, "instance_locks", "instance_id", "reason"},
@@ -202,6 +202,22 @@ const Seals::Table& Seals::table_named(std::string_view name) {
   return *found;
 }
 
+std::span<const Seals::Table> Seals::tables() const {
+  constexpr std::size_t kOfVersion5 = 3;
+  return std::span(kTables).first(has_old_tables(database_) ? std::size(kTables) : kOfVersion5);
+}
+
+void Seals::drop_old_tables() {
+  drop_tables_for_version5(database_);
+  for (const Table& table : std::span(kTables).subspan(tables().size())) {
+    const std::string kind = std::to_string(table.kind);
+    database_.exec("DELETE FROM seals WHERE kind = " + kind +
+                   "; DELETE FROM seal_sums WHERE kind = " + kind);
+    checked_.erase(table.kind);
+  }
+  database_.exec("PRAGMA user_version=5");
+}
+
 void Seals::unload() {
   loaded_ = false;
   checked_.clear();
@@ -222,13 +238,13 @@ void Seals::load() {
   read_key();
   loaded_ = true;
   std::int64_t rows = 0;
-  for (const Table& table : kTables) {
+  for (const Table& table : tables()) {
     check_all_of(table.name);
     rows += rows_of(table.name);
   }
   const auto count = [&](const char* text) { return database_.execAndGet(text).getInt64(); };
   if (count("SELECT count(*) FROM seals") != rows ||
-      count("SELECT count(*) FROM seal_sums") != static_cast<std::int64_t>(std::size(kTables)) ||
+      count("SELECT count(*) FROM seal_sums") != static_cast<std::int64_t>(tables().size()) ||
       count("SELECT count(*) FROM content_digest") != 0) {
     throw SQLite::Exception("it has seals of no row", SQLITE_CORRUPT);
   }
@@ -241,7 +257,7 @@ void Seals::make() {
       "INSERT INTO seal_secret VALUES(1, randomblob(192))");
   static_assert(kDigestSecretBytes == 192);
   read_key();
-  for (const Table& table : kTables) {
+  for (const Table& table : tables()) {
     const std::string kind = std::to_string(table.kind);
     database_.exec("INSERT INTO seals SELECT " + kind + ", " + table.key_of("") + ", " +
                    table.sub_of("") + ", " + seal_call(database_, table.kind, table.name) +
@@ -266,7 +282,7 @@ void Seals::guard() {
   if (query.executeStep()) return;
   // REPLACE fires the triggers of what it deletes only with this.
   database_.exec("PRAGMA recursive_triggers=ON");
-  for (const Table& table : kTables) {
+  for (const Table& table : tables()) {
     const std::string kind = std::to_string(table.kind);
     const auto name = std::string(table.name);
     const auto which = [&](const std::string& prefix) {

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,7 +40,10 @@ class Seals {
 
   // Gives the catalog a key, and each of its rows a seal: for a new or an upgraded catalog.
   void make();
-  // Reads the key of a catalog of version 4, and verifies all rows and seals.
+  // Makes a catalog of version 4 one of version 5: without the tables that only the former has, and
+  // without the seals of their rows.
+  void drop_old_tables();
+  // Reads the key of a catalog of version 4 or 5, and verifies all rows and seals.
   void load();
   [[nodiscard]] bool loaded() const { return loaded_; }
   void unload();
@@ -59,6 +63,8 @@ class Seals {
  private:
   struct Table;
   static const Table kTables[];
+  // Those that the catalog has: in version 5 the first three.
+  [[nodiscard]] std::span<const Table> tables() const;
   static const Table& table_named(std::string_view name);
   [[nodiscard]] std::string select_seals(const Table& table);
   void read_key();
