@@ -341,7 +341,11 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
         if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
         format::DiskRecord disk = *state.disk(number);
         disk.base_snapshot = 0;
-        return format::Transaction{format::IntentRemoved{number}, disk};
+        format::Transaction transaction = {format::IntentRemoved{number}, disk};
+        if (const auto* reset = accepted_reset(state, number)) {
+          transaction.emplace_back(ended(*reset, replaced_by_another(now_seconds())));
+        }
+        return transaction;
       },
       store::Room::kFrees);
 }

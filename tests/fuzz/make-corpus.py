@@ -87,6 +87,10 @@ def main():
         # Not seed(): an entry's last byte may well be zero.
         seeds["entry", "%d-long" % kind] = longest
         seeds["entry", "%d-short" % kind] = shortest
+    # No store of version 1 that a program made has these types.
+    for kind, entry in accepted_entries():
+        seeds["entry", "%d" % kind] = entry
+        entries[kind] = [entry, entry]
     seeds["entry", "one-of-each"] = b"".join(longest for longest, _ in entries.values())
 
     nodes = {}
@@ -155,6 +159,24 @@ def entries_of(record):
         kind, _, length = struct.unpack_from("<HHI", record, at)
         yield kind, record[at:at + 8 + length]
         at += 8 + length
+
+
+def accepted_entries():
+    def text(value):
+        return struct.pack("<I", len(value)) + value
+
+    moment = struct.pack("<qq", 1700000000, 1000) + text(b"boot")
+    fields = {
+        11: struct.pack("<I", 1) + text(b"R-1") + text(b"s-1") + bytes([1, 2]) + moment
+        + struct.pack("<q", 1700000100) + text(b"OperationDenied") + text(b"why"),
+        12: struct.pack("<I", 1) + moment + struct.pack("<q", 600),
+        13: struct.pack("<QIIqqqI", 1, 1, 30, 500, 60, 600, 2)
+        + text(b"app") + text(b"") + text(b"zone") + text(b"b"),
+        14: struct.pack("<QI", 1, 1) + text(b"token") + bytes(range(16)) + struct.pack("<q", 600),
+        15: struct.pack("<Q", 1),
+    }
+    for kind, data in fields.items():
+        yield kind, struct.pack("<HHI", kind, 0, len(data)) + data
 
 
 def piece(data, control=0):

@@ -77,7 +77,7 @@ struct SnapshotOptions {
 struct SnapshotNotes {
   std::uint32_t retention_days = 0;  // 0: kept until it is deleted
   std::vector<Tag> tags;
-  // A repeated call with the same token and parameters within a day returns the same snapshot.
+  // A repeated call with the same disk, token and parameters within a day returns the same snapshot.
   // Empty: no token.
   std::string client_token;
 };
@@ -174,7 +174,8 @@ class BLKREWIND_API Engine {
                                                      const SnapshotNotes& notes = {});
   // Returns accepted rollbacks whose process ended before they did, as new tasks. A task resumes a
   // rollback that had started; one that had not is started if it was accepted within the last hour.
-  // If a rule now forbids the rollback, it is recorded as failed (DiskInfo::last_reset).
+  // If a rule now forbids the rollback, it is recorded as failed (DiskInfo::last_reset). kIo: a
+  // write of the store by this process has failed, and only another process can go on.
   [[nodiscard]] Result<std::vector<RollbackTask>> unfinished_rollbacks();
 
   // Reads every chunk and node of the given snapshots (none given: all) and checks every digest.
