@@ -77,8 +77,8 @@ struct SnapshotOptions {
 struct SnapshotNotes {
   std::uint32_t retention_days = 0;  // 0: kept until it is deleted
   std::vector<Tag> tags;
-  // A repeated call with the same disk, token and parameters within a day returns the same snapshot.
-  // Empty: no token.
+  // A repeated call with the same disk, token and parameters within a day returns the same
+  // snapshot. Empty: no token.
   std::string client_token;
 };
 
