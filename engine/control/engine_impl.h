@@ -24,10 +24,11 @@
 namespace blkrewind {
 
 struct Engine::Impl {
-  // `owned` may be null: then the caller owns `env`.
+  // `owned` may be null: then the caller owns `env`. `trackers` as in OperationsOptions.
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(std::unique_ptr<io::Env> owned,
                                                           io::Env& env, const OpenOptions& options,
-                                                          const std::string& catalog_path);
+                                                          const std::string& catalog_path,
+                                                          track::Trackers* trackers);
 
   // A registered disk and where its device is.
   struct Found {

@@ -15,9 +15,11 @@ namespace blkrewind {
 
 struct EngineAccess {
   // `env` outlives the Engine. `catalog_path`: SQLite uses real files whatever the Env is, so a
-  // simulated store keeps its catalog in ":memory:" or in a directory of the test.
+  // simulated store keeps its catalog in ":memory:" or in a directory of the test. `trackers`
+  // outlive the Engine; null: no tracking.
   [[nodiscard]] static Result<Engine> open(io::Env& env, const OpenOptions& options,
-                                           const std::string& catalog_path);
+                                           const std::string& catalog_path,
+                                           track::Trackers* trackers = nullptr);
   // Replaces both clocks.
   static void set_moments(Engine& engine, std::function<Moment()> moments);
   // On the real machine, while other processes write to the devices without being refused. For

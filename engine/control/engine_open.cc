@@ -9,7 +9,8 @@ namespace blkrewind {
 
 Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env> owned,
                                                          io::Env& env, const OpenOptions& options,
-                                                         const std::string& catalog_path) {
+                                                         const std::string& catalog_path,
+                                                         track::Trackers* trackers) {
   std::unique_ptr<Impl> impl(new Impl);
   impl->owned_env_ = std::move(owned);
   impl->env_ = &env;
@@ -20,8 +21,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   wanted.create = options.create;
   wanted.threads = options.threads;
   wanted.buffer_bytes = options.buffer_bytes;
-  // Trackers of devices of this machine do not apply to a simulated one.
-  if (impl->owned_env_) wanted.trackers = &track::local_trackers();
+  wanted.trackers = trackers;
   BLKREWIND_ASSIGN(impl->operations_, Operations::open(env, wanted));
   BLKREWIND_ASSIGN(impl->catalog_, control::Catalog::open(catalog_path));
   return impl;
@@ -45,24 +45,25 @@ Result<Engine> Engine::open(const OpenOptions& options) try {
   local.allow_io_uring = options.allow_io_uring;
   std::unique_ptr<io::Env> env = io::make_local_env(local);
   io::Env& used = *env;
-  BLKREWIND_ASSIGN(auto impl,
-                   Impl::open(std::move(env), used, options, options.store + "/catalog.db"));
+  BLKREWIND_ASSIGN(auto impl, Impl::open(std::move(env), used, options,
+                                         options.store + "/catalog.db", &track::local_trackers()));
   return Engine(std::move(impl));
 } catch (...) {
   return fail(caught());
 }
 
 Result<Engine> EngineAccess::open(io::Env& env, const OpenOptions& options,
-                                  const std::string& catalog_path) {
-  BLKREWIND_ASSIGN(auto impl, Engine::Impl::open(nullptr, env, options, catalog_path));
+                                  const std::string& catalog_path, track::Trackers* trackers) {
+  BLKREWIND_ASSIGN(auto impl, Engine::Impl::open(nullptr, env, options, catalog_path, trackers));
   return Engine(std::move(impl));
 }
 Result<Engine> EngineAccess::open_beside_writers(const OpenOptions& options) {
   std::unique_ptr<io::Env> env =
       io::make_local_env({.allow_io_uring = options.allow_io_uring, .refuse_writers = false});
   io::Env& used = *env;
-  BLKREWIND_ASSIGN(
-      auto impl, Engine::Impl::open(std::move(env), used, options, options.store + "/catalog.db"));
+  BLKREWIND_ASSIGN(auto impl,
+                   Engine::Impl::open(std::move(env), used, options, options.store + "/catalog.db",
+                                      &track::local_trackers()));
   return Engine(std::move(impl));
 }
 void EngineAccess::set_clock(Engine& engine, std::function<std::int64_t()> clock) {

@@ -348,8 +348,14 @@ TEST_F(Rollback, OneThatCanBeFinishedInNeitherDirectionCanBeAbandoned) {
   ASSERT_TRUE(failed(forwards, Errc::kIntegrity));
   EXPECT_THAT(words_of(forwards.error()), HasSubstr("forget"));
   EXPECT_TRUE(failed(bench_.resume(true), Errc::kIntegrity));
+  format::ResetRecord reset;
+  reset.disk = bench_.disk();
+  reset.request_id = OperationsBench::kRequest;
+  reset.snapshot_id = bench_.view().snapshots.front().id;
+  ASSERT_TRUE(ok(bench_.operations().accept_reset(reset)));
   ASSERT_TRUE(ok(bench_.operations().abandon_rollback(bench_.disk())));
   EXPECT_FALSE(bench_.view().intent.has_value());
+  EXPECT_EQ(bench_.view().reset->state, ResetState::kFailed);
   const Bytes device = bench_.device();
   EXPECT_TRUE(bench_.exports_as(bench_.must_snapshot(), device));
   EXPECT_TRUE(bench_.empties());
