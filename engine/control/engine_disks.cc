@@ -218,7 +218,7 @@ Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) t
       return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
                   "wait until it has ended");
     }
-    const Status adopted = impl().operations_->adopt_disk(view.disk.number, path);
+    Status adopted = impl().operations_->adopt_disk(view.disk.number, path);
     if (!adopted && adopted.error().code == Errc::kBusy && !view.intent) {
       return fail(control::conflict(view.disk.path));
     }

@@ -296,6 +296,7 @@ Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
     }
   }
   std::vector<std::string> oldest_first;
+  oldest_first.reserve(ids.size());
   for (auto& [number, id] : ids) oldest_first.push_back(std::move(id));
   return oldest_first;
 } catch (...) {
