@@ -33,26 +33,28 @@ class DiskLog {
  public:
   static Result<DiskLog> open(io::Env& env, const std::string& path, std::string_view id) {
     BLKREWIND_ASSIGN(auto store, store::Store::open(env, path));
-    for (const auto& [number, disk] : store->state()->disks) {
-      if (disk.id == id) return DiskLog(std::move(store), number);
+    for (const auto& [number, disk] : store->disks()->disks) {
+      if (disk.id != id) continue;
+      BLKREWIND_ASSIGN(auto history, store->history(number));
+      return DiskLog(std::move(store), std::move(history));
     }
     return fail(Errc::kNotFound, "there is no disk " + std::string(id) + " in " + path);
   }
 
   Status append() {
-    return store_->journal().update([&](const store::State& state) -> Result<format::Transaction> {
-      return format::Transaction{*state.disk(disk_)};
+    return history_->log().update([&](const store::State& state) -> Result<format::Transaction> {
+      return format::Transaction{*state.disk(history_->disk())};
     });
   }
 
-  Result<std::uint64_t> size_bytes() { return store_->journal().size_bytes(); }
+  Result<std::uint64_t> size_bytes() { return history_->log().size_bytes(); }
 
  private:
-  DiskLog(std::unique_ptr<store::Store> store, format::DiskNumber disk)
-      : store_(std::move(store)), disk_(disk) {}
+  DiskLog(std::unique_ptr<store::Store> store, std::shared_ptr<store::History> history)
+      : store_(std::move(store)), history_(std::move(history)) {}
 
   std::unique_ptr<store::Store> store_;
-  format::DiskNumber disk_;
+  std::shared_ptr<store::History> history_;
 };
 
 Status time_appends(DiskLog& log, std::uint64_t count) {

@@ -51,7 +51,7 @@ format::SnapshotRecord make_snapshot(const DigestSecret& secret, format::DiskNum
   format::SnapshotRecord snapshot;
   snapshot.number = number;
   snapshot.disk = disk;
-  snapshot.id = new_id("s-");
+  snapshot.id = new_id("s-", disk);
   snapshot.name = "nightly-" + std::to_string(position + 1);
   snapshot.state = format::SnapshotState::kAccomplished;
   snapshot.created_at = kFirstTime + static_cast<std::int64_t>(position + 1) * kDaySeconds;
@@ -63,9 +63,9 @@ format::SnapshotRecord make_snapshot(const DigestSecret& secret, format::DiskNum
   return snapshot;
 }
 
-Status append(store::Store& store, format::Transaction entries) {
-  return store.journal().update(
-      [&](const store::State&) -> Result<format::Transaction> { return std::move(entries); });
+Status append(store::History& history, const format::Transaction& entries) {
+  return history.log().update(
+      [&](const store::State&) -> Result<format::Transaction> { return entries; });
 }
 
 Result<std::string> make(const std::string& path, std::uint64_t disks, std::uint64_t snapshots) {
@@ -73,20 +73,24 @@ Result<std::string> make(const std::string& path, std::uint64_t disks, std::uint
   BLKREWIND_TRY(store::Store::create(*env, path));
   BLKREWIND_ASSIGN(const auto store, store::Store::open(*env, path));
   std::string last;
-  format::Transaction entries;
-  format::SnapshotNumber number = 0;
   for (std::uint64_t at = 1; at <= disks; ++at) {
-    const auto disk = static_cast<format::DiskNumber>(at);
-    entries.emplace_back(make_disk(disk, number + snapshots));
-    last = std::get<format::DiskRecord>(entries.back()).id;
+    format::DiskRecord disk;
+    BLKREWIND_TRY(store->add_disk(
+        [&](const store::State&, format::DiskNumber number) -> Result<format::Transaction> {
+          disk = make_disk(number, snapshots);
+          return format::Transaction{disk};
+        }));
+    last = disk.id;
+    BLKREWIND_ASSIGN(const auto history, store->history(disk.number));
+    format::Transaction entries = {disk};
     for (std::uint64_t position = 0; position < snapshots; ++position) {
-      entries.emplace_back(make_snapshot(store->secret(), disk, ++number, position));
+      entries.emplace_back(make_snapshot(store->secret(), disk.number, position + 1, position));
       if (entries.size() < kEntriesMax) continue;
-      BLKREWIND_TRY(append(*store, std::exchange(entries, {})));
+      BLKREWIND_TRY(append(*history, std::exchange(entries, {})));
     }
+    BLKREWIND_TRY(append(*history, entries));
+    BLKREWIND_TRY(history->log().checkpoint(true));
   }
-  BLKREWIND_TRY(append(*store, std::move(entries)));
-  BLKREWIND_TRY(store->journal().checkpoint(true));
   return last;
 }
 

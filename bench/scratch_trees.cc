@@ -36,11 +36,21 @@ void give_up(const Error& error) {
 ScratchTrees::ScratchTrees() : folder_(make_folder()), env_(io::make_local_env()) {
   must(store::Store::create(*env_, folder_ + "/store"));
   store_ = must(store::Store::open(*env_, folder_ + "/store"));
+  format::DiskNumber disk = 0;
+  must(store_->add_disk(
+      [&](const store::State&, format::DiskNumber number) -> Result<format::Transaction> {
+        format::DiskRecord record;
+        record.number = disk = number;
+        record.id = "d-bench";
+        return format::Transaction{record};
+      }));
+  history_ = must(store_->history(disk));
   queue_ = must(env_->make_queue({.depth = 8}));
 }
 
 ScratchTrees::~ScratchTrees() {
   queue_.reset();
+  history_.reset();
   store_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
@@ -50,14 +60,14 @@ store::Tree ScratchTrees::full_tree(std::uint64_t chunks, std::uint64_t seed) {
   store::Tree tree;
   tree.geometry.device_bytes = chunks * tree.geometry.chunk_bytes;
   Random random(seed);
-  auto writer = must(store_->make_writer());
+  auto writer = must(history_->make_writer());
   store::TreeBuilder builder(tree.geometry, nullptr, *writer, *queue_);
   for (std::uint64_t leaf = 0; leaf < tree.geometry.leaf_count(); ++leaf) {
     must(builder.put(leaf, fake_leaf(random, leaf).entries));
   }
   tree.root = must(builder.finish());
   must(writer->seal(*queue_));
-  // No journal record names the segments; they exist as long as the directory.
+  // No record of a log names the segments; they exist as long as the directory.
   writer->keep();
   return tree;
 }
@@ -66,8 +76,8 @@ store::Tree ScratchTrees::changed_tree(const store::Tree& base,
                                        const std::set<std::uint64_t>& chunks, std::uint64_t seed) {
   store::Tree tree = base;
   Random random(seed);
-  auto writer = must(store_->make_writer());
-  store::TreeReader reader(store_->files(), *queue_, store_->secret(), writer.get());
+  auto writer = must(history_->make_writer());
+  store::TreeReader reader(history_->files(), *queue_, history_->secret(), writer.get());
   store::TreeCursor cursor(reader, base);
   store::TreeCursor builder_cursor(reader, base);
   store::TreeBuilder builder(tree.geometry, &builder_cursor, *writer, *queue_);

@@ -24,7 +24,7 @@ class ScratchTrees {
   ScratchTrees(const ScratchTrees&) = delete;
   ScratchTrees& operator=(const ScratchTrees&) = delete;
 
-  [[nodiscard]] store::Store& store() { return *store_; }
+  [[nodiscard]] store::History& history() { return *history_; }
   [[nodiscard]] io::Queue& queue() { return *queue_; }
 
   // Every chunk stored, its digest from `seed`. Its nodes are in the store, flushed.
@@ -37,6 +37,7 @@ class ScratchTrees {
   std::string folder_;
   std::unique_ptr<io::Env> env_;
   std::unique_ptr<store::Store> store_;
+  std::shared_ptr<store::History> history_;
   std::unique_ptr<io::Queue> queue_;
 };
 

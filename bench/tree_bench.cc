@@ -44,9 +44,9 @@ void update_tree(benchmark::State& state) {
 
   for (auto _ : state) {
     // Its segments are removed with the writer at the end of the round.
-    auto writer = must(scratch().store().make_writer());
-    store::TreeReader reader(scratch().store().files(), scratch().queue(),
-                             scratch().store().secret(), writer.get());
+    auto writer = must(scratch().history().make_writer());
+    store::TreeReader reader(scratch().history().files(), scratch().queue(),
+                             scratch().history().secret(), writer.get());
     store::TreeCursor cursor(reader, base);
     store::TreeBuilder builder(base.geometry, &cursor, *writer, scratch().queue());
     for (const auto& [leaf, fresh] : entries) must(builder.put(leaf, fresh));
@@ -65,8 +65,8 @@ BENCHMARK(update_tree)
 void count_differences(benchmark::State& state, const store::Tree& from, const store::Tree& to,
                        std::uint64_t expected) {
   for (auto _ : state) {
-    store::TreeReader reader(scratch().store().files(), scratch().queue(),
-                             scratch().store().secret());
+    store::TreeReader reader(scratch().history().files(), scratch().queue(),
+                             scratch().history().secret());
     store::TreeDiff diff(reader, from, to);
     std::uint64_t found = 0;
     while (must(diff.next())) ++found;

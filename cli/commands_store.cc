@@ -1,4 +1,4 @@
-// verify, store init|info|gc
+// verify, store init|info|gc|upgrade
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -60,6 +60,14 @@ Status run_gc(Session& session, const NoArguments&) {
   return session.receipt(json_of(receipt), text_of(receipt));
 }
 
+Status run_upgrade(Session& session, const NoArguments&) {
+  BLKREWIND_ASSIGN(const UpgradeReceipt receipt, session.upgrade());
+  const Json json = json_of(receipt);
+  const std::string text = text_of(receipt, session.store());
+  // Warnings are shown with -q too.
+  return receipt.warnings.empty() ? session.receipt(json, text) : session.answer(json, text);
+}
+
 }  // namespace
 
 void add_store_commands(CommandSyntax app, Command& chosen) {
@@ -71,7 +79,7 @@ void add_store_commands(CommandSyntax app, Command& chosen) {
     command.add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
   }
   const CommandSyntax store =
-      app.add_group("store", "Create, show or clean up the store", "store info");
+      app.add_group("store", "Create, show, clean up or upgrade the store", "store info");
   add_command<NoArguments>(store, chosen, "init", "Create the store if it does not exist",
                            "--store /backup/store store init", run_init);
   add_command<NoArguments>(store, chosen, "info", "Show the contents and size of the store",
@@ -79,6 +87,9 @@ void add_store_commands(CommandSyntax app, Command& chosen) {
   add_command<NoArguments>(store, chosen, "gc",
                            "Finish interrupted deletes, remove orphaned files, compact the journal",
                            "store gc", run_gc);
+  add_command<NoArguments>(store, chosen, "upgrade",
+                           "Bring the store over to the present format, in place", "store upgrade",
+                           run_upgrade);
 }
 
 }  // namespace blkrewind::cli

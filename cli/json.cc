@@ -163,6 +163,18 @@ Json json_of(const CollectReceipt& receipt) {
   return json;
 }
 
+Json json_of(const UpgradeReceipt& receipt) {
+  Json json;
+  json["upgraded"] = receipt.upgraded;
+  json["resumed"] = receipt.resumed;
+  json["disk_count"] = receipt.disks;
+  json["snapshot_count"] = receipt.snapshots;
+  json["moved_segments"] = receipt.moved_segments;
+  json["warnings"] = receipt.warnings;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  return json;
+}
+
 Json json_of(const DiffReceipt& receipt) {
   Json json;
   json["from"] = text_or_null(receipt.from);

@@ -27,6 +27,7 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const ExportReceipt& receipt);
 [[nodiscard]] Json json_of(const DeleteReceipt& receipt);
 [[nodiscard]] Json json_of(const CollectReceipt& receipt);
+[[nodiscard]] Json json_of(const UpgradeReceipt& receipt);
 // Without the extents, which are streamed.
 [[nodiscard]] Json json_of(const DiffReceipt& receipt);
 [[nodiscard]] Json json_of(const SnapshotInfo& snapshot);

@@ -178,6 +178,22 @@ std::string text_of(const CollectReceipt& receipt) {
              .text();
 }
 
+std::string text_of(const UpgradeReceipt& receipt, const std::string& store) {
+  if (!receipt.upgraded) return "nothing to do: " + printable(store) + " has the present format\n";
+  std::string text = (receipt.resumed ? "completed the upgrade of " : "upgraded ") +
+                     printable(store) + "\n" +
+                     Facts()
+                         .add("disks", std::to_string(receipt.disks))
+                         .add("snapshots", std::to_string(receipt.snapshots))
+                         .add("segments moved", std::to_string(receipt.moved_segments))
+                         .add("took", format_elapsed(receipt.elapsed_seconds))
+                         .text();
+  for (const std::string& warning : receipt.warnings) {
+    text += "  warning: " + printable(warning) + "\n";
+  }
+  return text;
+}
+
 std::string text_of(const TrackingInfo& tracking) {
   std::string text = tracking.disk_id + "  " + printable(tracking.path) + "\n";
   if (tracking.trackers.empty()) return text + "  not tracked: every operation scans\n";

@@ -23,6 +23,7 @@ enum class RollbackVerb { kRollback, kUndo, kResume };
 [[nodiscard]] std::string text_of(const ExportReceipt& receipt, const std::string& file);
 [[nodiscard]] std::string text_of(const DeleteReceipt& receipt);
 [[nodiscard]] std::string text_of(const CollectReceipt& receipt);
+[[nodiscard]] std::string text_of(const UpgradeReceipt& receipt, const std::string& store);
 [[nodiscard]] std::string text_of(const TrackingInfo& tracking);
 [[nodiscard]] std::string text_of(const std::vector<PinnedTracking>& pins);
 [[nodiscard]] std::string text_of(const StoreInfo& store);

@@ -32,6 +32,7 @@ constexpr std::array<std::string_view, kVerbs> kCommands = {
     "instance set",     // kInstanceSet
     "store init",       // kStoreInit
     "store gc",         // kStoreGc
+    "store upgrade",    // kStoreUpgrade
     "track start",      // kTrackStart
     "track stop",       // kTrackStop
     "track status",     // kTrackStatus

@@ -77,6 +77,14 @@ Result<Engine> Session::open(bool create, std::uint64_t buffer_bytes) const {
   return Engine::open(open);
 }
 
+Result<UpgradeReceipt> Session::upgrade() const {
+  OpenOptions open;
+  open.store = store_;
+  BLKREWIND_ASSIGN(const bool no_io_uring, switch_in_environment("BLKREWIND_NO_IO_URING"));
+  open.allow_io_uring = !no_io_uring;
+  return Engine::upgrade_store(open);
+}
+
 Result<Engine> Session::open_for(const std::string& target) const {
   auto engine = open();
   if (engine || engine.error().code != Errc::kNotFound) return engine;

@@ -27,6 +27,9 @@ class Session {
   [[nodiscard]] Result<Engine> open(bool create = false,
                                     std::uint64_t buffer_bytes = kDefaultBufferBytes) const;
 
+  // Engine::upgrade_store of this run's store.
+  [[nodiscard]] Result<UpgradeReceipt> upgrade() const;
+
   // For a command that creates the store if there is none: not if the target does not exist either.
   [[nodiscard]] Result<Engine> open_for(const std::string& target) const;
 

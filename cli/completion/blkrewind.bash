@@ -96,7 +96,7 @@ _blkrewind() {
 
   case "$command $sub" in
     " ") words=$commands ;;
-    "store ") words="init info gc" ;;
+    "store ") words="init info gc upgrade" ;;
     "serve ") ;;
     "disk ") words="register attach detach show forget adopt" ;;
     "track ") words="start stop status list prune" ;;

@@ -41,6 +41,7 @@ std::string_view action_of(const RemedyStep& step) {
     case Verb::kInstanceSet:
     case Verb::kStoreInit:
     case Verb::kStoreGc:
+    case Verb::kStoreUpgrade:
     case Verb::kTrackStart:
     case Verb::kTrackStop:
     case Verb::kTrackStatus:

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -58,6 +59,25 @@ std::string new_id(std::string_view prefix) {
     }
   }
   return id;
+}
+
+std::string new_id(std::string_view prefix, std::uint32_t number) {
+  std::array<char, 8> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number,
+                                          static_cast<int>(kAlphabet.size()));
+  (void)error;  // 36^7 is above 2^32
+  return new_id(prefix).append(digits.data(), end);
+}
+
+std::uint32_t number_in_id(std::string_view prefix, std::string_view id) {
+  if (!id.starts_with(prefix)) return 0;
+  id.remove_prefix(prefix.size());
+  if (id.size() <= kRandomCharacters) return 0;
+  id.remove_prefix(kRandomCharacters);
+  std::uint32_t number = 0;
+  const auto [end, error] =
+      std::from_chars(id.data(), id.data() + id.size(), number, static_cast<int>(kAlphabet.size()));
+  return error == std::errc{} && end == id.data() + id.size() ? number : 0;
 }
 
 std::string new_request_id() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 
 // `prefix` ("d-", "s-", "i-") and 18 random characters of [0-9a-z]: 93 bits.
 [[nodiscard]] std::string new_id(std::string_view prefix);
+// The same, and a number behind it, which tells where to look for what the id names.
+[[nodiscard]] std::string new_id(std::string_view prefix, std::uint32_t number);
+// The number behind an id; 0: it has none. A hint, which only the place that it names confirms.
+[[nodiscard]] std::uint32_t number_in_id(std::string_view prefix, std::string_view id);
 
 // Starts like an id, whether or not it is a valid one; nothing else may be named so.
 [[nodiscard]] bool looks_like_id(std::string_view prefix, std::string_view text);

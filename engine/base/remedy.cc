@@ -17,7 +17,8 @@ constexpr std::array<std::string_view, kVerbs> kVerbNames = {
     "disk_detach",   "disk_forget",   "instance_create",
     "instance_show", "instance_stop", "instance_unlock",
     "instance_set",  "store_init",    "store_gc",
-    "track_start",   "track_stop",    "track_status"};
+    "store_upgrade", "track_start",   "track_stop",
+    "track_status"};
 
 constexpr std::array<std::string_view, kParameters> kParameterNames = {
     "target", "disk",       "path",           "snapshot", "file",          "instance",

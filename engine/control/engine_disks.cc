@@ -108,10 +108,12 @@ void Engine::Impl::forget_if_empty(const Registered& registered) {
   if (!registered.now) return;
   const format::DiskNumber number = registered.found.view.disk.number;
   if (!operations_->refresh()) return;
-  const std::optional<DiskView> view = operations_->disk(number);
-  if (!view || view->locked || view->intent || !view->snapshots.empty()) return;
+  const auto read = operations_->disk(number);
+  if (!read || !*read) return;
+  const DiskView& view = **read;
+  if (view.locked || view.intent || !view.snapshots.empty()) return;
   if (Status forgotten = operations_->forget_disk(number); !forgotten) {
-    log::warning("the disk " + view->disk.id +
+    log::warning("the disk " + view.disk.id +
                  " stays registered: " + forgotten.error().to_string());
   }
 }
@@ -134,10 +136,11 @@ Result<DiskInfo> Engine::Impl::describe(DiskView view) {
 Result<std::vector<DiskInfo>> Engine::disks() try {
   BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<DiskInfo> infos;
-  for (const DiskView& view : impl().operations_->disks()) {
+  BLKREWIND_TRY(impl().operations_->for_each_disk([&](const DiskView& view) -> Status {
     BLKREWIND_ASSIGN(DiskInfo info, impl().describe(view));
     infos.push_back(std::move(info));
-  }
+    return {};
+  }));
   return infos;
 } catch (...) {
   return fail(caught());
@@ -199,8 +202,8 @@ Status Engine::detach_disk(const std::string& target) try {
     return fail(refused(ResetRule::kInstanceStatus,
                         Remedy(use.remedy).because(found.path + ": " + use.what)));
   }
-  return impl().catalog_->detach(info.id, info.registered_at, impl().now(),
-                                 impl().operations_->next_snapshot());
+  BLKREWIND_ASSIGN(const auto next, impl().operations_->next_snapshot(found.view.disk.number));
+  return impl().catalog_->detach(info.id, info.registered_at, impl().now(), next);
 } catch (...) {
   return fail(caught());
 }
@@ -212,8 +215,11 @@ Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) t
   }
   BLKREWIND_TRY(impl().operations_->refresh());
   // By id only: a path would be resolved by the very identity that is to be replaced.
-  for (const DiskView& view : impl().operations_->disks()) {
-    if (view.disk.id != disk_id) continue;
+  for (const format::DiskRecord& record : impl().operations_->known_disks()) {
+    if (record.id != disk_id) continue;
+    BLKREWIND_ASSIGN(const auto found, impl().operations_->disk(record.number));
+    if (!found) break;
+    const DiskView& view = *found;
     if (view.intent && view.locked) {
       return fail(Errc::kBusy, "a rollback of " + disk_id + " is running right now",
                   "wait until it has ended");
@@ -249,7 +255,8 @@ Status Engine::forget_disk(const std::string& target, bool with_snapshots,
                     .or_else(forget_all("delete all of them with the disk", target)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
-    auto removed = impl().operations_->remove_snapshot(snapshot.number, monitor);
+    auto removed =
+        impl().operations_->remove_snapshot({found.view.disk.number, snapshot.number}, monitor);
     if (!removed) {
       Error error = std::move(removed).error().while_doing("forgetting " + id);
       if (error.code == Errc::kCancelled) {

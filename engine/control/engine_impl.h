@@ -51,6 +51,10 @@ struct Engine::Impl {
 
   // engine_snapshots.cc
   void remove_leftover_rows();
+  // The disks among which a snapshot of this id or name is to be looked for: those that are known
+  // to have it, or all. `disk`: the one to look at first, and alone if it has it; 0: none.
+  [[nodiscard]] Result<std::vector<DiskView>> views_for(const std::string& snapshot,
+                                                        format::DiskNumber disk);
   // engine_disks.cc. find: nullopt if no disk is registered under the target. need: the same as an
   // error InvalidDiskId.NotFound of class `code`.
   [[nodiscard]] Result<std::optional<Found>> find(const std::string& target);
@@ -87,7 +91,7 @@ struct Engine::Impl {
                                             const AcceptOptions& options,
                                             const format::ResetRecord* taken_up);
   [[nodiscard]] RollbackTask make_task(const Restore& restore, const format::ResetRecord& reset,
-                                       std::shared_ptr<io::Lock> lock);
+                                       std::shared_ptr<store::Lease> lock);
   // nullopt: there is nothing to do, or another process does it. `seen`: has an accepted reset.
   [[nodiscard]] Result<std::optional<RollbackTask>> take_up(const DiskView& seen);
 

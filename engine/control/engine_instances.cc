@@ -73,7 +73,8 @@ Result<InstanceInfo> Engine::instance(const std::string& id) try {
   BLKREWIND_TRY(impl().operations_->refresh());
   BLKREWIND_ASSIGN(const auto row, impl().catalog_->instance(id));
   if (!row) return fail(no_such_instance(id));
-  return impl().describe_instance(*row, impl().operations_->disks());
+  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
+  return impl().describe_instance(*row, views);
 } catch (...) {
   return fail(caught());
 }
@@ -81,7 +82,7 @@ Result<InstanceInfo> Engine::instance(const std::string& id) try {
 Result<std::vector<InstanceInfo>> Engine::instances() try {
   BLKREWIND_TRY(impl().operations_->refresh());
   BLKREWIND_ASSIGN(const auto rows, impl().catalog_->instances());
-  const std::vector<DiskView> views = impl().operations_->disks();
+  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
   std::vector<InstanceInfo> infos;
   for (const InstanceRow& row : rows) {
     BLKREWIND_ASSIGN(InstanceInfo info, impl().describe_instance(row, views));
@@ -140,7 +141,8 @@ Status Engine::stop_instance(const std::string& id, bool dry_run) try {
   std::string reason =
       "i-local is observed and cannot be stopped: it is Stopped while none of its devices is in "
       "use";
-  for (const DiskView& view : impl().operations_->disks()) {
+  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
+  for (const DiskView& view : views) {
     if (instance_of(view, attachments, local) != local) continue;
     for (const host::UsedBy& use : impl().uses_of(view)) {
       reason += "; " + view.disk.path + ": " + use.what;
@@ -180,7 +182,7 @@ Status Engine::change_instance(const std::string& id, const InstanceChange& chan
 Status Engine::delete_instance(const std::string& id) try {
   BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<std::string> known_disks;
-  for (const DiskView& view : impl().operations_->disks()) known_disks.push_back(view.disk.id);
+  for (const auto& record : impl().operations_->known_disks()) known_disks.push_back(record.id);
   return impl().catalog_->delete_instance(id, known_disks);
 } catch (...) {
   return fail(caught());

@@ -81,7 +81,7 @@ Result<Engine::Impl::Restore> Engine::Impl::resolve(const std::string& target,
   restore.request.snapshot_text = snapshot;
   BLKREWIND_ASSIGN(auto found, find(target));
   if (found) {
-    const std::vector<DiskView> views = operations_->disks();
+    BLKREWIND_ASSIGN(const auto views, views_for(snapshot, found->view.disk.number));
     if (const auto match = control::find_snapshot(views, found->view.disk.number, snapshot)) {
       restore.found.snapshot = *match->snapshot;
     }

@@ -115,7 +115,8 @@ bool is_being_taken(const DiskView& view) {
 Result<std::optional<std::string>> Engine::Impl::snapshot_of_token(format::DiskNumber disk,
                                                                    const NewNotes& notes) {
   if (notes.token.empty()) return std::nullopt;
-  const auto used = operations_->used_token(disk, notes.token, notes.parameters, notes.now);
+  BLKREWIND_ASSIGN(const auto used,
+                   operations_->used_token(disk, notes.token, notes.parameters, notes.now));
   if (!used) return std::nullopt;
   if (!used->same_parameters) {
     return fail(refused_with(ApiCode::kTokenMismatch,

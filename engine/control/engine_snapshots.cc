@@ -53,7 +53,37 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
   return *found;
 }
 
+SnapshotKey key_of(const FoundSnapshot& found) {
+  return {found.disk->disk.number, found.snapshot->number};
+}
+
+bool has_snapshot(const DiskView& view, const std::string& text) {
+  const auto is_it = [&](const format::SnapshotRecord& snapshot) {
+    return snapshot.id == text || (snapshot.name == text && !text.empty());
+  };
+  return std::ranges::any_of(view.snapshots, is_it) || std::ranges::any_of(view.deleting, is_it);
+}
+
 }  // namespace
+
+Result<std::vector<DiskView>> Engine::Impl::views_for(const std::string& snapshot,
+                                                      format::DiskNumber disk) {
+  for (const format::DiskNumber number : {disk, number_in_id("s-", snapshot)}) {
+    if (number == 0) continue;
+    BLKREWIND_ASSIGN(auto view, operations_->disk(number));
+    if (!view) continue;
+    // A name of this disk is enough; without a disk, another one may have it as well.
+    const bool latest = snapshot == "latest" && number == disk;
+    if (latest || has_snapshot(*view, snapshot)) return std::vector<DiskView>{std::move(*view)};
+  }
+  if (snapshot != "latest" || operations_->known_disks().size() == 1) return operations_->disks();
+  // Of which disk is not said: that there are several is all that counts.
+  std::vector<DiskView> views;
+  for (format::DiskRecord& record : operations_->known_disks()) {
+    views.emplace_back().disk = std::move(record);
+  }
+  return views;
+}
 
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
                                         const std::string& name, const std::string& description) {
@@ -133,10 +163,10 @@ Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const st
                 "name a new file, or - for standard output");
   }
   BLKREWIND_TRY(impl().operations_->refresh());
-  const std::vector<DiskView> views = impl().operations_->disks();
+  BLKREWIND_ASSIGN(const auto views, impl().views_for(snapshot, 0));
   BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
   BLKREWIND_TRY(need_accomplished(found));
-  return impl().operations_->export_image(found.snapshot->number, file, monitor);
+  return impl().operations_->export_image(key_of(found), file, monitor);
 } catch (...) {
   return fail(caught());
 }
@@ -146,16 +176,16 @@ Result<DiffReceipt> Engine::diff(const std::string& target, const std::string& s
                                  const std::function<void(Extent)>& visit,
                                  const Monitor& monitor) try {
   BLKREWIND_ASSIGN(const Impl::Found disk, impl().need(target));
-  const std::vector<DiskView> views = impl().operations_->disks();
   const format::DiskNumber number = disk.view.disk.number;
+  BLKREWIND_ASSIGN(const auto views, impl().views_for(snapshot, number));
   BLKREWIND_ASSIGN(const FoundSnapshot from, need_snapshot_of(views, number, target, snapshot));
   if (!other) {
     return impl().operations_->diff_device(number, disk.path, from.snapshot->number, visit,
                                            monitor);
   }
-  BLKREWIND_ASSIGN(const FoundSnapshot to, need_snapshot_of(views, number, target, *other));
-  return impl().operations_->diff_snapshots(from.snapshot->number, to.snapshot->number, visit,
-                                            monitor);
+  BLKREWIND_ASSIGN(const auto others, impl().views_for(*other, number));
+  BLKREWIND_ASSIGN(const FoundSnapshot to, need_snapshot_of(others, number, target, *other));
+  return impl().operations_->diff_snapshots(key_of(from), key_of(to), visit, monitor);
 } catch (...) {
   return fail(caught());
 }
@@ -163,25 +193,29 @@ Result<DiffReceipt> Engine::diff(const std::string& target, const std::string& s
 Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
                                      const Monitor& monitor) try {
   BLKREWIND_TRY(impl().operations_->refresh());
-  const std::vector<DiskView> views = impl().operations_->disks();
-  std::vector<format::SnapshotNumber> numbers;
+  std::vector<SnapshotKey> keys;
   for (const std::string& text : snapshots) {
+    BLKREWIND_ASSIGN(const auto views, impl().views_for(text, 0));
     BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, text));
     BLKREWIND_TRY(need_accomplished(found));
-    numbers.push_back(found.snapshot->number);
+    keys.push_back(key_of(found));
   }
+  // What can be read is verified, before what cannot is an error.
+  std::optional<Error> trouble;
   if (snapshots.empty()) {
-    for (const DiskView& view : views) {
+    BLKREWIND_TRY(impl().operations_->for_each_disk([&](const DiskView& view) -> Status {
+      if (view.trouble && !trouble) trouble = view.trouble;
       for (const format::SnapshotRecord& snapshot : view.snapshots) {
         if (snapshot.state == format::SnapshotState::kAccomplished) {
-          numbers.push_back(snapshot.number);
+          keys.push_back({view.disk.number, snapshot.number});
         }
       }
-    }
+      return {};
+    }));
   }
-  std::sort(numbers.begin(), numbers.end());
-  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  return impl().operations_->verify(numbers, monitor);
+  auto receipt = impl().operations_->verify(std::move(keys), monitor);
+  if (receipt && trouble) return fail(std::move(*trouble));
+  return receipt;
 } catch (...) {
   return fail(caught());
 }
@@ -189,7 +223,7 @@ Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
 Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
                                               const Monitor& monitor) try {
   BLKREWIND_TRY(impl().operations_->refresh());
-  const std::vector<DiskView> views = impl().operations_->disks();
+  BLKREWIND_ASSIGN(const auto views, impl().views_for(snapshot, 0));
   auto known = find_snapshot_anywhere(views, snapshot);
   if (!known && known.error().code == Errc::kNotFound) {
     if (const auto deleting = control::find_deleting(views, snapshot)) known = *deleting;
@@ -211,7 +245,7 @@ Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
     return fail(Errc::kBusy, "the snapshot " + found.snapshot->id + " is being taken right now",
                 "wait until it has ended, or interrupt it");
   }
-  return impl().operations_->remove_snapshot(number, monitor);
+  return impl().operations_->remove_snapshot(key_of(found), monitor);
 } catch (...) {
   return fail(caught());
 }
@@ -232,7 +266,7 @@ void Engine::Impl::remove_leftover_rows() {
   const auto attachments = catalog_->attachments();
   if (!attachments || !operations_->refresh()) return;
   std::set<std::string> known;
-  for (const DiskView& view : operations_->disks()) known.insert(view.disk.id);
+  for (const auto& record : operations_->known_disks()) known.insert(record.id);
   for (const control::Attachment& row : *attachments) {
     if (known.contains(row.disk_id)) continue;
     const Status removed = catalog_->forget_disk(row.disk_id);
@@ -244,7 +278,7 @@ void Engine::Impl::remove_leftover_rows() {
 
 Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) try {
   BLKREWIND_TRY(impl().operations_->refresh());
-  const std::vector<DiskView> views = impl().operations_->disks();
+  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
   std::vector<FoundSnapshot> found;
   bool known = disk_id.empty();
   for (const DiskView& view : views) {
@@ -258,9 +292,8 @@ Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) 
     return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
                            look_into_list("see the disks that are registered")));
   }
-  std::sort(found.begin(), found.end(), [](const FoundSnapshot& a, const FoundSnapshot& b) {
-    return control::is_older(*a.snapshot, *b.snapshot);
-  });
+  std::sort(found.begin(), found.end(),
+            [](const FoundSnapshot& a, const FoundSnapshot& b) { return key_of(a) < key_of(b); });
   std::vector<SnapshotInfo> infos;
   infos.reserve(found.size());
   for (const FoundSnapshot& one : found) {
@@ -282,22 +315,19 @@ Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) 
 
 Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
   BLKREWIND_TRY(impl().operations_->refresh());
-  const std::vector<format::SnapshotNumber> over =
-      impl().operations_->count_retention(impl().moment());
-  std::map<format::SnapshotNumber, std::string> ids;
-  if (over.empty()) return std::vector<std::string>{};
-  for (const DiskView& view : impl().operations_->disks()) {
-    for (const format::SnapshotRecord& snapshot : view.snapshots) {
+  const std::vector<SnapshotKey> over = impl().operations_->count_retention(impl().moment());
+  std::vector<std::string> oldest_first;
+  for (auto at = over.begin(); at != over.end();) {
+    BLKREWIND_ASSIGN(const auto view, impl().operations_->disk(at->disk));
+    for (const format::DiskNumber disk = at->disk; at != over.end() && at->disk == disk; ++at) {
+      const auto* snapshot = view ? control::snapshot_of(*view, at->number) : nullptr;
       // One in progress is not deleted.
-      if (std::ranges::binary_search(over, snapshot.number) &&
-          status_now(snapshot, view.locked) != SnapshotStatus::kProgressing) {
-        ids.emplace(snapshot.number, snapshot.id);
+      if (snapshot != nullptr &&
+          status_now(*snapshot, view->locked) != SnapshotStatus::kProgressing) {
+        oldest_first.push_back(snapshot->id);
       }
     }
   }
-  std::vector<std::string> oldest_first;
-  oldest_first.reserve(ids.size());
-  for (auto& [number, id] : ids) oldest_first.push_back(std::move(id));
   return oldest_first;
 } catch (...) {
   return fail(caught());

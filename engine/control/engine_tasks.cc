@@ -88,8 +88,9 @@ Result<Engine::Impl::Restore> Engine::Impl::resolve_task(const std::string& targ
   if (!restore.found.disk || !restore.found.snapshot) return restore;
   DiskView& view = *restore.found.disk;
   if (held) view.locked = false;  // by this process
-  restore.request.continues_pending =
-      view.intent && !view.locked && view.intent->target == restore.found.snapshot->number;
+  restore.request.continues_pending = view.intent && !view.locked &&
+                                      restore.found.snapshot->disk == view.disk.number &&
+                                      view.intent->target == restore.found.snapshot->number;
   return restore;
 }
 
@@ -141,7 +142,7 @@ Result<RollbackTask> Engine::Impl::accept(const std::string& target, const std::
 }
 
 RollbackTask Engine::Impl::make_task(const Restore& restore, const format::ResetRecord& reset,
-                                     std::shared_ptr<io::Lock> lock) {
+                                     std::shared_ptr<store::Lease> lock) {
   RollbackRequest request;
   request.disk = reset.disk;
   request.target = restore.found.snapshot->number;
@@ -157,7 +158,7 @@ RollbackTask Engine::Impl::make_task(const Restore& restore, const format::Reset
   task->work = [this, request, resumes, disk_id = task->disk_id, accepted = reset.accepted.boottime,
                 lock = std::move(lock)](const Monitor& monitor) mutable -> Result<RollbackReceipt> {
     const control::AtWork::Mark mark(at_work_, disk_id);
-    const std::shared_ptr<io::Lock> held = std::move(lock);  // released before the mark is
+    const std::shared_ptr<store::Lease> held = std::move(lock);  // released before the mark is
     // The rollback may have waited for a worker: in the process that holds the disk one clock is
     // enough to measure for how long.
     Result<RollbackReceipt> done = fail(begun_too_late());
@@ -201,26 +202,33 @@ Result<std::optional<RollbackTask>> Engine::Impl::take_up(const DiskView& seen) 
   if (!lock && lock.error().code == Errc::kBusy) return std::nullopt;
   if (!lock) return fail(lock.error());
   // Another process may have begun it before it was locked.
-  BLKREWIND_TRY(operations_->refresh());
-  const auto now = operations_->disk(reset.disk);
+  BLKREWIND_ASSIGN(const auto now, operations_->disk(reset.disk));
   if (!now || now->intent != seen.intent) return std::nullopt;
   BLKREWIND_TRY(operations_->end_reset(reset.disk, reset.request_id, end));
   return std::nullopt;
 }
 
 Result<std::vector<RollbackTask>> Engine::unfinished_rollbacks() try {
-  // What has failed in this process could not be recorded, and would be started again and again.
-  if (impl().operations_->in_doubt()) {
-    return fail(Errc::kIo, "the store is read-only for this process, because a write of it failed",
-                "see that its medium has room and works, then try again in a new process");
-  }
   BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<RollbackTask> tasks;
-  for (const DiskView& view : impl().operations_->disks()) {
-    if (view.locked || !view.reset || view.reset->state != ResetState::kAccepted) continue;
+  std::optional<Error> read_only;
+  const auto take_up = [&](const DiskView& view) -> Status {
+    if (view.locked || !view.reset || view.reset->state != ResetState::kAccepted) return {};
+    // What has failed in this process could not be recorded, and would be started again and again.
+    if (impl().operations_->in_doubt(view.disk.number)) {
+      read_only = Error();
+      read_only->code = Errc::kIo;
+      read_only->message = "the log of disk " + view.disk.id +
+                           " is read-only for this process, because a write of it failed";
+      read_only->remedy = "see that its medium has room and works, then try again in a new process";
+      return {};
+    }
     BLKREWIND_ASSIGN(auto task, impl().take_up(view));
     if (task) tasks.push_back(std::move(*task));
-  }
+    return {};
+  };
+  BLKREWIND_TRY(impl().operations_->for_each_disk(take_up));
+  if (read_only && tasks.empty()) return fail(std::move(*read_only));
   return tasks;
 } catch (...) {
   return fail(caught());

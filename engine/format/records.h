@@ -1,4 +1,4 @@
-// The contents of the journal, as values. Their encoding: journal_codec.h and docs/FORMAT.md.
+// The contents of a log, as values. Their encoding: log_codec.h and docs/FORMAT.md.
 //
 // Every entry is a "put" (the whole record, inserted or replaced) or a "removed", so that replaying
 // an entry twice changes nothing and a checkpoint is simply every record, put once.
@@ -18,7 +18,8 @@
 
 namespace blkrewind::format {
 
-using DiskNumber = std::uint32_t;      // from 1, never reused
+using DiskNumber = std::uint32_t;  // from 1, never reused
+// Of a disk:
 using SnapshotNumber = std::uint64_t;  // from 1, never reused, ascending in time; 0: none
 using SegmentId = std::uint32_t;       // from 1, never reused
 
@@ -173,7 +174,7 @@ using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, Segm
                                   DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved,
                                   ResetRecord, ClockRecord, NoteRecord, TokenRecord, TokenRemoved>;
 
-// Entries that take effect together or not at all: one journal record.
+// Entries that take effect together or not at all: one record of a log.
 using Transaction = std::vector<JournalEntry>;
 
 }  // namespace blkrewind::format

@@ -1,8 +1,10 @@
 #include "format/segment_header.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 namespace blkrewind::format {
 namespace {
@@ -10,49 +12,80 @@ namespace {
 inline constexpr std::array<char, 8> kSegmentMagic = {'B', 'L', 'K', 'R', 'S', 'E', 'G', '\n'};
 
 struct PackedSegmentHeader {
-  std::array<char, 8> magic;
-  std::uint32_t version;
-  std::uint32_t id;
-  StoreUuid store;
-  std::uint64_t checksum;  // of the whole block with this field zero
-  std::uint8_t reserved[4056];
+  std::array<char, 8> magic = kSegmentMagic;
+  std::uint32_t version = 2;
+  SegmentId id = 0;
+  StoreUuid store{};
+  std::uint64_t epoch = 0;
+  DiskNumber disk = 0;
+  std::uint32_t reserved0 = 0;
+  std::uint64_t checksum = 0;  // of the whole block with this field zero; the last one written
+  std::array<std::uint8_t, 4040> reserved1{};
 };
 static_assert(sizeof(PackedSegmentHeader) == kSegmentHeaderBytes);
+
+struct PackedSegmentHeaderV1 {
+  std::array<char, 8> magic = kSegmentMagic;
+  std::uint32_t version = 1;
+  SegmentId id = 0;
+  StoreUuid store{};
+  std::uint64_t checksum = 0;
+  std::array<std::uint8_t, 4056> reserved{};
+};
+static_assert(sizeof(PackedSegmentHeaderV1) == kSegmentHeaderBytes);
+
+using Block = std::array<std::byte, kSegmentHeaderBytes>;
+
+template <class Packed>
+Block block_of(const DigestSecret& secret, Packed packed, const SegmentHeader& header) {
+  packed.id = header.id;
+  packed.store = header.store;
+  if constexpr (std::is_same_v<Packed, PackedSegmentHeader>) {
+    packed.epoch = header.epoch;
+    packed.disk = header.disk;
+  }
+  packed.checksum = checksum_of(secret, std::as_bytes(std::span(&packed, 1)));
+  Block block;
+  std::memcpy(block.data(), &packed, sizeof packed);
+  return block;
+}
+
+// As they are on the medium, under the epoch that `bytes` names, and as version 1 wrote them.
+std::array<Block, 2> blocks_like(const DigestSecret& secret, SegmentHeader header,
+                                 std::span<const std::byte> bytes) {
+  PackedSegmentHeader there;
+  std::memcpy(&there, bytes.data(), std::min(bytes.size(), sizeof there));
+  header.epoch = there.epoch;
+  return {block_of(secret, PackedSegmentHeader(), header),
+          block_of(secret, PackedSegmentHeaderV1(), header)};
+}
 
 }  // namespace
 
 void encode_segment_header(const DigestSecret& secret, const SegmentHeader& header,
                            std::span<std::byte, kSegmentHeaderBytes> out) {
-  PackedSegmentHeader packed{};
-  packed.magic = kSegmentMagic;
-  packed.version = 1;
-  packed.id = header.id;
-  packed.store = header.store;
-  packed.checksum = checksum_of(secret, std::as_bytes(std::span(&packed, 1)));
-  std::memcpy(out.data(), &packed, sizeof packed);
+  std::ranges::copy(block_of(secret, PackedSegmentHeader(), header), out.begin());
 }
 
 Status check_segment_header(const DigestSecret& secret, const SegmentHeader& expected,
                             std::span<const std::byte, kSegmentHeaderBytes> bytes) {
-  std::array<std::byte, kSegmentHeaderBytes> right;
-  encode_segment_header(secret, expected, right);
-  if (std::memcmp(right.data(), bytes.data(), right.size()) != 0) {
-    return fail(Errc::kIntegrity,
-                "segment " + std::to_string(expected.id) +
-                    " does not start with the header of that segment of this store");
-  }
-  return {};
+  const auto right = blocks_like(secret, expected, bytes);
+  if (std::ranges::equal(bytes, right[0]) || std::ranges::equal(bytes, right[1])) return {};
+  return fail(Errc::kIntegrity,
+              "segment " + std::to_string(expected.id) +
+                  " does not start with the header of that segment of this disk and store");
 }
 
 bool may_become_segment_header(const DigestSecret& secret, const SegmentHeader& expected,
                                std::span<const std::byte> bytes) {
-  std::array<std::byte, kSegmentHeaderBytes> right;
-  encode_segment_header(secret, expected, right);
-  if (bytes.size() > right.size()) return false;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (bytes[i] != std::byte{0} && bytes[i] != right[i]) return false;
-  }
-  return true;
+  if (bytes.size() > kSegmentHeaderBytes) return false;
+  const auto right = blocks_like(secret, expected, bytes);
+  return std::ranges::any_of(right, [&](const Block& block) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      if (bytes[i] != std::byte{0} && bytes[i] != block[i]) return false;
+    }
+    return true;
+  });
 }
 
 }  // namespace blkrewind::format

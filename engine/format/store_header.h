@@ -12,12 +12,15 @@
 
 namespace blkrewind::format {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 inline constexpr std::size_t kStoreHeaderBytes = 4096;
 
 // Feature words. A program that does not know a bit of `incompatible` must not open the store; of
 // `read_only_compatible`, must not write to it; of `compatible`, may ignore it.
-inline constexpr std::uint64_t kKnownIncompatible = 0;
+// kUpgrading: `store upgrade` is moving segments to their disks, and was interrupted if no process
+// does so now.
+inline constexpr std::uint64_t kUpgrading = 1;
+inline constexpr std::uint64_t kKnownIncompatible = kUpgrading;
 inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
 
 using StoreUuid = std::array<std::byte, 16>;

@@ -29,18 +29,19 @@ const format::ResetRecord* accepted_reset(const store::State& state, format::Dis
 }
 
 Status Operations::accept_reset(const format::ResetRecord& reset) {
-  return parts_->store->journal().update(
-      [&](const store::State& state) -> Result<format::Transaction> {
-        if (state.disk(reset.disk) == nullptr) {
-          return fail(Errc::kNotFound, "the disk was removed from the store");
-        }
-        return format::Transaction{reset};
-      });
+  BLKREWIND_ASSIGN(const auto history, parts_->store->history(reset.disk));
+  return history->log().update([&](const store::State& state) -> Result<format::Transaction> {
+    if (state.disk(reset.disk) == nullptr) {
+      return fail(Errc::kNotFound, "the disk was removed from the store");
+    }
+    return format::Transaction{reset};
+  });
 }
 
 Status Operations::end_reset(format::DiskNumber disk, const std::string& request_id,
                              const ResetEnd& end) {
-  return parts_->store->journal().update(
+  BLKREWIND_ASSIGN(const auto history, parts_->store->history(disk));
+  return history->log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         const auto* reset = accepted_reset(state, disk);
         if (reset == nullptr || reset->request_id != request_id) return format::Transaction{};

@@ -134,14 +134,9 @@ TimeCount count_retention(const store::State& state, format::DiskNumber disk, co
   return count;
 }
 
-std::vector<format::DiskNumber> disks_with_retention(const store::State& state) {
-  std::vector<format::DiskNumber> disks;
-  for (const auto& [number, note] : state.notes) {
-    if (note.retention_days > 0) disks.push_back(note.disk);
-  }
-  std::ranges::sort(disks);
-  disks.erase(std::unique(disks.begin(), disks.end()), disks.end());
-  return disks;
+bool has_retention(const store::State& state) {
+  return std::ranges::any_of(state.notes,
+                             [](const auto& entry) { return entry.second.retention_days > 0; });
 }
 
 void add_notes(const store::State& state, NoteRecord note, TokenRecord token, const Moment& now,

@@ -34,8 +34,8 @@ struct TimeCount {
 };
 [[nodiscard]] TimeCount count_retention(const store::State& state, format::DiskNumber disk,
                                         const Moment& now);
-// The disks that have a snapshot with a retention.
-[[nodiscard]] std::vector<format::DiskNumber> disks_with_retention(const store::State& state);
+// Whether a snapshot has one.
+[[nodiscard]] bool has_retention(const store::State& state);
 
 // What the record that announces a snapshot adds: the time that has passed for the others, then the
 // note and the token from `now` on, each unless it holds nothing. The token replaces those that are

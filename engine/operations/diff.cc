@@ -41,8 +41,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
                                             const std::function<void(Extent)>& visit,
                                             const Monitor& monitor) {
   const pipeline::Stopwatch watch;
-  store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk_for_reading(store, number));
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk_for_reading(*parts_->store, number));
   BLKREWIND_ASSIGN(const auto record, find_accomplished(*locked.state, snapshot));
   BLKREWIND_ASSIGN(const OpenedDevice device,
                    open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
@@ -66,7 +65,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
     return {};
   };
   BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
-                   pipeline::scan_device(store, request, monitor));
+                   pipeline::scan_device(*locked.history, request, monitor));
   differences.finish();
   receipt.to = record.id;
   receipt.device_bytes = tree.geometry.device_bytes;
@@ -80,7 +79,7 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
 
 namespace {
 
-Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& first,
+Result<DiffReceipt> compare(store::History& history, const format::SnapshotRecord& first,
                             const format::SnapshotRecord& second,
                             const std::function<void(Extent)>& visit, const Monitor& monitor) {
   const pipeline::Stopwatch watch;
@@ -94,8 +93,8 @@ Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& f
   DiffReceipt receipt;
   Differences differences(visit, receipt);
   pipeline::Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(store.files(), *queue, store.secret());
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  store::TreeReader reader(history.files(), *queue, history.secret());
   store::TreeDiff diff(reader, first_tree, second_tree);
   std::uint64_t at = 0;
   while (true) {
@@ -117,20 +116,18 @@ Result<DiffReceipt> compare(store::Store& store, const format::SnapshotRecord& f
 
 }  // namespace
 
-Result<DiffReceipt> Operations::diff_snapshots(format::SnapshotNumber from,
-                                               format::SnapshotNumber to,
+Result<DiffReceipt> Operations::diff_snapshots(const SnapshotKey& from, const SnapshotKey& to,
                                                const std::function<void(Extent)>& visit,
                                                const Monitor& monitor) {
-  store::Store& store = *parts_->store;
-  BLKREWIND_TRY(store.journal().refresh());
-  const auto state = store.state();
-  BLKREWIND_ASSIGN(const auto first, find_accomplished(*state, from));
-  BLKREWIND_ASSIGN(const auto second, find_accomplished(*state, to));
-  auto compared = compare(store, first, second, visit, monitor);
-  if (compared || !store.journal().refresh()) return compared;
+  BLKREWIND_ASSIGN(const auto history, parts_->store->history(from.disk));
+  BLKREWIND_ASSIGN(const auto other, parts_->store->history(to.disk));
+  BLKREWIND_ASSIGN(const auto first, find_accomplished(*history->state(), from.number));
+  BLKREWIND_ASSIGN(const auto second, find_accomplished(*other->state(), to.number));
+  auto compared = compare(*history, first, second, visit, monitor);
+  if (compared || !history->log().refresh()) return compared;
   // Nothing is locked: a concurrent delete removes nodes, which is not damage.
   for (const auto& snapshot : {first, second}) {
-    if (find_accomplished(*store.state(), snapshot.number)) continue;
+    if (find_accomplished(*history->state(), snapshot.number)) continue;
     return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the comparison",
                 look_into_list("see the snapshots that there are"));
   }

@@ -41,10 +41,10 @@ Status write_zeroes_out(std::uint64_t length) {
 }
 
 // In order, chunk by chunk: a pipe cannot seek.
-Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& receipt,
+Status stream_out(store::History& history, const store::Tree& tree, ExportReceipt& receipt,
                   const Monitor& monitor) {
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(store.files(), *queue, store.secret());
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  store::TreeReader reader(history.files(), *queue, history.secret());
   store::TreeDiff diff(reader, empty_tree(tree.geometry), tree);
   pipeline::Meter meter(monitor, "export", tree.geometry.device_bytes);
   AlignedBuffer buffer(tree.geometry.chunk_bytes);
@@ -59,7 +59,7 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
       // Never read, because it might be longer than the buffer.
       return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
     }
-    BLKREWIND_ASSIGN(const auto file, store.files().get(chunk->to.segment, *queue));
+    BLKREWIND_ASSIGN(const auto file, history.files().get(chunk->to.segment, *queue));
     const Extent stored{chunk->to.offset_bytes(),
                         align_up(chunk->to.length_bytes, format::kBlockBytes)};
     BLKREWIND_ASSIGN(const std::uint64_t there,
@@ -67,7 +67,7 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
     if (there < stored.length) {
       return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0, true}, tree.geometry));
     }
-    if (digest_of(store.secret(), buffer.span().first(extent.length), DigestDomain::kChunk, 0,
+    if (digest_of(history.secret(), buffer.span().first(extent.length), DigestDomain::kChunk, 0,
                   chunk->chunk) != chunk->to.digest) {
       return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
     }
@@ -80,11 +80,11 @@ Status stream_out(store::Store& store, const store::Tree& tree, ExportReceipt& r
   return {};
 }
 
-Status fill_file(store::Store& store, const store::Tree& tree, io::File& file,
+Status fill_file(store::History& history, const store::Tree& tree, io::File& file,
                  const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
   BLKREWIND_TRY(file.truncate(tree.geometry.device_bytes));
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(store.files(), *queue, store.secret());
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  store::TreeReader reader(history.files(), *queue, history.secret());
   pipeline::RestoreRequest request;
   request.device = &file;
   request.geometry = tree.geometry;
@@ -93,10 +93,10 @@ Status fill_file(store::Store& store, const store::Tree& tree, io::File& file,
   request.work_bytes = tree.geometry.device_bytes;
   request.means = means;
   BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome,
-                   pipeline::restore_chunks(store, request, monitor));
+                   pipeline::restore_chunks(history, request, monitor));
   if (!outcome.bad.empty())
     return fail(pipeline::bad_chunk_error(outcome.bad.front(), tree.geometry));
-  BLKREWIND_TRY(pipeline::all_readable(store, outcome, tree.geometry));
+  BLKREWIND_TRY(pipeline::all_readable(history, outcome, tree.geometry));
   receipt.written_bytes = outcome.restored_bytes;
   return io::flush_now(*queue, file);
 }
@@ -109,14 +109,13 @@ Status refuse_existing(io::Env& env, const std::string& path) {
 }
 
 // A partial image could be taken for a complete one, so it is renamed last.
-Status write_image(store::Store& store, const store::Tree& tree, const std::string& path,
+Status write_image(store::History& history, const store::Tree& tree, const std::string& path,
                    const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
-  io::Env& env = store.env();
+  io::Env& env = history.env();
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  if (is_in_store(env, store.layout().root(), folder)) {
-    return fail(Errc::kPrecondition,
-                path + " would be a file in the store " + store.layout().root(),
+  if (is_in_store(env, history.folder(), folder)) {
+    return fail(Errc::kPrecondition, path + " would be a file in the store " + history.folder(),
                 "name a file outside of the store");
   }
   BLKREWIND_TRY(refuse_existing(env, path));
@@ -125,7 +124,7 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
       (slash == std::string::npos ? "" : folder) + ".blkrewind-" + new_id("partial-");
   BLKREWIND_ASSIGN(const auto file,
                    env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
-  Status done = fill_file(store, tree, *file, means, receipt, monitor);
+  Status done = fill_file(history, tree, *file, means, receipt, monitor);
   // Another process may have created a file of that name meanwhile.
   if (done) done = env.rename_new(partial, path);
   if (!done) {
@@ -137,23 +136,23 @@ Status write_image(store::Store& store, const store::Tree& tree, const std::stri
 
 }  // namespace
 
-Result<ExportReceipt> Operations::export_image(format::SnapshotNumber number,
-                                               const std::string& path, const Monitor& monitor) {
+Result<ExportReceipt> Operations::export_image(const SnapshotKey& key, const std::string& path,
+                                               const Monitor& monitor) {
   const pipeline::Stopwatch watch;
-  store::Store& store = *parts_->store;
-  BLKREWIND_TRY(store.journal().refresh());
-  BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*store.state(), number));
+  BLKREWIND_ASSIGN(const auto history, parts_->store->history(key.disk));
+  BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*history->state(), key.number));
   const store::Tree tree = store::tree_of(snapshot);
   ExportReceipt receipt;
   receipt.snapshot_id = snapshot.id;
   receipt.device_bytes = tree.geometry.device_bytes;
   receipt.root_digest = to_hex(snapshot.root_digest);
 
-  const Status done = path == "-" ? stream_out(store, tree, receipt, monitor)
-                                  : write_image(store, tree, path, parts_->means, receipt, monitor);
+  const Status done = path == "-"
+                          ? stream_out(*history, tree, receipt, monitor)
+                          : write_image(*history, tree, path, parts_->means, receipt, monitor);
   if (!done) {
     // A concurrent delete removes chunks, which is not damage.
-    if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {
+    if (history->log().refresh() && !find_accomplished(*history->state(), key.number)) {
       return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the export");
     }
     Error error = done.error();

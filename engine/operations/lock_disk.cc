@@ -8,6 +8,7 @@
 #include "operations/operations_parts.h"
 #include "operations/recognise.h"
 #include "store/reclaim.h"
+#include "store/tree_cursor.h"
 
 namespace blkrewind {
 namespace {
@@ -15,26 +16,25 @@ namespace {
 using format::SnapshotState;
 
 // Cleans up after operations on this disk that ended prematurely; its lock is held.
-Result<std::uint64_t> clear_unfinished(store::Store& store, format::DiskNumber disk) {
+Result<std::uint64_t> clear_unfinished(store::History& history) {
   std::uint64_t given_back = 0;
   std::vector<format::SnapshotNumber> deleting;
   bool progressing = false;
-  const auto known = store.state();  // kept alive: another thread may replace the state
+  const auto known = history.state();  // kept alive: another thread may replace the state
   for (const auto& [number, snapshot] : known->snapshots) {
-    if (snapshot.disk != disk) continue;
     if (snapshot.state == SnapshotState::kDeleting) deleting.push_back(number);
     progressing = progressing || snapshot.state == SnapshotState::kProgressing;
   }
   for (const format::SnapshotNumber number : deleting) {
-    BLKREWIND_ASSIGN(const std::uint64_t bytes, store::finish_delete(store, number));
+    BLKREWIND_ASSIGN(const std::uint64_t bytes, store::finish_delete(history, number));
     given_back += bytes;
   }
   if (!progressing) return given_back;
-  BLKREWIND_TRY(store.journal().update(
+  BLKREWIND_TRY(history.log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
         for (const auto& [number, snapshot] : state.snapshots) {
-          if (snapshot.disk != disk || snapshot.state != SnapshotState::kProgressing) continue;
+          if (snapshot.state != SnapshotState::kProgressing) continue;
           format::SnapshotRecord failed = snapshot;
           failed.state = SnapshotState::kFailed;
           failed.failure = "the process that was taking it ended before it was complete";
@@ -46,27 +46,38 @@ Result<std::uint64_t> clear_unfinished(store::Store& store, format::DiskNumber d
   return given_back;
 }
 
+Status take_state(LockedDisk& locked, format::DiskNumber number) {
+  locked.state = locked.history->state();
+  const auto* disk = locked.state->disk(number);
+  if (disk == nullptr) {
+    return fail(Errc::kIntegrity, "the log of disk " + std::to_string(number) + " has no disk",
+                "bring it back from a backup of the store");
+  }
+  locked.disk = *disk;
+  return {};
+}
+
 }  // namespace
 
 Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pending pending,
-                             std::shared_ptr<io::Lock> held) {
+                             std::shared_ptr<store::Lease> held) {
   LockedDisk locked;
-  locked.lock = std::move(held);
-  if (!locked.lock) {
-    BLKREWIND_ASSIGN(locked.lock, store.lock_disk(number));
+  locked.lease = std::move(held);
+  if (!locked.lease) {
+    BLKREWIND_ASSIGN(locked.lease, store.lease(number));
   }
-  BLKREWIND_TRY(store.journal().make_last_record_durable());
+  locked.history = locked.lease->history();
+  store::History& history = *locked.history;
+  BLKREWIND_TRY(history.log().make_last_record_durable());
   // Whole files first: they free space without a record.
-  BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
-  BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(store, number));
+  BLKREWIND_ASSIGN(const auto orphans, history.remove_orphans());
+  BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(history));
+  locked.orphans = orphans;
   locked.finished_bytes = orphans.bytes + finished;
-  locked.state = store.state();
-  const auto* disk = locked.state->disk(number);
-  if (disk == nullptr) return fail(Errc::kNotFound, "the disk was removed from the store");
-  locked.disk = *disk;
+  BLKREWIND_TRY(take_state(locked, number));
   const auto intent = locked.state->intents.find(number);
   if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
-    return reset_in_progress(*disk, intent->second);
+    return reset_in_progress(locked.disk, intent->second);
   }
   return locked;
 }
@@ -75,12 +86,9 @@ Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber
   auto cleared = lock_disk(store, number, Pending::kAllow);
   if (cleared || !store::Store::may_only_be_read(cleared.error())) return cleared;
   LockedDisk locked;
-  BLKREWIND_ASSIGN(locked.lock, store.lock_disk_shared(number));
-  BLKREWIND_TRY(store.journal().refresh());
-  locked.state = store.state();
-  const auto* disk = locked.state->disk(number);
-  if (disk == nullptr) return fail(Errc::kNotFound, "the disk was removed from the store");
-  locked.disk = *disk;
+  BLKREWIND_ASSIGN(locked.reading, store.lease_for_reading(number));
+  BLKREWIND_ASSIGN(locked.history, store.history(number));
+  BLKREWIND_TRY(take_state(locked, number));
   return locked;
 }
 
@@ -88,15 +96,19 @@ void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& 
   const format::DiskRecord before = locked.disk;
   locked.disk = as_seen(before, device.info);
   if (locked.disk == before) return;
-  const Status written =
-      store.journal().update([&](const store::State& state) -> Result<format::Transaction> {
-        return format::Transaction{as_seen(*state.disk(before.number), device.info)};
-      });
+  // The index first: what is found through it is judged by the log's record.
+  Status written = store.note_disk(locked.disk);
+  if (written) {
+    written =
+        locked.history->log().update([&](const store::State& state) -> Result<format::Transaction> {
+          return format::Transaction{as_seen(*state.disk(before.number), device.info)};
+        });
+  }
   if (!written) {
     log::warning("cannot record where disk " + before.id +
                  " is now: " + written.error().to_string());
   }
-  locked.state = store.state();
+  locked.state = locked.history->state();
 }
 
 tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
@@ -121,8 +133,8 @@ Result<format::SnapshotRecord> find_accomplished(const store::State& state,
   return *record;
 }
 
-void mark_damaged(store::Store& store, format::SnapshotNumber number) {
-  auto marked = store.journal().update(
+void mark_damaged(store::History& history, format::SnapshotNumber number) {
+  auto marked = history.log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         const auto* found = state.snapshot(number);
         if (found == nullptr || found->damaged) return format::Transaction{};

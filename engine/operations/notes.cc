@@ -9,12 +9,11 @@
 
 namespace blkrewind {
 
-Digest digest_of_request(const store::Store& store, const std::string& parameters) {
-  return digest_of(store.secret(), std::as_bytes(std::span(parameters)), DigestDomain::kRequest, 0,
-                   0);
+Digest digest_of_request(const DigestSecret& secret, const std::string& parameters) {
+  return digest_of(secret, std::as_bytes(std::span(parameters)), DigestDomain::kRequest, 0, 0);
 }
 
-void add_notes_of(const store::Store& store, const store::State& state,
+void add_notes_of(const DigestSecret& secret, const store::State& state,
                   const format::SnapshotRecord& snapshot, const NewNotes& given,
                   format::Transaction& transaction) {
   format::NoteRecord note;
@@ -27,41 +26,58 @@ void add_notes_of(const store::Store& store, const store::State& state,
   token.snapshot = snapshot.number;
   token.disk = snapshot.disk;
   token.token = given.token;
-  token.parameters = digest_of_request(store, given.parameters);
+  token.parameters = digest_of_request(secret, given.parameters);
   add_notes(state, std::move(note), std::move(token), given.now, transaction);
 }
 
-std::optional<UsedToken> Operations::used_token(format::DiskNumber disk, const std::string& token,
-                                                const std::string& parameters, const Moment& now) {
-  const auto state = parts_->store->state();
+Result<std::optional<UsedToken>> Operations::used_token(format::DiskNumber disk,
+                                                        const std::string& token,
+                                                        const std::string& parameters,
+                                                        const Moment& now) {
+  BLKREWIND_ASSIGN(const auto history, parts_->store->history(disk));
+  const auto state = history->state();
   const auto* known = find_token(*state, disk, token, now);
   const auto* snapshot = known == nullptr ? nullptr : state->snapshot(known->snapshot);
-  if (snapshot == nullptr) return std::nullopt;
-  return UsedToken{snapshot->id,
-                   known->parameters == digest_of_request(*parts_->store, parameters)};
+  if (snapshot == nullptr) return std::optional<UsedToken>{};
+  return std::optional<UsedToken>(
+      {snapshot->id, known->parameters == digest_of_request(history->secret(), parameters)});
 }
 
-std::vector<format::SnapshotNumber> Operations::count_retention(const Moment& now) {
-  store::Store& store = *parts_->store;
-  std::vector<format::SnapshotNumber> over;
-  const auto state = store.state();
-  for (const format::DiskNumber disk : disks_with_retention(*state)) {
-    TimeCount count = blkrewind::count_retention(*state, disk, now);
-    if (!count.entries.empty()) {
-      Status counted = store.check_writable();
-      if (counted) {
-        counted = store.journal().update([&](const store::State& latest) {
-          count = blkrewind::count_retention(latest, disk, now);
-          return Result<format::Transaction>(count.entries);
-        });
-      }
-      // On a full file system the time is counted once there is space again; what has ended until
-      // now has ended.
-      if (!counted) log::warning("retention is not counted now: " + counted.error().to_string());
-    }
-    over.insert(over.end(), count.over.begin(), count.over.end());
+namespace {
+
+std::vector<format::SnapshotNumber> count_disk(store::History& history, const Moment& now) {
+  TimeCount count = count_retention(*history.state(), history.disk(), now);
+  if (count.entries.empty()) return count.over;
+  Status counted = history.home().check_writable();
+  if (counted) {
+    counted = history.log().update([&](const store::State& latest) {
+      count = count_retention(latest, history.disk(), now);
+      return Result<format::Transaction>(count.entries);
+    });
   }
-  std::ranges::sort(over);
+  // On a full file system the time is counted once there is space again; what has ended until now
+  // has ended.
+  if (!counted) log::warning("retention is not counted now: " + counted.error().to_string());
+  return count.over;
+}
+
+}  // namespace
+
+std::vector<SnapshotKey> Operations::count_retention(const Moment& now) {
+  std::vector<SnapshotKey> over;
+  const auto index = parts_->store->disks();
+  for (const auto& [disk, record] : index->disks) {
+    const auto history = parts_->store->history(disk);
+    if (!history) {
+      log::warning("retention of disk " + record.id +
+                   " is not counted now: " + history.error().to_string());
+      continue;
+    }
+    if (!has_retention(*(*history)->state())) continue;
+    for (const format::SnapshotNumber number : count_disk(**history, now)) {
+      over.push_back({disk, number});
+    }
+  }
   return over;
 }
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <system_error>
 #include <utility>
 
 #include "base/ids.h"
+#include "base/log.h"
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/recognise.h"
@@ -84,97 +84,95 @@ Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
 Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Operations::~Operations() = default;
 
-const std::string& Operations::store_path() const { return parts_->store->layout().root(); }
+const std::string& Operations::store_path() const { return parts_->store->folder(); }
 
-Status Operations::refresh() { return parts_->store->journal().refresh(); }
+Status Operations::refresh() { return parts_->store->index().refresh(); }
 
 Result<StoreInfo> Operations::store_info() { return parts_->store->info(); }
 
-namespace {
-
-void file_under(DiskView& view, const format::SnapshotRecord& snapshot) {
-  if (snapshot.state == SnapshotState::kTombstone) return;
-  (snapshot.state == SnapshotState::kDeleting ? view.deleting : view.snapshots).push_back(snapshot);
+std::vector<format::DiskRecord> Operations::known_disks() const {
+  std::vector<format::DiskRecord> records;
+  const auto index = parts_->store->disks();
+  records.reserve(index->disks.size());
+  for (const auto& [number, record] : index->disks) records.push_back(record);
+  return records;
 }
-
-}  // namespace
-
-DiskView Operations::view_without_snapshots(const store::State& state,
-                                            const format::DiskRecord& record, bool locked) {
-  DiskView view;
-  view.disk = record;
-  if (const auto* intent = state.intents.get(record.number)) view.intent = *intent;
-  if (const auto* reset = state.resets.get(record.number)) view.reset = *reset;
-  view.locked = locked;
-  return view;
-}
-
-// A lock that cannot be read says nothing; the operation that needs it will report the cause.
-bool Operations::is_locked(format::DiskNumber disk) {
-  return parts_->store->disk_is_locked(disk).value_or(false);
-}
-
-bool Operations::in_doubt() const { return parts_->store->journal().in_doubt(); }
 
 // The lock before the state: an operation records its end before it releases the lock, so that what
 // is not locked has ended in the state that is read afterwards.
-std::optional<DiskView> Operations::disk(format::DiskNumber number) {
-  const bool locked = is_locked(number);
-  const auto state = parts_->store->state();
+Result<std::optional<DiskView>> Operations::disk(format::DiskNumber number) {
+  store::Store& store = *parts_->store;
+  // A lock that cannot be read says nothing; the operation that needs it will report the cause.
+  const bool locked = store.has_owner(number).value_or(false);
+  auto opened = store.history(number);
+  if (!opened && opened.error().code == Errc::kNotFound) return std::optional<DiskView>{};
+  BLKREWIND_ASSIGN(const auto history, std::move(opened));
+  const auto state = history->state();
   const auto* record = state->disk(number);
-  if (record == nullptr) return {};
-  DiskView view = view_without_snapshots(*state, *record, locked);
+  if (record == nullptr) return std::optional<DiskView>{};
+  DiskView view;
+  view.disk = *record;
+  view.locked = locked;
+  if (const auto* intent = state->intents.get(number)) view.intent = *intent;
+  if (const auto* reset = state->resets.get(number)) view.reset = *reset;
+  for (const auto& [noted, note] : state->notes) view.notes.emplace(noted, note);
   for (const auto& [snapshot_number, snapshot] : state->snapshots) {
-    if (snapshot.disk == number) file_under(view, snapshot);
+    if (snapshot.state == SnapshotState::kTombstone) continue;
+    const bool deleting = snapshot.state == SnapshotState::kDeleting;
+    (deleting ? view.deleting : view.snapshots).push_back(snapshot);
   }
-  for (const auto& [noted, note] : state->notes) {
-    if (note.disk == number) view.notes.emplace(noted, note);
-  }
-  return view;
+  return std::optional<DiskView>(std::move(view));
 }
 
-format::SnapshotNumber Operations::next_snapshot() const {
-  return parts_->store->state()->counters.next_snapshot;
+bool Operations::in_doubt(format::DiskNumber disk) {
+  const auto history = parts_->store->history(disk);
+  return history && (*history)->log().in_doubt();
 }
 
-std::vector<DiskView> Operations::disks() {
-  std::map<format::DiskNumber, bool> locked;
-  const auto before = parts_->store->state();
-  for (const auto& [number, record] : before->disks) locked[number] = is_locked(number);
-  const auto state = parts_->store->state();
+Status Operations::for_each_disk(const std::function<Status(DiskView)>& visit) {
+  const auto index = parts_->store->disks();
+  for (const auto& [number, record] : index->disks) {
+    auto view = disk(number);
+    if (!view) {
+      DiskView unreadable;
+      unreadable.disk = record;
+      unreadable.trouble = std::move(view).error();
+      BLKREWIND_TRY(visit(std::move(unreadable)));
+    } else if (*view) {
+      BLKREWIND_TRY(visit(std::move(**view)));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<DiskView>> Operations::disks() {
   std::vector<DiskView> views;
-  std::map<format::DiskNumber, std::size_t> places;
-  for (const auto& [number, record] : state->disks) {
-    places[number] = views.size();
-    const auto known = locked.find(number);
-    views.push_back(view_without_snapshots(
-        *state, record, known != locked.end() ? known->second : is_locked(number)));
-  }
-  for (const auto& [number, snapshot] : state->snapshots) {
-    const auto place = places.find(snapshot.disk);
-    if (place != places.end()) file_under(views[place->second], snapshot);
-  }
-  for (const auto& [number, note] : state->notes) {
-    const auto place = places.find(note.disk);
-    if (place != places.end()) views[place->second].notes.emplace(number, note);
-  }
+  BLKREWIND_TRY(for_each_disk([&](DiskView view) -> Status {
+    views.push_back(std::move(view));
+    return {};
+  }));
   return views;
 }
 
+Result<format::SnapshotNumber> Operations::next_snapshot(format::DiskNumber disk) {
+  BLKREWIND_ASSIGN(const auto history, parts_->store->history(disk));
+  return history->state()->counters.next_snapshot;
+}
+
 Result<std::optional<DiskView>> Operations::find_disk(const std::string& target) {
-  const auto state = parts_->store->state();
-  for (const auto& [number, record] : state->disks) {
+  const auto index = parts_->store->disks();
+  for (const auto& [number, record] : index->disks) {
     if (record.id == target) return disk(number);
   }
   if (is_valid_id("d-", target)) return std::optional<DiskView>{};
   auto probed = parts_->env.probe(target);
   if (!probed && probed.error().code == Errc::kNotFound) {
-    if (const auto* gone = only_disk_at(*state, target)) return disk(gone->number);
+    if (const auto* gone = only_disk_at(*index, target)) return disk(gone->number);
   }
   BLKREWIND_ASSIGN(const host::DeviceInfo info, std::move(probed));
-  BLKREWIND_ASSIGN(const auto recognised, recognise(parts_->env, *state, info));
+  BLKREWIND_ASSIGN(const auto recognised, recognise(parts_->env, *index, info));
   if (!recognised) return std::optional<DiskView>{};
-  auto view = disk(recognised->disk.number);
+  BLKREWIND_ASSIGN(auto view, disk(recognised->disk.number));
   if (view) {
     view->device = info;
     view->recognised_by = recognised->by;
@@ -185,7 +183,7 @@ Result<std::optional<DiskView>> Operations::find_disk(const std::string& target)
 std::string Operations::seen_last_at(const std::string& path) {
   const auto info = parts_->env.examine(path);
   if (!info) return {};
-  const auto state = parts_->store->state();
+  const auto state = parts_->store->disks();
   for (const auto& [number, record] : state->disks) {
     if (record.path != info->real_path) continue;
     const host::Judgement judgement = judge(*info, record);
@@ -217,13 +215,13 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
     return fail(Errc::kInvalidArgument, path + " is larger than blkrewind supports");
   }
   if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
-  BLKREWIND_TRY(parts_->store->check_writable());
   format::DiskRecord record;
-  BLKREWIND_TRY(parts_->store->journal().update(
-      [&](const store::State& state) -> Result<format::Transaction> {
+  BLKREWIND_TRY(parts_->store->add_disk(
+      [&](const store::State& index, format::DiskNumber number) -> Result<format::Transaction> {
         format::Transaction transaction;
+        record = {};
         bool shared = false;
-        for (const auto& [number, known] : state.disks) {
+        for (const auto& [other_number, known] : index.disks) {
           const bool one_id = host::same_hardware_id(known.identity, info.identity);
           shared = shared || (one_id && is_shared(known.identity));
           const host::Judgement judgement = judge(info, known);
@@ -242,7 +240,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
           mark_shared(other.identity);
           transaction.emplace_back(std::move(other));
         }
-        record.number = state.counters.next_disk;
+        record.number = number;
         record.id = new_id("d-");
         record.path = info.real_path;
         record.kind = info.kind;
@@ -251,13 +249,12 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
         record.identity = info.identity;
         if (shared) mark_shared(record.identity);
         record.registered_at = now_seconds();
-        format::Counters counters = state.counters;
-        ++counters.next_disk;
         transaction.emplace_back(record);
-        transaction.emplace_back(counters);
         return transaction;
       }));
-  return *disk(record.number);
+  BLKREWIND_ASSIGN(auto view, disk(record.number));
+  if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
+  return std::move(*view);
 }
 
 Status Operations::adopt_disk(format::DiskNumber number, const std::string& path) {
@@ -271,21 +268,23 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
   adopted.identity.vouched = !is_certain(itself.verdict);
   BLKREWIND_ASSIGN(const auto twin, other_match(parts_->env, adopted, info, host::Verdict::kSame));
   if (twin || is_shared(locked.disk.identity)) mark_shared(adopted.identity);
-  return parts_->store->journal().update(
+  BLKREWIND_TRY(parts_->store->index().refresh());
+  for (const auto& [other, record] : parts_->store->disks()->disks) {
+    if (other == number || judge(info, record).verdict != host::Verdict::kSame) continue;
+    return fail(
+        Errc::kPrecondition, path + " is already disk " + record.id,
+        Remedy(Verb::kDiskForget, "forget that one first", {{Parameter::kTarget, record.id}}));
+  }
+  BLKREWIND_TRY(check_adopted_size(*locked.state, locked.disk, info));
+  // Nothing is known about the content of this device.
+  adopted.base_snapshot = 0;
+  BLKREWIND_TRY(parts_->store->note_disk(adopted));
+  return locked.history->log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
-        for (const auto& [other, record] : state.disks) {
-          if (other != number && judge(info, record).verdict == host::Verdict::kSame) {
-            return fail(Errc::kPrecondition, path + " is already disk " + record.id,
-                        Remedy(Verb::kDiskForget, "forget that one first",
-                               {{Parameter::kTarget, record.id}}));
-          }
-        }
         format::DiskRecord record = *state.disk(number);
-        BLKREWIND_TRY(check_adopted_size(state, record, info));
         record.path = adopted.path;
         record.kind = adopted.kind;
         record.identity = adopted.identity;
-        // Nothing is known about the content of this device.
         record.base_snapshot = 0;
         format::Transaction transaction = {std::move(record)};
         // A rollback that has started continues on the device that holds its data.
@@ -299,24 +298,16 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
 
 Status Operations::forget_disk(format::DiskNumber number) {
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kRefuse));
-  return parts_->store->journal().update(
-      [&](const store::State& state) -> Result<format::Transaction> {
-        format::Transaction transaction = {format::DiskRemoved{number}};
-        for (const auto& [snapshot_number, snapshot] : state.snapshots) {
-          if (snapshot.disk != number) continue;
-          if (snapshot.state == SnapshotState::kAccomplished) {
-            return fail(Errc::kPrecondition, "disk " + locked.disk.id + " has snapshots",
-                        Remedy("delete them first")
-                            .or_else({Verb::kDiskForget,
-                                      "have them deleted",
-                                      {{Parameter::kTarget, locked.disk.id},
-                                       {Parameter::kWithSnapshots, {}}}}));
-          }
-          transaction.emplace_back(format::SnapshotRemoved{snapshot_number});
-        }
-        return transaction;
-      },
-      store::Room::kFrees);
+  for (const auto& [snapshot_number, snapshot] : locked.state->snapshots) {
+    if (snapshot.state != SnapshotState::kAccomplished) continue;
+    return fail(
+        Errc::kPrecondition, "disk " + locked.disk.id + " has snapshots",
+        Remedy("delete them first")
+            .or_else({Verb::kDiskForget,
+                      "have them deleted",
+                      {{Parameter::kTarget, locked.disk.id}, {Parameter::kWithSnapshots, {}}}}));
+  }
+  return parts_->store->remove_disk(number);
 }
 
 namespace {
@@ -334,7 +325,7 @@ bool is_stuck(const store::State& state, const format::IntentRecord& intent) {
 
 Status Operations::abandon_rollback(format::DiskNumber number) {
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
-  return parts_->store->journal().update(
+  return locked.history->log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         const auto intent = state.intents.find(number);
         if (intent == state.intents.end()) return format::Transaction{};
@@ -350,9 +341,8 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
       store::Room::kFrees);
 }
 
-Result<std::shared_ptr<io::Lock>> Operations::hold_disk(format::DiskNumber disk) {
-  BLKREWIND_ASSIGN(std::shared_ptr<io::Lock> lock, parts_->store->lock_disk(disk));
-  return lock;
+Result<std::shared_ptr<store::Lease>> Operations::hold_disk(format::DiskNumber disk) {
+  return parts_->store->lease(disk);
 }
 
 Status Operations::check_evidence(const format::DiskRecord& disk, const std::string& path) {

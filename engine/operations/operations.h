@@ -25,6 +25,11 @@
 
 namespace blkrewind {
 
+namespace store {
+class Home;
+class Lease;
+}  // namespace store
+
 struct OperationsOptions {
   std::string store;
   bool create = false;
@@ -35,7 +40,14 @@ struct OperationsOptions {
   track::Trackers* trackers = nullptr;  // outlive the Operations; null: no tracking
 };
 
-// The state of a disk in the journal, with the current state of its locks.
+// A snapshot: numbers count within a disk.
+struct SnapshotKey {
+  format::DiskNumber disk = 0;
+  format::SnapshotNumber number = 0;
+  friend auto operator<=>(const SnapshotKey&, const SnapshotKey&) = default;
+};
+
+// The state of a disk in its log, with the current state of its locks.
 struct DiskView {
   format::DiskRecord disk;
   std::vector<format::SnapshotRecord> snapshots;  // oldest first; not deleting, no tombstone
@@ -44,6 +56,8 @@ struct DiskView {
   std::optional<format::IntentRecord> intent;
   std::optional<format::ResetRecord> reset;  // the last one that was accepted to run later
   bool locked = false;                       // an operation is running on it now, in any process
+  // Why its log cannot be read: `disk` is what the index says, and the rest is empty.
+  std::optional<Error> trouble;
   // The device that find_disk() inspected if it was given a path, because probing is not cheap.
   std::optional<host::DeviceInfo> device;
   std::string recognised_by;  // then: the evidence that identified the device
@@ -95,13 +109,19 @@ class Operations {
   Operations(const Operations&) = delete;
   Operations& operator=(const Operations&) = delete;
 
-  // Replays what other processes appended to the journal.
+  // Replays what other processes appended to the index. Everything below but a disk's own state is
+  // as of the last call; that is read anew each time.
   [[nodiscard]] Status refresh();
-  [[nodiscard]] std::vector<DiskView> disks();
-  [[nodiscard]] std::optional<DiskView> disk(format::DiskNumber number);
+  // The disks that the index names, without reading their logs.
+  [[nodiscard]] std::vector<format::DiskRecord> known_disks() const;
+  // One disk after another, so that not all of them are in memory. Ends with the first error of
+  // `visit`. A disk whose log cannot be read has `trouble`.
+  [[nodiscard]] Status for_each_disk(const std::function<Status(DiskView)>& visit);
+  [[nodiscard]] Result<std::vector<DiskView>> disks();
+  [[nodiscard]] Result<std::optional<DiskView>> disk(format::DiskNumber number);
   [[nodiscard]] Result<StoreInfo> store_info();
-  // The number of the next snapshot, of any disk: later snapshots have this or a larger number.
-  [[nodiscard]] format::SnapshotNumber next_snapshot() const;
+  // The number of the disk's next snapshot: later ones have this or a larger number.
+  [[nodiscard]] Result<format::SnapshotNumber> next_snapshot(format::DiskNumber disk);
 
   // `target`: a disk id, or a path, which selects the disk that the device is by its evidence
   // (recognise.h), wherever that was seen last. nullopt: not registered. kPrecondition with a
@@ -143,9 +163,9 @@ class Operations {
   // another attached device. A device that is missing, or is a different one, is no reason.
   [[nodiscard]] Status check_evidence(const format::DiskRecord& disk, const std::string& path);
 
-  // The lock of a disk for an operation that runs later, and is passed to it; a caller that keeps a
-  // copy holds the disk beyond the end of the operation. kBusy if another operation holds it.
-  [[nodiscard]] Result<std::shared_ptr<io::Lock>> hold_disk(format::DiskNumber disk);
+  // The lease of a disk for an operation that runs later, and is passed to it; a caller that keeps
+  // a copy holds the disk beyond the end of the operation. kBusy if another operation holds it.
+  [[nodiscard]] Result<std::shared_ptr<store::Lease>> hold_disk(format::DiskNumber disk);
 
   // The caller holds the disk's lock. accept: replaces the disk's former reset, if any. end: by the
   // request id; no effect if that is not the disk's last one any more, or has ended. A full store
@@ -153,19 +173,19 @@ class Operations {
   [[nodiscard]] Status accept_reset(const format::ResetRecord& reset);
   [[nodiscard]] Status end_reset(format::DiskNumber disk, const std::string& request_id,
                                  const ResetEnd& end);
-  // An append by this process has failed: it can record nothing any more.
-  [[nodiscard]] bool in_doubt() const;
+  // An append of this process to the disk's log has failed: it can record nothing there any more.
+  [[nodiscard]] bool in_doubt(format::DiskNumber disk);
 
   // What the token was used for, of those of the disk. nullopt: it was not, it is forgotten (it was
   // used more than a day ago), or its snapshot is gone.
-  [[nodiscard]] std::optional<UsedToken> used_token(format::DiskNumber disk,
-                                                    const std::string& token,
-                                                    const std::string& parameters,
-                                                    const Moment& now);
+  [[nodiscard]] Result<std::optional<UsedToken>> used_token(format::DiskNumber disk,
+                                                            const std::string& token,
+                                                            const std::string& parameters,
+                                                            const Moment& now);
   // Counts the time that has passed since the last count (counted_time.h), and returns the
-  // snapshots whose retention has ended, oldest first. What cannot be written now is counted the
-  // next time.
-  [[nodiscard]] std::vector<format::SnapshotNumber> count_retention(const Moment& now);
+  // snapshots whose retention has ended, the oldest of each disk first. What cannot be written now
+  // is counted the next time.
+  [[nodiscard]] std::vector<SnapshotKey> count_retention(const Moment& now);
 
   // The first half of snapshot(): all that can be refused is refused here.
   [[nodiscard]] Result<AnnouncedSnapshot> announce_snapshot(format::DiskNumber disk,
@@ -179,39 +199,34 @@ class Operations {
                                                      const std::string& file,
                                                      const ImportOptions& options,
                                                      const Monitor& monitor);
-  [[nodiscard]] Result<ExportReceipt> export_image(format::SnapshotNumber snapshot,
+  [[nodiscard]] Result<ExportReceipt> export_image(const SnapshotKey& snapshot,
                                                    const std::string& file, const Monitor& monitor);
   [[nodiscard]] Result<DiffReceipt> diff_device(format::DiskNumber disk, const std::string& path,
                                                 format::SnapshotNumber snapshot,
                                                 const std::function<void(Extent)>& visit,
                                                 const Monitor& monitor);
-  [[nodiscard]] Result<DiffReceipt> diff_snapshots(format::SnapshotNumber from,
-                                                   format::SnapshotNumber to,
+  [[nodiscard]] Result<DiffReceipt> diff_snapshots(const SnapshotKey& from, const SnapshotKey& to,
                                                    const std::function<void(Extent)>& visit,
                                                    const Monitor& monitor);
-  // `held`: the disk's lock, if the caller holds it already.
+  // `held`: the disk's lease, if the caller holds it already.
   [[nodiscard]] Result<RollbackReceipt> rollback(const RollbackRequest& request,
                                                  const Monitor& monitor,
-                                                 std::shared_ptr<io::Lock> held = nullptr);
+                                                 std::shared_ptr<store::Lease> held = nullptr);
   // An interrupted rollback: forwards to its target, or (`backwards`) to the state before it.
   [[nodiscard]] Result<RollbackReceipt> resume(format::DiskNumber disk, const std::string& path,
                                                bool backwards, const Monitor& monitor,
-                                               std::shared_ptr<io::Lock> held = nullptr,
+                                               std::shared_ptr<store::Lease> held = nullptr,
                                                VerifyAfter verify_after = VerifyAfter::kAuto);
 
-  [[nodiscard]] Result<VerifyReceipt> verify(const std::vector<format::SnapshotNumber>& snapshots,
+  [[nodiscard]] Result<VerifyReceipt> verify(std::vector<SnapshotKey> snapshots,
                                              const Monitor& monitor);
-  [[nodiscard]] Result<DeleteReceipt> remove_snapshot(format::SnapshotNumber snapshot,
+  [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const SnapshotKey& snapshot,
                                                       const Monitor& monitor);
   [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor);
 
   [[nodiscard]] const std::string& store_path() const;
 
  private:
-  [[nodiscard]] DiskView view_without_snapshots(const store::State& state,
-                                                const format::DiskRecord& record, bool locked);
-  [[nodiscard]] bool is_locked(format::DiskNumber disk);
-
   struct Parts;
   explicit Operations(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

@@ -20,22 +20,25 @@ struct Operations::Parts {
   track::Trackers* trackers;
 };
 
-// The disk, locked for one operation, and the state of the store at that time.
+// The disk, locked for one operation, and the state of its history at that time.
 struct LockedDisk {
-  std::shared_ptr<io::Lock> lock;
+  std::shared_ptr<store::Lease> lease;        // null: locked for reading
+  std::shared_ptr<store::HomeLease> reading;  // in its place
+  std::shared_ptr<store::History> history;
   std::shared_ptr<const store::State> state;
   format::DiskRecord disk;
+  store::History::Orphans orphans;   // that were removed
   std::uint64_t finished_bytes = 0;  // bytes freed by finishing deletes, and by removing orphans
 };
 
 enum class Pending : std::uint8_t { kRefuse, kAllow };
 
-// Locks the disk, replays the journal, cleans up after earlier operations on it (marks snapshots in
+// Locks the disk, replays its log, cleans up after earlier operations on it (marks snapshots in
 // progress as failed, finishes deletes, removes orphans), and refuses a disk with a pending
-// rollback unless told otherwise. `held`: the lock, if it was taken before.
+// rollback unless told otherwise. `held`: the lease, if it was taken before.
 [[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
                                            Pending pending,
-                                           std::shared_ptr<io::Lock> held = nullptr);
+                                           std::shared_ptr<store::Lease> held = nullptr);
 
 // For operations that only read the device and the store: no rollback and no delete of this disk
 // runs while the lock is held. As lock_disk(); if this process may not write to the store (a
@@ -43,7 +46,7 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
 [[nodiscard]] Result<LockedDisk> lock_disk_for_reading(store::Store& store,
                                                        format::DiskNumber number);
 // Updates the record of a locked disk with the current path and evidence of its device, also in the
-// journal if they changed. If that cannot be written now, it is written the next time.
+// index and the log if they changed. If that cannot be written now, it is written the next time.
 void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& device);
 
 // kPrecondition: InvalidOperation.DiskResetInProgress, with a remedy.
@@ -54,8 +57,8 @@ void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& 
                                                                format::SnapshotNumber number);
 
 // Remembers that a snapshot is damaged. The operation's own error is what the user needs to see, so
-// a journal that cannot take it is only logged.
-void mark_damaged(store::Store& store, format::SnapshotNumber number);
+// a log that cannot take it is only logged.
+void mark_damaged(store::History& history, format::SnapshotNumber number);
 
 // The tree to compare with and share chunks from: that of the base snapshot, otherwise the newest
 // one of this geometry.
@@ -64,10 +67,10 @@ void mark_damaged(store::Store& store, format::SnapshotNumber number);
                                                               const format::Geometry& geometry);
 
 // The digest of a request's parameters: of that length whatever they are.
-[[nodiscard]] Digest digest_of_request(const store::Store& store, const std::string& parameters);
+[[nodiscard]] Digest digest_of_request(const DigestSecret& secret, const std::string& parameters);
 
 // Adds to the record that announces `snapshot` what it was given.
-void add_notes_of(const store::Store& store, const store::State& state,
+void add_notes_of(const DigestSecret& secret, const store::State& state,
                   const format::SnapshotRecord& snapshot, const NewNotes& given,
                   format::Transaction& transaction);
 

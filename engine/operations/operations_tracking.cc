@@ -10,7 +10,7 @@ namespace {
 
 Result<track::TrackedDisk> look_at(Operations& operations, store::Store& store, io::Env& env,
                                    format::DiskNumber number, const std::string& path) {
-  const auto view = operations.disk(number);
+  BLKREWIND_ASSIGN(const auto view, operations.disk(number));
   if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   BLKREWIND_ASSIGN(const host::DeviceInfo info, env.probe(path));
   return tracked_disk(store, view->disk, info.real_path, info.size_bytes);
@@ -40,8 +40,8 @@ Result<std::vector<std::string>> Operations::stop_tracking(format::DiskNumber nu
                                                            const std::string& path) {
   if (parts_->trackers == nullptr) return std::vector<std::string>{};
   store::Store& store = *parts_->store;
-  BLKREWIND_ASSIGN(const auto lock, store.lock_disk(number));
-  const auto view = disk(number);
+  BLKREWIND_ASSIGN(const auto lease, store.lease(number));
+  BLKREWIND_ASSIGN(const auto view, disk(number));
   if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   // Also for a device that is gone.
   auto seen = look_at(*this, store, parts_->env, number, path);
@@ -53,12 +53,13 @@ Result<std::vector<track::TrackerState>> Operations::tracking(format::DiskNumber
                                                               const std::string& path) {
   if (parts_->trackers == nullptr) return std::vector<track::TrackerState>{};
   store::Store& store = *parts_->store;
-  const auto view = disk(number);
+  BLKREWIND_ASSIGN(const auto view, disk(number));
   if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
+  BLKREWIND_ASSIGN(const auto history, store.history(number));
   auto seen = look_at(*this, store, parts_->env, number, path);
   return parts_->trackers->states(
       seen ? *seen : tracked_disk(store, view->disk, view->disk.path, view->disk.device_bytes),
-      base_snapshot_id(*store.state(), view->disk));
+      base_snapshot_id(*history->state(), view->disk));
 }
 
 }  // namespace blkrewind

@@ -23,7 +23,7 @@ Status check_size(const OpenedDevice& device, const format::SnapshotRecord& want
 }  // namespace
 
 Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, const Monitor& monitor,
-                                             std::shared_ptr<io::Lock> held) {
+                                             std::shared_ptr<store::Lease> held) {
   const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked,
@@ -50,15 +50,16 @@ Result<RollbackReceipt> Operations::rollback(const RollbackRequest& request, con
   const Way way = request.dry_run ? Way::plan(looks)
                   : request.undo  ? Way::rollback(looks)
                                   : Way::rollback_without_undo(looks);
-  return Sequence({store, locked, device, monitor, parts_->means, tracking, request.request_id,
-                   request.verify_after, way, wanted, std::nullopt, std::nullopt},
-                  watch)
+  return Sequence(
+             {store, *locked.history, locked, device, monitor, parts_->means, tracking,
+              request.request_id, request.verify_after, way, wanted, std::nullopt, std::nullopt},
+             watch)
       .run();
 }
 
 Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std::string& path,
                                            bool backwards, const Monitor& monitor,
-                                           std::shared_ptr<io::Lock> held,
+                                           std::shared_ptr<store::Lease> held,
                                            VerifyAfter verify_after) {
   const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
@@ -91,8 +92,9 @@ Result<RollbackReceipt> Operations::resume(format::DiskNumber number, const std:
   const Way way = backwards ? Way::back(looks)
                   : undo    ? Way::resume(looks)
                             : Way::resume_without_undo(looks);
-  return Sequence({store, locked, device, monitor, parts_->means, tracking, intent.request_id,
-                   verify_after, way, wanted, undo, backwards ? std::optional(forward) : undo},
+  return Sequence({store, *locked.history, locked, device, monitor, parts_->means, tracking,
+                   intent.request_id, verify_after, way, wanted, undo,
+                   backwards ? std::optional(forward) : undo},
                   watch)
       .run();
 }

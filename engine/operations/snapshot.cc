@@ -1,11 +1,11 @@
 // Takes a snapshot, from the device or from an image file.
 //
-//   1. journal: the snapshot is progressing, with its notes and the token of its request
+//   1. log: the snapshot is progressing, with its notes and the token of its request
 //   2. read, digest, compare; new chunks and nodes go to segments of their own
 //   3. flush the segments
-//   4. journal: the snapshot is accomplished, with its root and its segments     <- it exists
+//   4. log: the snapshot is accomplished, with its root and its segments     <- it exists
 //
-// After a power cut before 4, the journal has a progressing snapshot without a process (the next
+// After a power cut before 4, the log has a progressing snapshot without a process (the next
 // operation on the disk marks it as failed), and the segments are orphans.
 #include <algorithm>
 #include <utility>
@@ -63,12 +63,13 @@ class SnapshotMaker {
       : store_(store),
         trackers_(trackers),
         locked_(std::move(locked)),
+        history_(*locked_.history),
         plan_(std::move(plan)),
         means_(means) {}
 
   // Announced and never made: nothing stays of it.
   ~SnapshotMaker() {
-    if (announced_) (void)store::forget_unfinished(store_, record_.number);
+    if (announced_) (void)store::forget_unfinished(history_, record_.number);
   }
 
   SnapshotMaker(const SnapshotMaker&) = delete;
@@ -76,12 +77,12 @@ class SnapshotMaker {
 
   Status announce() {
     Status announced =
-        store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+        history_.log().update([&](const store::State& state) -> Result<format::Transaction> {
           BLKREWIND_TRY(check_name(state, locked_.disk.number, plan_.name));
           record_ = {};
           record_.number = state.counters.next_snapshot;
           record_.disk = locked_.disk.number;
-          record_.id = new_id("s-");
+          record_.id = new_id("s-", locked_.disk.number);
           record_.name = plan_.name;
           record_.description = plan_.description;
           record_.kind = plan_.kind;
@@ -91,7 +92,7 @@ class SnapshotMaker {
           format::Counters counters = state.counters;
           ++counters.next_snapshot;
           format::Transaction transaction = {record_, counters};
-          add_notes_of(store_, state, record_, plan_.notes, transaction);
+          add_notes_of(history_.secret(), state, record_, plan_.notes, transaction);
           return transaction;
         });
     announced_ = announced.has_value();
@@ -132,14 +133,14 @@ class SnapshotMaker {
     auto outcome = scan_and_commit(parent, tracking, monitor);
     if (outcome || !parent || outcome.error().code != Errc::kIntegrity) return outcome;
     // Only the tree to share with can be damaged. The device holds all that it is to hold.
-    mark_damaged(store_, parent->number);
+    mark_damaged(history_, parent->number);
     return scan_and_commit({}, tracking, monitor);
   }
 
   Result<pipeline::ScanOutcome> scan_and_commit(const std::optional<format::SnapshotRecord>& parent,
                                                 Tracking& tracking, const Monitor& monitor) {
-    BLKREWIND_ASSIGN(auto writer, store_.make_writer());
-    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(auto writer, history_.make_writer());
+    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 8}));
     pipeline::ScanRequest request;
     request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;
@@ -148,26 +149,27 @@ class SnapshotMaker {
     // What it says is of the base snapshot, so the tree must be shared with that one.
     std::unique_ptr<pipeline::TrackedSource> tracked;
     if (tracking.source() != nullptr && parent && parent->number == locked_.disk.base_snapshot) {
-      BLKREWIND_ASSIGN(tracked,
-                       pipeline::TrackedSource::make(store_, *tracking.source(), *parent, *parent));
+      BLKREWIND_ASSIGN(
+          tracked, pipeline::TrackedSource::make(history_, *tracking.source(), *parent, *parent));
       request.candidates = tracked.get();
     }
     request.writer = writer.get();
     BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
-                     pipeline::scan_device(store_, request, monitor));
+                     pipeline::scan_device(history_, request, monitor));
     BLKREWIND_TRY(writer->seal(*queue));
     // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
 
     record_.state = SnapshotState::kAccomplished;
     record_.root = outcome.root;
-    record_.root_digest = format::root_digest(store_.secret(), plan_.geometry, outcome.root.digest);
+    record_.root_digest =
+        format::root_digest(history_.secret(), plan_.geometry, outcome.root.digest);
     record_.stored_bytes = outcome.stored_bytes;
     record_.zero_bytes = outcome.zero_bytes;
     if (parent) record_.kin.push_back(parent->number);
     tracking.prepare(record_.id, track::Collected::kDropped);
     Status noted =
-        store_.journal().update([&](const store::State& state) -> Result<format::Transaction> {
+        history_.log().update([&](const store::State& state) -> Result<format::Transaction> {
           format::Transaction transaction = {record_};
           format::Counters counters = state.counters;
           counters.next_segment = std::max(counters.next_segment, writer->next_segment());
@@ -182,7 +184,7 @@ class SnapshotMaker {
           return transaction;
         });
     // If the record may be in the journal, its segments must stay.
-    if (noted || store_.journal().in_doubt()) writer->keep();
+    if (noted || history_.log().in_doubt()) writer->keep();
     BLKREWIND_TRY(noted);
     tracking.commit();
     return outcome;
@@ -195,8 +197,8 @@ class SnapshotMaker {
   }
 
   Status recheck() {
-    if (!plan_.is_device) return recheck_free(store_.env(), plan_.source);
-    return recheck_device(store_.env(), store_.layout().root(), locked_.disk, plan_.source);
+    if (!plan_.is_device) return recheck_free(history_.env(), plan_.source);
+    return recheck_device(history_.env(), history_.folder(), locked_.disk, plan_.source);
   }
 
   // Cancelled or refused: leaves no trace. Failed: a failed record stays until it is deleted, so
@@ -204,10 +206,10 @@ class SnapshotMaker {
   // writes it.
   void give_up(const Error& error) {
     if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
-      (void)store::forget_unfinished(store_, record_.number);
+      (void)store::forget_unfinished(history_, record_.number);
       return;
     }
-    (void)store_.journal().update(
+    (void)history_.log().update(
         [&](const store::State& state) -> Result<format::Transaction> {
           const auto* found = state.snapshot(record_.number);
           if (found == nullptr || found->state != SnapshotState::kProgressing) {
@@ -224,6 +226,7 @@ class SnapshotMaker {
   store::Store& store_;
   track::Trackers* const trackers_;
   const LockedDisk locked_;
+  store::History& history_;
   const SnapshotPlan plan_;
   const pipeline::Means means_;
   format::SnapshotRecord record_;
@@ -261,7 +264,7 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   if (!notes.token.empty()) {
     // The same request may have been executed before the disk was locked.
-    const auto used = used_token(number, notes.token, notes.parameters, notes.now);
+    BLKREWIND_ASSIGN(const auto used, used_token(number, notes.token, notes.parameters, notes.now));
     if (used) return AnnouncedSnapshot{used->snapshot_id, nullptr};
   }
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));

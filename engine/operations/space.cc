@@ -8,15 +8,15 @@ namespace blkrewind {
 
 using format::SnapshotState;
 
-Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
-                                                  const Monitor& monitor) {
+Result<DeleteReceipt> Operations::remove_snapshot(const SnapshotKey& key, const Monitor& monitor) {
   const pipeline::Stopwatch watch;
-  store::Store& store = *parts_->store;
-  BLKREWIND_TRY(store.journal().refresh());
-  const auto before = store.state();
+  const format::SnapshotNumber number = key.number;
+  BLKREWIND_ASSIGN(const auto known, parts_->store->history(key.disk));
+  const auto before = known->state();
   const auto* found = before->snapshot(number);
   if (found == nullptr) return fail(Errc::kNotFound, "the snapshot was already deleted");
-  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(store, found->disk, Pending::kAllow));
+  BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, key.disk, Pending::kAllow));
+  store::History& history = *locked.history;
   DeleteReceipt receipt;
   receipt.snapshot_id = found->id;
   const auto* record = locked.state->snapshot(number);
@@ -45,10 +45,10 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
       disk.base_snapshot = 0;
       extra.emplace_back(std::move(disk));
     }
-    BLKREWIND_ASSIGN(receipt.reclaimed_bytes, store::delete_snapshot(store, number, extra));
+    BLKREWIND_ASSIGN(receipt.reclaimed_bytes, store::delete_snapshot(history, number, extra));
   } else if (record->state == SnapshotState::kProgressing ||
              record->state == SnapshotState::kFailed) {
-    BLKREWIND_TRY(store::forget_unfinished(store, number));
+    BLKREWIND_TRY(store::forget_unfinished(history, number));
   }
   receipt.reclaimed_bytes += locked.finished_bytes;
   meter.finish();
@@ -56,37 +56,59 @@ Result<DeleteReceipt> Operations::remove_snapshot(format::SnapshotNumber number,
   return receipt;
 }
 
+namespace {
+
+// All of one disk. `locked`: before anything is finished.
+Status collect_disk(store::Store& store, format::DiskNumber number, CollectReceipt& receipt) {
+  BLKREWIND_ASSIGN(const auto before, store.history(number));
+  std::uint64_t deleting = 0;
+  for (const auto& [id, snapshot] : before->state()->snapshots) {
+    if (snapshot.state == SnapshotState::kDeleting) ++deleting;
+  }
+  auto locked = lock_disk(store, number, Pending::kAllow);
+  // An operation that runs cleans up after itself.
+  if (!locked && locked.error().code == Errc::kBusy) return {};
+  if (!locked) return fail(std::move(locked).error());
+  receipt.finished_deletes += deleting;
+  receipt.removed_files += locked->orphans.files;
+  receipt.reclaimed_bytes += locked->finished_bytes;
+  BLKREWIND_ASSIGN(const std::uint64_t emptied, store::remove_empty_segments(*locked->history));
+  receipt.reclaimed_bytes += emptied;
+  auto checkpointed = locked->history->log().checkpoint(true);
+  // There is no space for a second log: the existing one stays in use.
+  if (!checkpointed && checkpointed.error().code != Errc::kNoSpace) {
+    return fail(std::move(checkpointed).error());
+  }
+  receipt.checkpointed = receipt.checkpointed || checkpointed.value_or(false);
+  return {};
+}
+
+}  // namespace
+
 Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
   const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   BLKREWIND_TRY(store.check_writable());
-  // Before the disks are locked one by one, which removes orphans without counting them.
-  BLKREWIND_ASSIGN(const auto crashed, store.remove_orphans());
-  BLKREWIND_TRY(store.journal().refresh());
+  BLKREWIND_TRY(store.index().refresh());
   CollectReceipt receipt;
-  const auto state = store.state();
-  pipeline::Meter meter(monitor, "reclaim", state->disks.size());
-  for (const auto& [number, disk] : state->disks) {
-    for (const auto& [id, snapshot] : state->snapshots) {
-      if (snapshot.disk == number && snapshot.state == SnapshotState::kDeleting) {
-        ++receipt.finished_deletes;
-      }
-    }
-    auto locked = lock_disk(store, number, Pending::kAllow);
-    if (!locked && locked.error().code != Errc::kBusy) return fail(std::move(locked).error());
-    if (locked) receipt.reclaimed_bytes += locked->finished_bytes;
+  BLKREWIND_ASSIGN(const std::uint64_t strays, store.remove_strays());
+  receipt.removed_files += strays;
+  const auto index = store.disks();
+  pipeline::Meter meter(monitor, "reclaim", index->disks.size());
+  Status first;
+  for (const auto& [number, disk] : index->disks) {
+    // One disk that is damaged keeps no other from being cleaned up.
+    Status done = collect_disk(store, number, receipt);
+    if (!done && done.error().code == Errc::kNotFound) done = {};
+    if (!done && first) first = fail(Error(done.error()).while_doing("collecting disk " + disk.id));
     BLKREWIND_TRY(meter.advance(1));
   }
-  BLKREWIND_ASSIGN(const std::uint64_t emptied, store::remove_empty_segments(store));
-  BLKREWIND_ASSIGN(const auto orphans, store.remove_orphans());
-  receipt.removed_files = crashed.files + orphans.files;
-  receipt.reclaimed_bytes += crashed.bytes + orphans.bytes + emptied;
-  auto checkpointed = store.journal().checkpoint(true);
-  // There is no space for a second journal: the existing one stays in use.
+  BLKREWIND_TRY(first);
+  auto checkpointed = store.index().checkpoint(true);
   if (!checkpointed && checkpointed.error().code != Errc::kNoSpace) {
     return fail(std::move(checkpointed).error());
   }
-  receipt.checkpointed = checkpointed.value_or(false);
+  receipt.checkpointed = receipt.checkpointed || checkpointed.value_or(false);
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
 }

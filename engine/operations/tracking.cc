@@ -49,13 +49,9 @@ tl::unexpected<Error> not_to_be_had(const std::string& path, ChangeSource wanted
 track::TrackedDisk tracked_disk(store::Store& store, const format::DiskRecord& disk,
                                 const std::string& path, std::uint64_t device_bytes) {
   const std::string& below = disk.identity.backing_file;
-  return {format::to_string(store.header().uuid),
-          disk.id,
-          path,
-          device_bytes,
-          disk.chunk_bytes,
-          below.empty() ? disk.path : below,
-          store.layout().root()};
+  return {
+      format::to_string(store.header().uuid), disk.id,       path, device_bytes, disk.chunk_bytes,
+      below.empty() ? disk.path : below,      store.folder()};
 }
 
 std::string base_snapshot_id(const store::State& state, const format::DiskRecord& disk) {

@@ -5,6 +5,7 @@
 // are read. Damage that is found is then searched for in every other snapshot of the disk.
 #include <algorithm>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +29,6 @@ constexpr std::size_t kBadMax = 10000;
 // A damaged position of the tree: a chunk (level -1) or a node.
 struct BadPlace {
   format::SnapshotNumber found_in = 0;
-  format::DiskNumber disk = 0;
   int level = -1;
   std::uint64_t index = 0;
   format::Entry entry;
@@ -36,19 +36,28 @@ struct BadPlace {
 
 class Verifier {
  public:
-  Verifier(store::Store& store, std::shared_ptr<const store::State> state,
-           const pipeline::Means& means, const Monitor& monitor)
-      : store_(store), state_(std::move(state)), means_(means), monitor_(monitor) {}
+  // Of one disk; adds to `receipt`.
+  Verifier(store::History& history, const pipeline::Means& means, const Monitor& monitor,
+           VerifyReceipt& receipt)
+      : history_(history),
+        state_(history.state()),
+        means_(means),
+        monitor_(monitor),
+        receipt_(receipt) {}
+
+  [[nodiscard]] Result<format::SnapshotRecord> snapshot(SnapshotNumber number) const {
+    return find_accomplished(*state_, number);
+  }
 
   Status verify(const format::SnapshotRecord& snapshot) {
     ++receipt_.snapshots;
     const store::Tree tree = store::tree_of(snapshot);
-    if (format::root_digest(store_.secret(), tree.geometry, tree.root.digest) !=
+    if (format::root_digest(history_.secret(), tree.geometry, tree.root.digest) !=
         snapshot.root_digest) {
       found(snapshot, "its root digest does not match its tree");
     }
-    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
-    store::TreeReader reader(store_.files(), *queue, store_.secret());
+    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 8}));
+    store::TreeReader reader(history_.files(), *queue, history_.secret());
     BLKREWIND_TRY(walk(snapshot, tree, reader));
     // Only a snapshot that was read in full spares its lineage the reading, and may be cleared of
     // damage.
@@ -58,13 +67,13 @@ class Verifier {
 
   // Snapshots that share a damaged chunk or node are damaged too.
   Status spread() {
-    BLKREWIND_ASSIGN(auto queue, store_.env().make_queue({.depth = 8}));
-    store::TreeReader reader(store_.files(), *queue, store_.secret());
+    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 8}));
+    store::TreeReader reader(history_.files(), *queue, history_.secret());
     for (const auto& [number, snapshot] : state_->snapshots) {
       if (snapshot.state != SnapshotState::kAccomplished || damaged_.contains(number)) continue;
       store::TreeCursor cursor(reader, store::tree_of(snapshot));
       for (const BadPlace& bad : bad_) {
-        if (bad.disk != snapshot.disk || damaged_.contains(number)) continue;
+        if (damaged_.contains(number)) break;
         auto entry = cursor.entry(static_cast<std::uint32_t>(bad.level + 1), bad.index);
         if (entry && entry->same_place(bad.entry)) damaged_.insert(number);
       }
@@ -87,14 +96,13 @@ class Verifier {
     });
   }
 
-  VerifyReceipt finish() {
+  void finish() {
     for (const SnapshotNumber number : damaged_) {
       receipt_.damaged.push_back(state_->snapshot(number)->id);
     }
     for (const SnapshotNumber number : unreadable_) {
       receipt_.unreadable.push_back(state_->snapshot(number)->id);
     }
-    return std::move(receipt_);
   }
 
   [[nodiscard]] const std::set<SnapshotNumber>& damaged() const { return damaged_; }
@@ -113,7 +121,7 @@ class Verifier {
     filter.on_damage = [&](int level, std::uint64_t index, const format::Entry& entry,
                            const Error& error) {
       if (error.code != Errc::kIntegrity) return unreadable(snapshot, error);
-      bad_.push_back({snapshot.number, snapshot.disk, level, index, entry});
+      bad_.push_back({snapshot.number, level, index, entry});
       found(snapshot, error.to_string());
     };
     BLKREWIND_TRY(store::for_each_unique(
@@ -141,15 +149,15 @@ class Verifier {
     request.means = means_;
     request.bad_max = kBadMax;
     BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome,
-                     pipeline::restore_chunks(store_, request, monitor_));
+                     pipeline::restore_chunks(history_, request, monitor_));
     receipt_.chunks += outcome.chunks;
     receipt_.verified_bytes += outcome.restored_bytes;
     for (const pipeline::BadChunk& bad : outcome.bad) {
-      bad_.push_back({snapshot.number, snapshot.disk, -1, bad.chunk, bad.source});
+      bad_.push_back({snapshot.number, -1, bad.chunk, bad.source});
       found(snapshot, pipeline::bad_chunk_error(bad, tree.geometry).to_string());
     }
     for (const pipeline::BadChunk& chunk : outcome.unreadable) {
-      unreadable(snapshot, pipeline::unreadable_chunk_error(store_, chunk, tree.geometry));
+      unreadable(snapshot, pipeline::unreadable_chunk_error(history_, chunk, tree.geometry));
     }
     return {};
   }
@@ -174,31 +182,59 @@ class Verifier {
 
   static constexpr std::size_t kBatch = 16384;
 
-  store::Store& store_;
+  store::History& history_;
   const std::shared_ptr<const store::State> state_;
   const pipeline::Means means_;
   const Monitor& monitor_;
-  VerifyReceipt receipt_;
+  VerifyReceipt& receipt_;
   std::vector<BadPlace> bad_;
   std::set<SnapshotNumber> damaged_;
   std::set<SnapshotNumber> unreadable_;  // in part, at this time
   std::set<SnapshotNumber> verified_;
 };
 
-}  // namespace
+// The damaged flag follows the result: damage sets it, a complete pass clears it. In a store that
+// cannot be written damage is reported, but not recorded.
+Status mark(store::History& history, const Verifier& verifier) {
+  const auto& damaged = verifier.damaged();
+  const auto& verified = verifier.verified();
+  const auto is_to_change = [&](SnapshotNumber number, bool is_damaged_now) {
+    return damaged.contains(number) ? !is_damaged_now : is_damaged_now && verified.contains(number);
+  };
+  const auto known = history.state();
+  const bool changes = std::ranges::any_of(known->snapshots, [&](const auto& entry) {
+    return is_to_change(entry.first, entry.second.damaged);
+  });
+  if (!changes || !history.home().check_writable()) return {};
+  const Status marked = history.log().update(
+      [&](const store::State& now) -> Result<format::Transaction> {
+        format::Transaction transaction;
+        for (const auto& [number, record] : now.snapshots) {
+          if (!is_to_change(number, record.damaged)) continue;
+          format::SnapshotRecord changed = record;
+          changed.damaged = !record.damaged;
+          transaction.emplace_back(std::move(changed));
+        }
+        return transaction;
+      },
+      store::Room::kFrees);
+  if (marked) return {};
+  const Error& error = marked.error();
+  if (error.code != Errc::kNoSpace && !store::Store::may_only_be_read(error)) return marked;
+  // The damage is in the receipt in any case.
+  log::warning("the store cannot be written, so the damage is reported but not recorded: " +
+               error.to_string());
+  return {};
+}
 
-Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snapshots,
-                                         const Monitor& monitor) {
-  const pipeline::Stopwatch watch;
-  store::Store& store = *parts_->store;
-  BLKREWIND_TRY(store.journal().refresh());
-  const auto state = store.state();
-  Verifier verifier(store, state, parts_->means, monitor);
-  for (const SnapshotNumber number : snapshots) {
-    BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*state, number));
+Status verify_disk(store::History& history, std::span<const SnapshotKey> keys,
+                   const pipeline::Means& means, const Monitor& monitor, VerifyReceipt& receipt) {
+  Verifier verifier(history, means, monitor, receipt);
+  for (const SnapshotKey& key : keys) {
+    BLKREWIND_ASSIGN(const auto snapshot, verifier.snapshot(key.number));
     const auto verified = verifier.verify(snapshot);
-    if (verified && !verifier.finds(number)) continue;
-    if (store.journal().refresh() && !find_accomplished(*store.state(), number)) {
+    if (verified && !verifier.finds(key.number)) continue;
+    if (history.log().refresh() && !find_accomplished(*history.state(), key.number)) {
       verifier.forget(snapshot);
       continue;
     }
@@ -207,41 +243,26 @@ Result<VerifyReceipt> Operations::verify(const std::vector<SnapshotNumber>& snap
     }
   }
   BLKREWIND_TRY(verifier.spread());
+  BLKREWIND_TRY(mark(history, verifier));
+  verifier.finish();
+  return {};
+}
 
-  // The damaged flag follows the result: damage sets it, a complete pass clears it.
-  const auto& damaged = verifier.damaged();
-  const auto& verified = verifier.verified();
-  const bool changes = std::ranges::any_of(state->snapshots, [&](const auto& entry) {
-    const bool is_damaged = damaged.contains(entry.first);
-    return (is_damaged && !entry.second.damaged) ||
-           (!is_damaged && entry.second.damaged && verified.contains(entry.first));
-  });
-  // In a read-only store damage is reported, but not recorded.
-  if (changes && store.check_writable()) {
-    const Status marked = store.journal().update(
-        [&](const store::State& now) -> Result<format::Transaction> {
-          format::Transaction transaction;
-          for (const auto& [number, record] : now.snapshots) {
-            const bool is_damaged = damaged.contains(number);
-            if (is_damaged == record.damaged || (!is_damaged && !verified.contains(number)))
-              continue;
-            format::SnapshotRecord record_now = record;
-            record_now.damaged = is_damaged;
-            transaction.emplace_back(std::move(record_now));
-          }
-          return transaction;
-        },
-        store::Room::kFrees);
-    if (!marked) {
-      const Error& error = marked.error();
-      if (error.code != Errc::kNoSpace && !store::Store::may_only_be_read(error))
-        return fail(error);
-      // The damage is in the receipt in any case.
-      log::warning("the store cannot be written, so the damage is reported but not recorded: " +
-                   error.to_string());
-    }
+}  // namespace
+
+Result<VerifyReceipt> Operations::verify(std::vector<SnapshotKey> snapshots,
+                                         const Monitor& monitor) {
+  const pipeline::Stopwatch watch;
+  std::ranges::sort(snapshots);
+  snapshots.erase(std::unique(snapshots.begin(), snapshots.end()), snapshots.end());
+  VerifyReceipt receipt;
+  for (auto at = snapshots.begin(); at != snapshots.end();) {
+    const auto end = std::find_if(at, snapshots.end(),
+                                  [&](const SnapshotKey& key) { return key.disk != at->disk; });
+    BLKREWIND_ASSIGN(const auto history, parts_->store->history(at->disk));
+    BLKREWIND_TRY(verify_disk(*history, {at, end}, parts_->means, monitor, receipt));
+    at = end;
   }
-  VerifyReceipt receipt = verifier.finish();
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
 }

@@ -62,11 +62,11 @@ Error bad_chunk_error(const BadChunk& bad, const format::Geometry& geometry) {
   return error;
 }
 
-Error unreadable_chunk_error(const store::Store& store, const BadChunk& chunk,
+Error unreadable_chunk_error(const store::History& history, const BadChunk& chunk,
                              const format::Geometry& geometry) {
   Error error = system_error(
       chunk.sys_errno, "chunk " + std::to_string(chunk.chunk) + " cannot be read from the store (" +
-                           store.layout().segment(chunk.source.segment) + ", offset " +
+                           history.segment_name(chunk.source.segment) + ", offset " +
                            std::to_string(chunk.source.offset_bytes()) + ")");
   // Whatever the errno, it is the store that failed: nothing was refused, and nothing is damaged.
   error.code = Errc::kIo;
@@ -78,13 +78,13 @@ Error unreadable_chunk_error(const store::Store& store, const BadChunk& chunk,
   return error;
 }
 
-Status all_readable(const store::Store& store, const RestoreOutcome& outcome,
+Status all_readable(const store::History& history, const RestoreOutcome& outcome,
                     const format::Geometry& geometry) {
   if (outcome.unreadable.empty()) return {};
-  return fail(unreadable_chunk_error(store, outcome.unreadable.front(), geometry));
+  return fail(unreadable_chunk_error(history, outcome.unreadable.front(), geometry));
 }
 
-Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest& request,
+Result<RestoreOutcome> restore_chunks(store::History& history, const RestoreRequest& request,
                                       const Monitor& monitor) {
   Workforce force = Workforce::plan(request.means, request.work_bytes);
   io::QueueOptions options = force.queue_options();
@@ -100,12 +100,12 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     options.slot_bytes = std::max(options.slot_bytes, 2 * request.geometry.chunk_bytes);
     request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
   }
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  const RestoreSettings settings{request.device,  request.geometry,
-                                 &store.secret(), request.compare_block_bytes,
-                                 request.share,   request.verified};
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  const RestoreSettings settings{request.device,    request.geometry,
+                                 &history.secret(), request.compare_block_bytes,
+                                 request.share,     request.verified};
   auto make_worker = [&]() -> Result<std::unique_ptr<RestoreWorker>> {
-    BLKREWIND_ASSIGN(auto worker_queue, store.env().make_queue(options));
+    BLKREWIND_ASSIGN(auto worker_queue, history.env().make_queue(options));
     return std::make_unique<RestoreWorker>(std::move(worker_queue), settings);
   };
   WorkerPool<RestoreWorker> pool(force.workers, std::size_t{2} * force.workers * force.slots,
@@ -134,7 +134,7 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
     return !file && (file.error().sys_errno == EMFILE || file.error().sys_errno == ENFILE);
   };
   while (true) {
-    while (!exhausted && pool.has_room() && (pool.empty() || !store.files().is_crowded())) {
+    while (!exhausted && pool.has_room() && (pool.empty() || !history.files().is_crowded())) {
       BLKREWIND_ASSIGN(auto item, plan.next());
       if (!item) {
         exhausted = true;
@@ -145,11 +145,11 @@ Result<RestoreOutcome> restore_chunks(store::Store& store, const RestoreRequest&
       bool whole = true;
       std::vector<PlannedChunk> planned = std::exchange(item->chunks, {});
       for (PlannedChunk& chunk : planned) {
-        auto file = store.files().get(chunk.source.segment, *queue);
+        auto file = history.files().get(chunk.source.segment, *queue);
         while (meets_limit(file) && !pool.empty()) {
           // What is under way holds files open.
           BLKREWIND_TRY(take());
-          file = store.files().get(chunk.source.segment, *queue);
+          file = history.files().get(chunk.source.segment, *queue);
         }
         if (!file) {
           // A missing or foreign segment: its chunks count as corrupt.

@@ -12,7 +12,7 @@
 #include "io/env.h"
 #include "pipeline/restore_worker.h"
 #include "pipeline/workforce.h"
-#include "store/store.h"
+#include "store/history.h"
 #include "store/tree_diff.h"
 
 namespace blkrewind::pipeline {
@@ -58,7 +58,7 @@ struct RestoreOutcome {
 
 // Errors are those of the device, of tree nodes, or kCancelled; chunks that are bad or cannot be
 // read are in the outcome. Does not flush.
-[[nodiscard]] Result<RestoreOutcome> restore_chunks(store::Store& store,
+[[nodiscard]] Result<RestoreOutcome> restore_chunks(store::History& history,
                                                     const RestoreRequest& request,
                                                     const Monitor& monitor);
 
@@ -70,11 +70,11 @@ struct RestoreOutcome {
 [[nodiscard]] Error bad_chunk_error(const pipeline::BadChunk& bad,
                                     const format::Geometry& geometry);
 // The same of one that could not be read: kIo, with the errno and the path of its segment.
-[[nodiscard]] Error unreadable_chunk_error(const store::Store& store,
+[[nodiscard]] Error unreadable_chunk_error(const store::History& history,
                                            const pipeline::BadChunk& chunk,
                                            const format::Geometry& geometry);
 // The first one, for an operation that needs all of them; nothing when all were read.
-[[nodiscard]] Status all_readable(const store::Store& store, const RestoreOutcome& outcome,
+[[nodiscard]] Status all_readable(const store::History& history, const RestoreOutcome& outcome,
                                   const format::Geometry& geometry);
 
 }  // namespace blkrewind::pipeline

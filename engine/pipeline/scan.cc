@@ -29,10 +29,11 @@ std::size_t leaves_under_way(const Workforce& force, const format::Geometry& geo
 
 class Scan {
  public:
-  Scan(store::Store& store, const ScanRequest& request, const Monitor& monitor, io::Queue& queue)
+  Scan(store::History& history, const ScanRequest& request, const Monitor& monitor,
+       io::Queue& queue)
       : request_(request),
-        reader_(store.files(), queue, store.secret()),
-        base_reader_(store.files(), queue, store.secret()),
+        reader_(history.files(), queue, history.secret()),
+        base_reader_(history.files(), queue, history.secret()),
         meter_(monitor, request.phase, request.geometry.device_bytes) {
     for (const auto& snapshot : request.references) {
       cursors_.emplace_back(reader_, store::tree_of(snapshot));
@@ -122,16 +123,16 @@ class Scan {
 
 }  // namespace
 
-Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
+Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& request,
                                 const Monitor& monitor) {
   const Stopwatch watch;
   FullScan everything(*request.device, request.geometry);
   CandidateSource& candidates = request.candidates != nullptr ? *request.candidates : everything;
   BLKREWIND_ASSIGN(const std::uint64_t work_bytes, candidates.work_bytes());
   const Workforce force = Workforce::plan(request.means, work_bytes);
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  Scan scan(store, request, monitor, *queue);
-  ScanSettings settings{request.device, request.geometry, &store.secret(), {}, request.mark};
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  Scan scan(history, request, monitor, *queue);
+  ScanSettings settings{request.device, request.geometry, &history.secret(), {}, request.mark};
   if (request.writer != nullptr) {
     settings.reserve = [writer = request.writer](std::uint64_t length_bytes) {
       return writer->reserve(length_bytes);
@@ -141,7 +142,7 @@ Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
     io::QueueOptions options = force.queue_options();
     // A chunk is read whole.
     options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
-    BLKREWIND_ASSIGN(auto worker_queue, store.env().make_queue(options));
+    BLKREWIND_ASSIGN(auto worker_queue, history.env().make_queue(options));
     return std::make_unique<ScanWorker>(std::move(worker_queue), settings);
   };
   WorkerPool<ScanWorker> pool(force.workers, leaves_under_way(force, request.geometry),

@@ -15,7 +15,7 @@
 #include "pipeline/scan_worker.h"
 #include "pipeline/unreadable_extents.h"
 #include "pipeline/workforce.h"
-#include "store/store.h"
+#include "store/history.h"
 
 namespace blkrewind::pipeline {
 
@@ -53,7 +53,7 @@ struct ScanOutcome {
 };
 
 // kIo as well when the device or file has another size than its geometry when the scan ends.
-[[nodiscard]] Result<ScanOutcome> scan_device(store::Store& store, const ScanRequest& request,
+[[nodiscard]] Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& request,
                                               const Monitor& monitor);
 
 // kIo when the file has become shorter or longer than `size_bytes`.

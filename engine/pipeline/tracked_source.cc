@@ -4,16 +4,16 @@
 
 namespace blkrewind::pipeline {
 
-Result<std::unique_ptr<TrackedSource>> TrackedSource::make(store::Store& store,
+Result<std::unique_ptr<TrackedSource>> TrackedSource::make(store::History& history,
                                                            track::Tracker& tracker,
                                                            const format::SnapshotRecord& base,
                                                            const format::SnapshotRecord& wanted) {
   std::unique_ptr<TrackedSource> source(
       new TrackedSource(tracker, store::tree_of(wanted).geometry));
   if (base.number != wanted.number) {
-    BLKREWIND_ASSIGN(source->queue_, store.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(source->queue_, history.env().make_queue({.depth = 8}));
     source->reader_ =
-        std::make_unique<store::TreeReader>(store.files(), *source->queue_, store.secret());
+        std::make_unique<store::TreeReader>(history.files(), *source->queue_, history.secret());
     source->diff_.emplace(*source->reader_, store::tree_of(base), store::tree_of(wanted));
   }
   return source;

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "pipeline/candidate_source.h"
-#include "store/store.h"
+#include "store/history.h"
 #include "store/tree_diff.h"
 #include "store/tree_reader.h"
 #include "track/tracker.h"
@@ -19,7 +19,7 @@ class TrackedSource final : public CandidateSource {
  public:
   // `base`: of the tracker. Two snapshots of one geometry. `store` and `tracker` outlive it.
   [[nodiscard]] static Result<std::unique_ptr<TrackedSource>> make(
-      store::Store& store, track::Tracker& tracker, const format::SnapshotRecord& base,
+      store::History& history, track::Tracker& tracker, const format::SnapshotRecord& base,
       const format::SnapshotRecord& wanted);
 
   [[nodiscard]] Result<std::optional<Candidate>> next() override;

@@ -48,13 +48,9 @@ std::vector<SegmentId> take_empty(const State& state, format::Transaction& trans
 
 // Returns the space that they occupied. A file that cannot be removed now is left to the next
 // remove_orphans().
-std::uint64_t remove_files(Store& store, const std::vector<SegmentId>& segments) {
+std::uint64_t remove_files(History& history, const std::vector<SegmentId>& segments) {
   std::uint64_t given_back = 0;
-  for (const SegmentId id : segments) {
-    const std::string path = store.layout().segment(id);
-    const std::uint64_t allocated = store.env().allocated_bytes(path).value_or(0);
-    if (store.env().remove(path)) given_back += allocated;
-  }
+  for (const SegmentId id : segments) given_back += history.remove_segment(id);
   return given_back;
 }
 
@@ -62,8 +58,8 @@ std::uint64_t remove_files(Store& store, const std::vector<SegmentId>& segments)
 // are skipped: they are removed as files.
 class Puncher {
  public:
-  Puncher(Store& store, const State& state, io::Queue& queue)
-      : store_(store), state_(state), queue_(queue) {}
+  Puncher(History& history, const State& state, io::Queue& queue)
+      : history_(history), state_(state), queue_(queue) {}
 
   Status add(const format::Entry& entry) {
     const auto live = state_.segments.find(entry.segment);
@@ -108,7 +104,7 @@ class Puncher {
     if (run_.empty()) return {};
     auto& open = files_[segment_];
     if (open.file == nullptr) {
-      auto opened = store_.files().open_for_punching(segment_, queue_);
+      auto opened = history_.files().open_for_punching(segment_, queue_);
       if (!opened && opened.error().code == Errc::kNotFound) {
         // Lost, or removed by hand: there is nothing left to free.
         files_.erase(segment_);
@@ -130,7 +126,7 @@ class Puncher {
     return {};
   }
 
-  Store& store_;
+  History& history_;
   const State& state_;
   io::Queue& queue_;
   std::map<SegmentId, Open> files_;
@@ -141,13 +137,13 @@ class Puncher {
 
 // Before anything is recorded: checks that each segment that is about to get holes belongs to this
 // store, or is missing.
-Status check_segments(Store& store, const State& state,
+Status check_segments(History& history, const State& state,
                       const std::map<SegmentId, std::uint64_t>& freed) {
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 4}));
   for (const auto& [id, bytes] : freed) {
     const auto live = state.segments.find(id);
     if (live == state.segments.end() || live->second <= bytes) continue;  // removed as a file
-    const auto file = store.files().open_for_punching(id, *queue);
+    const auto file = history.files().open_for_punching(id, *queue);
     if (!file && file.error().code != Errc::kNotFound) return fail(file.error());
   }
   return {};
@@ -155,18 +151,18 @@ Status check_segments(Store& store, const State& state,
 
 }  // namespace
 
-Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
+Result<std::uint64_t> delete_snapshot(History& history, SnapshotNumber number,
                                       const format::Transaction& extra) {
-  BLKREWIND_TRY(store.journal().refresh());
-  const auto state = store.state();
+  BLKREWIND_TRY(history.log().refresh());
+  const auto state = history.state();
   const auto* record = state->snapshot(number);
   if (record == nullptr || record->state != SnapshotState::kAccomplished) {
     return fail(Errc::kNotFound, "the snapshot was already deleted");
   }
   std::map<SegmentId, std::uint64_t> freed;
   {
-    BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-    TreeReader reader(store.files(), *queue, store.secret());
+    BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+    TreeReader reader(history.files(), *queue, history.secret());
     BLKREWIND_TRY(for_each_unique(reader, tree_of(*record), trees_near(*state, number),
                                   {.pass_over_damage = true},
                                   [&](const UniqueExtent& extent) -> Status {
@@ -174,9 +170,9 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
                                     return {};
                                   }));
   }
-  BLKREWIND_TRY(check_segments(store, *state, freed));
+  BLKREWIND_TRY(check_segments(history, *state, freed));
   std::uint64_t total = 0;
-  BLKREWIND_TRY(store.journal().update(
+  BLKREWIND_TRY(history.log().update(
       [&](const State& now) -> Result<format::Transaction> {
         format::Transaction transaction = extra;
         format::SnapshotRecord deleting = *now.snapshot(number);
@@ -195,24 +191,24 @@ Result<std::uint64_t> delete_snapshot(Store& store, SnapshotNumber number,
         return transaction;
       },
       Room::kFrees));
-  BLKREWIND_TRY(finish_delete(store, number));
+  BLKREWIND_TRY(finish_delete(history, number));
   return total;
 }
 
-Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
-  BLKREWIND_TRY(store.journal().refresh());
-  const auto state = store.state();
+Result<std::uint64_t> finish_delete(History& history, SnapshotNumber number) {
+  BLKREWIND_TRY(history.log().refresh());
+  const auto state = history.state();
   const auto* record = state->snapshot(number);
   if (record == nullptr || record->state != SnapshotState::kDeleting) return 0;
   std::uint64_t given_back = 0;
   const Tree tree = tree_of(*record);
   const std::vector<Tree> kin = trees_near(*state, number);
-  BLKREWIND_ASSIGN(auto queue, store.env().make_queue({.depth = 8}));
-  BLKREWIND_ASSIGN(auto punch_queue, store.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto punch_queue, history.env().make_queue({.depth = 8}));
   const auto height = static_cast<int>(tree.geometry.height());
   for (int level = UniqueFilter::kChunks; level < height; ++level) {
-    TreeReader reader(store.files(), *queue, store.secret());
-    Puncher puncher(store, *state, *punch_queue);
+    TreeReader reader(history.files(), *queue, history.secret());
+    Puncher puncher(history, *state, *punch_queue);
     BLKREWIND_TRY(
         for_each_unique(reader, tree, kin, {.what = level, .pass_over_damage = true},
                         [&](const UniqueExtent& extent) { return puncher.add(extent.entry); }));
@@ -222,7 +218,7 @@ Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
 
   // One record for both, because on a full file system each takes a block of the reserve.
   std::vector<SegmentId> empty;
-  BLKREWIND_TRY(store.journal().update(
+  BLKREWIND_TRY(history.log().update(
       [&](const State& now) -> Result<format::Transaction> {
         format::Transaction transaction = remove_from_lineage(now, number);
         State after = now;
@@ -231,23 +227,23 @@ Result<std::uint64_t> finish_delete(Store& store, SnapshotNumber number) {
         return transaction;
       },
       Room::kFrees));
-  return given_back + remove_files(store, empty);
+  return given_back + remove_files(history, empty);
 }
 
-Result<std::uint64_t> remove_empty_segments(Store& store) {
+Result<std::uint64_t> remove_empty_segments(History& history) {
   std::vector<SegmentId> empty;
-  BLKREWIND_TRY(store.journal().update(
+  BLKREWIND_TRY(history.log().update(
       [&](const State& now) -> Result<format::Transaction> {
         format::Transaction transaction;
         empty = take_empty(now, transaction);
         return transaction;
       },
       Room::kFrees));
-  return remove_files(store, empty);
+  return remove_files(history, empty);
 }
 
-Status forget_unfinished(Store& store, SnapshotNumber number) {
-  return store.journal().update(
+Status forget_unfinished(History& history, SnapshotNumber number) {
+  return history.log().update(
       [&](const State& now) -> Result<format::Transaction> {
         const auto* record = now.snapshot(number);
         if (record == nullptr || (record->state != SnapshotState::kProgressing &&

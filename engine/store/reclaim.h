@@ -23,21 +23,21 @@
 
 #include "blkrewind/error.h"
 #include "format/records.h"
-#include "store/store.h"
+#include "store/history.h"
 
 namespace blkrewind::store {
 
 // Steps 1 to 4. Returns the number of bytes freed. `extra`: entries that take effect with step 2.
-[[nodiscard]] Result<std::uint64_t> delete_snapshot(Store& store, format::SnapshotNumber number,
+[[nodiscard]] Result<std::uint64_t> delete_snapshot(History& history, format::SnapshotNumber number,
                                                     const format::Transaction& extra = {});
 // Steps 3 and 4 for a snapshot that is deleting. Returns by how many bytes the segment files have
 // shrunk.
-[[nodiscard]] Result<std::uint64_t> finish_delete(Store& store, format::SnapshotNumber number);
+[[nodiscard]] Result<std::uint64_t> finish_delete(History& history, format::SnapshotNumber number);
 // For a snapshot that was never completed (progressing, failed): removes its record.
-[[nodiscard]] Status forget_unfinished(Store& store, format::SnapshotNumber number);
+[[nodiscard]] Status forget_unfinished(History& history, format::SnapshotNumber number);
 // Removes segments of which nothing is needed, first from the table, then their files. Does nothing
 // while a snapshot is deleting, because its walk may still need their nodes. Returns the number of
 // bytes that the files occupied.
-[[nodiscard]] Result<std::uint64_t> remove_empty_segments(Store& store);
+[[nodiscard]] Result<std::uint64_t> remove_empty_segments(History& history);
 
 }  // namespace blkrewind::store

@@ -9,16 +9,11 @@
 
 #include "base/aligned_buffer.h"
 #include "base/remedies.h"
-#include "store/store_file.h"
 
 namespace blkrewind::store {
 
-SegmentFiles::SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header)
-    : env_(env),
-      layout_(std::move(layout)),
-      uuid_(header.uuid),
-      secret_(header.secret),
-      open_max_(open_max()) {}
+SegmentFiles::SegmentFiles(Home& home, format::DiskNumber disk, const format::StoreHeader& header)
+    : home_(home), disk_(disk), uuid_(header.uuid), secret_(header.secret), open_max_(open_max()) {}
 
 std::size_t SegmentFiles::open_max() {
   constexpr std::size_t kMin = 4;
@@ -50,17 +45,17 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     return by_use_.front().file;
   }
   close_idle(open_max_);
-  auto opened = open_store_file(env_, layout_.segment(id), {});
+  auto opened = home_.open_segment(disk_, id, io::Access::kReadOnly);
   if (!opened && (opened.error().sys_errno == EMFILE || opened.error().sys_errno == ENFILE)) {
     close_idle(0);
-    opened = open_store_file(env_, layout_.segment(id), {});
+    opened = home_.open_segment(disk_, id, io::Access::kReadOnly);
   }
   if (!opened) {
     Error error = std::move(opened).error();
     if (error.code == Errc::kNotFound) {
       error.code = Errc::kIntegrity;
       error.message = "segment " + std::to_string(id) + " is missing from the store (" +
-                      layout_.segment(id) + ")";
+                      home_.segment_name(disk_, id) + ")";
       error.remedy = restore_file("bring the file back from a backup of the store");
     }
     return fail(std::move(error));
@@ -86,14 +81,13 @@ Status SegmentFiles::check_header(format::SegmentId id, io::File& file, io::Queu
                 restore_file("bring the file back from a backup of the store"));
   }
   return format::check_segment_header(
-      secret_, {uuid_, id},
+      secret_, header_of(id),
       std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()));
 }
 
 Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::SegmentId id,
                                                                   io::Queue& queue) {
-  BLKREWIND_ASSIGN(auto file,
-                   open_store_file(env_, layout_.segment(id), {.access = io::Access::kReadWrite}));
+  BLKREWIND_ASSIGN(auto file, home_.open_segment(disk_, id, io::Access::kReadWrite));
   if (Status ours = check_header(id, *file, queue); !ours) {
     Error error = std::move(ours).error();
     if (error.remedy.empty()) {
@@ -105,11 +99,12 @@ Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::Segmen
   return file;
 }
 
-Result<bool> SegmentFiles::is_left_over(format::SegmentId id, io::File& file, io::Queue& queue) {
+Result<bool> SegmentFiles::is_left_over(format::SegmentId id, io::Queue& queue) {
+  BLKREWIND_ASSIGN(const auto file, home_.open_segment(disk_, id, io::Access::kReadOnly));
   AlignedBuffer block(format::kSegmentHeaderBytes);
   BLKREWIND_ASSIGN(const std::uint64_t there,
-                   io::read_there_now(queue, file, {0, block.size()}, block.data()));
-  return format::may_become_segment_header(secret_, {uuid_, id}, block.span().first(there));
+                   io::read_there_now(queue, *file, {0, block.size()}, block.data()));
+  return format::may_become_segment_header(secret_, header_of(id), block.span().first(there));
 }
 
 }  // namespace blkrewind::store

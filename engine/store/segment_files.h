@@ -12,13 +12,13 @@
 #include "blkrewind/error.h"
 #include "format/segment_header.h"
 #include "io/env.h"
-#include "store/layout.h"
+#include "store/home/home.h"
 
 namespace blkrewind::store {
 
 class SegmentFiles {
  public:
-  SegmentFiles(io::Env& env, Layout layout, const format::StoreHeader& header);
+  SegmentFiles(Home& home, format::DiskNumber disk, const format::StoreHeader& header);
 
   // How many segments an operation should have open at once: a quarter of the process's limit
   // (RLIMIT_NOFILE), at most 256.
@@ -35,9 +35,9 @@ class SegmentFiles {
   // one read on `queue`, which must be idle: a file that is not this segment is not changed.
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_for_punching(format::SegmentId id,
                                                                     io::Queue& queue);
-  // Whether a file that no record names was left by an operation of this store: it has the header
-  // of the segment, or an incompletely written one, possibly empty.
-  [[nodiscard]] Result<bool> is_left_over(format::SegmentId id, io::File& file, io::Queue& queue);
+  // Whether a segment that no record names was left by an owner of this disk: it has the header of
+  // the segment, or an incompletely written one, possibly empty.
+  [[nodiscard]] Result<bool> is_left_over(format::SegmentId id, io::Queue& queue);
 
  private:
   [[nodiscard]] Status check_header(format::SegmentId id, io::File& file, io::Queue& queue);
@@ -49,8 +49,12 @@ class SegmentFiles {
   // Closes files that no caller uses, least recently used first, until fewer than `count` are open.
   void close_idle(std::size_t count);
 
-  io::Env& env_;
-  const Layout layout_;
+  [[nodiscard]] format::SegmentHeader header_of(format::SegmentId id) const {
+    return {uuid_, disk_, id, 0};
+  }
+
+  Home& home_;
+  const format::DiskNumber disk_;
   const format::StoreUuid uuid_;
   const DigestSecret secret_;
   const std::size_t open_max_;

@@ -11,13 +11,13 @@ namespace blkrewind::store {
 using format::kBlockBytes;
 using format::kNodeBytes;
 
-SegmentWriter::SegmentWriter(io::Env& env, Layout layout, const format::StoreHeader& header,
-                             std::unique_ptr<io::Lock> writers, format::SegmentId next)
-    : env_(env),
-      layout_(std::move(layout)),
+SegmentWriter::SegmentWriter(Home& home, format::DiskNumber disk, const format::StoreHeader& header,
+                             std::uint64_t epoch, format::SegmentId next)
+    : home_(home),
+      disk_(disk),
       uuid_(header.uuid),
       secret_(header.secret),
-      writers_(std::move(writers)),
+      epoch_(epoch),
       next_(next) {}
 
 SegmentWriter::~SegmentWriter() {
@@ -28,7 +28,7 @@ void SegmentWriter::abandon() {
   for (const auto& segment : segments_) {
     segment->file.reset();
     // A file that cannot be removed now is an orphan, removed by the next remove_orphans().
-    (void)env_.remove(layout_.segment(segment->id));
+    (void)home_.remove_segment(disk_, segment->id);
   }
   segments_.clear();
 }
@@ -36,10 +36,9 @@ void SegmentWriter::abandon() {
 Result<SegmentWriter::Segment*> SegmentWriter::add_segment() {
   while (true) {
     const format::SegmentId id = next_++;
-    auto file =
-        env_.open(layout_.segment(id), {.access = io::Access::kReadWrite, .create_new = true});
+    auto file = home_.create_segment(disk_, id);
     if (!file) {
-      // Another process has taken the number.
+      // A former owner has taken the number.
       if (file.error().code == Errc::kAlreadyExists) continue;
       return fail(std::move(file).error());
     }
@@ -116,13 +115,13 @@ Status SegmentWriter::seal(io::Queue& queue) {
   AlignedBuffer block(format::kSegmentHeaderBytes);
   for (const auto& segment : segments_) {
     format::encode_segment_header(
-        secret_, {uuid_, segment->id},
+        secret_, {uuid_, disk_, segment->id, epoch_},
         std::span<std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()));
     BLKREWIND_TRY(io::write_now(queue, *segment->file, {0, block.size()}, block.data()));
     BLKREWIND_TRY(segment->file->truncate(segment->length_bytes));
     BLKREWIND_TRY(io::flush_now(queue, *segment->file));
   }
-  return env_.sync_directory(layout_.segments());
+  return home_.sync_segments(disk_);
 }
 
 std::vector<format::SegmentRecord> SegmentWriter::records() const {

@@ -1,7 +1,7 @@
 // The segments written by one operation: all of them new, none shared with another operation.
 //
 // Chunk bytes go to one segment at a time, tree nodes to another, so that the nodes of a snapshot
-// are contiguous and are read in few requests. Nothing refers to a segment before the journal
+// are contiguous and are read in few requests. Nothing refers to a segment before the log
 // record of its operation is durable; until then it is an orphan, removed by abandon() or, after a
 // crash, by remove_orphans(). seal() makes everything durable and must precede that record.
 //
@@ -23,16 +23,15 @@
 #include "format/records.h"
 #include "format/store_header.h"
 #include "io/env.h"
-#include "store/layout.h"
+#include "store/home/home.h"
 
 namespace blkrewind::store {
 
 class SegmentWriter {
  public:
-  // `writers`: the shared writers lock, held until this object is destroyed. `next`: the first
-  // number that may be free.
-  SegmentWriter(io::Env& env, Layout layout, const format::StoreHeader& header,
-                std::unique_ptr<io::Lock> writers, format::SegmentId next);
+  // `epoch`: of the owner that writes. `next`: the first number that may be free.
+  SegmentWriter(Home& home, format::DiskNumber disk, const format::StoreHeader& header,
+                std::uint64_t epoch, format::SegmentId next);
   ~SegmentWriter();
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
@@ -75,11 +74,11 @@ class SegmentWriter {
   [[nodiscard]] Result<Segment*> add_segment();
   void abandon();
 
-  io::Env& env_;
-  const Layout layout_;
+  Home& home_;
+  const format::DiskNumber disk_;
   const format::StoreUuid uuid_;
   const DigestSecret secret_;
-  std::unique_ptr<io::Lock> writers_;
+  const std::uint64_t epoch_;
 
   mutable std::mutex mutex_;  // guards the members that reserve() uses
   format::SegmentId next_;

@@ -22,6 +22,12 @@ void State::put(PersistentMap<Number, Record>& records, Number number, const Rec
   records.put(number, record);
 }
 
+format::DiskRecord index_entry(format::DiskRecord record) {
+  record.base_snapshot = 0;
+  record.last_rollback = {};
+  return record;
+}
+
 struct State::Apply {
   State& state;
 

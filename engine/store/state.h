@@ -18,6 +18,9 @@
 
 namespace blkrewind::store {
 
+// What an index keeps of a disk's record: all but what every operation changes.
+[[nodiscard]] format::DiskRecord index_entry(format::DiskRecord record);
+
 class State {
  public:
   PersistentMap<format::DiskNumber, format::DiskRecord> disks;

@@ -1,9 +1,20 @@
-// A store: its header, journal, segments and locks.
+// A store: its header, its index, and the history of each disk.
 //
-// Opening reads the format file and replays the journal; it writes nothing. Thread-safe.
+//   header    version, features and the digest secret
+//   index     which disks there are, and the evidence by which they are recognised: a log
+//   history   of one disk: its own log and segments (history.h)
+//
+// The log of a disk is the truth about it; the index finds it. An entry of the index is a copy of
+// the disk's record without what every operation changes, and may be ahead of the log by the change
+// that a crash interrupted, but never behind it: it is written first. Opening a store reads the
+// index alone. Thread-safe.
 #pragma once
 
+#include <functional>
+#include <list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "blkrewind/error.h"
@@ -11,12 +22,10 @@
 #include "format/records.h"
 #include "format/store_header.h"
 #include "io/env.h"
-#include "store/journal.h"
-#include "store/layout.h"
-#include "store/segment_files.h"
-#include "store/segment_writer.h"
+#include "store/history.h"
+#include "store/home/home.h"
+#include "store/log.h"
 #include "store/state.h"
-#include "store/tree_cursor.h"
 
 namespace blkrewind::store {
 
@@ -25,65 +34,83 @@ class Store {
   // Creates a store in a missing or empty directory. After an interruption there is no format file,
   // and a second create() starts again.
   [[nodiscard]] static Status create(io::Env& machine, const std::string& path);
+  // Writes nothing. A store of version 1 can be read (version1_home.h).
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(io::Env& machine,
                                                            const std::string& path);
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(std::unique_ptr<Home> home);
   // Whether the directory contains a store.
   [[nodiscard]] static Result<bool> exists(io::Env& env, const std::string& path);
 
-  // `folder`: Env::beneath() of the store's directory; null: `env` itself is used.
-  Store(io::Env& env, std::unique_ptr<io::Env> folder, Layout layout,
-        const format::StoreHeader& header);
+  // With a new secret and a new UUID.
+  [[nodiscard]] static Result<format::StoreHeader> new_header();
+
+  Store(std::unique_ptr<Home> home, const format::StoreHeader& header,
+        std::unique_ptr<HomeLog> index);
 
   // For the store's files and everything else.
-  [[nodiscard]] io::Env& env() { return env_; }
-  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] io::Env& env() { return home_->env(); }
+  [[nodiscard]] Home& home() { return *home_; }
+  [[nodiscard]] const std::string& folder() const { return home_->folder(); }
   [[nodiscard]] const format::StoreHeader& header() const { return header_; }
   [[nodiscard]] const DigestSecret& secret() const { return header_.secret; }
-  [[nodiscard]] Journal& journal() { return journal_; }
-  [[nodiscard]] SegmentFiles& files() { return files_; }
-  [[nodiscard]] std::shared_ptr<const State> state() const { return journal_.state(); }
 
   // kUnsupported if a feature of the store forbids this program to write to it. Every operation
-  // that appends to the journal must call this first; lock_disk(), make_writer() and
-  // remove_orphans() do so themselves.
+  // that changes the index must call this first; leases and writers do so themselves.
   [[nodiscard]] Status check_writable() const;
-
-  // The lock of one disk, for the duration of one operation; kBusy if another operation holds it.
-  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk(format::DiskNumber disk);
-  // Excludes operations on the disk, but not other readers; for a read-only store, on which the
-  // lock above cannot be taken. kBusy as above.
-  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk_shared(format::DiskNumber disk);
   // Whether the error means that this process may not write to the store: a read-only file system,
   // or missing permissions.
   [[nodiscard]] static bool may_only_be_read(const Error& error);
-  [[nodiscard]] Result<bool> disk_is_locked(format::DiskNumber disk);
 
-  // For an operation that adds to the store. kUnsupported if the store is read-only.
-  [[nodiscard]] Result<std::unique_ptr<SegmentWriter>> make_writer();
+  // The index, with one record for each disk.
+  [[nodiscard]] Log& index() { return index_; }
+  [[nodiscard]] std::shared_ptr<const State> disks() const { return index_.state(); }
 
-  // Removes segments that no journal record names, left by crashed operations. Does nothing while
-  // an operation that creates segments is running. Returns the number of files removed, and their
-  // bytes.
-  struct Orphans {
-    std::uint64_t files = 0;
-    std::uint64_t bytes = 0;
-  };
-  [[nodiscard]] Result<Orphans> remove_orphans();
+  // The history of a disk, as it is now. kNotFound: there is no such disk.
+  [[nodiscard]] Result<std::shared_ptr<History>> history(format::DiskNumber disk);
+
+  // The right to change a disk, for the duration of one operation; kBusy if another operation has
+  // it. Its history is not refreshed.
+  [[nodiscard]] Result<std::shared_ptr<Lease>> lease(format::DiskNumber disk);
+  // Excludes operations on the disk, but not other readers; for a store that cannot be written.
+  // kBusy as above.
+  [[nodiscard]] Result<std::unique_ptr<HomeLease>> lease_for_reading(format::DiskNumber disk);
+  [[nodiscard]] Result<bool> has_owner(format::DiskNumber disk);
+
+  // Adds a disk. `build` is given the index and returns the entries that change it (the new disk's
+  // record among them, with `number`), or none to add no disk.
+  //
+  //   1. index: the number is taken
+  //   2. the disk's log, with the first record; flushed
+  //   3. index: the disk                                <- it exists
+  //
+  // After a power cut before 3 the number is lost, and what is there of the disk is removed by
+  // remove_strays().
+  using BuildDisk =
+      std::function<Result<format::Transaction>(const State& index, format::DiskNumber number)>;
+  [[nodiscard]] Status add_disk(const BuildDisk& build);
+  // Changes the index's copy of the disk's record to `record`, before the log's.
+  [[nodiscard]] Status note_disk(const format::DiskRecord& record);
+  // Removes the disk from the index, then all that there is of it. Under its lease.
+  [[nodiscard]] Status remove_disk(format::DiskNumber disk);
+  // Removes what the index does not name: disks that were half added, or half removed.
+  [[nodiscard]] Result<std::uint64_t> remove_strays();
 
   [[nodiscard]] Result<StoreInfo> info();
 
  private:
-  [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock_disk_in(format::DiskNumber disk,
-                                                               io::LockMode mode);
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(std::unique_ptr<Home> home,
+                                                           const format::StoreHeader& header);
+  [[nodiscard]] Result<std::shared_ptr<History>> open_history(format::DiskNumber disk);
+  [[nodiscard]] std::string name_of(format::DiskNumber disk) const;
 
-  std::unique_ptr<io::Env> folder_;
-  io::Env& env_;
-  const Layout layout_;
+  static constexpr std::size_t kHistoriesKept = 8;
+
+  const std::unique_ptr<Home> home_;
   const format::StoreHeader header_;
-  Journal journal_;
-  SegmentFiles files_;
+  Log index_;
+  std::mutex mutex_;
+  std::map<format::DiskNumber, std::weak_ptr<History>> open_;
+  std::list<std::shared_ptr<History>> kept_;  // used last, so that the next use replays little
 };
-
-[[nodiscard]] Tree tree_of(const format::SnapshotRecord& snapshot);
 
 }  // namespace blkrewind::store

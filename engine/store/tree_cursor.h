@@ -9,6 +9,7 @@
 #include "blkrewind/error.h"
 #include "format/geometry.h"
 #include "format/node.h"
+#include "format/records.h"
 #include "store/tree_reader.h"
 
 namespace blkrewind::store {
@@ -18,6 +19,9 @@ struct Tree {
   format::Geometry geometry;
   format::Entry root;
 };
+[[nodiscard]] inline Tree tree_of(const format::SnapshotRecord& snapshot) {
+  return {{snapshot.device_bytes, snapshot.chunk_bytes}, snapshot.root};
+}
 
 class TreeCursor {
  public:

@@ -1,6 +1,7 @@
 #include "flips/golden.h"
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -8,7 +9,7 @@
 #include <stdexcept>
 
 #include "flips/catalog.h"
-#include "format/journal_codec.h"
+#include "format/log_codec.h"
 #include "store/store.h"
 #include "store/tree_reader.h"
 #include "store/unique_walk.h"
@@ -52,23 +53,28 @@ void mark(GoldenFile& file, std::uint64_t offset, std::uint64_t length, Region r
   std::fill_n(file.regions.begin() + static_cast<std::ptrdiff_t>(offset), length, region);
 }
 
-void mark_journal(GoldenFile& journal) {
-  mark(journal, 0, format::kJournalBlockBytes, Region::kJournalHeader);
-  mark(journal, format::kJournalTailOffset, format::kJournalBlockBytes, Region::kJournalTail);
+bool is_segment(const std::string& name) { return name.find("segments/") != std::string::npos; }
+bool is_log(const std::string& name) {
+  return name == "journal" || name == "index" || name.ends_with("/log");
+}
+
+void mark_log(GoldenFile& journal) {
+  mark(journal, 0, format::kLogBlockBytes, Region::kJournalHeader);
+  mark(journal, format::kLogTailOffset, format::kLogBlockBytes, Region::kJournalTail);
   const std::span<const std::byte> bytes(journal.bytes);
-  for (std::uint64_t at = format::kJournalRecordsOffset; at < bytes.size();) {
+  for (std::uint64_t at = format::kLogRecordsOffset; at < bytes.size();) {
     const auto header = format::parse_record_header(bytes.subspan(at));
     if (!header) throw std::runtime_error("the journal has something behind its last record");
     const std::uint64_t whole = format::record_bytes(*header);
     mark(journal, at, whole, Region::kRecordPadding);
-    mark(journal, at, format::kRecordHeaderBytes, Region::kRecordHeader);
-    mark(journal, at + format::kRecordHeaderBytes, header->payload_bytes, Region::kRecordEntries);
+    mark(journal, at, header->header_bytes, Region::kRecordHeader);
+    mark(journal, at + header->header_bytes, header->payload_bytes, Region::kRecordEntries);
     at += whole;
   }
 }
 
-GoldenFile& segment(std::vector<GoldenFile>& files, format::SegmentId id) {
-  const std::string name = "segments/" + std::to_string(id);
+// A file of the store by its name in it.
+GoldenFile& file_of(std::vector<GoldenFile>& files, const std::string& name) {
   const auto found = std::ranges::find(files, name, &GoldenFile::name);
   if (found == files.end()) throw std::runtime_error(name + " is missing");
   return *found;
@@ -83,7 +89,7 @@ T or_throw(Result<T> result) {
 // The extents that the trees of the snapshots refer to.
 void mark_segments(Golden& golden) {
   for (GoldenFile& file : golden.files) {
-    if (!file.name.starts_with("segments/")) continue;
+    if (!is_segment(file.name)) continue;
     for (std::size_t at = 0; at < file.bytes.size(); at += format::kBlockBytes) {
       const bool zero =
           is_all_zero(std::span<const std::byte>(file.bytes).subspan(at, format::kBlockBytes));
@@ -94,13 +100,12 @@ void mark_segments(Golden& golden) {
   sim::MemoryEnv env(golden.memory);
   const auto store = or_throw(store::Store::open(env, kStore));
   const auto queue = or_throw(env.make_queue({.depth = 4}));
-  const auto state = store->state();
-  for (const auto& [number, snapshot] : state->snapshots) {
-    if (snapshot.state != format::SnapshotState::kAccomplished) continue;
-    store::TreeReader reader(store->files(), *queue, store->secret());
+  const auto mark_tree = [&](store::History& history, const format::SnapshotRecord& snapshot) {
+    store::TreeReader reader(history.files(), *queue, history.secret());
     or_throw(store::for_each_unique(
         reader, store::tree_of(snapshot), {}, {}, [&](const store::UniqueExtent& extent) -> Status {
-          GoldenFile& file = segment(golden.files, extent.entry.segment);
+          const std::string path = history.segment_name(extent.entry.segment);
+          GoldenFile& file = file_of(golden.files, path.substr(std::strlen(kStore) + 1));
           const std::uint64_t offset = extent.entry.offset_bytes();
           const std::uint64_t length = extent.entry.length_bytes;
           if (extent.level >= 0) {
@@ -111,6 +116,12 @@ void mark_segments(Golden& golden) {
           }
           return {};
         }));
+  };
+  for (const auto& [number, disk] : store->disks()->disks) {
+    const auto history = or_throw(store->history(number));
+    for (const auto& [snapshot_number, snapshot] : history->state()->snapshots) {
+      if (snapshot.state == format::SnapshotState::kAccomplished) mark_tree(*history, snapshot);
+    }
   }
 }
 
@@ -156,17 +167,16 @@ Golden load_golden(const std::string& folder) {
   Golden golden;
   golden.expected = read_expected(top / "expected");
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(top / "store" / "segments")) {
-    names.push_back(entry.path().filename());
+  for (const auto& entry : fs::recursive_directory_iterator(top / "store")) {
+    const std::string name = fs::relative(entry.path(), top / "store");
+    if (entry.is_regular_file() && name != kCatalogName) names.push_back(name);
   }
-  std::ranges::sort(names, {}, [](const std::string& name) { return std::stoul(name); });
-  for (std::string& name : names) name = "segments/" + name;
-  names.insert(names.begin(), {"format", "journal"});
+  std::ranges::sort(names);
   names.emplace_back(kCatalogName);
   for (const std::string& name : names) {
     GoldenFile file{name, read_file(top / "store" / name), {}};
     file.regions.assign(file.bytes.size(), name == "format" ? Region::kFormat : Region::kCatalog);
-    if (name == "journal") mark_journal(file);
+    if (is_log(name)) mark_log(file);
     if (name != kCatalogName) {
       golden.memory[std::string(kStore) + "/" + name].write(0, file.bytes);
     }

@@ -16,7 +16,20 @@
 namespace blkrewind::flips {
 namespace {
 
-std::string export_path(format::SnapshotNumber number) { return "/out/" + std::to_string(number); }
+std::string export_path(const SnapshotKey& key) {
+  return "/out/" + std::to_string(key.disk) + "-" + std::to_string(key.number);
+}
+
+// Everything that a list shows comes from here: disks, snapshots, intents, segments, counters.
+Result<format::Transaction> everything_in(store::Store& store) {
+  format::Transaction all = store.disks()->as_puts();
+  for (const auto& [number, disk] : store.disks()->disks) {
+    BLKREWIND_ASSIGN(const auto history, store.history(number));
+    const format::Transaction puts = history->state()->as_puts();
+    all.insert(all.end(), puts.begin(), puts.end());
+  }
+  return all;
+}
 
 std::string xxh3_of(const sim::SparseBytes& file) {
   std::vector<std::byte> bytes(file.size_bytes());
@@ -47,6 +60,15 @@ bool same_bytes(const sim::SparseBytes& a, const sim::SparseBytes& b) {
   return a.size_bytes() == b.size_bytes() && holds(a, b) && holds(b, a);
 }
 
+Verdict harmful(std::string why);
+
+Verdict refused_or_harmful(const Error& error) {
+  if (error.code != Errc::kIntegrity || words_of(error).empty()) {
+    return harmful("refused for another reason, or without a hint: " + error.to_string());
+  }
+  return {Outcome::kRefused, error.to_string()};
+}
+
 Verdict harmful(std::string why) { return {Outcome::kHarmful, std::move(why)}; }
 
 }  // namespace
@@ -63,10 +85,16 @@ Judge::Judge(const Golden& golden) : golden_(golden) {
   sim::MemoryEnv env(golden.memory);
   auto store = store::Store::open(env, kStore);
   if (!store) throw std::runtime_error(store.error().to_string());
-  state_ = (*store)->state()->as_puts();
+  auto everything = everything_in(**store);
+  if (!everything) throw std::runtime_error(everything.error().to_string());
+  state_ = std::move(*everything);
   auto operations = Operations::open(env, {.store = kStore, .threads = 1});
   if (!operations) throw std::runtime_error(operations.error().to_string());
-  for (const auto& [number, snapshot] : (*store)->state()->snapshots) {
+  for (const format::JournalEntry& entry : state_) {
+    const auto* record = std::get_if<format::SnapshotRecord>(&entry);
+    if (record == nullptr) continue;
+    const format::SnapshotRecord& snapshot = *record;
+    const SnapshotKey number = {snapshot.disk, snapshot.number};
     if (snapshot.state != format::SnapshotState::kAccomplished) continue;
     const auto wanted = std::ranges::find(golden.expected, snapshot.id, &Expected::snapshot_id);
     if (wanted == golden.expected.end()) throw std::runtime_error(snapshot.id + " is not expected");
@@ -97,14 +125,11 @@ Verdict Judge::judge_files(const sim::MemoryFiles& files) const {
   sim::MemoryEnv env(files);
   auto store = store::Store::open(env, kStore);
   if (!store) {
-    const Error& error = store.error();
-    if (error.code != Errc::kIntegrity || words_of(error).empty()) {
-      return harmful("refused for another reason, or without a hint: " + error.to_string());
-    }
-    return {Outcome::kRefused, error.to_string()};
+    return refused_or_harmful(store.error());
   }
-  // Everything that a list shows comes from here: disks, snapshots, intents, segments, counters.
-  if ((*store)->state()->as_puts() != state_) return harmful("the journal says something else");
+  const auto state = everything_in(**store);
+  if (!state) return refused_or_harmful(state.error());
+  if (*state != state_) return harmful("a log says something else");
 
   auto operations = Operations::open(env, {.store = kStore, .threads = 1});
   if (!operations) return harmful("opens once and not again: " + operations.error().to_string());

@@ -7,6 +7,7 @@
 
 #include "flips/golden.h"
 #include "format/records.h"
+#include "operations/operations.h"
 
 namespace blkrewind::flips {
 
@@ -46,7 +47,7 @@ class Judge {
 
  private:
   struct Image {
-    format::SnapshotNumber number = 0;
+    SnapshotKey number;
     std::string id;
     sim::SparseBytes bytes;
   };
@@ -55,7 +56,7 @@ class Judge {
 
   const Golden& golden_;
   format::Transaction state_;
-  std::vector<format::SnapshotNumber> numbers_;
+  std::vector<SnapshotKey> numbers_;
   std::vector<Image> images_;
 };
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "format/journal_codec.h"
+#include "format/log_codec.h"
 #include "fuzz/seal.h"
 #include "fuzz/targets.h"
 #include "store/store.h"
@@ -61,9 +61,11 @@ Unpacked unpack(Bytes input) {
 
 void fix_record(const Piece& piece, std::uint64_t sequence, std::span<std::byte> rest) {
   if ((piece.control & kSetHeader) != 0) {
-    put_at(rest, 0, std::array{'R', 'C', 'R', 'D'});
-    const std::size_t header = format::kRecordHeaderBytes;
+    const bool old = rest[3] == std::byte{'D'};
+    put_at(rest, 0, std::array{'R', 'C', 'R', old ? 'D' : '2'});
+    const std::size_t header = old ? 32 : 40;
     put_at(rest, 4, static_cast<std::uint32_t>(std::max(piece.length, header) - header));
+    if (!old) put_at(rest, 32, std::uint64_t{0});  // of the index
   }
   if ((piece.control & kSetSequence) != 0) put_at(rest, 8, sequence);
   if ((piece.control & kLeaveChecksum) != 0) return;
@@ -89,16 +91,20 @@ std::vector<std::byte> journal_of(Bytes input) {
   return std::move(unpacked.journal);
 }
 
+// As the index of a store, or as the journal of one of version 1.
 sim::MemoryFiles store_with(std::vector<std::byte> journal) {
+  const bool old = journal.size() >= 12 && value_at<std::uint32_t>(journal, 8) == 1;
   format::StoreHeader header;
+  header.version = old ? 1 : format::kFormatVersion;
   header.uuid = fixed_uuid();
   header.secret = fixed_secret();
   std::array<std::byte, kBlock> block;
   format::encode_store_header(header, block);
   sim::MemoryFiles files;
   files["/store/format"].write(0, block);
-  files["/store/journal"].write(0, journal);
+  files[old ? "/store/journal" : "/store/index"].write(0, journal);
   files["/store/segments/1"].resize(kBlock);
+  files["/store/disks/1/segments/1"].resize(kBlock);
   return files;
 }
 
@@ -106,7 +112,7 @@ format::Transaction reopened(sim::MemoryEnv& env) {
   const auto store = store::Store::open(env, kStore);
   if (!store) std::fprintf(stderr, "%s\n", store.error().to_string().c_str());
   expect(store.has_value(), "a store that opened, opens again");
-  return (*store)->state()->as_puts();
+  return (*store)->disks()->as_puts();
 }
 
 }  // namespace
@@ -122,23 +128,29 @@ void journal_replay(Bytes input) {
       return;
     }
     store::Store& store = **opened;
-    puts = store.state()->as_puts();
+    puts = store.disks()->as_puts();
     store::State replayed;
     replayed.apply(puts);
     expect(replayed.as_puts() == puts, "a state is what its puts say");
-    expect(store.info().has_value(), "a store that opened can be described");
+    for (const auto& [number, disk] : store.disks()->disks) {
+      const auto history = store.history(number);
+      expect(history || history.error().code == Errc::kIntegrity ||
+                 history.error().code == Errc::kUnsupported,
+             "a history is read or refused");
+    }
+    if (!store.check_writable()) return;
   }
   expect(reopened(env) == puts, "replaying changes nothing");
   {
     // Appends, as a process that did not write the existing records.
     auto opened = store::Store::open(env, kStore);
-    store::Journal& journal = (*opened)->journal();
-    const Status appended = journal.update([](const store::State&) -> Result<format::Transaction> {
+    store::Log& log = (*opened)->index();
+    const Status appended = log.update([](const store::State&) -> Result<format::Transaction> {
       return format::Transaction{format::Counters{}};
     });
     expect(appended.has_value(), "a store that opened can be appended to");
     expect(reopened(env) == puts, "an append that changes nothing changes nothing");
-    expect(journal.checkpoint(true).has_value(), "a store that opened can be checkpointed");
+    expect(log.checkpoint(true).has_value(), "a store that opened can be checkpointed");
   }
   expect(reopened(env) == puts, "a checkpoint keeps the state");
 }

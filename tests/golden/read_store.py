@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads a store of format version 1 by docs/FORMAT.md alone: none of the program's code is in it.
+"""Reads a store of format version 1 or 2 by docs/FORMAT.md alone: none of the program's code is in it.
 
   tests/golden/read_store.py check STORE     checks every checksum and digest; says what the store holds
   tests/golden/read_store.py example STORE   the annotated pieces that docs/FORMAT.md shows
@@ -105,15 +105,24 @@ class Walk:
 STORE_HEADER = [("8", "magic"), ("u32", "version"), ("u32", "reserved"), ("u64", "compatible"),
                 ("u64", "read_only_compatible"), ("u64", "incompatible"), ("u64", "checksum"),
                 ("16", "uuid"), ("i64", "created_at"), ("u64", "reserved"), ("192", "secret")]
-JOURNAL_HEADER = [("8", "magic"), ("u32", "version"), ("u32", "reserved"), ("16", "store"),
-                  ("u64", "generation"), ("u64", "first_sequence"), ("u64", "checksum")]
-JOURNAL_TAIL = [("4", "magic"), ("u32", "reserved"), ("u64", "generation"), ("u64", "sequence"),
-                ("u64", "checksum")]
-RECORD_HEADER = [("4", "magic"), ("u32", "payload_bytes"), ("u64", "sequence"),
-                 ("u32", "entry_count"), ("u32", "reserved"), ("u64", "checksum")]
+LOG_HEADER = [("8", "magic"), ("u32", "version"), ("u32", "disk"), ("16", "store"),
+              ("u64", "generation"), ("u64", "first_sequence"), ("u64", "checksum")]
+LOG_TAIL = [("4", "magic"), ("u32", "reserved"), ("u64", "generation"), ("u64", "sequence"),
+            ("u64", "checksum")]
+RECORD_HEADERS = {
+    1: [("4", "magic"), ("u32", "payload_bytes"), ("u64", "sequence"),
+        ("u32", "entry_count"), ("u32", "reserved"), ("u64", "checksum")],
+    2: [("4", "magic"), ("u32", "payload_bytes"), ("u64", "sequence"), ("u64", "epoch"),
+        ("u64", "checksum"), ("u32", "disk"), ("u32", "reserved")]}
+RECORD_HEADER_BYTES = {1: 32, 2: 40}
+RECORD_MAGIC = {1: b"RCRD", 2: b"RCR2"}
+INDEX = 0  # in the place of a disk's number
 ENTRY_HEADER = [("u16", "type"), ("u16", "reserved"), ("u32", "length_bytes")]
-SEGMENT_HEADER = [("8", "magic"), ("u32", "version"), ("u32", "id"), ("16", "store"),
-                  ("u64", "checksum")]
+SEGMENT_HEADERS = {
+    1: [("8", "magic"), ("u32", "version"), ("u32", "id"), ("16", "store"), ("u64", "checksum")],
+    2: [("8", "magic"), ("u32", "version"), ("u32", "id"), ("16", "store"), ("u64", "epoch"),
+        ("u32", "disk"), ("u32", "reserved"), ("u64", "checksum")]}
+SEGMENT_CHECKSUM_AT = {1: 32, 2: 48}
 NODE_HEADER = [("4", "magic"), ("u16", "version"), ("u16", "level"), ("u64", "index"),
                ("u64", "checksum"), ("488", "reserved")]
 
@@ -189,6 +198,78 @@ def take_layers(walk, fields):
 STATES = ["progressing", "accomplished", "failed", "deleting", "tombstone"]
 
 
+# ---- A log ----------------------------------------------------------------------------------------
+# The index, the log of a disk, or the journal of a store of version 1.
+class Log:
+    def __init__(self, store, name, version, disk):
+        self.name, self.version, self.disk = name, version, disk
+        self.records = []  # (offset, bytes, sequence, epoch, [(type name, fields)])
+        self.bytes = log = store.read(name)
+        secret = store.secret
+        header = Walk(log).all(LOG_HEADER)
+        need(header["magic"] == b"BLKRJRN\n" and header["version"] == version, name + ": magic")
+        need(header["store"] == store.uuid and header["disk"] == disk, name + ": another log")
+        need(xxh64(secret, without(log[:BLOCK], 48)) == header["checksum"], name + ": header")
+        at, sequence, epoch = 2 * BLOCK, header["first_sequence"], 0
+        head = RECORD_HEADER_BYTES[version]
+        while at < len(log):
+            record = Walk(log, at).all(RECORD_HEADERS[version])
+            if record["magic"] != RECORD_MAGIC[version] or record["sequence"] != sequence:
+                break
+            length = -(-(head + record["payload_bytes"]) // BLOCK) * BLOCK
+            data = log[at:at + length]
+            if len(data) < length or xxh64(secret, without(data, 24)) != record["checksum"]:
+                break
+            need(record.get("disk", disk) == disk and record["reserved"] == 0, name + ": a record")
+            need(record.get("epoch", 0) >= epoch, name + ": an epoch that was over")
+            epoch = record.get("epoch", 0)
+            entries = self.entries(data, head, head + record["payload_bytes"])
+            need(record.get("entry_count", len(entries)) == len(entries), name + ": a record's count")
+            self.records.append((at, data, sequence, epoch, entries))
+            at += length
+            sequence += 1
+        tail_block = log[BLOCK:2 * BLOCK]
+        tail = Walk(tail_block).all(LOG_TAIL)
+        if tail["magic"] == b"TAIL" and xxh64(secret, without(tail_block, 24)) == tail["checksum"]:
+            need(tail["generation"] != header["generation"] or tail["sequence"] < sequence,
+                 name + ": a record that was acknowledged is gone")
+
+    @staticmethod
+    def entries(data, at, end):
+        walk, entries = Walk(data, at), []
+        while walk.at < end:
+            entry = walk.all(ENTRY_HEADER)
+            name, layout = ENTRIES[entry["type"]]
+            entry_end = walk.at + entry["length_bytes"]
+            fields = walk.all(layout)
+            if entry["type"] == DISK_IN_LAYERS:
+                take_layers(walk, fields)
+            need(walk.at == entry_end and entry["reserved"] == 0, "an entry's length")
+            entries.append((name, fields))
+        need(walk.at == end, "a record's length")
+        return entries
+
+    # The objects that its entries leave: {type: {number: fields}}.
+    def state(self):
+        keys = {"disk": "number", "snapshot": "number", "intent": "disk", "segment": "id",
+                "reset": "disk", "clock": "disk", "note": "snapshot", "token": "snapshot"}
+        tables = {name: {} for name in keys}
+        for record in self.records:
+            for name, fields in record[-1]:
+                if name.endswith("_removed"):
+                    tables[name[:-len("_removed")]].pop(next(iter(fields.values())), None)
+                elif name in keys:
+                    tables[name][fields[keys[name]]] = fields
+                if name == "disk_removed":
+                    tables["reset"].pop(fields["number"], None)
+                    tables["clock"].pop(fields["number"], None)
+                if name == "snapshot_removed" or (
+                        name == "snapshot" and STATES[fields["state"]] in ("deleting", "tombstone")):
+                    tables["note"].pop(fields["number"], None)
+                    tables["token"].pop(fields["number"], None)
+        return tables
+
+
 # ---- The store ------------------------------------------------------------------------------------
 class Store:
     def __init__(self, path):
@@ -197,86 +278,58 @@ class Store:
         need(len(self.format) == BLOCK, "the format file's length")
         header = Walk(self.format).all(STORE_HEADER)
         need(header["magic"] == b"BLKRWND\n", "the format file's magic")
-        need(header["version"] == 1, "the format version")
         need(xxh64_plain(without(self.format, 40)) == header["checksum"], "the format file")
+        self.version = header["version"]
+        need(self.version in (1, 2), "the format version")
+        need(header["incompatible"] == 0, "an upgrade was interrupted, or a feature is unknown")
         self.secret, self.uuid = header["secret"], header["uuid"]
-        self.records = []  # (offset, bytes, sequence, [(type name, fields)])
-        self.disks, self.snapshots, self.intents, self.segments = {}, {}, {}, {}
-        self.resets, self.clocks, self.notes, self.tokens = {}, {}, {}, {}
-        self.read_journal()
+        self.logs = []
+        self.snapshots = {}    # by (disk, number)
+        self.segments = set()  # file names
+        if self.version == 1:
+            self.logs.append(Log(self, "journal", 1, INDEX))
+            self.take(self.logs[0].state())
+            return
+        self.logs.append(Log(self, "index", 2, INDEX))
+        for number, disk in self.logs[0].state()["disk"].items():
+            log = Log(self, "disks/%d/log" % number, 2, number)
+            state = log.state()
+            need(set(state["disk"]) == {number} and state["disk"][number]["id"] == disk["id"],
+                 log.name + ": another disk than in the index")
+            need(all(s["disk"] == number for s in state["snapshot"].values())
+                 and set(state["intent"]) <= {number}, log.name + ": entries of another disk")
+            self.logs.append(log)
+            self.take(state)
+
+    def take(self, state):
+        for number, fields in state["snapshot"].items():
+            self.snapshots[fields["disk"], number] = fields
+        for disk in state["disk"]:
+            self.segments.update(self.segment_name(disk, id) for id in state["segment"])
 
     def read(self, name):
         with open(os.path.join(self.path, name), "rb") as file:
             return file.read()
 
-    def read_journal(self):
-        self.journal = journal = self.read("journal")
-        header = Walk(journal).all(JOURNAL_HEADER)
-        need(header["magic"] == b"BLKRJRN\n" and header["version"] == 1, "the journal's magic")
-        need(header["store"] == self.uuid, "the journal's store")
-        need(xxh64(self.secret, without(journal[:BLOCK], 48)) == header["checksum"],
-             "the journal's header")
-        at, sequence = 2 * BLOCK, header["first_sequence"]
-        while at < len(journal):
-            record = Walk(journal, at).all(RECORD_HEADER)
-            if record["magic"] != b"RCRD" or record["sequence"] != sequence:
-                break
-            length = -(-(32 + record["payload_bytes"]) // BLOCK) * BLOCK
-            data = journal[at:at + length]
-            if len(data) < length or xxh64(self.secret, without(data, 24)) != record["checksum"]:
-                break
-            walk, entries = Walk(data, 32), []
-            for _ in range(record["entry_count"]):
-                entry = walk.all(ENTRY_HEADER)
-                name, layout = ENTRIES[entry["type"]]
-                end = walk.at + entry["length_bytes"]
-                fields = walk.all(layout)
-                if entry["type"] == DISK_IN_LAYERS:
-                    take_layers(walk, fields)
-                need(walk.at == end and entry["reserved"] == 0, "an entry's length")
-                entries.append((name, fields))
-                self.apply(name, fields)
-            need(walk.at == 32 + record["payload_bytes"], "a record's length")
-            self.records.append((at, data, sequence, entries))
-            at += length
-            sequence += 1
-        tail_block = journal[BLOCK:2 * BLOCK]
-        tail = Walk(tail_block).all(JOURNAL_TAIL)
-        if tail["magic"] == b"TAIL" and xxh64(self.secret, without(tail_block, 24)) == tail["checksum"]:
-            need(tail["generation"] != header["generation"] or tail["sequence"] < sequence,
-                 "a record that was acknowledged is gone")
+    def segment_name(self, disk, number):
+        return "segments/%d" % number if self.version == 1 else "disks/%d/segments/%d" % (disk, number)
 
-    def apply(self, name, fields):
-        tables = {"disk": (self.disks, "number"), "snapshot": (self.snapshots, "number"),
-                  "intent": (self.intents, "disk"), "segment": (self.segments, "id"),
-                  "reset": (self.resets, "disk"), "clock": (self.clocks, "disk"),
-                  "note": (self.notes, "snapshot"), "token": (self.tokens, "snapshot")}
-        if name.endswith("_removed"):
-            table, _ = tables[name[:-len("_removed")]]
-            table.pop(next(iter(fields.values())), None)
-        elif name in tables:
-            table, key = tables[name]
-            table[fields[key]] = fields
-        if name == "disk_removed":
-            self.resets.pop(fields["number"], None)
-            self.clocks.pop(fields["number"], None)
-        if name == "snapshot_removed" or (
-                name == "snapshot" and STATES[fields["state"]] in ("deleting", "tombstone")):
-            self.notes.pop(fields["number"], None)
-            self.tokens.pop(fields["number"], None)
-
-    def segment(self, number):
-        data = self.read("segments/%d" % number)
-        header = Walk(data).all(SEGMENT_HEADER)
+    def segment(self, disk, number):
+        data = self.read(self.segment_name(disk, number))
+        # One that was made in a store of version 1 keeps its header.
+        (version,) = struct.unpack_from("<I", data, 8)
+        need(version in SEGMENT_HEADERS and version <= self.version, "a segment's version")
+        header = Walk(data).all(SEGMENT_HEADERS[version])
+        sealed = without(data[:BLOCK], SEGMENT_CHECKSUM_AT[version])
         need(header["magic"] == b"BLKRSEG\n" and header["id"] == number
-             and header["store"] == self.uuid
-             and xxh64(self.secret, without(data[:BLOCK], 32)) == header["checksum"],
-             "the header of segment %d" % number)
+             and header["store"] == self.uuid and header.get("disk", disk) == disk
+             and xxh64(self.secret, sealed) == header["checksum"],
+             "the header of segment %d of disk %d" % (number, disk))
         return data
 
-    def node(self, segment, block, level, index, digest):
+    def node(self, disk, segment, block, level, index, digest):
         """The node's entries: (index, state, segment, block, length, digest)."""
-        data = self.segment(segment)[block * BLOCK:(block + 1) * BLOCK]
+        data = self.segment(disk, segment)[block * BLOCK:(block + 1) * BLOCK]
         head = Walk(data).all(NODE_HEADER)
         need(head["magic"] == b"NODE" and head["version"] == 1
              and (head["level"], head["index"]) == (level, index)
@@ -310,7 +363,8 @@ class Store:
                               height - 1, 0, root)
 
     def below(self, snapshot, segment, block, level, index, digest):
-        for i, state, child, place, length, want in self.node(segment, block, level, index, digest):
+        for i, state, child, place, length, want in self.node(
+                snapshot["disk"], segment, block, level, index, digest):
             if state == 0:
                 continue
             need(state == 1, "an entry's state")
@@ -319,7 +373,7 @@ class Store:
                 yield from self.below(snapshot, child, place, level - 1, at, want)
                 continue
             need(length == self.chunk_extent(snapshot, at)[1], "a chunk's length")
-            data = self.segment(child)[place * BLOCK:place * BLOCK + length]
+            data = self.segment(snapshot["disk"], child)[place * BLOCK:place * BLOCK + length]
             need(digest_of(self.secret, data, CHUNK, 0, at) == want, "chunk %d" % at)
             yield at, child, place, data
 
@@ -361,40 +415,46 @@ def dump_walk(data, layout, at=0, base=0):
     return walk, values
 
 
+def summary(entries):
+    names = []
+    for name, fields in entries:
+        key = next(iter(fields.values()))
+        state = " " + STATES[fields["state"]] if name == "snapshot" else ""
+        names.append(name if name == "counters" else "%s %s%s" % (name, key, state))
+    return ", ".join(names)
+
+
 def example(store):
     print("STORE/format")
     dump_walk(store.format, STORE_HEADER)
-    print("\nSTORE/journal: header block")
-    dump_walk(store.journal, JOURNAL_HEADER)
-    print("\nSTORE/journal: tail block")
-    dump_walk(store.journal, JOURNAL_TAIL, BLOCK)
-    print("\nSTORE/journal: its records")
-    for offset, data, sequence, entries in store.records:
-        names = []
-        for name, fields in entries:
-            key = next(iter(fields.values()))
-            state = " " + STATES[fields["state"]] if name == "snapshot" else ""
-            names.append(name if name == "counters" else "%s %s%s" % (name, key, state))
-        print("%06x  %d  %s" % (offset, sequence, ", ".join(names)))
-    offset, data, sequence, entries = next(
-        r for r in store.records if any(n == "intent" for n, _ in r[3]))
-    print("\nSTORE/journal: record %d, an undo snapshot and an intent" % sequence)
-    dump_walk(data, RECORD_HEADER, 0, offset)
-    at = 32
+    for log in store.logs:
+        print("\nSTORE/%s: header block" % log.name)
+        dump_walk(log.bytes, LOG_HEADER)
+        print("\nSTORE/%s: tail block" % log.name)
+        dump_walk(log.bytes, LOG_TAIL, BLOCK)
+        print("\nSTORE/%s: its records (offset, sequence, epoch, entries)" % log.name)
+        for offset, _, sequence, epoch, entries in log.records:
+            print("%06x  %d  %d  %s" % (offset, sequence, epoch, summary(entries)))
+    log, (offset, data, sequence, _, entries) = next(
+        (log, r) for log in store.logs for r in log.records if any(n == "intent" for n, _ in r[-1]))
+    print("\nSTORE/%s: record %d, an undo snapshot and an intent" % (log.name, sequence))
+    dump_walk(data, RECORD_HEADERS[log.version], 0, offset)
+    at = RECORD_HEADER_BYTES[log.version]
     for name, _ in entries:
         print("        -- %s" % name)
         walk, head = dump_walk(data, ENTRY_HEADER, at, offset)
         walk, _ = dump_walk(data, dict(ENTRIES.values())[name], walk.at, offset)
         at = walk.at
     snapshot = next(s for s in store.snapshots.values() if s["name"] == "base")
-    number, block = snapshot["root.segment"], snapshot["root.block"]
-    print("\nSTORE/segments/%d: header block" % number)
-    segment = store.segment(number)
-    dump_walk(segment, SEGMENT_HEADER)
-    print("\nSTORE/segments/%d: the root node of snapshot \"base\" (level 2 of 3)" % number)
+    disk, number, block = snapshot["disk"], snapshot["root.segment"], snapshot["root.block"]
+    name = store.segment_name(disk, number)
+    print("\nSTORE/%s: header block" % name)
+    segment = store.segment(disk, number)
+    dump_walk(segment, SEGMENT_HEADERS[struct.unpack_from("<I", segment, 8)[0]])
+    print("\nSTORE/%s: the root node of snapshot \"base\" (level 2 of 3)" % name)
     dump_node(store, segment, block)
     index, number, block, data = list(store.chunks(snapshot))[-1]
-    print("\nSTORE/segments/%d: chunk %d of that snapshot" % (number, index))
+    print("\nSTORE/%s: chunk %d of that snapshot" % (store.segment_name(disk, number), index))
     for i in range(0, 32, 16):
         print("%06x  %s" % (block * BLOCK + i, data[i:i + 16].hex(" ")))
     print("        ... %d bytes in all; digest %s"
@@ -426,14 +486,15 @@ def check(store):
             continue
         chunks = list(store.chunks(snapshot))
         for _, segment, block, data in chunks:
-            used[segment, block] = len(data)
+            used[snapshot["disk"], segment, block] = len(data)
         print("snapshot %s %s: %d stored chunks, root digest %s"
               % (snapshot["id"], snapshot["name"] or "-", len(chunks),
                  digest_hex(snapshot["root_digest"])))
-    files = set(os.listdir(os.path.join(store.path, "segments")))
-    need({str(number) for number in store.segments} <= files, "a segment is missing")
+    need(all(os.path.exists(os.path.join(store.path, name)) for name in store.segments),
+         "a segment is missing")
     print("%d records, %d segments, %d chunks of %d bytes: every checksum and digest is right"
-          % (len(store.records), len(store.segments), len(used), sum(used.values())))
+          % (sum(len(log.records) for log in store.logs), len(store.segments), len(used),
+             sum(used.values())))
 
 
 def main():

@@ -148,7 +148,7 @@ Scene to_collect() {
   Prepared prepared = with_snapshots(3);
   EXPECT_TRUE(ok(prepared.bench.remove(prepared.numbers[1])));
   prepared.scene.snapshots.erase(prepared.numbers[1]);
-  prepared.bench.env().add_device(std::string(kStore) + "/segments/999", 3 * kChunk);
+  prepared.bench.env().add_device(std::string(kStore) + "/disks/1/segments/999", 3 * kChunk);
   prepared.scene.env = settled(prepared.bench);
   return std::move(prepared.scene);
 }

@@ -24,7 +24,9 @@ void must(bool worked, const std::string& what) {
 
 ForgedStore::ForgedStore(std::string path) : path_(std::move(path)) {
   must(::mkdir(path_.c_str(), 0700) == 0, path_);
-  must(::mkdir(file("segments").c_str(), 0700) == 0, path_);
+  for (const char* folder : {"disks", "disks/1", "disks/1/segments"}) {
+    must(::mkdir(file(folder).c_str(), 0700) == 0, path_);
+  }
   for (std::size_t i = 0; i < header_.uuid.size(); ++i) header_.uuid[i] = std::byte(i);
   for (std::size_t i = 0; i < header_.secret.size(); ++i) header_.secret[i] = std::byte(i + 1);
   header_.created_at = 1;
@@ -43,27 +45,33 @@ void ForgedStore::write(const std::string& name, std::uint64_t offset,
        file(name));
 }
 
-void ForgedStore::write_journal(const std::vector<format::Transaction>& records) const {
-  std::vector<std::byte> bytes(format::kJournalRecordsOffset);
-  format::encode_journal_header(
-      header_.secret, {.store = header_.uuid},
-      std::span<std::byte, format::kJournalBlockBytes>(bytes.data(), format::kJournalBlockBytes));
+void ForgedStore::write_log(const std::vector<format::Transaction>& records) const {
+  write_log("disks/1/log", 1, records);
+  write_log("index", format::kIndexLog, {{forged_disk()}});
+}
+
+void ForgedStore::write_log(const std::string& name, format::DiskNumber disk,
+                            const std::vector<format::Transaction>& records) const {
+  std::vector<std::byte> bytes(format::kLogRecordsOffset);
+  format::encode_log_header(
+      header_.secret, {.store = header_.uuid, .disk = disk},
+      std::span<std::byte, format::kLogBlockBytes>(bytes.data(), format::kLogBlockBytes));
   std::uint64_t sequence = 0;
   for (const format::Transaction& record : records) {
-    const auto encoded = format::encode_record(header_.secret, ++sequence, record);
+    const auto encoded = format::encode_record(header_.secret, {disk, ++sequence, 1}, record);
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
   }
-  write("journal", 0, bytes);
+  write(name, 0, bytes);
 }
 
 void ForgedStore::write_segment(format::SegmentId id,
                                 const std::vector<std::vector<std::byte>>& blocks) const {
   std::vector<std::byte> bytes(format::kSegmentHeaderBytes);
   format::encode_segment_header(
-      header_.secret, {header_.uuid, id},
+      header_.secret, {header_.uuid, 1, id, 1},
       std::span<std::byte, format::kSegmentHeaderBytes>(bytes.data(), bytes.size()));
   for (const auto& block : blocks) bytes.insert(bytes.end(), block.begin(), block.end());
-  write("segments/" + std::to_string(id), 0, bytes);
+  write("disks/1/segments/" + std::to_string(id), 0, bytes);
 }
 
 std::vector<std::byte> ForgedStore::node_block(const format::Node& node) const {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/digest.h"
-#include "format/journal_codec.h"
+#include "format/log_codec.h"
 #include "format/node.h"
 #include "format/records.h"
 #include "format/store_header.h"
@@ -21,9 +21,12 @@ class ForgedStore {
   // Creates the directory and its format file, with modes that are accepted.
   explicit ForgedStore(std::string path);
 
-  // The journal: one record for each transaction.
-  void write_journal(const std::vector<format::Transaction>& records) const;
-  // A segment with those blocks (4096 bytes each) behind its header.
+  // The log of disk 1, one record for each transaction, and an index that names that disk.
+  void write_log(const std::vector<format::Transaction>& records) const;
+  // Any log, under that name.
+  void write_log(const std::string& name, format::DiskNumber disk,
+                 const std::vector<format::Transaction>& records) const;
+  // A segment of disk 1 with those blocks (4096 bytes each) behind its header.
   void write_segment(format::SegmentId id, const std::vector<std::vector<std::byte>>& blocks) const;
   // Bytes of a file of the store, from `offset` on; creates the file.
   void write(const std::string& name, std::uint64_t offset,

@@ -2,6 +2,8 @@
 
 namespace blkrewind::test {
 
-std::string golden_folder() { return BLKREWIND_GOLDEN; }
+std::string golden_folder(unsigned version) {
+  return std::string(BLKREWIND_GOLDEN) + "/v" + std::to_string(version);
+}
 
 }  // namespace blkrewind::test

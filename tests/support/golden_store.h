@@ -1,11 +1,11 @@
-// The store of version 1 that is kept in tests/golden, with the digests of what it holds.
+// The stores of every version that are kept in tests/golden, with the digests of what they hold.
 #pragma once
 
 #include <string>
 
 namespace blkrewind::test {
 
-// Absolute path of tests/golden/v1.
-[[nodiscard]] std::string golden_folder();
+// Absolute path of tests/golden/v1, for version 1.
+[[nodiscard]] std::string golden_folder(unsigned version = 1);
 
 }  // namespace blkrewind::test

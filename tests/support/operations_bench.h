@@ -112,7 +112,11 @@ class OperationsBench {
   [[nodiscard]] const sim::SimulatedEnv& env() const { return *env_; }
   [[nodiscard]] Operations& operations() { return *operations_; }
   [[nodiscard]] DiskNumber disk() const { return disk_; }
-  [[nodiscard]] DiskView view() { return *operations_->disk(disk_); }
+  [[nodiscard]] SnapshotKey key(SnapshotNumber number) const { return {disk_, number}; }
+  [[nodiscard]] DiskView view() {
+    auto view = operations_->disk(disk_);
+    return view && *view ? **view : DiskView{};
+  }
 
   [[nodiscard]] Bytes device() const { return env_->contents(kDevice); }
   void write(std::uint64_t offset, const Bytes& bytes) {
@@ -139,7 +143,7 @@ class OperationsBench {
     return rollback(before);
   }
   Result<DeleteReceipt> remove(SnapshotNumber number) {
-    return operations_->remove_snapshot(number, {});
+    return operations_->remove_snapshot(key(number), {});
   }
 
   // The number of the snapshot with that id; 0: none.
@@ -159,7 +163,7 @@ class OperationsBench {
   [[nodiscard]] testing::AssertionResult exports_as(SnapshotNumber number, const Bytes& expected) {
     // A power cut may have reverted to the previous one.
     (void)env_->remove(kExported);
-    const auto receipt = operations_->export_image(number, kExported, {});
+    const auto receipt = operations_->export_image(key(number), kExported, {});
     if (!receipt) return ok(receipt);
     const auto result = same(env_->contents(kExported), expected);
     (void)env_->remove(kExported);
@@ -169,7 +173,7 @@ class OperationsBench {
   [[nodiscard]] std::pair<std::string, std::uint64_t> find_stored(const Bytes& content,
                                                                   std::uint64_t at) const {
     const auto from = content.begin() + static_cast<std::ptrdiff_t>(at);
-    const std::string folder = std::string(kStore) + "/segments/";
+    const std::string folder = std::string(kStore) + "/disks/1/segments/";
     const auto names = env_->list_directory(folder);
     if (!names) return {};
     for (const std::string& name : *names) {
@@ -190,22 +194,26 @@ class OperationsBench {
     return testing::AssertionSuccess();
   }
   [[nodiscard]] testing::AssertionResult all_verify() {
-    std::vector<SnapshotNumber> numbers;
-    for (const DiskView& disk : operations_->disks()) {
+    std::vector<SnapshotKey> keys;
+    const auto disks = operations_->disks();
+    if (!disks) return ok(disks);
+    for (const DiskView& disk : *disks) {
       for (const auto& snapshot : disk.snapshots) {
         if (snapshot.state == format::SnapshotState::kAccomplished) {
-          numbers.push_back(snapshot.number);
+          keys.push_back({disk.disk.number, snapshot.number});
         }
       }
     }
-    const auto receipt = operations_->verify(numbers, {});
+    const auto receipt = operations_->verify(keys, {});
     if (!receipt) return ok(receipt);
     if (receipt->damaged.empty() && receipt->findings.empty()) return testing::AssertionSuccess();
     return testing::AssertionFailure() << "damaged: " << testing::PrintToString(receipt->findings);
   }
   // Deletes every snapshot, whatever its state, and searches for leaked space.
   [[nodiscard]] testing::AssertionResult empties() {
-    for (const DiskView& disk : operations_->disks()) {
+    const auto disks = operations_->disks();
+    if (!disks) return ok(disks);
+    for (const DiskView& disk : *disks) {
       for (const auto& snapshot : disk.snapshots) {
         const auto removed = remove(snapshot.number);
         if (!removed) return ok(removed);
@@ -215,7 +223,7 @@ class OperationsBench {
     if (!collected) return ok(collected);
     const auto info = operations_->store_info();
     if (!info) return ok(info);
-    const auto files = env_->list_directory(std::string(kStore) + "/segments");
+    const auto files = env_->list_directory(std::string(kStore) + "/disks/1/segments");
     if (!files) return ok(files);
     if (info->live_bytes == 0 && info->segments == 0 && info->snapshots == 0 && files->empty() &&
         view().snapshots.empty()) {

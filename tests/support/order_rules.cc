@@ -15,7 +15,7 @@ bool writes_bytes(const sim::LoggedOp& op) {
 }
 
 bool is_of_journal(const sim::LoggedOp& op) {
-  return op.path.starts_with(std::string(kStore) + "/journal");
+  return op.path.starts_with(std::string(kStore) + "/disks/1/log");
 }
 
 // The store as a process would find it if only the operations that `keep` selects survived.

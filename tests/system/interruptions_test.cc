@@ -51,14 +51,15 @@ class Interruptions : public DeviceSystem {
 
   [[nodiscard]] std::uint64_t journal_bytes() const {
     std::error_code ignored;
-    const auto size = std::filesystem::file_size(store_ + "/journal", ignored);
+    const auto size = std::filesystem::file_size(store_ + "/disks/1/log", ignored);
     return ignored ? 0 : size;
   }
 
   [[nodiscard]] std::size_t segment_files() const {
     std::size_t count = 0;
     std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(store_ + "/segments", ignored)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(store_ + "/disks/1/segments", ignored)) {
       count += entry.is_regular_file() ? 1 : 0;
     }
     return count;

@@ -232,7 +232,7 @@ TEST_F(Safety, TheStoreLivesInTheImageFile) {
 
 TEST_F(Safety, AFileOfTheStoreItself) {
   take_and_damage();
-  const std::string journal = store_ + "/journal";
+  const std::string journal = store_ + "/disks/1/log";
   const std::string before = digest_of_file(journal);
   const std::string text = ask({"snapshot", journal}, 3).dump();
   EXPECT_NE(text.find("store"), std::string::npos) << text;

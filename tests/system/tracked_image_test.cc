@@ -80,7 +80,8 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
   const auto there = io::read_extent_map(image.get(), {3 * kImageChunk, kImageChunk});
   ASSERT_TRUE(there);
   bool found = false;
-  for (const auto& entry : std::filesystem::directory_iterator(mount_point_ + "/store/segments")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(mount_point_ + "/store/disks/1/segments")) {
     const UniqueFd segment(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
     const auto map = io::read_extent_map(segment.get(), {0, entry.file_size()});
     ASSERT_TRUE(map);
@@ -100,7 +101,8 @@ TEST_P(TrackedImageTest, ARollbackSharesTheStoresBlocksAndReadsNothing) {
 
 TEST_P(TrackedImageTest, ACorruptChunkIsNeverShared) {
   change(3);
-  for (const auto& entry : std::filesystem::directory_iterator(mount_point_ + "/store/segments")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(mount_point_ + "/store/disks/1/segments")) {
     for (std::uint64_t at = 4096; at < entry.file_size(); at += 4096) {
       write_bytes(entry.path(), at, std::string(16, '\1'));
     }

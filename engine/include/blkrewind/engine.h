@@ -178,6 +178,12 @@ class BLKREWIND_API Engine {
   // write of the store by this process has failed, and only another process can go on.
   [[nodiscard]] Result<std::vector<RollbackTask>> unfinished_rollbacks();
 
+  // Brings a store of an older format over to the present one, in place: nothing is copied. Until
+  // then this version only reads it. Completes an upgrade that was interrupted; of a store of the
+  // present format, does nothing. kBusy: another process uses the store. Of the options, `store`
+  // and `allow_io_uring` count.
+  [[nodiscard]] static Result<UpgradeReceipt> upgrade_store(const OpenOptions& options);
+
   // Reads every chunk and node of the given snapshots (none given: all) and checks every digest.
   // Damage is reported in the receipt and recorded in the snapshots; it is not an error of the
   // call.

@@ -127,4 +127,14 @@ struct CollectReceipt {
   double elapsed_seconds = 0;
 };
 
+struct UpgradeReceipt {
+  bool upgraded = false;  // false: the store had the present format already, and the rest is zero
+  bool resumed = false;   // an earlier upgrade had been interrupted; this one completed it
+  std::uint64_t disks = 0;
+  std::uint64_t snapshots = 0;
+  std::uint64_t moved_segments = 0;   // by this call
+  std::vector<std::string> warnings;  // one line each
+  double elapsed_seconds = 0;
+};
+
 }  // namespace blkrewind

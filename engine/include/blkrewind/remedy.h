@@ -41,6 +41,7 @@ enum class Verb : std::uint8_t {
   kInstanceSet,
   kStoreInit,
   kStoreGc,
+  kStoreUpgrade,
   kTrackStart,
   kTrackStop,
   kTrackStatus,

@@ -33,28 +33,32 @@ Status Sequence::finish() {
   // A device that nothing but its content tells in the next boot has another content now.
   std::optional<host::DeviceInfo> content;
   if (host::is_nameless(back_.locked.disk.identity)) {
-    auto seen = back_.store.env().examine(back_.device.info.real_path);
+    auto seen = back_.history.env().examine(back_.device.info.real_path);
     if (seen) content = std::move(*seen);
   }
-  BLKREWIND_TRY(back_.store.journal().update(
+  const auto as_it_ends = [&](format::DiskRecord disk) {
+    if (content) {
+      disk.identity.table_uuid = content->identity.table_uuid;
+      disk.identity.filesystem_uuid = content->identity.filesystem_uuid;
+      disk.identity.filesystem_type = content->identity.filesystem_type;
+    }
+    return disk;
+  };
+  if (content) BLKREWIND_TRY(back_.store.note_disk(as_it_ends(back_.locked.disk)));
+  BLKREWIND_TRY(back_.history.log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         const format::DiskRecord& now = *state.disk(back_.locked.disk.number);
         format::Transaction transaction;
         if (state.intents.contains(now.number)) {
           transaction.emplace_back(format::IntentRemoved{now.number});
         }
-        format::DiskRecord disk = now;
+        format::DiskRecord disk = as_it_ends(now);
         disk.base_snapshot = back_.wanted.number;
         // Where nothing was written, or a rollback was taken back that never ended, what could be
         // undone before still can be.
         if (begun_ && !is_backwards()) {
           disk.last_rollback = {back_.request_id, back_.wanted.number, undo_ ? undo_->number : 0,
                                 now_seconds()};
-        }
-        if (content) {
-          disk.identity.table_uuid = content->identity.table_uuid;
-          disk.identity.filesystem_uuid = content->identity.filesystem_uuid;
-          disk.identity.filesystem_type = content->identity.filesystem_type;
         }
         if (disk != now) transaction.emplace_back(std::move(disk));
         if (auto reset = reset_after(state, true)) transaction.emplace_back(std::move(*reset));
@@ -81,7 +85,7 @@ void Sequence::fill_receipt() {
 
 Error Sequence::ended_by(Error error) {
   if (finished_) return error;
-  if (back_.store.journal().in_doubt()) {
+  if (back_.history.log().in_doubt()) {
     return in_doubt(std::move(error), back_.locked.disk, begun_);
   }
   if (!begun_) {
@@ -92,7 +96,7 @@ Error Sequence::ended_by(Error error) {
     return put_back(std::move(error));
   }
   if (error.code == Errc::kIntegrity && way_.corrupt == Way::Corrupt::kSkip) {
-    mark_damaged(back_.store, back_.wanted.number);
+    mark_damaged(back_.history, back_.wanted.number);
     return std::move(error).with_remedy(loss_remedy(back_.locked.disk));
   }
   return to_be_resumed(std::move(error), back_.locked.disk, undo_.has_value());
@@ -101,14 +105,14 @@ Error Sequence::ended_by(Error error) {
 // The wanted snapshot cannot be had: the device goes back to the undo snapshot, chunk by chunk
 // where it differs. The error says how that ended.
 Error Sequence::put_back(Error error) {
-  mark_damaged(back_.store, back_.wanted.number);
+  mark_damaged(back_.history, back_.wanted.number);
   const Monitor deaf;  // no cancelling half-way back
   const Way::Looks looks = way_.intent == Way::Intent::kNew
                                ? Way::Looks::kDifferences
                                : where_to_look(back_.locked, back_.tracking, *undo_);
   Sequence back(
-      {back_.store, back_.locked, back_.device, deaf, back_.means, back_.tracking, back_.request_id,
-       back_.verify_after, Way::back(looks), *undo_, undo_, back_.wanted},
+      {back_.store, back_.history, back_.locked, back_.device, deaf, back_.means, back_.tracking,
+       back_.request_id, back_.verify_after, Way::back(looks), *undo_, undo_, back_.wanted},
       watch_);
   back.limits_ = &chunks_;
   Error as_it_was = error;
@@ -127,9 +131,9 @@ Error Sequence::put_back(Error error) {
         std::move(receipt.partition_remedy).and_then(choose_another()));
   }
   const bool lost = done.error().code == Errc::kIntegrity;
-  if (lost) mark_damaged(back_.store, undo_->number);
+  if (lost) mark_damaged(back_.history, undo_->number);
   error.message += "; putting the device back failed as well: " + done.error().to_string();
-  if (back_.store.journal().in_doubt()) {
+  if (back_.history.log().in_doubt()) {
     return in_doubt(std::move(error), back_.locked.disk, true);
   }
   return std::move(error).with_remedy(lost ? loss_remedy(back_.locked.disk)

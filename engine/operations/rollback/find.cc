@@ -10,7 +10,7 @@
 namespace blkrewind {
 Status Sequence::find() {
   if (way_.undo == Way::Undo::kKeeps) {
-    BLKREWIND_ASSIGN(writer_, back_.store.make_writer());
+    BLKREWIND_ASSIGN(writer_, back_.history.make_writer());
     beside_ = parent_of(*back_.locked.state, back_.locked.disk, geometry_);
     if (beside_ && beside_->number == back_.wanted.number) beside_.reset();
   } else if (way_.undo == Way::Undo::kExists && way_.looks != Way::Looks::kDifferences) {
@@ -25,7 +25,7 @@ Status Sequence::find() {
   }
   const bool damaged = !found && found.error().code == Errc::kIntegrity;
   if (damaged && way_.intent == Way::Intent::kNew) {
-    mark_damaged(back_.store, back_.wanted.number);
+    mark_damaged(back_.history, back_.wanted.number);
   }
   return found;
 }
@@ -52,7 +52,7 @@ Status Sequence::look() {
   } else if (way_.looks == Way::Looks::kTracker) {
     const auto& base = *back_.locked.state->snapshot(back_.locked.disk.base_snapshot);
     BLKREWIND_ASSIGN(candidates, pipeline::TrackedSource::make(
-                                     back_.store, *back_.tracking.source(), base, back_.wanted));
+                                     back_.history, *back_.tracking.source(), base, back_.wanted));
   }
   chunks_.clear();
   foreign_.clear();
@@ -72,7 +72,7 @@ Status Sequence::look() {
       }
       return {};
     };
-    BLKREWIND_ASSIGN(found_, pipeline::scan_device(back_.store, request, back_.monitor));
+    BLKREWIND_ASSIGN(found_, pipeline::scan_device(back_.history, request, back_.monitor));
   } else {
     BLKREWIND_TRY(name_unread(*candidates));
   }
@@ -101,8 +101,8 @@ Status Sequence::name_unread(pipeline::CandidateSource& candidates) {
 }
 
 Status Sequence::plan() {
-  BLKREWIND_ASSIGN(auto queue, back_.store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(back_.store.files(), *queue, back_.store.secret());
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
+  store::TreeReader reader(back_.history.files(), *queue, back_.history.secret());
   pipeline::ChunkList::Source differing(chunks_);
   const auto chunks = pipeline::candidate_stream(differing, reader, store::tree_of(back_.wanted));
   pipeline::ExtentMerger extents;

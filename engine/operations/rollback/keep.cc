@@ -22,16 +22,16 @@ Status Sequence::keep() {
 }
 
 Status Sequence::keep_undo() {
-  BLKREWIND_ASSIGN(auto queue, back_.store.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
   if (beside_ && found_.changed_bytes != 0) {
     BLKREWIND_TRY(writer_->write_nodes(*queue));
     BLKREWIND_ASSIGN(const pipeline::RestoreOutcome shared, verify_shared(*queue));
     if (shared.failed() != 0) {
       // The device still has what the store has lost, or cannot read now: keep that, and share
       // nothing.
-      if (!shared.bad.empty()) mark_damaged(back_.store, beside_->number);
+      if (!shared.bad.empty()) mark_damaged(back_.history, beside_->number);
       share_nothing();
-      BLKREWIND_ASSIGN(writer_, back_.store.make_writer());
+      BLKREWIND_ASSIGN(writer_, back_.history.make_writer());
       BLKREWIND_TRY(look());
     }
   }
@@ -45,7 +45,7 @@ Status Sequence::keep_undo() {
 // Reads and verifies what is about to be overwritten and is held by an older snapshot already: as a
 // part of the undo snapshot it must be right before the device is not any more.
 Result<pipeline::RestoreOutcome> Sequence::verify_shared(io::Queue& queue) {
-  store::TreeReader reader(back_.store.files(), queue, back_.store.secret(), writer_.get());
+  store::TreeReader reader(back_.history.files(), queue, back_.history.secret(), writer_.get());
   pipeline::ChunkList::Source differing(chunks_);
   const auto now = pipeline::candidate_stream(differing, reader, {geometry_, found_.root});
   pipeline::RestoreRequest request;
@@ -62,15 +62,15 @@ Result<pipeline::RestoreOutcome> Sequence::verify_shared(io::Queue& queue) {
   request.phase = "verify";
   request.work_bytes = found_.changed_bytes - found_.stored_bytes;
   request.means = back_.means;
-  return pipeline::restore_chunks(back_.store, request, back_.monitor);
+  return pipeline::restore_chunks(back_.history, request, back_.monitor);
 }
 
 Status Sequence::keep_foreign() {
-  BLKREWIND_ASSIGN(auto queue, back_.store.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
   BLKREWIND_ASSIGN(const bool ours, all_half_written(*queue));
   if (ours) return {};
   // Only what has to be kept needs room in the store.
-  BLKREWIND_ASSIGN(writer_, back_.store.make_writer());
+  BLKREWIND_ASSIGN(writer_, back_.history.make_writer());
   std::optional<format::SnapshotRecord> kept;
   const auto keep_it = [&]() -> Status {
     BLKREWIND_TRY(look());
@@ -95,7 +95,7 @@ Status Sequence::keep_foreign() {
 Result<bool> Sequence::all_half_written(io::Queue& queue) {
   constexpr std::size_t kSectorBytes = 512;
   if (!beside_ || foreign_.size() > kForeignMax || !found_.unreadable.empty()) return false;
-  store::TreeReader reader(back_.store.files(), queue, back_.store.secret());
+  store::TreeReader reader(back_.history.files(), queue, back_.history.secret());
   const std::size_t room = align_up(geometry_.chunk_bytes, format::kBlockBytes);
   AlignedBuffer now(room);
   // Of a chunk at one of the ends.
@@ -115,7 +115,7 @@ Result<bool> Sequence::all_half_written(io::Queue& queue) {
       if (entry.is_zero()) continue;
       const std::uint64_t length = align_up(entry.length_bytes, format::kBlockBytes);
       if (entry.state != format::EntryState::kStored || length > room) return false;
-      const auto file = back_.store.files().get(entry.segment, queue);
+      const auto file = back_.history.files().get(entry.segment, queue);
       if (!file || !io::read_now(queue, **file, {entry.offset_bytes(), length}, end.bytes.data())) {
         return false;
       }
@@ -134,7 +134,7 @@ Result<bool> Sequence::all_half_written(io::Queue& queue) {
 format::SnapshotRecord Sequence::record_of_found(std::string description) const {
   format::SnapshotRecord record;
   record.disk = back_.locked.disk.number;
-  record.id = new_id("s-");
+  record.id = new_id("s-", record.disk);
   record.description = std::move(description);
   record.kind = SnapshotKind::kUndo;
   record.state = format::SnapshotState::kAccomplished;
@@ -142,7 +142,7 @@ format::SnapshotRecord Sequence::record_of_found(std::string description) const 
   record.device_bytes = geometry_.device_bytes;
   record.chunk_bytes = geometry_.chunk_bytes;
   record.root = found_.root;
-  record.root_digest = format::root_digest(back_.store.secret(), geometry_, found_.root.digest);
+  record.root_digest = format::root_digest(back_.history.secret(), geometry_, found_.root.digest);
   record.stored_bytes = found_.stored_bytes;
   record.zero_bytes = found_.zero_bytes;
   if (!found_.unreadable.empty()) {
@@ -155,7 +155,7 @@ format::SnapshotRecord Sequence::record_of_found(std::string description) const 
 }
 
 Status Sequence::record(std::optional<format::SnapshotRecord>& snapshot, bool begins) {
-  Status recorded = back_.store.journal().update(
+  Status recorded = back_.history.log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::Transaction transaction;
         format::Counters counters = state.counters;
@@ -182,7 +182,7 @@ Status Sequence::record(std::optional<format::SnapshotRecord>& snapshot, bool be
       },
       snapshot ? store::Room::kAdds : store::Room::kBegins);
   // Where the record may be there, its segments have to stay.
-  if (writer_ && (recorded || back_.store.journal().in_doubt())) writer_->keep();
+  if (writer_ && (recorded || back_.history.log().in_doubt())) writer_->keep();
   return recorded;
 }
 

@@ -65,7 +65,7 @@ Status Sequence::read_back() {
   pipeline::ExtentTally lost;
   tally_differing(request, lost);
   BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
-                   pipeline::scan_device(back_.store, request, back_.monitor));
+                   pipeline::scan_device(back_.history, request, back_.monitor));
   if (!lost.empty()) return fail(lost_error(lost, back_.device.info.path));
   receipt_.read_back_bytes = outcome.scanned_bytes;
   return {};
@@ -77,7 +77,7 @@ Status Sequence::recheck_all() {
   pipeline::ExtentTally found;
   tally_differing(request, found);
   BLKREWIND_ASSIGN(const pipeline::ScanOutcome outcome,
-                   pipeline::scan_device(back_.store, request, back_.monitor));
+                   pipeline::scan_device(back_.history, request, back_.monitor));
   receipt_.rechecked_bytes = outcome.scanned_bytes;
   if (found.empty()) return {};
   missed_ = true;

@@ -18,7 +18,7 @@ Sequence::Sequence(WayBack back, const pipeline::Stopwatch& watch)
       undo_(back_.undo),
       watch_(watch),
       geometry_(store::tree_of(back_.wanted).geometry),
-      chunks_(back_.store.env(), back_.store.layout().root(), geometry_, back_.means.list_leaves),
+      chunks_(back_.history.env(), back_.history.folder(), geometry_, back_.means.list_leaves),
       begun_(way_.intent == Way::Intent::kExists) {}
 
 Result<RollbackReceipt> Sequence::run() {
@@ -32,8 +32,8 @@ Status Sequence::steps() {
   BLKREWIND_TRY(keep());
   BLKREWIND_TRY(verify());
   // Before it is written to, and before it is said to equal the wanted snapshot.
-  BLKREWIND_TRY(recheck_device(back_.store.env(), back_.store.layout().root(), back_.locked.disk,
-                               back_.device));
+  BLKREWIND_TRY(
+      recheck_device(back_.history.env(), back_.history.folder(), back_.locked.disk, back_.device));
   BLKREWIND_TRY(declare());
   restoring_ = {};
   BLKREWIND_TRY(restore());

@@ -35,6 +35,7 @@ namespace blkrewind {
 // What is true of a rollback from its beginning to its end.
 struct WayBack {
   store::Store& store;
+  store::History& history;
   const LockedDisk& locked;
   const OpenedDevice& device;
   const Monitor& monitor;

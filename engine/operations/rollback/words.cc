@@ -87,12 +87,12 @@ Error corrupt_before_writing(const pipeline::BadChunk& bad, const format::Geomet
   return std::move(error).with_remedy(choose_another());
 }
 
-Error unfinished_chunks(const store::Store& store, const pipeline::RestoreOutcome& outcome,
+Error unfinished_chunks(const store::History& history, const pipeline::RestoreOutcome& outcome,
                         const format::Geometry& geometry) {
   const bool lost = !outcome.bad.empty();
-  Error error = lost
-                    ? pipeline::bad_chunk_error(outcome.bad.front(), geometry)
-                    : pipeline::unreadable_chunk_error(store, outcome.unreadable.front(), geometry);
+  Error error =
+      lost ? pipeline::bad_chunk_error(outcome.bad.front(), geometry)
+           : pipeline::unreadable_chunk_error(history, outcome.unreadable.front(), geometry);
   error.message += "; of the " + std::to_string(outcome.chunks) + " chunks that differed, " +
                    std::to_string(outcome.failed()) +
                    (lost ? " are lost so" : " could not be read now") +

@@ -27,7 +27,7 @@ namespace blkrewind {
 [[nodiscard]] Error corrupt_before_writing(const pipeline::BadChunk& bad,
                                            const format::Geometry& geometry);
 // Chunks that cannot be had; the others have been written.
-[[nodiscard]] Error unfinished_chunks(const store::Store& store,
+[[nodiscard]] Error unfinished_chunks(const store::History& history,
                                       const pipeline::RestoreOutcome& outcome,
                                       const format::Geometry& geometry);
 // kIo: written, flushed, and read back otherwise.

@@ -12,8 +12,8 @@ Result<pipeline::RestoreOutcome> Sequence::stream(Streaming how) {
   // Bad chunks are kept to be counted and named; so many, and something else is wrong.
   constexpr std::size_t kLostMax = 1'000'000;
   const bool writes = how != Streaming::kVerify;
-  BLKREWIND_ASSIGN(auto queue, back_.store.env().make_queue({.depth = 8}));
-  store::TreeReader reader(back_.store.files(), *queue, back_.store.secret());
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
+  store::TreeReader reader(back_.history.files(), *queue, back_.history.secret());
   pipeline::ChunkList::Source differing(chunks_);
   pipeline::RestoreRequest request;
   request.device = writes ? back_.device.file.get() : nullptr;
@@ -36,7 +36,7 @@ Result<pipeline::RestoreOutcome> Sequence::stream(Streaming how) {
   const track::Tracker* const tracker = back_.tracking.source();
   request.share = tracker != nullptr && tracker->shares_bytes();
   request.verified = writes && way_.verifies == Way::Verifies::kBefore;
-  return pipeline::restore_chunks(back_.store, request, back_.monitor);
+  return pipeline::restore_chunks(back_.history, request, back_.monitor);
 }
 
 Status Sequence::verify() {
@@ -45,10 +45,10 @@ Status Sequence::verify() {
   BLKREWIND_ASSIGN(const pipeline::RestoreOutcome outcome, stream(Streaming::kVerify));
   receipt_.verify_seconds = watch.seconds();
   if (!outcome.bad.empty()) {
-    mark_damaged(back_.store, back_.wanted.number);
+    mark_damaged(back_.history, back_.wanted.number);
     return fail(corrupt_before_writing(outcome.bad.front(), geometry_));
   }
-  return pipeline::all_readable(back_.store, outcome, geometry_);
+  return pipeline::all_readable(back_.history, outcome, geometry_);
 }
 
 Status Sequence::restore() {
@@ -58,14 +58,14 @@ Status Sequence::restore() {
     BLKREWIND_ASSIGN(outcome, stream(Streaming::kWriteWhatIsWhole));
     if (outcome.failed() != 0) {
       BLKREWIND_TRY(flush());
-      return fail(unfinished_chunks(back_.store, outcome, geometry_));
+      return fail(unfinished_chunks(back_.history, outcome, geometry_));
     }
   }
   if (!outcome.bad.empty()) {
     return fail(pipeline::bad_chunk_error(outcome.bad.front(), geometry_));
   }
   // A store that cannot be read now damages nothing: the rollback stands, to be resumed.
-  BLKREWIND_TRY(pipeline::all_readable(back_.store, outcome, geometry_));
+  BLKREWIND_TRY(pipeline::all_readable(back_.history, outcome, geometry_));
   back_.tracking.wrote(outcome.restored_bytes + outcome.zeroed_bytes);
   receipt_.restored_bytes = outcome.restored_bytes;
   receipt_.zeroed_bytes = outcome.zeroed_bytes;
@@ -78,7 +78,7 @@ Status Sequence::restore() {
 // not failed.
 Status Sequence::flush() {
   if (begun_) {
-    BLKREWIND_ASSIGN(auto queue, back_.store.env().make_queue({.depth = 4}));
+    BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 4}));
     BLKREWIND_TRY(io::flush_now(*queue, *back_.device.file));
     BLKREWIND_TRY(back_.device.file->settle_caches(host::CacheUse::kAfterWriting));
   }

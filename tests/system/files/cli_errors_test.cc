@@ -81,7 +81,7 @@ TEST_F(CliErrors, ALimitOnTheSizeOfFilesIsAnError) {
 TEST_F(CliErrors, AFolderInPlaceOfAFileOfTheStoreIsDamage) {
   snapshot("before");
   const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
-      {"format", {"list"}}, {"journal", {"list"}}, {"segments/1", {"export", "before", "-"}}};
+      {"format", {"list"}}, {"index", {"list"}}, {"disks/1/segments/1", {"export", "before", "-"}}};
   for (const auto& [name, line] : cases) {
     const std::string file = program_.store() + "/" + name;
     ASSERT_TRUE(std::filesystem::exists(file)) << name;

@@ -174,7 +174,7 @@ TEST_F(Cli, VerifyFindsDamageAndExitsWith5) {
 
   // One bit in the run of 'b', in the segment that contains it.
   bool flipped = false;
-  const std::string segments = program_.store() + "/segments";
+  const std::string segments = program_.store() + "/disks/1/segments";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(segments)) {
     if (!entry.is_regular_file()) continue;
     const std::size_t at = read_file(entry.path()).find(std::string(4096, 'b'));

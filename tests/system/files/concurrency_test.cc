@@ -103,9 +103,9 @@ class ProgramUser : public StoreUser {
       if (++kills_ % 2 == 0) {
         ::usleep(static_cast<unsigned>(random_.below(40000)));
       } else {
-        const auto before = journal();
+        const auto before = logs();
         int ended = 0;
-        while (journal() == before) {
+        while (logs() == before) {
           if (process.ended(ended)) return told(ended, out_file, err_file, out, err);
           ::usleep(50);
         }
@@ -123,11 +123,15 @@ class ProgramUser : public StoreUser {
     return status;
   }
 
-  [[nodiscard]] std::pair<ino_t, off_t> journal() const {
+  // Of the logs of all disks.
+  [[nodiscard]] std::vector<std::pair<ino_t, off_t>> logs() const {
+    std::vector<std::pair<ino_t, off_t>> all;
     struct stat status = {};
-    return ::stat((store_ + "/journal").c_str(), &status) == 0
-               ? std::pair{status.st_ino, status.st_size}
-               : std::pair<ino_t, off_t>{};
+    for (int disk = 1;; ++disk) {
+      const std::string log = store_ + "/disks/" + std::to_string(disk) + "/log";
+      if (::stat(log.c_str(), &status) != 0) return all;
+      all.emplace_back(status.st_ino, status.st_size);
+    }
   }
 
   UserAnswer run(const std::vector<std::string>& arguments, bool interrupt) {

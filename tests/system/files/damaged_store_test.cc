@@ -66,8 +66,8 @@ class DamagedStore : public DeviceSystem {
 
   [[nodiscard]] std::string first_segment() const {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(whole_ + "/segments")) {
-      names.push_back("segments/" + entry.path().filename().string());
+    for (const auto& entry : std::filesystem::directory_iterator(whole_ + "/disks/1/segments")) {
+      names.push_back("disks/1/segments/" + entry.path().filename().string());
     }
     std::sort(names.begin(), names.end());
     return names.at(0);
@@ -93,7 +93,8 @@ TEST_F(DamagedStore, EveryFileOfItInEveryWay) {
        [](const std::string& path) { write_noise(path, 0, std::filesystem::file_size(path), 3); }},
       {"missing", [](const std::string& path) { std::filesystem::remove(path); }},
   };
-  for (const std::string& name : {std::string("format"), std::string("journal"), first_segment()}) {
+  for (const std::string& name :
+       {std::string("format"), std::string("index"), std::string("disks/1/log"), first_segment()}) {
     for (const auto& way : ways) {
       if (name == "format" && std::string(way.what) == "missing") continue;  // then it is no store
       begin_anew();
@@ -129,11 +130,13 @@ TEST_F(DamagedStore, AnEmptyCatalogIsDamage) {
 }
 
 TEST_F(DamagedStore, OneBitOfEachFile) {
-  for (const std::string& name : {std::string("format"), std::string("journal"), first_segment()}) {
+  for (const std::string& name :
+       {std::string("format"), std::string("index"), std::string("disks/1/log"), first_segment()}) {
     begin_anew();
     const std::uint64_t size = std::filesystem::file_size(store_ + "/" + name);
-    // The format file's checksum is over all of it; of a journal, a record in its middle.
-    const std::uint64_t at = name == "journal" ? 8192 + 64 : name == "format" ? 100 : size / 2;
+    // The format file's checksum is over all of it; of a log, a record in its middle.
+    const bool log = name == "index" || name == "disks/1/log";
+    const std::uint64_t at = log ? 8192 + 64 : name == "format" ? 100 : size / 2;
     ASSERT_NO_FATAL_FAILURE(flip(name, at));
     expect_clear_failure(name, "flipped");
     if (name == first_segment()) {

@@ -92,7 +92,7 @@ TEST_F(StoreOwnerTest, AThirdUserIsToldToRunItAsTheOwner) {
 // A segment that other users may write to is refused, and is neither damage nor an I/O error.
 TEST_F(StoreOwnerTest, ASegmentOfAnotherUserIsRefusedWithWhatToDo) {
   ASSERT_EQ(run_as(kUser, "snapshot a.img --name one"), 0) << said_;
-  const std::string segment = folder_ + "/store/segments/1";
+  const std::string segment = folder_ + "/store/disks/1/segments/1";
   ASSERT_EQ(::chmod(segment.c_str(), 0666), 0);
   fill('x');
   for (const char* const command : {"verify", "export one out.img", "rollback a.img one"}) {

@@ -100,6 +100,10 @@ TEST(Json, OfTheOtherReceipts) {
   EXPECT_EQ(keys_of(json_of(CollectReceipt{})),
             (Keys{"reclaimed_bytes", "removed_files", "finished_deletes", "checkpointed",
                   "elapsed_seconds"}));
+  EXPECT_EQ(keys_of(json_of(UpgradeReceipt{})),
+            (Keys{"upgraded", "resumed", "disk_count", "snapshot_count", "moved_segments",
+                  "warnings", "elapsed_seconds"}));
+  EXPECT_TRUE(json_of(UpgradeReceipt{}).at("warnings").is_array());
   EXPECT_EQ(keys_of(json_of(StoreInfo{})),
             (Keys{"path", "uuid", "format_version", "disk_count", "snapshot_count", "segment_count",
                   "live_bytes", "allocated_bytes", "journal_bytes"}));

@@ -56,6 +56,7 @@ std::vector<Remedy> operations() {
           {Verb::kInstanceSet, "settle it", {instance, {Parameter::kArrears, "no"}}},
           {Verb::kStoreInit, "make one"},
           {Verb::kStoreGc, "clean up"},
+          {Verb::kStoreUpgrade, "bring it over"},
           {Verb::kTrackStart, "begin", {target, {Parameter::kSource, "extents"}}},
           {Verb::kTrackStop, "stop", {target}},
           {Verb::kTrackStatus, "see it", {target}}};

@@ -65,7 +65,7 @@ class AcceptedCrash : public testing::TestWithParam<Case> {
   }
 
   void spoil(sim::SimulatedEnv& machine) {
-    const std::string folder = std::string(kStore) + "/segments/";
+    const std::string folder = std::string(kStore) + "/disks/1/segments/";
     const auto names = machine.list_directory(folder);
     ASSERT_TRUE(ok(names));
     for (const std::string& name : *names) {
@@ -82,7 +82,7 @@ class AcceptedCrash : public testing::TestWithParam<Case> {
   // What is said of the reset holds; then it is taken up, and has ended.
   void check(sim::SimulatedEnv& env) {
     Engine engine = open_on(env);
-    const auto look = [&] { return EngineAccess::operations(engine).disks().front(); };
+    const auto look = [&] { return EngineAccess::operations(engine).disks()->front(); };
     const DiskView view = look();
     const bool finished = view.disk.last_rollback.request_id == kAccepted && !view.intent;
     const Bytes device = env.contents(kDevice);

@@ -78,7 +78,7 @@ TEST(AtWork, AnEndIsShownWhenTheDiskIsFree) {
   ASSERT_TRUE(ok(engine));
   const auto disk = engine->register_disk(kDevice);
   ASSERT_TRUE(ok(disk));
-  const auto view = [&] { return EngineAccess::operations(*engine).disks().front(); };
+  const auto view = [&] { return EngineAccess::operations(*engine).disks()->front(); };
 
   auto taken = engine->accept_snapshot(disk->id);
   ASSERT_TRUE(ok(taken));

@@ -31,7 +31,7 @@ class DenseLineage : public testing::Test {
       records.emplace_back(snapshot);
       snapshot.kin.push_back(number);
     }
-    store_.write_journal({records});
+    store_.write_log({records});
   }
   [[nodiscard]] Engine open() const {
     OpenOptions options;

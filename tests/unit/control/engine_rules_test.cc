@@ -65,7 +65,8 @@ TEST_F(EngineRules, DeviceOfAnotherSize) {
 
 TEST_F(EngineRules, DamagedSnapshot) {
   // Corrupts bytes in the middle of every segment.
-  for (const auto& entry : std::filesystem::directory_iterator(directory_.file("store/segments"))) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(directory_.file("store/disks/1/segments"))) {
     const std::uint64_t size = std::filesystem::file_size(entry.path());
     for (std::uint64_t at = 4096; at + 64 < size; at += 4096) {
       fill(entry.path(), at, 64, '\x5A');

@@ -169,7 +169,7 @@ TEST_F(EngineSimulated, AFullStoreNamesTheSnapshotsWhoseRetentionHasEnded) {
   };
   now.wall += 86'400;
   now.boottime += 86'400;
-  const auto journal_bytes = [&] { return env_.contents("/store/journal").size(); };
+  const auto journal_bytes = [&] { return env_.contents("/store/disks/1/log").size(); };
   std::uint64_t before = 0;
   for (int look = 0; look < 100 && before != journal_bytes(); ++look) {
     before = journal_bytes();

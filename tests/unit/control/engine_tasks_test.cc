@@ -384,7 +384,7 @@ TEST_F(EngineTasks, OneThatEndsWhileItIsTakenUpIsNotDoneAgain) {
     if (!ended) {
       ended = true;
       Operations& operations = EngineAccess::operations(*engine_);
-      const format::DiskNumber number = operations.disks().front().disk.number;
+      const format::DiskNumber number = operations.disks()->front().disk.number;
       EXPECT_TRUE(ok(operations.end_reset(number, "R-6", {std::time(nullptr), "Io", "it failed"})));
     }
     return std::time(nullptr);
@@ -455,7 +455,7 @@ TEST_F(EngineTasks, TagsAndRetentionComeBack) {
   EXPECT_EQ(info.tags, (std::vector<Tag>{{"app", ""}, {"zone", "b"}})) << "by key";
   EXPECT_TRUE(engine_->snapshots(disk_)->front().tags.empty());
   ASSERT_TRUE(ok(engine_->remove_snapshot(info.id)));
-  EXPECT_TRUE(EngineAccess::operations(*engine_).disks().front().notes.empty());
+  EXPECT_TRUE(EngineAccess::operations(*engine_).disks()->front().notes.empty());
 }
 
 TEST_F(EngineTasks, ImpossibleNotesAreRefused) {

@@ -270,9 +270,9 @@ TEST_F(EngineControl, AnExportGetsItsNameWhenItIsWhole) {
 TEST_F(EngineControl, NothingIsExportedIntoTheStore) {
   take(image_, "before");
   const std::string link = directory_.file("link");
-  std::filesystem::create_directory_symlink(directory_.file("store/segments"), link);
-  for (const std::string& file :
-       {directory_.file("store/image"), directory_.file("store/segments/9999"), link + "/9999"}) {
+  std::filesystem::create_directory_symlink(directory_.file("store/disks/1/segments"), link);
+  for (const std::string& file : {directory_.file("store/image"),
+                                  directory_.file("store/disks/1/segments/9999"), link + "/9999"}) {
     EXPECT_TRUE(failed(engine_->export_image("before", file), Errc::kPrecondition)) << file;
     EXPECT_FALSE(std::filesystem::exists(file));
   }

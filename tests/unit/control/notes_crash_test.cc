@@ -43,7 +43,7 @@ TEST(NotesCrash, TheyAreThereExactlyWhileTheSnapshotIs) {
   std::uint64_t without = 0;
   const auto check = [&](sim::SimulatedEnv& env) {
     Engine engine = open_noted(env);
-    const DiskView view = EngineAccess::operations(engine).disks().front();
+    const DiskView view = EngineAccess::operations(engine).disks()->front();
     ASSERT_LE(view.snapshots.size(), 1U);
     ++(view.snapshots.empty() ? without : with_notes);
     ASSERT_EQ(view.notes.size(), view.snapshots.size());

@@ -73,10 +73,11 @@ TEST(StoreHeaderCodec, NoticesEveryFlippedBit) {
 }
 
 TEST(StoreHeaderCodec, TellsANewerStoreFromADamagedOne) {
-  EXPECT_EQ(forged(kVersionOffset, std::uint32_t{2}), Errc::kUnsupported);
+  EXPECT_EQ(forged(kVersionOffset, kFormatVersion + 1), Errc::kUnsupported);
   EXPECT_EQ(forged(kVersionOffset, ~std::uint32_t{0}), Errc::kUnsupported);
   EXPECT_EQ(forged(kVersionOffset, std::uint32_t{0}), Errc::kIntegrity);
-  for (unsigned bit = 0; bit < 64; ++bit) {
+  static_assert(kKnownIncompatible == 1);
+  for (unsigned bit = 1; bit < 64; ++bit) {
     EXPECT_EQ(forged(kIncompatibleOffset, std::uint64_t{1} << bit), Errc::kUnsupported) << bit;
   }
   EXPECT_EQ(decode_store_header(HeaderBlock{}).error().code, Errc::kIntegrity);
@@ -88,12 +89,13 @@ TEST(StoreUuidText, HasItsDashesInTheirPlaces) {
 
 TEST(SegmentHeaderCodec, AcceptsItsOwnAndNothingElse) {
   const DigestSecret secret = test_secret(4);
-  const SegmentHeader header{test_uuid(), 77};
+  const SegmentHeader header{test_uuid(), 5, 77, 9};
   std::array<std::byte, kSegmentHeaderBytes> block;
   encode_segment_header(secret, header, block);
-  EXPECT_TRUE(check_segment_header(secret, header, block));
-  EXPECT_FALSE(check_segment_header(secret, {test_uuid(), 78}, block));
-  EXPECT_FALSE(check_segment_header(secret, {StoreUuid{}, 77}, block));
+  EXPECT_TRUE(check_segment_header(secret, {test_uuid(), 5, 77}, block)) << "of any epoch";
+  EXPECT_FALSE(check_segment_header(secret, {test_uuid(), 6, 77}, block)) << "of another disk";
+  EXPECT_FALSE(check_segment_header(secret, {test_uuid(), 5, 78}, block));
+  EXPECT_FALSE(check_segment_header(secret, {StoreUuid{}, 5, 77}, block));
   EXPECT_FALSE(check_segment_header(test_secret(5), header, block));
   for (std::size_t bit = 0; bit < block.size() * 8; ++bit) {
     const auto mask = static_cast<std::byte>(1U << (bit % 8));
@@ -110,7 +112,7 @@ TEST(SegmentHeaderCodec, AcceptsItsOwnAndNothingElse) {
 // Sectors and even bytes may be lost, and the file may end early; every other byte is unchanged.
 TEST(SegmentHeaderCodec, KnowsWhatAPowerCutLeavesOfIt) {
   const DigestSecret secret = test_secret(4);
-  const SegmentHeader header{test_uuid(), 77};
+  const SegmentHeader header{test_uuid(), 5, 77, 9};
   std::array<std::byte, kSegmentHeaderBytes> block;
   encode_segment_header(secret, header, block);
   for (const std::size_t length : {0, 1, 20, 512, 3584, 4096}) {
@@ -121,8 +123,8 @@ TEST(SegmentHeaderCodec, KnowsWhatAPowerCutLeavesOfIt) {
     std::fill(part.begin(), part.end(), std::byte{0});
     EXPECT_TRUE(may_become_segment_header(secret, header, std::span(part).first(length))) << length;
   }
-  EXPECT_FALSE(may_become_segment_header(secret, {test_uuid(), 78}, block));
-  EXPECT_FALSE(may_become_segment_header(secret, {StoreUuid{}, 77}, block));
+  EXPECT_FALSE(may_become_segment_header(secret, {test_uuid(), 5, 78}, block));
+  EXPECT_FALSE(may_become_segment_header(secret, {StoreUuid{}, 5, 77}, block));
   EXPECT_FALSE(may_become_segment_header(test_secret(5), header, block));
   for (std::size_t at = 0; at < block.size(); ++at) {
     auto other = block;

@@ -94,7 +94,7 @@ TEST_P(Crash, NothingIsBuiltOnARecordThatWasNotFlushed) {
     for (std::uint64_t cut = 0; cut_off; ++cut) {
       auto bench = fresh();
       bench->env().inject({.kinds = {sim::OpKind::kFlush},
-                           .path = std::string(kStore) + "/journal",
+                           .path = std::string(kStore) + "/disks/1/log",
                            .nth = nth,
                            .flush_loss = sim::FlushLoss::kCacheOnly});
       const Status first = run(*bench);

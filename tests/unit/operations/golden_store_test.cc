@@ -1,6 +1,7 @@
-// The golden store of format version 1 (tests/golden/v1, created once by make-golden.sh) is opened,
-// read, written and rolled back from by the current version. Its `expected` file lists the content
-// of the devices when the snapshots were taken.
+// The golden stores (tests/golden/vN, created once for each version by make-golden.sh) are opened,
+// read, written and rolled back from by the current version; one of version 1 is upgraded before it
+// is written. The `expected` file of each lists the content of the devices when the snapshots were
+// taken.
 #include "support/golden_store.h"
 
 #include <gmock/gmock.h>
@@ -44,10 +45,8 @@ struct Expected {
   std::string root_digest;
 };
 
-fs::path golden_folder() { return test::golden_folder(); }
-
-std::vector<Expected> read_expected() {
-  std::ifstream file(golden_folder() / "expected");
+std::vector<Expected> read_expected(const fs::path& folder) {
+  std::ifstream file(folder / "expected");
   std::vector<Expected> all;
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with('#')) continue;
@@ -58,7 +57,7 @@ std::vector<Expected> read_expected() {
     if (!words) throw std::runtime_error("not understood: " + line);
     all.push_back(one);
   }
-  if (all.empty()) throw std::runtime_error(golden_folder().string() + " expects nothing");
+  if (all.empty()) throw std::runtime_error(folder.string() + " expects nothing");
   return all;
 }
 
@@ -87,21 +86,39 @@ std::string xxh3_of(const std::string& path) {
   return text;
 }
 
-class GoldenStore : public testing::Test {
+struct Golden {
+  const char* name;
+  unsigned version;
+  bool upgrade = false;
+};
+
+class GoldenStore : public testing::TestWithParam<Golden> {
  protected:
   void SetUp() override {
-    fs::copy(golden_folder() / "store", directory_.file("store"), fs::copy_options::recursive);
+    const fs::path folder = test::golden_folder(GetParam().version);
+    fs::copy(folder / "store", directory_.file("store"), fs::copy_options::recursive);
+    expected_ = read_expected(folder);
+    if (GetParam().upgrade) {
+      const auto upgraded = Engine::upgrade_store(options());
+      ASSERT_TRUE(ok(upgraded));
+      EXPECT_TRUE(upgraded->upgraded);
+      EXPECT_EQ(upgraded->disks, 2U);
+      EXPECT_EQ(upgraded->snapshots, expected_.size());
+      EXPECT_EQ(upgraded->moved_segments, 11U);
+      EXPECT_THAT(upgraded->warnings, testing::IsEmpty());
+    }
     auto engine = open();
     ASSERT_TRUE(ok(engine));
     engine_ = std::make_unique<Engine>(std::move(*engine));
-    expected_ = read_expected();
   }
 
-  Result<Engine> open() {
+  OpenOptions options() const {
     OpenOptions options;
     options.store = directory_.file("store");
-    return Engine::open(options);
+    return options;
   }
+  Result<Engine> open() { return Engine::open(options()); }
+  unsigned version() const { return GetParam().upgrade ? 2 : GetParam().version; }
 
   // Values that a later version might write to the format file.
   void change_header(const std::function<void(format::StoreHeader&)>& change) {
@@ -138,7 +155,10 @@ class GoldenStore : public testing::Test {
   std::vector<Expected> expected_;
 };
 
-TEST_F(GoldenStore, NamesWhatItHolds) {
+class WrittenGoldenStore : public GoldenStore {};
+class GoldenStoreOfVersion1 : public GoldenStore {};
+
+TEST_P(GoldenStore, NamesWhatItHolds) {
   const auto snapshots = engine_->snapshots();
   ASSERT_TRUE(ok(snapshots));
   std::vector<std::string> found;
@@ -157,7 +177,7 @@ TEST_F(GoldenStore, NamesWhatItHolds) {
 
   const auto info = engine_->store_info();
   ASSERT_TRUE(ok(info));
-  EXPECT_EQ(info->format_version, 1U);
+  EXPECT_EQ(info->format_version, version());
   EXPECT_EQ(info->disks, 2U);
   // The time of the imported image: it cannot have come from the clock.
   for (const SnapshotInfo& one : *snapshots) {
@@ -170,7 +190,7 @@ TEST_F(GoldenStore, NamesWhatItHolds) {
   }
 }
 
-TEST_F(GoldenStore, KnowsInstancesAndTheInterruptedRollback) {
+TEST_P(GoldenStore, KnowsInstancesAndTheInterruptedRollback) {
   const auto disk = engine_->disk(expected("base").disk_id);
   ASSERT_TRUE(ok(disk));
   EXPECT_EQ(disk->instance_id, "i-web");
@@ -190,7 +210,7 @@ TEST_F(GoldenStore, KnowsInstancesAndTheInterruptedRollback) {
   EXPECT_EQ(other->undo_snapshot_id, expected("undo-a").snapshot_id);
 }
 
-TEST_F(GoldenStore, VerifiesWhole) {
+TEST_P(GoldenStore, VerifiesWhole) {
   const auto receipt = engine_->verify({});
   ASSERT_TRUE(ok(receipt));
   EXPECT_EQ(receipt->snapshots, expected_.size());
@@ -198,7 +218,7 @@ TEST_F(GoldenStore, VerifiesWhole) {
   EXPECT_THAT(receipt->findings, testing::IsEmpty());
 }
 
-TEST_F(GoldenStore, ExportsTheBytesThatWereOnTheDevices) {
+TEST_P(GoldenStore, ExportsTheBytesThatWereOnTheDevices) {
   for (const Expected& one : expected_) {
     SCOPED_TRACE(one.name);
     const std::string path = directory_.file("export-" + one.name);
@@ -209,7 +229,7 @@ TEST_F(GoldenStore, ExportsTheBytesThatWereOnTheDevices) {
   }
 }
 
-TEST_F(GoldenStore, ItsInterruptedRollbackIsFinished) {
+TEST_P(WrittenGoldenStore, ItsInterruptedRollbackIsFinished) {
   const std::string device = device_with("undo-b");
   const auto receipt = engine_->resume(device);
   ASSERT_TRUE(ok(receipt));
@@ -218,7 +238,7 @@ TEST_F(GoldenStore, ItsInterruptedRollbackIsFinished) {
   EXPECT_FALSE(engine_->disk(device)->pending_rollback);
 }
 
-TEST_F(GoldenStore, ItsInterruptedRollbackIsTakenBack) {
+TEST_P(WrittenGoldenStore, ItsInterruptedRollbackIsTakenBack) {
   const std::string device = device_with("base");
   const auto receipt = engine_->undo(device);
   ASSERT_TRUE(ok(receipt));
@@ -227,7 +247,7 @@ TEST_F(GoldenStore, ItsInterruptedRollbackIsTakenBack) {
   EXPECT_FALSE(engine_->disk(device)->pending_rollback);
 }
 
-TEST_F(GoldenStore, TakesSnapshotsAndRollsBack) {
+TEST_P(WrittenGoldenStore, TakesSnapshotsAndRollsBack) {
   const std::string device = device_with("old");
   const auto snapshot = engine_->snapshot(device, {});
   ASSERT_TRUE(ok(snapshot));
@@ -248,7 +268,7 @@ TEST_F(GoldenStore, TakesSnapshotsAndRollsBack) {
 
 // The lineage graph, its tombstone and the segments' live bytes are right: nothing remains, and a
 // delete removes nothing that others need.
-TEST_F(GoldenStore, GivesBackEverythingSnapshotBySnapshot) {
+TEST_P(WrittenGoldenStore, GivesBackEverythingSnapshotBySnapshot) {
   ASSERT_TRUE(ok(engine_->resume(device_with("undo-b"))));
   while (!expected_.empty()) {
     SCOPED_TRACE(expected_.back().name);
@@ -264,35 +284,37 @@ TEST_F(GoldenStore, GivesBackEverythingSnapshotBySnapshot) {
   ASSERT_TRUE(ok(info));
   EXPECT_EQ(info->live_bytes, 0U);
   EXPECT_EQ(info->segments, 0U);
-  EXPECT_TRUE(fs::is_empty(directory_.file("store/segments")));
+  for (const auto& disk : fs::directory_iterator(directory_.file("store/disks"))) {
+    EXPECT_TRUE(fs::is_empty(disk.path() / "segments"));
+  }
 }
 
-TEST_F(GoldenStore, OfANewerVersionIsRefused) {
-  change_header([](format::StoreHeader& header) { header.version = 2; });
+TEST_P(WrittenGoldenStore, OfANewerVersionIsRefused) {
+  change_header([](format::StoreHeader& header) { header.version = 3; });
   const auto engine = open();
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, Errc::kUnsupported);
 }
 
-TEST_F(GoldenStore, WithAnUnknownIncompatibleFeatureIsRefused) {
-  change_header([](format::StoreHeader& header) { header.incompatible = 1; });
+TEST_P(WrittenGoldenStore, WithAnUnknownIncompatibleFeatureIsRefused) {
+  change_header([](format::StoreHeader& header) { header.incompatible = 2; });
   const auto engine = open();
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, Errc::kUnsupported);
 }
 
-TEST_F(GoldenStore, WithAnUnknownCompatibleFeatureIsWritten) {
+TEST_P(WrittenGoldenStore, WithAnUnknownCompatibleFeatureIsWritten) {
   change_header([](format::StoreHeader& header) { header.compatible = 1; });
   auto engine = open();
   ASSERT_TRUE(ok(engine));
   EXPECT_TRUE(ok(engine->collect()));
 }
 
-TEST_F(GoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
+TEST_P(WrittenGoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
   change_header([](format::StoreHeader& header) { header.read_only_compatible = 1; });
   const std::string image = directory_.file("other.img");
   std::ofstream(image) << "a device";
-  const std::string journal = xxh3_of(directory_.file("store/journal"));
+  const std::string index = xxh3_of(directory_.file("store/index"));
   auto engine = open();
   ASSERT_TRUE(ok(engine));
 
@@ -307,8 +329,33 @@ TEST_F(GoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
   EXPECT_TRUE(refuses(engine->adopt_disk(one.disk_id, directory_.file("export"))));
   EXPECT_TRUE(refuses(engine->remove_snapshot(one.snapshot_id)));
   EXPECT_TRUE(refuses(engine->collect()));
+  EXPECT_EQ(xxh3_of(directory_.file("store/index")), index);
+}
+
+TEST_P(GoldenStoreOfVersion1, IsReadAndNotWritten) {
+  const std::string journal = xxh3_of(directory_.file("store/journal"));
+  const auto refused = engine_->collect();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kUnsupported);
+  EXPECT_NE(refused.error().remedy.find(Verb::kStoreUpgrade), nullptr);
+  EXPECT_FALSE(engine_->remove_snapshot(expected("second").snapshot_id));
   EXPECT_EQ(xxh3_of(directory_.file("store/journal")), journal);
 }
+
+TEST_P(WrittenGoldenStore, HasNothingToUpgrade) {
+  const auto again = Engine::upgrade_store(options());
+  ASSERT_TRUE(ok(again));
+  EXPECT_FALSE(again->upgraded);
+}
+
+constexpr Golden kVersion1 = {"Version1", 1};
+constexpr Golden kUpgraded = {"Upgraded", 1, true};
+constexpr Golden kVersion2 = {"Version2", 2};
+const auto name_of = [](const auto& golden) { return golden.param.name; };
+INSTANTIATE_TEST_SUITE_P(Of, GoldenStore, testing::Values(kVersion1, kUpgraded, kVersion2),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Of, GoldenStoreOfVersion1, testing::Values(kVersion1), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, WrittenGoldenStore, testing::Values(kUpgraded, kVersion2), name_of);
 
 }  // namespace
 }  // namespace blkrewind

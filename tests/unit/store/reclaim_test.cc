@@ -28,7 +28,7 @@ AlignedBuffer bytes_of(std::uint64_t seed) {
   return buffer;
 }
 
-format::Entry write_chunk(Store& store, io::Queue& queue, SegmentWriter& writer,
+format::Entry write_chunk(History& history, io::Queue& queue, SegmentWriter& writer,
                           std::uint64_t chunk, std::uint64_t seed) {
   const auto placement = must(writer.reserve(4096));
   const AlignedBuffer bytes = bytes_of(seed);
@@ -40,18 +40,18 @@ format::Entry write_chunk(Store& store, io::Queue& queue, SegmentWriter& writer,
           placement.segment,
           placement.block,
           length,
-          digest_of(store.secret(), bytes.span().first(length), DigestDomain::kChunk, 0, chunk)};
+          digest_of(history.secret(), bytes.span().first(length), DigestDomain::kChunk, 0, chunk)};
 }
 
 // A snapshot that differs from its parent (0: from nothing) in `changes`; seed 0 is zero.
-SnapshotNumber take(Store& store, Snapshots& model, SnapshotNumber parent,
+SnapshotNumber take(History& history, Snapshots& model, SnapshotNumber parent,
                     const Contents& changes) {
-  const auto queue = must(store.env().make_queue({.depth = 8}));
-  auto writer = must(store.make_writer());
-  TreeReader reader(store.files(), *queue, store.secret(), writer.get());
+  const auto queue = must(history.env().make_queue({.depth = 8}));
+  auto writer = must(history.make_writer());
+  TreeReader reader(history.files(), *queue, history.secret(), writer.get());
   std::unique_ptr<TreeCursor> cursor;
   if (parent != 0) {
-    cursor = std::make_unique<TreeCursor>(reader, tree_of(*store.state()->snapshot(parent)));
+    cursor = std::make_unique<TreeCursor>(reader, tree_of(*history.state()->snapshot(parent)));
   }
   TreeBuilder builder(kGeometry, cursor.get(), *writer, *queue);
   Contents contents;
@@ -64,7 +64,7 @@ SnapshotNumber take(Store& store, Snapshots& model, SnapshotNumber parent,
     for (const auto& [chunk, seed] : changes) {
       if (chunk / format::kFanout != leaf) continue;
       format::Entry& entry = entries[chunk % format::kFanout];
-      entry = seed == 0 ? format::Entry{} : write_chunk(store, *queue, *writer, chunk, seed);
+      entry = seed == 0 ? format::Entry{} : write_chunk(history, *queue, *writer, chunk, seed);
       if (seed == 0) {
         contents.erase(chunk);
       } else {
@@ -77,7 +77,7 @@ SnapshotNumber take(Store& store, Snapshots& model, SnapshotNumber parent,
   record.root = must(builder.finish());
   must(writer->seal(*queue));
   writer->keep();
-  must(store.journal().update([&](const State& state) -> Result<format::Transaction> {
+  must(history.log().update([&](const State& state) -> Result<format::Transaction> {
     record.number = state.counters.next_snapshot;
     record.disk = 1;
     record.state = SnapshotState::kAccomplished;
@@ -104,10 +104,10 @@ Contents random_changes(sim::Random& random) {
 }
 
 // Every existing snapshot is intact, and the segment table is correct.
-void check(Store& store, const Snapshots& model) {
-  const auto state = store.state();
-  const auto queue = must(store.env().make_queue({.depth = 8}));
-  TreeReader reader(store.files(), *queue, store.secret());
+void check(History& history, const Snapshots& model) {
+  const auto state = history.state();
+  const auto queue = must(history.env().make_queue({.depth = 8}));
+  TreeReader reader(history.files(), *queue, history.secret());
   std::map<format::SegmentId, std::set<std::uint32_t>> used;
   std::set<SnapshotNumber> living;
   for (const auto& [number, record] : state->snapshots) {
@@ -127,7 +127,7 @@ void check(Store& store, const Snapshots& model) {
     AlignedBuffer bytes(4096);
     for (const auto& [chunk, seed] : contents) {
       const format::Entry entry = must(cursor.entry(0, chunk));
-      const auto file = must(store.files().get(entry.segment, *queue));
+      const auto file = must(history.files().get(entry.segment, *queue));
       must(io::read_now(*queue, *file, {entry.offset_bytes(), 4096}, bytes.data()));
       const AlignedBuffer expected = bytes_of(seed);
       ASSERT_EQ(std::memcmp(bytes.data(), expected.data(), entry.length_bytes), 0)
@@ -144,10 +144,10 @@ class ReclaimTest : public StoreTest {
   // The space of the segments on the file system, without the blocks of their headers.
   std::uint64_t allocated(std::size_t& files) {
     std::uint64_t bytes = 0;
-    const auto names = must(env_.list_directory(store_->layout().segments()));
+    const auto names = must(env_.list_directory(layout_.segments(1)));
     files = names.size();
     for (const auto& name : names) {
-      bytes += must(env_.allocated_bytes(store_->layout().segments() + "/" + name));
+      bytes += must(env_.allocated_bytes(layout_.segments(1) + "/" + name));
     }
     return bytes - files * 4096;
   }
@@ -166,33 +166,33 @@ TEST_P(RandomDeletes, FreeExactlyWhatNoOtherSnapshotUses) {
   for (int step = 0; step < 40; ++step) {
     if (model.empty() || random.percent(step < 25 ? 65 : 25)) {
       const SnapshotNumber parent = model.empty() || random.percent(5) ? 0 : any();
-      take(*store_, model, parent, random_changes(random));
+      take(*history_, model, parent, random_changes(random));
     } else {
       const SnapshotNumber gone = any();
       std::uint64_t before = 0;
-      for (const auto& [id, live] : store_->state()->segments) before += live;
-      const auto freed = delete_snapshot(*store_, gone);
+      for (const auto& [id, live] : history_->state()->segments) before += live;
+      const auto freed = delete_snapshot(*history_, gone);
       ASSERT_TRUE(freed) << freed.error().to_string();
       model.erase(gone);
       std::uint64_t after = 0;
-      for (const auto& [id, live] : store_->state()->segments) after += live;
+      for (const auto& [id, live] : history_->state()->segments) after += live;
       EXPECT_EQ(*freed, before - after);
       // Punched, not only counted.
       std::size_t files = 0;
       EXPECT_EQ(allocated(files), after);
-      EXPECT_EQ(files, store_->state()->segments.size());
+      EXPECT_EQ(files, history_->state()->segments.size());
     }
-    check(*store_, model);
+    check(*history_, model);
     if (HasFatalFailure()) FAIL() << "step " << step;
   }
   while (!model.empty()) {
     const SnapshotNumber gone = any();
-    must(delete_snapshot(*store_, gone));
+    must(delete_snapshot(*history_, gone));
     model.erase(gone);
-    check(*store_, model);
+    check(*history_, model);
   }
-  EXPECT_TRUE(store_->state()->snapshots.empty());
-  EXPECT_TRUE(store_->state()->segments.empty());
+  EXPECT_TRUE(history_->state()->snapshots.empty());
+  EXPECT_TRUE(history_->state()->segments.empty());
   std::size_t files = 0;
   EXPECT_EQ(allocated(files), 0U);
   EXPECT_EQ(files, 0U);
@@ -202,35 +202,35 @@ INSTANTIATE_TEST_SUITE_P(Seeds, RandomDeletes, testing::Range<std::uint64_t>(1, 
 
 TEST_F(ReclaimTest, OnlyALivingSnapshotIsDeleted) {
   Snapshots model;
-  const auto number = take(*store_, model, 0, {{1, 11}});
-  EXPECT_EQ(delete_snapshot(*store_, number + 1).error().code, Errc::kNotFound);
-  must(delete_snapshot(*store_, number, {format::DiskRemoved{1}}));
-  EXPECT_EQ(delete_snapshot(*store_, number).error().code, Errc::kNotFound);
-  EXPECT_TRUE(finish_delete(*store_, number)) << "nothing to finish";
+  const auto number = take(*history_, model, 0, {{1, 11}});
+  EXPECT_EQ(delete_snapshot(*history_, number + 1).error().code, Errc::kNotFound);
+  must(delete_snapshot(*history_, number, {format::Counters{}}));
+  EXPECT_EQ(delete_snapshot(*history_, number).error().code, Errc::kNotFound);
+  EXPECT_TRUE(finish_delete(*history_, number)) << "nothing to finish";
 }
 
 TEST_F(ReclaimTest, ASnapshotOfZeroesGivesBackNothing) {
   Snapshots model;
-  const auto number = take(*store_, model, 0, {});
-  EXPECT_EQ(must(delete_snapshot(*store_, number)), 0U);
-  EXPECT_TRUE(store_->state()->snapshots.empty());
+  const auto number = take(*history_, model, 0, {});
+  EXPECT_EQ(must(delete_snapshot(*history_, number)), 0U);
+  EXPECT_TRUE(history_->state()->snapshots.empty());
 }
 
 TEST_F(ReclaimTest, AnUnfinishedSnapshotIsForgotten) {
   Snapshots model;
-  const auto living = take(*store_, model, 0, {{1, 11}});
+  const auto living = take(*history_, model, 0, {{1, 11}});
   for (const auto state : {SnapshotState::kProgressing, SnapshotState::kFailed}) {
     format::SnapshotRecord record;
     record.number = 50;
     record.state = state;
-    must(store_->journal().update(
+    must(history_->log().update(
         [&](const State&) -> Result<format::Transaction> { return format::Transaction{record}; }));
-    must(forget_unfinished(*store_, 50));
-    EXPECT_EQ(store_->state()->snapshot(50), nullptr);
+    must(forget_unfinished(*history_, 50));
+    EXPECT_EQ(history_->state()->snapshot(50), nullptr);
   }
-  must(forget_unfinished(*store_, living));
-  EXPECT_NE(store_->state()->snapshot(living), nullptr) << "a living one is not touched";
-  check(*store_, model);
+  must(forget_unfinished(*history_, living));
+  EXPECT_NE(history_->state()->snapshot(living), nullptr) << "a living one is not touched";
+  check(*history_, model);
 }
 
 // A power cut at every operation of a delete; the next process finishes it. Others stay intact.
@@ -240,7 +240,8 @@ TEST(ReclaimCrash, AtAnyCutTheDeleteHappensOrNotAndTheRestIsWhole) {
     SCOPED_TRACE("cut " + std::to_string(cut));
     sim::SimulatedEnv env({.seed = cut + 1});
     must(Store::create(env, "/store"));
-    auto store = must(Store::open(env, "/store"));
+    auto opened = must(Store::open(env, "/store"));
+    const auto store = add_disk(*opened, "d-1");
     Snapshots model;
     const auto first = take(*store, model, 0, {{1, 11}, {2, 12}, {130, 13}, {299, 14}});
     const auto second = take(*store, model, first, {{2, 22}, {131, 23}});
@@ -250,7 +251,9 @@ TEST(ReclaimCrash, AtAnyCutTheDeleteHappensOrNotAndTheRestIsWhole) {
     const bool cut_off = env.power_is_off();
     env.crash_states(60, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
       SCOPED_TRACE(what);
-      const auto again = must(Store::open(*after, "/store"));
+      const auto reopened = must(Store::open(*after, "/store"));
+      const auto lease = must(reopened->lease(1));
+      const auto again = must(reopened->history(1));
       const auto* record = again->state()->snapshot(second);
       Snapshots left = model;
       const bool alive = record != nullptr && record->state == SnapshotState::kAccomplished;

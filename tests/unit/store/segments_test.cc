@@ -15,7 +15,7 @@ using ::testing::SizeIs;
 
 class SegmentsTest : public StoreTest {
  protected:
-  std::size_t files() { return must(env_.list_directory(store_->layout().segments())).size(); }
+  std::size_t files() { return must(env_.list_directory(layout_.segments(1))).size(); }
 };
 
 TEST_F(SegmentsTest, OpeningWritesNothing) {
@@ -46,7 +46,7 @@ TEST_F(SegmentsTest, CreateRefusesWhatIsNotItsOwn) {
 
 TEST_F(SegmentsTest, CreateKeepsAnotherProgramsFilesOfItsNames) {
   const std::string letter = "dear diary";
-  for (const char* name : {"journal", "format.new"}) {
+  for (const char* name : {"index", "format.new"}) {
     const std::string folder = std::string("/of-") + name;
     const std::string file = folder + "/" + name;
     env_.add_device(file, 4096);
@@ -60,13 +60,7 @@ TEST_F(SegmentsTest, CreateKeepsAnotherProgramsFilesOfItsNames) {
 }
 
 TEST_F(SegmentsTest, AStoreThatLostItsFormatFileIsDamageNotNothing) {
-  must(store_->journal().update([](const State& state) -> Result<format::Transaction> {
-    format::DiskRecord disk;
-    disk.number = state.counters.next_disk;
-    disk.id = "d-1";
-    return format::Transaction{disk};
-  }));
-  must(env_.remove(store_->layout().format()));
+  must(env_.remove(layout_.format()));
   const auto opened = Store::open(env_, kPath);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kIntegrity);
@@ -75,23 +69,28 @@ TEST_F(SegmentsTest, AStoreThatLostItsFormatFileIsDamageNotNothing) {
 
 TEST_F(SegmentsTest, AFormatFileOfAnotherLengthIsNoStore) {
   for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{4095}, std::uint64_t{8192}}) {
-    const auto whole = env_.contents(store_->layout().format());
-    env_.set_size(store_->layout().format(), size);
+    const auto whole = env_.contents(layout_.format());
+    env_.set_size(layout_.format(), size);
     const auto opened = Store::open(env_, kPath);
     ASSERT_FALSE(opened) << size;
     EXPECT_EQ(opened.error().code, Errc::kIntegrity);
     EXPECT_FALSE(words_of(opened.error()).empty());
-    env_.set_size(store_->layout().format(), whole.size());
-    env_.poke(store_->layout().format(), 0, whole);
+    env_.set_size(layout_.format(), whole.size());
+    env_.poke(layout_.format(), 0, whole);
   }
   EXPECT_TRUE(Store::open(env_, kPath));
 }
 
-TEST_F(SegmentsTest, AMissingJournalIsDamageNotAnEmptyStore) {
-  must(env_.remove(store_->layout().journal()));
-  const auto opened = Store::open(env_, kPath);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, Errc::kIntegrity);
+TEST_F(SegmentsTest, AMissingLogIsDamageNotAnEmptyHistory) {
+  must(env_.remove(layout_.log(1)));
+  const auto opened = must(Store::open(env_, kPath));
+  const auto history = opened->history(1);
+  ASSERT_FALSE(history);
+  EXPECT_EQ(history.error().code, Errc::kIntegrity);
+  must(env_.remove(layout_.log(format::kIndexLog)));
+  const auto without = Store::open(env_, kPath);
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().code, Errc::kIntegrity);
 }
 
 TEST_F(SegmentsTest, UnknownReadOnlyFeaturesMayBeReadAndNotWritten) {
@@ -99,12 +98,19 @@ TEST_F(SegmentsTest, UnknownReadOnlyFeaturesMayBeReadAndNotWritten) {
   header.read_only_compatible = 4;
   std::array<std::byte, format::kStoreHeaderBytes> block;
   format::encode_store_header(header, block);
-  env_.poke(store_->layout().format(), 0, block);
+  env_.poke(layout_.format(), 0, block);
   const auto opened = must(Store::open(env_, kPath));
   EXPECT_TRUE(opened->info());
-  EXPECT_EQ(opened->make_writer().error().code, Errc::kUnsupported);
-  EXPECT_EQ(opened->lock_disk(1).error().code, Errc::kUnsupported);
-  EXPECT_EQ(opened->remove_orphans().error().code, Errc::kUnsupported);
+  EXPECT_EQ(opened->check_writable().error().code, Errc::kUnsupported);
+  EXPECT_EQ(opened->lease(1).error().code, Errc::kUnsupported);
+  EXPECT_EQ(opened->remove_strays().error().code, Errc::kUnsupported);
+  EXPECT_EQ(opened
+                ->add_disk([](const State&, format::DiskNumber) -> Result<format::Transaction> {
+                  return format::Transaction{format::Counters{}};
+                })
+                .error()
+                .code,
+            Errc::kUnsupported);
 }
 
 TEST(StoreCreate, APowerCutLeavesAStoreOrNothing) {
@@ -125,7 +131,7 @@ TEST(StoreCreate, APowerCutLeavesAStoreOrNothing) {
 }
 
 TEST_F(SegmentsTest, RoomIsWholeBlocksBehindTheHeaderAndNeverTwice) {
-  auto writer = must(store_->make_writer());
+  auto writer = must(history_->make_writer());
   const auto first = must(writer->reserve(1));
   const auto second = must(writer->reserve(4097));
   const auto third = must(writer->reserve(4096));
@@ -144,7 +150,7 @@ TEST_F(SegmentsTest, RoomIsWholeBlocksBehindTheHeaderAndNeverTwice) {
 }
 
 TEST_F(SegmentsTest, ASegmentEndsAtSixtyFourGibibytes) {
-  auto writer = must(store_->make_writer());
+  auto writer = must(history_->make_writer());
   std::map<format::SegmentId, std::uint64_t> ends;
   for (int i = 0; i < 1100; ++i) {
     const auto placement = must(writer->reserve(64 * kMiB));
@@ -157,21 +163,21 @@ TEST_F(SegmentsTest, ASegmentEndsAtSixtyFourGibibytes) {
   EXPECT_THAT(ends, SizeIs(2));
 }
 
-TEST_F(SegmentsTest, WritersSideBySideNeverShareASegment) {
-  auto a = must(store_->make_writer());
-  auto b = must(store_->make_writer());
+TEST_F(SegmentsTest, WritersNeverShareASegment) {
+  auto a = must(history_->make_writer());
+  auto b = must(history_->make_writer());
   EXPECT_NE(must(a->reserve(1)).segment, must(b->reserve(1)).segment);
 }
 
 TEST_F(SegmentsTest, WhatIsNotKeptIsGone) {
   {
-    auto writer = must(store_->make_writer());
+    auto writer = must(history_->make_writer());
     must(writer->reserve(1));
     EXPECT_EQ(files(), 1U);
   }
   EXPECT_EQ(files(), 0U);
   {
-    auto writer = must(store_->make_writer());
+    auto writer = must(history_->make_writer());
     must(writer->reserve(1));
     must(writer->seal(*queue()));
     writer->keep();
@@ -181,7 +187,7 @@ TEST_F(SegmentsTest, WhatIsNotKeptIsGone) {
 
 TEST_F(SegmentsTest, SealMakesEverythingDurable) {
   const auto q = queue();
-  auto writer = must(store_->make_writer());
+  auto writer = must(history_->make_writer());
   const auto placement = must(writer->reserve(4096));
   AlignedBuffer bytes(4096);
   std::memset(bytes.data(), 7, bytes.size());
@@ -192,7 +198,8 @@ TEST_F(SegmentsTest, SealMakesEverythingDurable) {
   const auto entry = must(writer->append_node(*q, node));
   must(writer->seal(*q));
   const auto crashed = env_.crash(1);
-  const auto after = must(Store::open(*crashed, kPath));
+  const auto store = must(Store::open(*crashed, kPath));
+  const auto after = must(store->history(1));
   const auto other = must(crashed->make_queue({.depth = 4}));
   const auto file = must(after->files().get(placement.segment, *other));
   must(io::read_now(*other, *file, {placement.block * format::kBlockBytes, 4096}, bytes.data()));
@@ -201,83 +208,158 @@ TEST_F(SegmentsTest, SealMakesEverythingDurable) {
   EXPECT_EQ(must(reader.load(entry, 0, 0)).entries, node.entries);
 }
 
-TEST_F(SegmentsTest, OrphansGoWhenNoOperationWrites) {
+TEST_F(SegmentsTest, WhatAFormerOwnerLeftIsAnOrphanAndItsNumberIsGone) {
+  format::SegmentId taken = 0;
   {
-    auto crashed = must(store_->make_writer());
-    must(crashed->reserve(1));
+    const auto lease = must(store_->lease(1));
+    auto crashed = must(history_->make_writer());
+    taken = must(crashed->reserve(1)).segment;
     must(crashed->seal(*queue()));
-    crashed->keep();  // and its journal record was never written
+    crashed->keep();  // and its record was never written
   }
-  env_.add_device("/store/segments/notes.txt", 5);
-  {
-    auto running = must(store_->make_writer());
-    must(running->reserve(1));
-    EXPECT_EQ(must(store_->remove_orphans()).files, 0U) << "they may be the running one's";
-  }
-  const auto gone = must(store_->remove_orphans());
+  env_.add_device("/store/disks/1/segments/notes.txt", 5);
+  const auto lease = must(store_->lease(1));
+  const auto gone = must(history_->remove_orphans());
   EXPECT_EQ(gone.files, 1U);
-  EXPECT_EQ(gone.bytes, 2U * 4096);
+  EXPECT_EQ(gone.bytes, 4096U) << "its header; the rest is a hole";
   EXPECT_EQ(files(), 1U) << "a file that is no segment is not ours";
+  auto writer = must(history_->make_writer());
+  EXPECT_GT(must(writer->reserve(1)).segment, taken);
 }
 
-// A delete removes a segment from the journal and then removes the file: a process that lists the
-// directory in between sees an orphan, which is gone when it removes it.
+// A former owner that lives on may remove what it made while the next one lists it.
 TEST_F(SegmentsTest, AnOrphanThatAnotherRemovesFirstIsNoError) {
   for (int i = 0; i < 2; ++i) {
-    auto crashed = must(store_->make_writer());
+    auto crashed = must(history_->make_writer());
     must(crashed->reserve(1));
     must(crashed->seal(*queue()));
     crashed->keep();
   }
   std::string first;
   env_.set_after_listing([&] {
-    first = must(env_.list_directory("/store/segments")).front();
-    must(env_.remove("/store/segments/" + first));
+    first = must(env_.list_directory("/store/disks/1/segments")).front();
+    must(env_.remove("/store/disks/1/segments/" + first));
   });
-  const auto gone = store_->remove_orphans();
+  const auto gone = history_->remove_orphans();
   ASSERT_TRUE(gone) << gone.error().to_string();
   EXPECT_NE(first, "");
   EXPECT_EQ(gone->files, 1U);
   EXPECT_EQ(files(), 0U);
 }
 
-TEST_F(SegmentsTest, SegmentsOfTheJournalAreNoOrphans) {
-  auto writer = must(store_->make_writer());
+TEST_F(SegmentsTest, SegmentsOfTheLogAreNoOrphans) {
+  auto writer = must(history_->make_writer());
   must(writer->reserve(1));
   must(writer->seal(*queue()));
   writer->keep();
   const auto records = writer->records();
   writer.reset();
-  must(store_->journal().update([&](const State&) -> Result<format::Transaction> {
+  must(history_->log().update([&](const State&) -> Result<format::Transaction> {
     return format::Transaction{records.front()};
   }));
-  EXPECT_EQ(must(store_->remove_orphans()).files, 0U);
+  EXPECT_EQ(must(history_->remove_orphans()).files, 0U);
   EXPECT_EQ(files(), 1U);
 }
 
 TEST_F(SegmentsTest, AMissingOrForeignSegmentIsNamed) {
   const auto q = queue();
-  const auto missing = store_->files().get(77, *q);
+  const auto missing = history_->files().get(77, *q);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::kIntegrity);
   EXPECT_THAT(missing.error().message, HasSubstr("segment 77"));
   EXPECT_FALSE(words_of(missing.error()).empty());
-  env_.add_device("/store/segments/78", 8192);
-  EXPECT_EQ(store_->files().get(78, *q).error().code, Errc::kIntegrity);
+  env_.add_device("/store/disks/1/segments/78", 8192);
+  EXPECT_EQ(history_->files().get(78, *q).error().code, Errc::kIntegrity);
 }
 
-TEST_F(SegmentsTest, ADiskHasOneLock) {
-  auto held = must(store_->lock_disk(1));
-  EXPECT_TRUE(*store_->disk_is_locked(1));
-  EXPECT_FALSE(*store_->disk_is_locked(2));
-  EXPECT_TRUE(store_->lock_disk(2));
+TEST_F(SegmentsTest, ADiskHasOneOwner) {
+  const auto second = add_disk(*store_, "d-2");
+  auto held = must(store_->lease(1));
+  EXPECT_TRUE(*store_->has_owner(1));
+  EXPECT_FALSE(*store_->has_owner(2));
+  EXPECT_TRUE(store_->lease(2));
   const auto other = must(Store::open(env_, kPath));
-  const auto busy = other->lock_disk(1);
+  const auto busy = other->lease(1);
   ASSERT_FALSE(busy);
   EXPECT_EQ(busy.error().code, Errc::kBusy);
   EXPECT_FALSE(words_of(busy.error()).empty());
+  EXPECT_EQ(other->lease_for_reading(1).error().code, Errc::kBusy);
   held.reset();
-  EXPECT_TRUE(other->lock_disk(1));
+  const auto reading = must(other->lease_for_reading(1));
+  EXPECT_EQ(store_->lease(1).error().code, Errc::kBusy);
+  EXPECT_TRUE(store_->lease_for_reading(1)) << "readers exclude owners only";
+}
+
+TEST_F(SegmentsTest, EachOwnersRecordsNameItsEpoch) {
+  const auto put = [&](Log& log) {
+    return log.update([](const State&) -> Result<format::Transaction> {
+      return format::Transaction{format::SegmentRecord{1, 2}};
+    });
+  };
+  std::uint64_t before = history_->log().epoch();
+  for (int i = 0; i < 3; ++i) {
+    const auto lease = must(store_->lease(1));
+    must(history_->log().refresh());
+    const std::uint64_t now = history_->log().epoch();
+    EXPECT_EQ(now, before + 1);
+    must(put(history_->log()));
+    must(put(history_->log()));
+    EXPECT_EQ(history_->log().epoch(), now) << "one owner, one epoch";
+    before = now;
+  }
+  // Who owns nothing appends under the epoch that is.
+  must(put(history_->log()));
+  EXPECT_EQ(history_->log().epoch(), before);
+  const auto other = must(Store::open(env_, kPath));
+  EXPECT_EQ(must(other->history(1))->log().epoch(), before);
+}
+
+// A disk is in the index or it is not; what is there of one that is not goes.
+TEST(StoreDisks, APowerCutWhileADiskIsAddedOrRemovedLeavesItOrNothing) {
+  for (const bool removes : {false, true}) {
+    for (std::uint64_t cut = 0;; ++cut) {
+      SCOPED_TRACE(std::string(removes ? "remove" : "add") + ", cut " + std::to_string(cut));
+      sim::SimulatedEnv env({.seed = cut + 1});
+      must(Store::create(env, "/store"));
+      const auto store = must(Store::open(env, "/store"));
+      (void)add_disk(*store, "d-first");
+      const auto id = [](const State&, format::DiskNumber number) -> Result<format::Transaction> {
+        format::DiskRecord disk;
+        disk.number = number;
+        disk.id = "d-second";
+        return format::Transaction{disk};
+      };
+      if (removes) must(store->add_disk(id));
+      const auto find = [](Store& in) {
+        for (const auto& [number, disk] : in.disks()->disks) {
+          if (disk.id == "d-second") return number;
+        }
+        return format::DiskNumber{0};
+      };
+      const format::DiskNumber there = find(*store);
+      env.set_crash_after(env.mutations() + cut);
+      const bool done = (removes ? store->remove_disk(there) : store->add_disk(id)).has_value();
+      const bool cut_off = env.power_is_off();
+      env.crash_states(40, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
+        SCOPED_TRACE(what);
+        const auto again = must(Store::open(*after, "/store"));
+        const format::DiskNumber found = find(*again);
+        if (done) {
+          EXPECT_EQ(found != 0, !removes);
+        }
+        if (found != 0) {
+          EXPECT_EQ(must(again->history(found))->state()->disk(found)->id, "d-second");
+        }
+        must(again->remove_strays());
+        const auto names = must(after->list_directory("/store/disks"));
+        EXPECT_EQ(names.size(), again->disks()->disks.size());
+        EXPECT_EQ(must(again->history(1))->state()->disk(1)->id, "d-first");
+        if (found == 0) must(again->add_disk(id));
+        return !testing::Test::HasFailure();
+      });
+      if (!cut_off || testing::Test::HasFailure()) break;
+    }
+  }
 }
 
 }  // namespace

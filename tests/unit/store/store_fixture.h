@@ -11,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "store/home/local_home.h"
 #include "store/store.h"
 #include "store/tree_builder.h"
+#include "store/tree_cursor.h"
 #include "store/tree_reader.h"
 #include "support/simulated_env.h"
 #include "support/simulated_random.h"
@@ -29,6 +31,19 @@ inline void must(const Status& status) {
   if (!status) throw std::runtime_error(status.error().to_string());
 }
 
+// Adds a disk to the store, and returns its history.
+[[nodiscard]] inline std::shared_ptr<History> add_disk(Store& store, const std::string& id) {
+  format::DiskNumber added = 0;
+  must(store.add_disk([&](const State&, format::DiskNumber number) -> Result<format::Transaction> {
+    format::DiskRecord disk;
+    disk.number = added = number;
+    disk.id = id;
+    return format::Transaction{disk};
+  }));
+  return must(store.history(added));
+}
+
+// A store with one disk, number 1.
 class StoreTest : public testing::Test {
  protected:
   static constexpr const char* kPath = "/store";
@@ -36,12 +51,15 @@ class StoreTest : public testing::Test {
   void SetUp() override {
     must(Store::create(env_, kPath));
     store_ = must(Store::open(env_, kPath));
+    history_ = add_disk(*store_, "d-1");
   }
 
   std::unique_ptr<io::Queue> queue() { return must(env_.make_queue({.depth = 16})); }
 
   sim::SimulatedEnv env_;
   std::unique_ptr<Store> store_;
+  std::shared_ptr<History> history_;
+  const LocalLayout layout_{kPath};
 };
 
 // The expected content of a tree: the chunks that are not zero.

@@ -15,14 +15,14 @@ class TreeTest : public StoreTest {
   void SetUp() override {
     StoreTest::SetUp();
     queue_ = queue();
-    reader_ = std::make_unique<TreeReader>(store_->files(), *queue_, store_->secret());
+    reader_ = std::make_unique<TreeReader>(history_->files(), *queue_, store_->secret());
   }
 
   // `base` with the leaves put; its segments are sealed and kept. Counts the nodes written.
   GrownTree build(const format::Geometry& geometry, const GrownTree* base, const Model& model,
                   const std::set<std::uint64_t>& leaves) {
-    auto writer = must(store_->make_writer());
-    TreeReader reader(store_->files(), *queue_, store_->secret(), writer.get());
+    auto writer = must(history_->make_writer());
+    TreeReader reader(history_->files(), *queue_, store_->secret(), writer.get());
     std::unique_ptr<TreeCursor> cursor;
     if (base != nullptr) cursor = std::make_unique<TreeCursor>(reader, base->tree);
     TreeBuilder builder(geometry, cursor.get(), *writer, *queue_);
@@ -35,7 +35,7 @@ class TreeTest : public StoreTest {
       nodes_written_ += segment.live_bytes / format::kNodeBytes;
     }
     // The next writer must not take the same numbers.
-    must(store_->journal().update([&](const State& state) -> Result<format::Transaction> {
+    must(history_->log().update([&](const State& state) -> Result<format::Transaction> {
       format::Counters counters = state.counters;
       counters.next_segment = writer->next_segment();
       return format::Transaction{counters};

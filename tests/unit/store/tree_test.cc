@@ -214,8 +214,9 @@ TEST_F(TreeSharing, ADamagedNodeIsNamedAndOnlyWhereItIsNeeded) {
   const GrownTree base = some_tree();
   TreeCursor cursor(*reader_, base.tree);
   const format::Entry damaged = must(cursor.entry(1, 156));
-  env_.rot_bit(store_->layout().segment(damaged.segment), damaged.offset_bytes() + 700, 3);
-  auto fresh = must(Store::open(env_, kPath));
+  env_.rot_bit(layout_.segment(1, damaged.segment), damaged.offset_bytes() + 700, 3);
+  const auto opened = must(Store::open(env_, kPath));
+  const auto fresh = must(opened->history(1));
   TreeReader reader(fresh->files(), *queue_, fresh->secret());
   TreeCursor again(reader, base.tree);
   EXPECT_EQ(must(again.entry(0, 200)), base.model.at(200));
@@ -244,7 +245,8 @@ TEST_F(TreeSharing, ADamagedNodeIsNamedAndOnlyWhereItIsNeeded) {
 TEST_F(TreeSharing, ADeviceThatCannotBeReadIsNotTakenForDamage) {
   const GrownTree base = some_tree();
   env_.inject({.kinds = {sim::OpKind::kRead}, .path = "/segments/", .nth = 2});
-  auto fresh = must(Store::open(env_, kPath));
+  const auto opened = must(Store::open(env_, kPath));
+  const auto fresh = must(opened->history(1));
   TreeReader reader(fresh->files(), *queue_, fresh->secret());
   const auto walked = for_each_unique(reader, base.tree, {}, {.pass_over_damage = true},
                                       [](const UniqueExtent&) -> Status { return {}; });
