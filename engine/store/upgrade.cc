@@ -50,10 +50,15 @@ Status check_divisible(const State& journal) {
   for (const auto& [disk, intent] : journal.intents) {
     if (journal.disk(disk) == nullptr) return forged("a rollback is of an unknown disk");
   }
-  if (journal.disks.empty() && !journal.segments.empty()) {
+  if (journal.disks.empty()) {
     for (const auto& [id, live_bytes] : journal.segments) {
       if (live_bytes != 0) return forged("segment " + std::to_string(id) + " is of no disk");
     }
+  }
+  if (journal.resets.size() + journal.clocks.size() + journal.notes.size() +
+          journal.tokens.size() !=
+      0) {
+    return forged("it has entries that version 1 did not have");
   }
   return {};
 }

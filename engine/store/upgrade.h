@@ -47,7 +47,8 @@ struct Upgraded {
 };
 
 // What else each disk's log is to begin with: records that version 1 kept outside of the store's
-// journal. Called once before step 4, under all locks, with what the logs will say.
+// journal. Called before step 2, under all locks, with what the logs will say; again if an upgrade
+// that was interrupted begins anew, and not if it goes on with step 5.
 using ExtraEntries = std::function<Result<std::map<format::DiskNumber, format::Transaction>>(
     const StatesByDisk& states)>;
 

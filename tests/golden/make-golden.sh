@@ -4,19 +4,20 @@
 #
 #   tests/golden/make-golden.sh PROGRAM FOLDER
 #
-# FOLDER (tests/golden/v1) must not exist. Ids, times and the digest secret are random, so it is created once for a
+# FOLDER (tests/golden/vN) must not exist. Ids, times and the digest secret are random, so it is created once for a
 # version, with the first program that writes it, and never again: the test exists to find a store that can no
 # longer be opened.
 #
-# The store has every entry type of the journal, written since a checkpoint (generation 2); trees of 2 and 3 levels;
-# a short last chunk; snapshots of all kinds; a tombstone and punched segments; a catalog; and an interrupted
-# rollback. `expected` lists the content of every snapshot: the checksums are those of the images when the snapshots
+# The store has every entry type of its logs, written since a checkpoint (generation 2); trees of 2 and 3 levels;
+# a short last chunk; snapshots of all kinds; a tombstone and punched segments; a catalog; a token, tags and a
+# retention; an accepted rollback; and an interrupted one. `expected` lists the content of every snapshot: the checksums are those of the images when the snapshots
 # were taken, not those that the store reports.
 #
-# Needs sha256sum, xxhsum and jq.
+# Needs sha256sum, xxhsum, jq and python3.
 set -euo pipefail
 [ $# = 2 ] || { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 2; }
 program=$(realpath "$1")
+here=$(dirname "$(realpath "$0")")
 folder=$2
 [ ! -e "$folder" ] || { echo "$folder exists" >&2; exit 1; }
 
@@ -57,6 +58,34 @@ run store gc
 expect undo-a "$a"
 run rollback "$a" first
 [ "$(sha256sum <"$a" | cut -d ' ' -f 1)" = "${sha256[first]}" ]
+
+# A snapshot with a token, tags and a retention, and a rollback that was accepted to run later. It changes nothing.
+key='GOLDEN0123456789 golden-golden-golden-golden'
+(umask 077 && echo "$key" >"$work/keys")
+"$program" --quiet serve --listen 127.0.0.1:18479 --access-key-file "$work/keys" >"$work/serve.log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+action() {
+  # shellcheck disable=SC2086
+  "$here/call_action.py" 127.0.0.1:18479 $key "$@"
+}
+disk_id=$("$program" --json list "$a" | jq -r '.disks[0].disk_id')
+for _ in $(seq 50); do
+  action Action=DescribeInstances RegionId=cn-local >"$work/answer" 2>&1 && break
+  sleep 0.1
+done
+put "$a" 0 4096 noted
+noted_id=$(action Action=CreateSnapshot "DiskId=$disk_id" SnapshotName=noted ClientToken=golden-token RetentionDays=30 \
+  Tag.1.Key=stage Tag.1.Value=golden | jq -r .SnapshotId)
+until "$program" --json list "$a" | jq -e ".disks[0].snapshots[] | select(.snapshot_id == \"$noted_id\").status ==
+  \"accomplished\"" >"$work/answer"; do sleep 0.1; done
+expect noted "$a"
+action Action=ResetDisk "DiskId=$disk_id" "SnapshotId=$noted_id" >"$work/answer"
+kill "$server" # which waits until it has run
+wait "$server"
+trap 'rm -rf "$work"' EXIT
+
+# An image of the disk from another time.
 cp "$a" "$work/old.img"
 put "$work/old.img" 0 512 old
 expect old "$work/old.img"

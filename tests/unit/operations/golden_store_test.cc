@@ -89,6 +89,7 @@ std::string xxh3_of(const std::string& path) {
 struct Golden {
   const char* name;
   unsigned version;
+  std::uint64_t chunks;  // stored
   bool upgrade = false;
 };
 
@@ -157,6 +158,7 @@ class GoldenStore : public testing::TestWithParam<Golden> {
 
 class WrittenGoldenStore : public GoldenStore {};
 class GoldenStoreOfVersion1 : public GoldenStore {};
+class GoldenStoreOfVersion2 : public GoldenStore {};
 
 TEST_P(GoldenStore, NamesWhatItHolds) {
   const auto snapshots = engine_->snapshots();
@@ -214,7 +216,7 @@ TEST_P(GoldenStore, VerifiesWhole) {
   const auto receipt = engine_->verify({});
   ASSERT_TRUE(ok(receipt));
   EXPECT_EQ(receipt->snapshots, expected_.size());
-  EXPECT_EQ(receipt->chunks, 5U);
+  EXPECT_EQ(receipt->chunks, GetParam().chunks);
   EXPECT_THAT(receipt->findings, testing::IsEmpty());
 }
 
@@ -342,19 +344,40 @@ TEST_P(GoldenStoreOfVersion1, IsReadAndNotWritten) {
   EXPECT_EQ(xxh3_of(directory_.file("store/journal")), journal);
 }
 
+TEST_P(GoldenStoreOfVersion2, KnowsWhatASnapshotWasGivenAndTheAcceptedRollback) {
+  const Expected& noted = expected("noted");
+  const auto snapshots = engine_->snapshots(noted.disk_id);
+  ASSERT_TRUE(ok(snapshots));
+  for (const SnapshotInfo& one : *snapshots) {
+    const bool is_noted = one.id == noted.snapshot_id;
+    EXPECT_EQ(one.retention_days, is_noted ? 30U : 0U);
+    EXPECT_EQ(one.tags.size(), is_noted ? 1U : 0U);
+    if (!is_noted) continue;
+    EXPECT_EQ(one.tags.front().key, "stage");
+    EXPECT_EQ(one.tags.front().value, "golden");
+  }
+  const auto disk = engine_->disk(noted.disk_id);
+  ASSERT_TRUE(ok(disk));
+  ASSERT_TRUE(disk->last_reset);
+  EXPECT_EQ(disk->last_reset->snapshot_id, noted.snapshot_id);
+  EXPECT_EQ(disk->last_reset->state, ResetState::kDone);
+  EXPECT_FALSE(engine_->disk(expected("base").disk_id)->last_reset);
+}
+
 TEST_P(WrittenGoldenStore, HasNothingToUpgrade) {
   const auto again = Engine::upgrade_store(options());
   ASSERT_TRUE(ok(again));
   EXPECT_FALSE(again->upgraded);
 }
 
-constexpr Golden kVersion1 = {"Version1", 1};
-constexpr Golden kUpgraded = {"Upgraded", 1, true};
-constexpr Golden kVersion2 = {"Version2", 2};
+constexpr Golden kVersion1 = {"Version1", 1, 5};
+constexpr Golden kUpgraded = {"Upgraded", 1, 5, true};
+constexpr Golden kVersion2 = {"Version2", 2, 6};
 const auto name_of = [](const auto& golden) { return golden.param.name; };
 INSTANTIATE_TEST_SUITE_P(Of, GoldenStore, testing::Values(kVersion1, kUpgraded, kVersion2),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Of, GoldenStoreOfVersion1, testing::Values(kVersion1), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, GoldenStoreOfVersion2, testing::Values(kVersion2), name_of);
 INSTANTIATE_TEST_SUITE_P(Of, WrittenGoldenStore, testing::Values(kUpgraded, kVersion2), name_of);
 
 }  // namespace
