@@ -29,6 +29,10 @@ enum class EntryType : std::uint16_t {
   kNote = 13,
   kToken = 14,
   kTokenRemoved = 15,
+  kPending = 16,
+  kPendingEnded = 17,
+  kGroup = 18,
+  kGroupRemoved = 19,
 };
 
 // Indexed by the alternative of JournalEntry.
@@ -47,6 +51,10 @@ constexpr EntryType kTypes[] = {
     EntryType::kNote,
     EntryType::kToken,
     EntryType::kTokenRemoved,
+    EntryType::kPending,
+    EntryType::kPendingEnded,
+    EntryType::kGroup,
+    EntryType::kGroupRemoved,
 };
 static_assert(std::size(kTypes) == std::variant_size_v<JournalEntry>);
 
@@ -78,6 +86,14 @@ struct Put {
     out.put(static_cast<std::uint32_t>(numbers.size()));
     for (const SnapshotNumber number : numbers) out.put(number);
   }
+  void operator()(const std::vector<std::byte>& bytes) {
+    out.put(static_cast<std::uint32_t>(bytes.size()));
+    out.put_raw(bytes);
+  }
+  void operator()(const std::vector<DiskNumber>& disks) {
+    out.put(static_cast<std::uint32_t>(disks.size()));
+    for (const DiskNumber disk : disks) out.put(disk);
+  }
   void operator()(const std::vector<Tag>& tags) {
     out.put(static_cast<std::uint32_t>(tags.size()));
     for (const Tag& tag : tags) {
@@ -100,6 +116,12 @@ struct Count {
   void reserved_byte() { ++bytes; }
   void operator()(const std::vector<SnapshotNumber>& numbers) {
     bytes += sizeof(std::uint32_t) + numbers.size() * sizeof(SnapshotNumber);
+  }
+  void operator()(const std::vector<std::byte>& raw) {
+    bytes += sizeof(std::uint32_t) + raw.size();
+  }
+  void operator()(const std::vector<DiskNumber>& disks) {
+    bytes += sizeof(std::uint32_t) + disks.size() * sizeof(DiskNumber);
   }
   void operator()(const std::vector<Tag>& tags) {
     bytes += sizeof(std::uint32_t);
@@ -143,6 +165,19 @@ struct Get {
     }
     numbers.resize(count);
     for (SnapshotNumber& number : numbers) number = in.get<SnapshotNumber>();
+  }
+  void operator()(std::vector<std::byte>& bytes) {
+    const auto raw = in.get_bytes(in.get<std::uint32_t>());
+    bytes.assign(raw.begin(), raw.end());
+  }
+  void operator()(std::vector<DiskNumber>& disks) {
+    const auto count = in.get<std::uint32_t>();
+    if (std::uint64_t{count} * sizeof(DiskNumber) > in.remaining()) {
+      in.invalidate();
+      return;
+    }
+    disks.resize(count);
+    for (DiskNumber& disk : disks) disk = in.get<DiskNumber>();
   }
   void operator()(std::vector<Tag>& tags) {
     constexpr std::uint64_t kTagBytesMin = 2 * sizeof(std::uint32_t);
@@ -347,6 +382,30 @@ void walk_fields(Walk& walk, Record& removed) {
   walk(removed.snapshot);
 }
 
+template <class Walk, Is<PendingRecord> Record>
+void walk_fields(Walk& walk, Record& pending) {
+  walk(pending.group);
+  walk(pending.entries);
+}
+
+template <class Walk, Is<PendingEnded> Record>
+void walk_fields(Walk& walk, Record& ended) {
+  walk(ended.group);
+  walk(ended.done);
+}
+
+template <class Walk, Is<GroupRecord> Record>
+void walk_fields(Walk& walk, Record& group) {
+  walk(group.group);
+  walk(group.committed);
+  walk(group.disks);
+}
+
+template <class Walk, Is<GroupRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.group);
+}
+
 template <class Walk, Is<SegmentRecord> Record>
 void walk_fields(Walk& walk, Record& segment) {
   walk(segment.id);
@@ -436,6 +495,12 @@ bool is_sound(const NoteRecord& note) {
 bool is_sound(const TokenRecord& token) {
   return is_printable(token.token, kMaxNameBytes) && is_sound_time(token.counted_from);
 }
+// Declared here, because a pending record is sound if what it holds is.
+bool is_sound(const PendingRecord& pending);
+bool is_sound(const GroupRecord& group) {
+  return std::ranges::all_of(group.disks,
+                             [](DiskNumber disk) { return disk != 0 && disk <= kNumberMax; });
+}
 bool is_sound(const auto& /*record*/) { return true; }
 
 Status check_sound(const auto& record) {
@@ -488,6 +553,35 @@ std::uint64_t encoded_bytes(const ResetRecord& reset) { return count_bytes(reset
 std::uint64_t encoded_bytes(const ClockRecord& clock) { return count_bytes(clock); }
 std::uint64_t encoded_bytes(const NoteRecord& note) { return count_bytes(note); }
 std::uint64_t encoded_bytes(const TokenRecord& token) { return count_bytes(token); }
+std::uint64_t encoded_bytes(const PendingRecord& pending) { return count_bytes(pending); }
+std::uint64_t encoded_bytes(const GroupRecord& group) { return count_bytes(group); }
+
+std::vector<std::byte> encode_entries(const Transaction& transaction) {
+  ByteWriter writer;
+  for (const JournalEntry& entry : transaction) encode_entry(entry, writer);
+  return {writer.bytes().begin(), writer.bytes().end()};
+}
+
+Result<Transaction> decode_entries(std::span<const std::byte> bytes) {
+  ByteReader reader(bytes);
+  Transaction transaction;
+  while (reader.remaining() != 0) {
+    BLKREWIND_ASSIGN(JournalEntry entry, decode_entry(reader));
+    const bool nests = std::holds_alternative<PendingRecord>(entry) ||
+                       std::holds_alternative<PendingEnded>(entry) ||
+                       std::holds_alternative<GroupRecord>(entry) ||
+                       std::holds_alternative<GroupRemoved>(entry);
+    if (nests) return fail(Errc::kIntegrity, "an entry of a group is within another one");
+    transaction.push_back(std::move(entry));
+  }
+  return transaction;
+}
+
+namespace {
+
+bool is_sound(const PendingRecord& pending) { return decode_entries(pending.entries).has_value(); }
+
+}  // namespace
 
 Status check_entry(const JournalEntry& entry) {
   return std::visit([](const auto& record) { return check_sound(record); }, entry);
@@ -548,6 +642,14 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
       return get_record<TokenRecord>(fields);
     case EntryType::kTokenRemoved:
       return get_record<TokenRemoved>(fields);
+    case EntryType::kPending:
+      return get_record<PendingRecord>(fields);
+    case EntryType::kPendingEnded:
+      return get_record<PendingEnded>(fields);
+    case EntryType::kGroup:
+      return get_record<GroupRecord>(fields);
+    case EntryType::kGroupRemoved:
+      return get_record<GroupRemoved>(fields);
   }
   return fail(Errc::kUnsupported,
               "the journal has an entry of unknown type " + std::to_string(type),

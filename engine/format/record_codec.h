@@ -2,7 +2,10 @@
 // "Entries".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "blkrewind/error.h"
 #include "format/bytes.h"
@@ -24,6 +27,12 @@ namespace blkrewind::format {
 [[nodiscard]] std::uint64_t encoded_bytes(const ClockRecord& clock);
 [[nodiscard]] std::uint64_t encoded_bytes(const NoteRecord& note);
 [[nodiscard]] std::uint64_t encoded_bytes(const TokenRecord& token);
+[[nodiscard]] std::uint64_t encoded_bytes(const PendingRecord& pending);
+[[nodiscard]] std::uint64_t encoded_bytes(const GroupRecord& group);
+
+// Of a pending record. kIntegrity: one of them is damaged, or is of a group itself.
+[[nodiscard]] std::vector<std::byte> encode_entries(const Transaction& transaction);
+[[nodiscard]] Result<Transaction> decode_entries(std::span<const std::byte> bytes);
 
 void encode_entry(const JournalEntry& entry, ByteWriter& writer);
 [[nodiscard]] Result<JournalEntry> decode_entry(ByteReader& reader);

@@ -170,9 +170,38 @@ struct TokenRemoved {
   friend bool operator==(const TokenRemoved&, const TokenRemoved&) = default;
 };
 
+// A change of several disks that takes effect together: store/group.h. Numbers are random, so that
+// one is never used twice.
+using GroupNumber = std::uint64_t;
+
+// Of one disk's log: what the group changes here, once the index says that it is committed.
+struct PendingRecord {
+  GroupNumber group = 0;
+  std::vector<std::byte> entries;  // encoded, one after another; none of them of a group
+  friend bool operator==(const PendingRecord&, const PendingRecord&) = default;
+};
+// The pending record is void: its entries have taken effect (`done`), or never will.
+struct PendingEnded {
+  GroupNumber group = 0;
+  bool done = false;
+  friend bool operator==(const PendingEnded&, const PendingEnded&) = default;
+};
+// Of the index. Committed: all pending records of the group are true.
+struct GroupRecord {
+  GroupNumber group = 0;
+  bool committed = false;
+  std::vector<DiskNumber> disks;  // whose logs have, or may have, a pending record of it
+  friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
+};
+struct GroupRemoved {
+  GroupNumber group = 0;
+  friend bool operator==(const GroupRemoved&, const GroupRemoved&) = default;
+};
+
 using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters,
                                   DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved,
-                                  ResetRecord, ClockRecord, NoteRecord, TokenRecord, TokenRemoved>;
+                                  ResetRecord, ClockRecord, NoteRecord, TokenRecord, TokenRemoved,
+                                  PendingRecord, PendingEnded, GroupRecord, GroupRemoved>;
 
 // Entries that take effect together or not at all: one record of a log.
 using Transaction = std::vector<JournalEntry>;

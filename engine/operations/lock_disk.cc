@@ -7,6 +7,7 @@
 #include "base/remedies.h"
 #include "operations/operations_parts.h"
 #include "operations/recognise.h"
+#include "store/group.h"
 #include "store/reclaim.h"
 #include "store/tree_cursor.h"
 
@@ -69,6 +70,7 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   locked.history = locked.lease->history();
   store::History& history = *locked.history;
   BLKREWIND_TRY(history.log().make_last_record_durable());
+  BLKREWIND_TRY(store::settle_groups(store, history));
   // Whole files first: they free space without a record.
   BLKREWIND_ASSIGN(const auto orphans, history.remove_orphans());
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(history));

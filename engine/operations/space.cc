@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "operations/operations_parts.h"
+#include "store/group.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -104,6 +105,7 @@ Result<CollectReceipt> Operations::collect(const Monitor& monitor) {
     BLKREWIND_TRY(meter.advance(1));
   }
   BLKREWIND_TRY(first);
+  BLKREWIND_TRY(store::forget_ended_groups(store));
   auto checkpointed = store.index().checkpoint(true);
   if (!checkpointed && checkpointed.error().code != Errc::kNoSpace) {
     return fail(std::move(checkpointed).error());

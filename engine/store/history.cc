@@ -11,12 +11,25 @@ namespace blkrewind::store {
 using format::SegmentId;
 
 History::History(Home& home, const format::StoreHeader& header, format::DiskNumber disk,
-                 std::unique_ptr<HomeLog> log)
+                 std::unique_ptr<HomeLog> log, const Log& index)
     : home_(home),
       header_(header),
       disk_(disk),
+      index_(index),
       log_(std::move(log), disk, {header.uuid, header.secret}),
       files_(home, disk, header) {}
+
+std::shared_ptr<const State> History::state() const {
+  auto state = log_.state();
+  if (state->pending.empty()) return state;
+  State decided = *state;
+  const auto index = index_.state();
+  for (const auto& [group, pending] : state->pending) {
+    const auto* found = index->groups.get(group);
+    if (found != nullptr && found->committed) decided.apply(format::PendingEnded{group, true});
+  }
+  return std::make_shared<const State>(std::move(decided));
+}
 
 Result<std::unique_ptr<SegmentWriter>> History::make_writer() {
   BLKREWIND_TRY(home_.check_writable());

@@ -19,8 +19,9 @@ namespace blkrewind::store {
 
 class History {
  public:
+  // `index`: the store's, which decides about pending records.
   History(Home& home, const format::StoreHeader& header, format::DiskNumber disk,
-          std::unique_ptr<HomeLog> log);
+          std::unique_ptr<HomeLog> log, const Log& index);
 
   [[nodiscard]] format::DiskNumber disk() const { return disk_; }
   [[nodiscard]] Home& home() { return home_; }
@@ -31,8 +32,8 @@ class History {
   [[nodiscard]] const DigestSecret& secret() const { return header_.secret; }
   [[nodiscard]] Log& log() { return log_; }
   [[nodiscard]] SegmentFiles& files() { return files_; }
-  // Only this disk's records.
-  [[nodiscard]] std::shared_ptr<const State> state() const { return log_.state(); }
+  // Only this disk's records, with what the index says of pending ones (group.h).
+  [[nodiscard]] std::shared_ptr<const State> state() const;
   [[nodiscard]] std::string segment_name(format::SegmentId id) const {
     return home_.segment_name(disk_, id);
   }
@@ -56,6 +57,7 @@ class History {
   Home& home_;
   const format::StoreHeader& header_;
   const format::DiskNumber disk_;
+  const Log& index_;
   Log log_;
   SegmentFiles files_;
 };

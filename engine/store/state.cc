@@ -88,6 +88,23 @@ struct State::Apply {
   }
   void operator()(const format::SegmentRemoved& removed) { state.segments.erase(removed.id); }
 
+  void operator()(const format::PendingRecord& pending) {
+    state.put(state.pending, pending.group, pending);
+  }
+  void operator()(const format::PendingEnded& ended) {
+    const auto* pending = state.pending.get(ended.group);
+    if (pending == nullptr) return;
+    // It was decoded once, when it was read or written.
+    const auto entries = ended.done ? format::decode_entries(pending->entries)
+                                    : Result<format::Transaction>(format::Transaction{});
+    state.remove(state.pending, ended.group);
+    if (entries) state.apply(*entries);
+  }
+  void operator()(const format::GroupRecord& group) { state.put(state.groups, group.group, group); }
+  void operator()(const format::GroupRemoved& removed) {
+    state.remove(state.groups, removed.group);
+  }
+
   void forget_notes(format::SnapshotNumber snapshot) {
     state.remove(state.notes, snapshot);
     state.remove(state.tokens, snapshot);
@@ -118,6 +135,8 @@ Status State::for_each_put(const std::function<Status(const format::JournalEntry
   for (const auto& [number, clock] : clocks) BLKREWIND_TRY(visit(clock));
   for (const auto& [number, note] : notes) BLKREWIND_TRY(visit(note));
   for (const auto& [number, token] : tokens) BLKREWIND_TRY(visit(token));
+  for (const auto& [number, entries] : pending) BLKREWIND_TRY(visit(entries));
+  for (const auto& [number, group] : groups) BLKREWIND_TRY(visit(group));
   return {};
 }
 

@@ -32,6 +32,10 @@ class State {
   // Of snapshots that exist for users: both go when the snapshot begins to be deleted.
   PersistentMap<format::SnapshotNumber, format::NoteRecord> notes;
   PersistentMap<format::SnapshotNumber, format::TokenRecord> tokens;
+  // Changes that belong to a group: of a disk, what is true once the group is committed; of the
+  // index, the groups.
+  PersistentMap<format::GroupNumber, format::PendingRecord> pending;
+  PersistentMap<format::GroupNumber, format::GroupRecord> groups;
   format::Counters counters;
 
   void apply(const format::JournalEntry& entry);
@@ -42,7 +46,9 @@ class State {
     return disks.size() > kRecordsMax || snapshots.size() > kRecordsMax ||
            intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax ||
            kin_.size() > 4 * kRecordsMax || resets.size() > kRecordsMax ||
-           clocks.size() > kRecordsMax || notes.size() > kRecordsMax || tokens.size() > kRecordsMax;
+           clocks.size() > kRecordsMax || notes.size() > kRecordsMax ||
+           tokens.size() > kRecordsMax || pending.size() > kRecordsMax ||
+           groups.size() > kRecordsMax;
   }
   // An id that two disks or two snapshots share, so that one could be taken for the other; or
   // empty.
@@ -56,7 +62,7 @@ class State {
   // How many puts, and their bytes in a journal.
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + resets.size() +
-           clocks.size() + notes.size() + tokens.size() + 1;
+           clocks.size() + notes.size() + tokens.size() + pending.size() + groups.size() + 1;
   }
   [[nodiscard]] std::uint64_t put_bytes() const;
 

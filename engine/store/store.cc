@@ -127,7 +127,7 @@ Result<std::shared_ptr<History>> Store::open_history(DiskNumber disk) {
     return fail(std::move(error).while_doing("reading the history of disk " + name_of(disk)));
   }
   BLKREWIND_ASSIGN(auto opened, std::move(log));
-  auto history = std::make_shared<History>(*home_, header_, disk, std::move(opened));
+  auto history = std::make_shared<History>(*home_, header_, disk, std::move(opened), index_);
   open_[disk] = history;
   kept_.push_front(history);
   if (kept_.size() > kHistoriesKept) kept_.pop_back();
@@ -140,6 +140,8 @@ Result<std::shared_ptr<History>> Store::history(DiskNumber disk) {
   }
   BLKREWIND_ASSIGN(auto history, open_history(disk));
   BLKREWIND_TRY(history->log().refresh());
+  // Read after the log: what the index had said by then, it says now.
+  if (!history->log().state()->pending.empty()) BLKREWIND_TRY(index_.refresh());
   return history;
 }
 
