@@ -64,6 +64,21 @@ Status check_adopted_size(const store::State& state, const format::DiskRecord& d
                             {{Parameter::kTarget, info.path}}}));
 }
 
+Status mark_shared_in_logs(store::Store& store, const std::vector<format::DiskNumber>& disks) {
+  for (const format::DiskNumber number : disks) {
+    BLKREWIND_ASSIGN(const auto history, store.history(number));
+    const auto mark = [&](const store::State& state) -> Result<format::Transaction> {
+      const auto* known = state.disk(number);
+      if (known == nullptr || is_shared(known->identity)) return format::Transaction{};
+      format::DiskRecord marked = *known;
+      mark_shared(marked.identity);
+      return format::Transaction{std::move(marked)};
+    };
+    BLKREWIND_TRY(history->log().update(mark));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
@@ -216,42 +231,52 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
   }
   if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
   format::DiskRecord record;
-  BLKREWIND_TRY(parts_->store->add_disk(
-      [&](const store::State& index, format::DiskNumber number) -> Result<format::Transaction> {
-        format::Transaction transaction;
-        record = {};
-        bool shared = false;
-        for (const auto& [other_number, known] : index.disks) {
-          const bool one_id = host::same_hardware_id(known.identity, info.identity);
-          shared = shared || (one_id && is_shared(known.identity));
-          const host::Judgement judgement = judge(info, known);
-          if (!is_certain(judgement.verdict)) continue;
-          if (!as_new) {
-            // Another process has registered it since the caller checked.
-            record = known;
-            return format::Transaction{};
-          }
-          // Recognised is less than proven: a copy looks the same.
-          if (judgement.verdict == host::Verdict::kRecognised && !one_id) continue;
-          if (!one_id) return already_known(known, path, judgement.why);
-          // The caller asserts that two devices have this id: it identifies neither of them.
-          shared = true;
-          format::DiskRecord other = known;
-          mark_shared(other.identity);
-          transaction.emplace_back(std::move(other));
-        }
-        record.number = number;
-        record.id = new_id("d-");
-        record.path = info.real_path;
-        record.kind = info.kind;
-        record.device_bytes = info.size_bytes;
-        record.chunk_bytes = chunk_bytes;
-        record.identity = info.identity;
-        if (shared) mark_shared(record.identity);
-        record.registered_at = now_seconds();
-        transaction.emplace_back(record);
-        return transaction;
-      }));
+  std::vector<format::DiskNumber> twins;  // whose hardware id is this device's as well
+  const auto build = [&](const store::State& index,
+                         format::DiskNumber number) -> Result<format::Transaction> {
+    format::Transaction transaction;
+    record = {};
+    twins.clear();
+    bool shared = false;
+    for (const auto& [other_number, known] : index.disks) {
+      const bool one_id = host::same_hardware_id(known.identity, info.identity);
+      shared = shared || (one_id && is_shared(known.identity));
+      const host::Judgement judgement = judge(info, known);
+      if (!is_certain(judgement.verdict)) continue;
+      if (!as_new) {
+        // Another process has registered it since the caller checked.
+        record = known;
+        return format::Transaction{};
+      }
+      // Recognised is less than proven: a copy looks the same.
+      if (judgement.verdict == host::Verdict::kRecognised && !one_id) continue;
+      if (!one_id) return already_known(known, path, judgement.why);
+      // The caller asserts that two devices have this id: it identifies neither of them.
+      shared = true;
+      twins.push_back(other_number);
+      format::DiskRecord other = known;
+      mark_shared(other.identity);
+      transaction.emplace_back(std::move(other));
+    }
+    record.number = number;
+    record.id = new_id("d-");
+    record.path = info.real_path;
+    record.kind = info.kind;
+    record.device_bytes = info.size_bytes;
+    record.chunk_bytes = chunk_bytes;
+    record.identity = info.identity;
+    if (shared) mark_shared(record.identity);
+    record.registered_at = now_seconds();
+    transaction.emplace_back(record);
+    return transaction;
+  };
+  // In the twins' logs first: what the index says of a disk is judged by its log. And again for one
+  // that came in between.
+  BLKREWIND_TRY(parts_->store->index().refresh());
+  BLKREWIND_TRY(build(*parts_->store->disks(), 1));
+  BLKREWIND_TRY(mark_shared_in_logs(*parts_->store, twins));
+  BLKREWIND_TRY(parts_->store->add_disk(build));
+  BLKREWIND_TRY(mark_shared_in_logs(*parts_->store, twins));
   BLKREWIND_ASSIGN(auto view, disk(record.number));
   if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   return std::move(*view);
@@ -268,23 +293,24 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
   adopted.identity.vouched = !is_certain(itself.verdict);
   BLKREWIND_ASSIGN(const auto twin, other_match(parts_->env, adopted, info, host::Verdict::kSame));
   if (twin || is_shared(locked.disk.identity)) mark_shared(adopted.identity);
-  BLKREWIND_TRY(parts_->store->index().refresh());
-  for (const auto& [other, record] : parts_->store->disks()->disks) {
-    if (other == number || judge(info, record).verdict != host::Verdict::kSame) continue;
-    return fail(
-        Errc::kPrecondition, path + " is already disk " + record.id,
-        Remedy(Verb::kDiskForget, "forget that one first", {{Parameter::kTarget, record.id}}));
-  }
   BLKREWIND_TRY(check_adopted_size(*locked.state, locked.disk, info));
-  // Nothing is known about the content of this device.
-  adopted.base_snapshot = 0;
-  BLKREWIND_TRY(parts_->store->note_disk(adopted));
+  const auto take_over = [&](const store::State& index) -> Result<format::Transaction> {
+    for (const auto& [other, record] : index.disks) {
+      if (other == number || judge(info, record).verdict != host::Verdict::kSame) continue;
+      return fail(
+          Errc::kPrecondition, path + " is already disk " + record.id,
+          Remedy(Verb::kDiskForget, "forget that one first", {{Parameter::kTarget, record.id}}));
+    }
+    return format::Transaction{store::index_entry(adopted)};
+  };
+  BLKREWIND_TRY(parts_->store->index().update(take_over));
   return locked.history->log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         format::DiskRecord record = *state.disk(number);
         record.path = adopted.path;
         record.kind = adopted.kind;
         record.identity = adopted.identity;
+        // Nothing is known about the content of this device.
         record.base_snapshot = 0;
         format::Transaction transaction = {std::move(record)};
         // A rollback that has started continues on the device that holds its data.
