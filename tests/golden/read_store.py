@@ -82,6 +82,16 @@ class Walk:
             self.at = start + 4 + 8 * count
             need(self.at <= len(self.data), name)
             value = list(struct.unpack_from("<%dQ" % count, self.data, start + 4))
+        elif kind == "u32[]":
+            (count,) = struct.unpack_from("<I", self.data, start)
+            self.at = start + 4 + 4 * count
+            need(self.at <= len(self.data), name)
+            value = list(struct.unpack_from("<%dI" % count, self.data, start + 4))
+        elif kind == "bytes":
+            (length,) = struct.unpack_from("<I", self.data, start)
+            self.at = start + 4 + length
+            need(self.at <= len(self.data), name)
+            value = self.data[start + 4:self.at]
         elif kind == "tags":
             (count,) = struct.unpack_from("<I", self.data, start)
             self.at = start + 4
@@ -178,6 +188,10 @@ ENTRIES = {
     14: ("token", [("u64", "snapshot"), ("u32", "disk"), ("string", "token"),
                    ("16", "parameters"), ("i64", "counted_from")]),
     15: ("token_removed", [("u64", "snapshot")]),
+    16: ("pending", [("u64", "group"), ("bytes", "entries")]),
+    17: ("pending_ended", [("u64", "group"), ("u8", "done")]),
+    18: ("group", [("u64", "group"), ("u8", "committed"), ("u32[]", "disks")]),
+    19: ("group_removed", [("u64", "group")]),
     DISK_IN_LAYERS: ("disk", DISK_HEAD),
 }
 
@@ -249,24 +263,37 @@ class Log:
         need(walk.at == end, "a record's length")
         return entries
 
-    # The objects that its entries leave: {type: {number: fields}}.
-    def state(self):
+    # The objects that its entries leave: {type: {number: fields}}. `committed`: the groups that are,
+    # by the index; their pending entries are true.
+    def state(self, committed=()):
         keys = {"disk": "number", "snapshot": "number", "intent": "disk", "segment": "id",
-                "reset": "disk", "clock": "disk", "note": "snapshot", "token": "snapshot"}
+                "reset": "disk", "clock": "disk", "note": "snapshot", "token": "snapshot",
+                "pending": "group", "group": "group"}
         tables = {name: {} for name in keys}
+
+        def apply(name, fields):
+            if name == "pending_ended":
+                pending = tables["pending"].pop(fields["group"], None)
+                if pending and fields["done"]:
+                    for entry in self.entries(pending["entries"], 0, len(pending["entries"])):
+                        apply(*entry)
+            elif name.endswith("_removed"):
+                tables[name[:-len("_removed")]].pop(next(iter(fields.values())), None)
+            elif name in keys:
+                tables[name][fields[keys[name]]] = fields
+            if name == "disk_removed":
+                tables["reset"].pop(fields["number"], None)
+                tables["clock"].pop(fields["number"], None)
+            if name == "snapshot_removed" or (
+                    name == "snapshot" and STATES[fields["state"]] in ("deleting", "tombstone")):
+                tables["note"].pop(fields["number"], None)
+                tables["token"].pop(fields["number"], None)
+
         for record in self.records:
-            for name, fields in record[-1]:
-                if name.endswith("_removed"):
-                    tables[name[:-len("_removed")]].pop(next(iter(fields.values())), None)
-                elif name in keys:
-                    tables[name][fields[keys[name]]] = fields
-                if name == "disk_removed":
-                    tables["reset"].pop(fields["number"], None)
-                    tables["clock"].pop(fields["number"], None)
-                if name == "snapshot_removed" or (
-                        name == "snapshot" and STATES[fields["state"]] in ("deleting", "tombstone")):
-                    tables["note"].pop(fields["number"], None)
-                    tables["token"].pop(fields["number"], None)
+            for entry in record[-1]:
+                apply(*entry)
+        for group in set(committed) & set(tables["pending"]):
+            apply("pending_ended", {"group": group, "done": 1})
         return tables
 
 
@@ -291,9 +318,11 @@ class Store:
             self.take(self.logs[0].state())
             return
         self.logs.append(Log(self, "index", 2, INDEX))
-        for number, disk in self.logs[0].state()["disk"].items():
+        index = self.logs[0].state()
+        committed = [group for group, fields in index["group"].items() if fields["committed"]]
+        for number, disk in index["disk"].items():
             log = Log(self, "disks/%d/log" % number, 2, number)
-            state = log.state()
+            state = log.state(committed)
             need(set(state["disk"]) == {number} and state["disk"][number]["id"] == disk["id"],
                  log.name + ": another disk than in the index")
             need(all(s["disk"] == number for s in state["snapshot"].values())
