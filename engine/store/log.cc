@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "format/record_codec.h"
@@ -26,6 +27,38 @@ std::uint64_t reserve_bytes(const State& state) {
   const std::uint64_t deletes = std::min(entries * 2 * format::kLogBlockBytes, kDeletesMost);
   return align_up(kLeast + deletes + entries * kAnEntry, 64 * kKiB);
 }
+
+// Whether the entry can be in the log of that disk. A log with another one was put together from
+// several.
+struct Belongs {
+  format::DiskNumber disk;
+
+  bool operator()(const format::Counters&) const { return true; }
+  bool operator()(const format::DiskRecord& record) const {
+    return disk == format::kIndexLog || record.number == disk;
+  }
+  bool operator()(const format::DiskRemoved& removed) const {
+    return disk == format::kIndexLog || removed.number == disk;
+  }
+  bool operator()(const format::GroupRecord&) const { return disk == format::kIndexLog; }
+  bool operator()(const format::GroupRemoved&) const { return disk == format::kIndexLog; }
+  bool operator()(const format::SnapshotRecord& snapshot) const {
+    return disk != format::kIndexLog &&
+           (snapshot.disk == disk || snapshot.state == format::SnapshotState::kTombstone);
+  }
+  bool operator()(const format::IntentRecord& intent) const { return is_of(intent.disk); }
+  bool operator()(const format::IntentRemoved& removed) const { return is_of(removed.disk); }
+  bool operator()(const format::ResetRecord& reset) const { return is_of(reset.disk); }
+  bool operator()(const format::ClockRecord& clock) const { return is_of(clock.disk); }
+  bool operator()(const format::NoteRecord& note) const { return is_of(note.disk); }
+  bool operator()(const format::TokenRecord& token) const { return is_of(token.disk); }
+  bool operator()(const auto& /*of snapshots, segments and groups by number*/) const {
+    return disk != format::kIndexLog;
+  }
+
+ private:
+  bool is_of(format::DiskNumber other) const { return disk != format::kIndexLog && other == disk; }
+};
 
 }  // namespace
 
@@ -55,6 +88,11 @@ Status Log::refresh_locked() {
         const auto header = format::parse_record_header(record);
         if (!header) return fail(Errc::kInternal, "the log " + home_->name() + " has no record");
         return format::for_each_entry(*header, record, [&](const auto& entry) -> Status {
+          if (!std::visit(Belongs{disk_}, entry)) {
+            return fail(Errc::kIntegrity, "the log " + home_->name() + " has an entry of another",
+                        "bring it back from a backup of the store; if the store was given to you, "
+                        "do not trust it");
+          }
           state.apply(entry);
           if (!state.is_too_large()) return {};
           return fail(Errc::kUnsupported,

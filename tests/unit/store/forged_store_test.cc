@@ -181,6 +181,23 @@ TEST_F(ForgedStoreTest, IdsAndNamesAreOnesThatBlkrewindMakes) {
   EXPECT_EQ(refusal({format::Counters{~0U, 1, 1}}), Errc::kIntegrity);
 }
 
+TEST_F(ForgedStoreTest, ALogHasOnlyItsOwnEntries) {
+  format::Node leaf;
+  leaf.entries[0] = chunk(2, 4);
+  SnapshotRecord snapshot = store_.snapshot_of(leaf, 1, 1);
+  EXPECT_EQ(refusal({test::forged_disk(), snapshot}), std::nullopt);
+  snapshot.disk = 2;
+  EXPECT_EQ(refusal({test::forged_disk(), snapshot}), Errc::kIntegrity);
+  EXPECT_EQ(refusal({test::forged_disk(), format::IntentRecord{2, "R", 1, 0, 1}}),
+            Errc::kIntegrity);
+  EXPECT_EQ(refusal({test::forged_disk(), format::GroupRecord{1, true, {1}}}), Errc::kIntegrity);
+  for (const format::JournalEntry& entry : Transaction{SegmentRecord{1, 4096}, snapshot}) {
+    store_.write_log({{test::forged_disk()}});
+    store_.write_log("index", format::kIndexLog, {{test::forged_disk(), entry}});
+    EXPECT_EQ(open().error().code, Errc::kIntegrity);
+  }
+}
+
 TEST_F(ForgedStoreTest, WhatCannotBeReadAgainIsNotWritten) {
   store_.write_log({{format::Counters{1, 1, 0xF000'0000}}});
   const auto store = open();
