@@ -69,8 +69,8 @@ hold() {
   pid=$!
   echo "$pid" >>"$work/held.pids"
   while sleep 0.01; kill -STOP "$pid" 2>/dev/null; do
-    # The state of a stopped process is what it will stay. It must not have stopped with the journal in
-    # its hands: no other process could write, and one that waits for the journal ignores SIGTERM.
+    # The state of a stopped process is what it will stay. It must not have stopped with a log in
+    # its hands: no other process could write, and one that waits for the log ignores SIGTERM.
     if { eval "$condition" && timeout --signal=KILL 2 "$program" --store "$store" -q store gc; } 2>/dev/null; then
       disown "$pid"  # no message when it is killed at the end
       return 0
@@ -96,7 +96,7 @@ hold_again() {
 
 damage() {
   local place file offset
-  place=$(grep --only-matching --byte-offset --text --max-count 1 'BYTES TO BE DAMAGED' "$store"/segments/* | head -n 1)
+  place=$(grep --only-matching --byte-offset --text --max-count 1 'BYTES TO BE DAMAGED' "$store"/disks/*/segments/* | head -n 1)
   file=${place%%:*}
   offset=$(cut -d : -f 2 <<<"$place")
   printf 'X' | dd of="$file" bs=1 seek="$offset" conv=notrunc status=none
