@@ -44,7 +44,10 @@ struct OperationsOptions {
 struct SnapshotKey {
   format::DiskNumber disk = 0;
   format::SnapshotNumber number = 0;
-  friend auto operator<=>(const SnapshotKey&, const SnapshotKey&) = default;
+  friend bool operator==(const SnapshotKey&, const SnapshotKey&) = default;
+  friend bool operator<(const SnapshotKey& a, const SnapshotKey& b) {
+    return a.disk != b.disk ? a.disk < b.disk : a.number < b.number;
+  }
 };
 
 // The state of a disk in its log, with the current state of its locks.

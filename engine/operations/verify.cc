@@ -206,7 +206,7 @@ Status mark(store::History& history, const Verifier& verifier) {
     return is_to_change(entry.first, entry.second.damaged);
   });
   if (!changes || !history.home().check_writable()) return {};
-  const Status marked = history.log().update(
+  Status marked = history.log().update(
       [&](const store::State& now) -> Result<format::Transaction> {
         format::Transaction transaction;
         for (const auto& [number, record] : now.snapshots) {
@@ -253,7 +253,7 @@ Status verify_disk(store::History& history, std::span<const SnapshotKey> keys,
 Result<VerifyReceipt> Operations::verify(std::vector<SnapshotKey> snapshots,
                                          const Monitor& monitor) {
   const pipeline::Stopwatch watch;
-  std::ranges::sort(snapshots);
+  std::sort(snapshots.begin(), snapshots.end());
   snapshots.erase(std::unique(snapshots.begin(), snapshots.end()), snapshots.end());
   VerifyReceipt receipt;
   for (auto at = snapshots.begin(); at != snapshots.end();) {

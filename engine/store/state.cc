@@ -58,11 +58,11 @@ struct State::Apply {
     state.segments.put(segment.id, segment.live_bytes);
     (*this)(format::Counters{.next_segment = segment.id + 1});
   }
-  void operator()(const format::Counters& counters) {
+  void operator()(const format::Counters& next) {
     // Counters only grow: entries of two concurrent operations may arrive in any order.
-    state.counters.next_disk = std::max(state.counters.next_disk, counters.next_disk);
-    state.counters.next_snapshot = std::max(state.counters.next_snapshot, counters.next_snapshot);
-    state.counters.next_segment = std::max(state.counters.next_segment, counters.next_segment);
+    state.counters.next_disk = std::max(state.counters.next_disk, next.next_disk);
+    state.counters.next_snapshot = std::max(state.counters.next_snapshot, next.next_snapshot);
+    state.counters.next_segment = std::max(state.counters.next_segment, next.next_segment);
   }
   void operator()(const format::ResetRecord& reset) { state.put(state.resets, reset.disk, reset); }
   void operator()(const format::ClockRecord& clock) { state.put(state.clocks, clock.disk, clock); }
@@ -88,14 +88,14 @@ struct State::Apply {
   }
   void operator()(const format::SegmentRemoved& removed) { state.segments.erase(removed.id); }
 
-  void operator()(const format::PendingRecord& pending) {
-    state.put(state.pending, pending.group, pending);
+  void operator()(const format::PendingRecord& record) {
+    state.put(state.pending, record.group, record);
   }
   void operator()(const format::PendingEnded& ended) {
-    const auto* pending = state.pending.get(ended.group);
-    if (pending == nullptr) return;
+    const auto* record = state.pending.get(ended.group);
+    if (record == nullptr) return;
     // It was decoded once, when it was read or written.
-    const auto entries = ended.done ? format::decode_entries(pending->entries)
+    const auto entries = ended.done ? format::decode_entries(record->entries)
                                     : Result<format::Transaction>(format::Transaction{});
     state.remove(state.pending, ended.group);
     if (entries) state.apply(*entries);

@@ -272,7 +272,8 @@ Result<StoreInfo> Store::info() {
   info.format_version = header_.version;
   info.disks = known->disks.size();
   BLKREWIND_ASSIGN(info.journal_bytes, index_.size_bytes());
-  for (const auto& [disk, record] : known->disks) {
+  for (const auto& entry : known->disks) {
+    const DiskNumber disk = entry.first;
     BLKREWIND_ASSIGN(const auto history, this->history(disk));
     const auto state = history->state();
     for (const auto& [number, snapshot] : state->snapshots) {
