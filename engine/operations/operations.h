@@ -32,6 +32,8 @@ class Lease;
 
 struct OperationsOptions {
   std::string store;
+  // For tests: where the store is kept instead of in that directory.
+  std::function<Result<std::unique_ptr<store::Home>>()> home = {};
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
   std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation
