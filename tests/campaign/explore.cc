@@ -17,18 +17,19 @@ using sim::CrashSpace;
 using test::OperationsBench;
 using test::Scene;
 
-constexpr unsigned kDrawsAtOnce = 8;
 // How much of a run is looked at before the next one.
 struct Depth {
   // A moment with no more combinations than this is tested exhaustively.
   std::uint64_t exhaustive_max;
+  bool systematic;         // the others: first every prefix, and all but each operation
+  unsigned draws_at_once;  // then some at random, of each moment in turn
   unsigned batches;
   unsigned fruitless_runs_max;
 };
 // Runs differ in the order of completions alone. Over a remote home each meets other trouble, and
 // there are a few states in each.
-constexpr Depth kDeep = {1024, 24, 2};
-constexpr Depth kWide = {8, 1, 40};
+constexpr Depth kDeep = {1024, true, 8, 24, 2};
+constexpr Depth kWide = {2, false, 2, 1, 40};
 
 const Depth& depth_of(sim::HomeType home) {
   return home == sim::HomeType::kRemote ? kWide : kDeep;
@@ -133,12 +134,13 @@ class Explorer {
       ++share_.tally->counts().exhausted_moments;
       return;
     }
-    if (batch == 0) {
+    if (batch == 0 && depth_.systematic) {
       for (std::uint64_t i = 0; i <= space.operations(); ++i) visit('p', i);
       for (std::uint64_t i = 0; i < space.operations(); ++i) visit('a', i);
     }
-    for (unsigned i = 0; i < kDrawsAtOnce; ++i) {
-      visit('d', mix(share_.seed, (run << 24U) ^ (moment << 12U) ^ (batch * kDrawsAtOnce + i)));
+    for (unsigned i = 0; i < depth_.draws_at_once; ++i) {
+      const std::uint64_t draw = batch * depth_.draws_at_once + i;
+      visit('d', mix(share_.seed, (run << 24U) ^ (moment << 12U) ^ draw));
     }
   }
 

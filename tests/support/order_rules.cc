@@ -77,15 +77,14 @@ void trouble(OperationsBench& bench, std::uint64_t seed) {
   sim::Random random(seed);
   network->reseed(random.next());
   sim::NetworkChances chances;
-  if (random.percent(70)) {
-    chances.changes = {.unanswered = 3, .late = 4, .lost = 2};
-    chances.writes = {.unanswered = 2, .late = 4, .lost = 1};
-    chances.settle_lost = 40;
-  }
+  const std::uint64_t worst = random.below(3);
+  if (worst == 0) chances.changes = {.unanswered = 6, .late = 8, .lost = 4};
+  if (worst == 1) chances.writes = {.unanswered = 4, .late = 12, .lost = 4};
+  chances.settle_lost = 40;
   chances.behind = 25;
   chances.late_arrives = 5;
   network->set_chances(chances);
-  if (random.percent(40)) return;
+  if (random.percent(60)) return;
   network->call_after(random.below(50), [&bench, what = random.below(3)] {
     bench.home().pool()->expire(bench.disk());
     const auto other = bench.another_process();

@@ -52,6 +52,8 @@ SimulatedHome::SimulatedHome(SimulatedEnv& machine) {
   if (before->network) {
     network_ = std::make_shared<RemoteNetwork>(*before->network, pool_);
     network_->set_chances({.late_arrives = 5});
+    // Before the next process comes, or while it works.
+    if (Random(before->fingerprint()).percent(50)) network_->deliver_late();
   }
   save_with(machine);
 }

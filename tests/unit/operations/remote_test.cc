@@ -24,10 +24,11 @@ TEST_F(Remote, ALateWriteReachesNoSegmentOfALaterOperation) {
     fates.push_back(Delivery::kLate);
     network().set_chances({.late_arrives = 0});
     network().deliver_writes(fates);
+    bench_.write(0, pattern(8 * kChunk, 10 + write));
     ASSERT_FALSE(bench_.snapshot()) << "write " << write;
     ASSERT_EQ(network().late(), 1U);
-    bench_.write(0, pattern(8 * kChunk, 2 + write));
-    const Bytes now = bench_.device();
+    const Bytes now = pattern(8 * kChunk, 20 + write);
+    bench_.write(0, now);
     const SnapshotNumber later = bench_.must_snapshot();
     network().deliver_late();
     EXPECT_TRUE(bench_.exports_as(later, now)) << "write " << write;
