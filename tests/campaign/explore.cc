@@ -31,9 +31,7 @@ struct Depth {
 constexpr Depth kDeep = {1024, true, 8, 24, 2};
 constexpr Depth kWide = {2, false, 2, 1, 40};
 
-const Depth& depth_of(sim::HomeType home) {
-  return home == sim::HomeType::kRemote ? kWide : kDeep;
-}
+const Depth& depth_of(sim::HomeType home) { return home == sim::HomeType::kRemote ? kWide : kDeep; }
 
 // A moment is finished after this many consecutive attempts without a new state.
 constexpr std::uint64_t kFruitlessStatesMax = 48;
@@ -108,8 +106,7 @@ class Explorer {
         if (moment % share_.processes != share_.process) continue;
         if (fruitless[moment] > kFruitlessStatesMax) continue;
         const CrashSpace space(recording.moments[moment], {});
-        const bool acknowledged =
-            recording.succeeded && moment + 1 == recording.moments.size();
+        const bool acknowledged = recording.succeeded && moment + 1 == recording.moments.size();
         visit_moment(run, moment, space, batch, acknowledged, fruitless[moment]);
       }
       if (batch > 1 && found_ == before) return;
@@ -227,8 +224,7 @@ void replay(const StateCase& name, sim::HomeType home) {
   repeat_from(mix(number, name.run));
   const test::Recording recording = test::record(workload, scene, name.run, true);
   ASSERT_LT(name.cut.moment, recording.moments.size()) << "there are fewer moments";
-  const bool acknowledged =
-      recording.succeeded && name.cut.moment + 1 == recording.moments.size();
+  const bool acknowledged = recording.succeeded && name.cut.moment + 1 == recording.moments.size();
   const CrashSpace space(recording.moments[name.cut.moment], {});
   const auto fates = fates_of(space, name.cut.fate);
   std::cout << "The power goes; what was not flushed:\n" << space.describe(fates);

@@ -116,10 +116,9 @@ bool report(const Counts& counts, double seconds, bool failed) {
             << " moments in every combination; " << counts.met_again << " met again)\n"
             << "fault points: " << counts.fault_points << " (" << counts.faults_survived
             << " of them survived by the operation)\n"
-            << "order: " << counts.ordered_writes
-            << " writes to device and log, none too early\n"
-            << "home " << settings.home_name << ", seed " << settings.seed << ", " << settings.jobs << " processes, "
-            << static_cast<std::uint64_t>(seconds) << " s: "
+            << "order: " << counts.ordered_writes << " writes to device and log, none too early\n"
+            << "home " << settings.home_name << ", seed " << settings.seed << ", " << settings.jobs
+            << " processes, " << static_cast<std::uint64_t>(seconds) << " s: "
             << (failed   ? "FAILED"
                 : enough ? "0 failures"
                          : "too few states")
@@ -170,7 +169,10 @@ int main(int argc, char** argv) {
   GTEST_FLAG_SET(brief, settings.only.empty());
   GTEST_FLAG_SET(filter, settings.only.empty() ? "Campaign.*" : "Replay.*");
   Tally tally(settings.states);
-  share = {&tally, settings.seed, 0, settings.jobs,
+  share = {&tally,
+           settings.seed,
+           0,
+           settings.jobs,
            std::string(argv[0]) + " --home " + settings.home_name + " --seed " +
                std::to_string(settings.seed),
            settings.home};

@@ -175,7 +175,8 @@ Status finish(OperationsBench& bench, const Scene& scene, Last last) {
 test::Workload random_workload(std::uint64_t seed) {
   const auto last = static_cast<Last>(seed % kLasts);
   return {
-      "Random" + std::to_string(seed), [seed, last](auto home) { return History(seed, home).scene(last); },
+      "Random" + std::to_string(seed),
+      [seed, last](auto home) { return History(seed, home).scene(last); },
       [last](OperationsBench& bench, const Scene& scene) { return finish(bench, scene, last); }};
 }
 

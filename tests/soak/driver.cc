@@ -291,8 +291,7 @@ std::vector<Driver::Shot> Driver::aim(sim::Random& random) const {
 Driver::Trace Driver::trace() const {
   Trace trace;
   std::error_code ignored;
-  for (const auto& disk :
-       std::filesystem::directory_iterator(folder_ + "/store/disks", ignored)) {
+  for (const auto& disk : std::filesystem::directory_iterator(folder_ + "/store/disks", ignored)) {
     const std::string log = disk.path().string() + "/log";
     struct stat status = {};
     if (::stat(log.c_str(), &status) == 0) {

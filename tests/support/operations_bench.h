@@ -77,9 +77,7 @@ class OperationsBench {
   }
   // A machine that already has a store and a disk; open() comes next.
   OperationsBench(std::unique_ptr<sim::SimulatedEnv> env, DiskNumber disk)
-      : env_(std::move(env)),
-        home_(std::make_unique<sim::SimulatedHome>(*env_)),
-        disk_(disk) {}
+      : env_(std::move(env)), home_(std::make_unique<sim::SimulatedHome>(*env_)), disk_(disk) {}
 
   [[nodiscard]] Status open() {
     operations_.reset();
@@ -233,8 +231,7 @@ class OperationsBench {
     if (!disks) return ok(disks);
     for (const DiskView& disk : *disks) {
       for (const auto& snapshot : disk.snapshots) {
-        const auto removed =
-            operations_->remove_snapshot({disk.disk.number, snapshot.number}, {});
+        const auto removed = operations_->remove_snapshot({disk.disk.number, snapshot.number}, {});
         if (!removed) return ok(removed);
       }
     }

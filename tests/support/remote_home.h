@@ -29,7 +29,8 @@
 //               replica, which may be behind: a prefix, but never a part of a checkpoint. After
 //               kStale or kFenced, at least up to the version that the refusal named. `epoch` is
 //               read with the records, so that a process that owns nothing can append under it.
-//   segments    an object per stripe; created exclusively, which is durable when it is answered, and
+//   segments    an object per stripe; created exclusively, which is durable when it is answered,
+//   and
 //               written with assert_exists, so that a late write cannot bring a removed segment
 //               back. A write that timed out may arrive at any later time: its bytes must not be
 //               relied upon, neither as written nor as absent; and a name that it was sent to is

@@ -33,8 +33,8 @@ format::StoreHeader new_header() {
 
 bool is_of_log(const LoggedOp& op, HomeType home) {
   if (home != HomeType::kLocal) return op.kind == OpKind::kSyncDirectory && op.path == kPool;
-  const bool writes = op.kind == OpKind::kWrite || op.kind == OpKind::kWriteZeroes ||
-                      op.kind == OpKind::kDiscard;
+  const bool writes =
+      op.kind == OpKind::kWrite || op.kind == OpKind::kWriteZeroes || op.kind == OpKind::kDiscard;
   return writes && op.path.starts_with(std::string(kLocalStore) + "/disks/1/log");
 }
 
@@ -72,7 +72,7 @@ HomeType SimulatedHome::type() const {
   return pool_ ? HomeType::kMemory : HomeType::kLocal;
 }
 
-SimulatedHome::Open SimulatedHome::open() const {
+OpenHome SimulatedHome::open() const {
   if (!pool_) return {};
   return [pool = pool_, network = network_]() -> Result<std::unique_ptr<store::Home>> {
     if (network) return std::make_unique<RemoteHome>(network);

@@ -7,10 +7,10 @@
 //   remote   a MemoryPool behind a RemoteNetwork, whose late requests outlive the power cut
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "operations/operations.h"
 #include "store/home/home.h"
 #include "support/remote_network.h"
 #include "support/simulated_env.h"
@@ -24,8 +24,6 @@ enum class HomeType : std::uint8_t { kLocal, kMemory, kRemote };
 
 class SimulatedHome {
  public:
-  using Open = std::function<Result<std::unique_ptr<store::Home>>()>;
-
   // Of a new machine. Local: there is no store yet; otherwise an empty one.
   SimulatedHome(SimulatedEnv& machine, HomeType type);
   // Of a machine that comes back after a power cut.
@@ -33,7 +31,7 @@ class SimulatedHome {
 
   [[nodiscard]] HomeType type() const;
   // As one more process sees it; empty: the store is at folder().
-  [[nodiscard]] Open open() const;
+  [[nodiscard]] OpenHome open() const;
   // Everything of the store that the machine keeps is below it.
   [[nodiscard]] std::string folder() const;
   [[nodiscard]] std::string segments(format::DiskNumber disk) const;
