@@ -28,7 +28,8 @@ struct Engine::Impl {
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(std::unique_ptr<io::Env> owned,
                                                           io::Env& env, const OpenOptions& options,
                                                           const std::string& catalog_path,
-                                                          track::Trackers* trackers);
+                                                          track::Trackers* trackers,
+                                                          const OpenHome& home = {});
 
   // A registered disk and where its device is.
   struct Found {

@@ -10,7 +10,8 @@ namespace blkrewind {
 Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env> owned,
                                                          io::Env& env, const OpenOptions& options,
                                                          const std::string& catalog_path,
-                                                         track::Trackers* trackers) {
+                                                         track::Trackers* trackers,
+                                                         const OpenHome& home) {
   std::unique_ptr<Impl> impl(new Impl);
   impl->owned_env_ = std::move(owned);
   impl->env_ = &env;
@@ -18,6 +19,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   impl->clock_ = moment_now;
   OperationsOptions wanted;
   wanted.store = options.store;
+  wanted.home = home;
   wanted.create = options.create;
   wanted.threads = options.threads;
   wanted.buffer_bytes = options.buffer_bytes;
@@ -53,8 +55,10 @@ Result<Engine> Engine::open(const OpenOptions& options) try {
 }
 
 Result<Engine> EngineAccess::open(io::Env& env, const OpenOptions& options,
-                                  const std::string& catalog_path, track::Trackers* trackers) {
-  BLKREWIND_ASSIGN(auto impl, Engine::Impl::open(nullptr, env, options, catalog_path, trackers));
+                                  const std::string& catalog_path, track::Trackers* trackers,
+                                  const OpenHome& home) {
+  BLKREWIND_ASSIGN(auto impl,
+                   Engine::Impl::open(nullptr, env, options, catalog_path, trackers, home));
   return Engine(std::move(impl));
 }
 Result<Engine> EngineAccess::open_beside_writers(const OpenOptions& options) {

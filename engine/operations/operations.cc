@@ -79,17 +79,25 @@ Status mark_shared_in_logs(store::Store& store, const std::vector<format::DiskNu
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
-                                                     const OperationsOptions& options) {
+Result<std::unique_ptr<store::Store>> open_store(io::Env& env, const OperationsOptions& options) {
+  if (options.home) {
+    BLKREWIND_ASSIGN(auto home, options.home());
+    return store::Store::open(std::move(home));
+  }
   BLKREWIND_ASSIGN(const bool there, store::Store::exists(env, options.store));
   if (!there && options.create) {
     const Status made = store::Store::create(env, options.store);
     // Another process was faster.
     if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
   }
-  BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
+  return store::Store::open(env, options.store);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
+                                                     const OperationsOptions& options) {
+  BLKREWIND_ASSIGN(auto store, open_store(env, options));
   pipeline::Means means{.threads = options.threads, .buffer_bytes = options.buffer_bytes};
   if (options.list_leaves != 0) means.list_leaves = options.list_leaves;
   return std::unique_ptr<Operations>(new Operations(

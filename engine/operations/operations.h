@@ -30,8 +30,12 @@ class Home;
 class Lease;
 }  // namespace store
 
+// How a process gets the home of its store, where that is not in a directory.
+using OpenHome = std::function<Result<std::unique_ptr<store::Home>>()>;
+
 struct OperationsOptions {
   std::string store;
+  OpenHome home = {};  // for tests; empty: in that directory
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
   std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation

@@ -27,8 +27,8 @@ SegmentWriter::~SegmentWriter() {
 void SegmentWriter::abandon() {
   for (const auto& segment : segments_) {
     segment->file.reset();
-    // A file that cannot be removed now is an orphan, removed by the next remove_orphans().
-    (void)home_.remove_segment(disk_, segment->id);
+    // A file that is not removed now is an orphan, removed by the next remove_orphans().
+    if (!home_.has_late_writes()) (void)home_.remove_segment(disk_, segment->id);
   }
   segments_.clear();
 }

@@ -3,7 +3,8 @@
 // Chunk bytes go to one segment at a time, tree nodes to another, so that the nodes of a snapshot
 // are contiguous and are read in few requests. Nothing refers to a segment before the log
 // record of its operation is durable; until then it is an orphan, removed by abandon() or, after a
-// crash, by remove_orphans(). seal() makes everything durable and must precede that record.
+// crash and where writes may arrive late, by remove_orphans(). seal() makes everything durable and
+// must precede that record.
 //
 // reserve() may be called from any thread; everything else belongs to the thread that created it.
 #pragma once

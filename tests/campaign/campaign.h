@@ -17,6 +17,7 @@ struct Share {
   unsigned process = 0;
   unsigned processes = 1;
   std::string command;  // that repeats a case, without the case
+  sim::HomeType home = sim::HomeType::kLocal;
 };
 
 // The fixed workloads, then this many random ones from the seed.
@@ -28,11 +29,11 @@ struct Share {
 // found.
 void explore(const Share& share, const test::Workload& workload, std::size_t index,
              std::uint64_t target);
-void replay(const StateCase& name);
+void replay(const StateCase& name, sim::HomeType home);
 
 // Every fault at every operation of the workload.
 void break_everything(const Share& share, const test::Workload& workload);
-void replay(const FaultCase& name);
+void replay(const FaultCase& name, sim::HomeType home);
 
 // The order rules, over several completion orders.
 void watch_order(const Share& share, const test::Workload& workload);

@@ -17,11 +17,22 @@ using sim::CrashSpace;
 using test::OperationsBench;
 using test::Scene;
 
-// A moment with no more combinations than this is tested exhaustively.
-constexpr std::uint64_t kExhaustiveMax = 1024;
-constexpr unsigned kDrawsAtOnce = 8;
-constexpr unsigned kBatchesOfARun = 24;
-constexpr unsigned kFruitlessRunsMax = 2;
+// How much of a run is looked at before the next one.
+struct Depth {
+  // A moment with no more combinations than this is tested exhaustively.
+  std::uint64_t exhaustive_max;
+  bool systematic;         // the others: first every prefix, and all but each operation
+  unsigned draws_at_once;  // then some at random, of each moment in turn
+  unsigned batches;
+  unsigned fruitless_runs_max;
+};
+// Runs differ in the order of completions alone. Over a remote home each meets other trouble, and
+// there are a few states in each.
+constexpr Depth kDeep = {1024, true, 8, 24, 2};
+constexpr Depth kWide = {2, false, 2, 1, 40};
+
+const Depth& depth_of(sim::HomeType home) { return home == sim::HomeType::kRemote ? kWide : kDeep; }
+
 // A moment is finished after this many consecutive attempts without a new state.
 constexpr std::uint64_t kFruitlessStatesMax = 48;
 // In one state of this many the store is used further; in each state leaked space is searched for.
@@ -50,6 +61,7 @@ std::vector<sim::State> recovery_moments(const sim::State& state, const Scene& s
   OperationsBench bench(boot(state), scene.disk);
   bench.env().record_moments();
   if (bench.open()) {
+    test::trouble(bench, sim::fingerprint(state));
     const auto intent = bench.view().intent;
     if (intent) (void)bench.resume(backwards && intent->undo != 0);
     (void)bench.operations().collect({});
@@ -65,15 +77,16 @@ class Explorer {
         workload_(workload),
         target_(target),
         found_(share.tally->counts().states_of.at(index)),
-        name_number_(name_number(workload.name)) {
+        name_number_(name_number(workload.name)),
+        depth_(depth_of(share.home)) {
     repeat_from(name_number_);
-    scene_ = workload.prepare();
+    scene_ = workload.prepare(share.home);
     test::learn_digests(scene_);
   }
 
   void go() {
     unsigned fruitless = 0;
-    for (std::uint64_t run = 0; wants_more() && fruitless <= kFruitlessRunsMax; ++run) {
+    for (std::uint64_t run = 0; wants_more() && fruitless <= depth_.fruitless_runs_max; ++run) {
       const std::uint64_t before = found_;
       explore_run(run);
       fruitless = found_ == before ? fruitless + 1 : 0;
@@ -85,15 +98,15 @@ class Explorer {
 
   void explore_run(std::uint64_t run) {
     repeat_from(mix(name_number_, run));
-    const test::Recording recording = test::record(workload_, scene_, run);
+    const test::Recording recording = test::record(workload_, scene_, run, true);
     std::vector<std::uint64_t> fruitless(recording.moments.size());
-    for (unsigned batch = 0; batch < kBatchesOfARun && wants_more(); ++batch) {
+    for (unsigned batch = 0; batch < depth_.batches && wants_more(); ++batch) {
       const std::uint64_t before = found_;
       for (std::uint64_t moment = 0; moment < recording.moments.size() && wants_more(); ++moment) {
         if (moment % share_.processes != share_.process) continue;
         if (fruitless[moment] > kFruitlessStatesMax) continue;
         const CrashSpace space(recording.moments[moment], {});
-        const bool acknowledged = moment + 1 == recording.moments.size();
+        const bool acknowledged = recording.succeeded && moment + 1 == recording.moments.size();
         visit_moment(run, moment, space, batch, acknowledged, fruitless[moment]);
       }
       if (batch > 1 && found_ == before) return;
@@ -109,7 +122,7 @@ class Explorer {
       fruitless = is_new ? 0 : fruitless + 1;
     };
     const std::uint64_t combinations = space.combinations();
-    if (batch == 0 && combinations <= kExhaustiveMax) {
+    if (batch == 0 && combinations <= depth_.exhaustive_max) {
       // In another completion order most moments are already known.
       for (std::uint64_t i = 0; i < combinations; ++i) {
         if (run != 0 && fruitless > kFruitlessStatesMax) return;
@@ -118,12 +131,13 @@ class Explorer {
       ++share_.tally->counts().exhausted_moments;
       return;
     }
-    if (batch == 0) {
+    if (batch == 0 && depth_.systematic) {
       for (std::uint64_t i = 0; i <= space.operations(); ++i) visit('p', i);
       for (std::uint64_t i = 0; i < space.operations(); ++i) visit('a', i);
     }
-    for (unsigned i = 0; i < kDrawsAtOnce; ++i) {
-      visit('d', mix(share_.seed, (run << 24U) ^ (moment << 12U) ^ (batch * kDrawsAtOnce + i)));
+    for (unsigned i = 0; i < depth_.draws_at_once; ++i) {
+      const std::uint64_t draw = batch * depth_.draws_at_once + i;
+      visit('d', mix(share_.seed, (run << 24U) ^ (moment << 12U) ^ draw));
     }
   }
 
@@ -189,6 +203,7 @@ class Explorer {
   const std::uint64_t target_;
   std::atomic<std::uint64_t>& found_;
   const std::uint64_t name_number_;
+  const Depth& depth_;
   Scene scene_;
 };
 
@@ -199,17 +214,17 @@ void explore(const Share& share, const test::Workload& workload, std::size_t ind
   Explorer(share, workload, index, target).go();
 }
 
-void replay(const StateCase& name) {
+void replay(const StateCase& name, sim::HomeType home) {
   const auto found = workload_named(name.workload);
   ASSERT_FALSE(found.empty()) << "no workload " << name.workload;
   const test::Workload& workload = found.front();
   const std::uint64_t number = name_number(workload.name);
   repeat_from(number);
-  const Scene scene = workload.prepare();
+  const Scene scene = workload.prepare(home);
   repeat_from(mix(number, name.run));
-  const test::Recording recording = test::record(workload, scene, name.run);
+  const test::Recording recording = test::record(workload, scene, name.run, true);
   ASSERT_LT(name.cut.moment, recording.moments.size()) << "there are fewer moments";
-  const bool acknowledged = name.cut.moment + 1 == recording.moments.size();
+  const bool acknowledged = recording.succeeded && name.cut.moment + 1 == recording.moments.size();
   const CrashSpace space(recording.moments[name.cut.moment], {});
   const auto fates = fates_of(space, name.cut.fate);
   std::cout << "The power goes; what was not flushed:\n" << space.describe(fates);

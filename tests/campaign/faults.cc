@@ -16,7 +16,7 @@ using test::Meeting;
 void break_everything(const Share& share, const test::Workload& workload) {
   Counts& counts = share.tally->counts();
   repeat_from(1);
-  const test::Scene scene = workload.prepare();
+  const test::Scene scene = workload.prepare(share.home);
   const auto& troubles = test::troubles();
   for (std::size_t which = 0; which < troubles.size(); ++which) {
     for (std::uint64_t nth = 1 + share.process;; nth += share.processes) {
@@ -34,12 +34,12 @@ void break_everything(const Share& share, const test::Workload& workload) {
   }
 }
 
-void replay(const FaultCase& name) {
+void replay(const FaultCase& name, sim::HomeType home) {
   const auto found = workload_named(name.workload);
   ASSERT_FALSE(found.empty()) << "no workload " << name.workload;
   ASSERT_LT(name.trouble, test::troubles().size()) << "there are fewer kinds of trouble";
   repeat_from(1);
-  const test::Scene scene = found.front().prepare();
+  const test::Scene scene = found.front().prepare(home);
   repeat_from(2);
   const Meeting meeting =
       test::meet_trouble(found.front(), scene, test::troubles()[name.trouble], name.nth);
@@ -49,7 +49,7 @@ void replay(const FaultCase& name) {
 void watch_order(const Share& share, const test::Workload& workload) {
   constexpr std::uint64_t kRuns = 4;
   repeat_from(1);
-  const test::Scene scene = workload.prepare();
+  const test::Scene scene = workload.prepare(share.home);
   for (std::uint64_t run = share.process; run < kRuns; run += share.processes) {
     const auto findings = test::check_order(test::record(workload, scene, run), scene);
     EXPECT_THAT(findings.breaches, testing::IsEmpty()) << workload.name << ", run " << run;

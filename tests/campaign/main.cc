@@ -1,7 +1,10 @@
 // Crash states, fault points and the order of writes, in numbers.
 //
-//   crash_campaign [--states N] [--random N] [--seed S] [--jobs N] [--faults yes|no]
-//   crash_campaign --only CASE        repeats one case, as printed by a failure (case.h)
+//   crash_campaign [--home local|memory|remote] [--states N] [--random N] [--seed S] [--jobs N]
+//                  [--faults yes|no]
+//   crash_campaign [--home HOME] --only CASE    repeats one case, as printed by a failure (case.h)
+//
+// HOME is where the store is kept (support/simulated_home.h).
 //
 // Exit status 0: every promise held and the requested number was reached.
 #include <gtest/gtest.h>
@@ -31,6 +34,8 @@ struct Settings {
   std::uint64_t seed = 1;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
   bool faults = true;
+  blkrewind::sim::HomeType home = blkrewind::sim::HomeType::kLocal;
+  std::string home_name = "local";
   std::string only;
 };
 
@@ -38,9 +43,17 @@ Settings settings;
 Share share;
 
 void usage(const std::string& why) {
-  std::cerr << why << "\nusage: crash_campaign [--states N] [--random N] [--seed S] [--jobs N] "
-            << "[--faults yes|no] | --only CASE\n";
+  std::cerr << why << "\nusage: crash_campaign [--home local|memory|remote] [--states N] "
+            << "[--random N] [--seed S] [--jobs N] [--faults yes|no] | --only CASE\n";
   std::exit(2);
+}
+
+blkrewind::sim::HomeType home_named(const std::string& name) {
+  using blkrewind::sim::HomeType;
+  if (name == "memory") return HomeType::kMemory;
+  if (name == "remote") return HomeType::kRemote;
+  if (name != "local") usage("there is no home " + name);
+  return HomeType::kLocal;
 }
 
 Settings parse(int argc, char** argv) {
@@ -62,6 +75,9 @@ Settings parse(int argc, char** argv) {
         wanted.jobs = std::max(1U, static_cast<unsigned>(std::stoul(value)));
       } else if (name == "--faults") {
         wanted.faults = value == "yes";
+      } else if (name == "--home") {
+        wanted.home = home_named(value);
+        wanted.home_name = value;
       } else if (name == "--only") {
         wanted.only = value;
       } else {
@@ -100,10 +116,9 @@ bool report(const Counts& counts, double seconds, bool failed) {
             << " moments in every combination; " << counts.met_again << " met again)\n"
             << "fault points: " << counts.fault_points << " (" << counts.faults_survived
             << " of them survived by the operation)\n"
-            << "order: " << counts.ordered_writes
-            << " writes to device and journal, none too early\n"
-            << "seed " << settings.seed << ", " << settings.jobs << " processes, "
-            << static_cast<std::uint64_t>(seconds) << " s: "
+            << "order: " << counts.ordered_writes << " writes to device and log, none too early\n"
+            << "home " << settings.home_name << ", seed " << settings.seed << ", " << settings.jobs
+            << " processes, " << static_cast<std::uint64_t>(seconds) << " s: "
             << (failed   ? "FAILED"
                 : enough ? "0 failures"
                          : "too few states")
@@ -139,9 +154,9 @@ TEST(Campaign, CrashStates) {
 
 TEST(Replay, Only) {
   if (const auto fault = blkrewind::campaign::parse_fault_case(settings.only)) {
-    blkrewind::campaign::replay(*fault);
+    blkrewind::campaign::replay(*fault, settings.home);
   } else if (const auto state = blkrewind::campaign::parse_state_case(settings.only)) {
-    blkrewind::campaign::replay(*state);
+    blkrewind::campaign::replay(*state, settings.home);
   } else {
     FAIL() << settings.only << " names no case";
   }
@@ -154,8 +169,13 @@ int main(int argc, char** argv) {
   GTEST_FLAG_SET(brief, settings.only.empty());
   GTEST_FLAG_SET(filter, settings.only.empty() ? "Campaign.*" : "Replay.*");
   Tally tally(settings.states);
-  share = {&tally, settings.seed, 0, settings.jobs,
-           std::string(argv[0]) + " --seed " + std::to_string(settings.seed)};
+  share = {&tally,
+           settings.seed,
+           0,
+           settings.jobs,
+           std::string(argv[0]) + " --home " + settings.home_name + " --seed " +
+               std::to_string(settings.seed),
+           settings.home};
   if (!settings.only.empty()) {
     share.processes = 1;
     return run_share(0);

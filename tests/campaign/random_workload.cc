@@ -31,12 +31,12 @@ constexpr std::uint64_t kLasts = 7;
 // A device with a history, and its expected state.
 class History {
  public:
-  explicit History(std::uint64_t seed)
+  History(std::uint64_t seed, sim::HomeType home)
       : random_(seed),
         chunks_(1 + random_.below(random_.percent(4) ? 300 : 16)),
         tail_(random_.percent(30) ? 512 * (1 + random_.below(7)) : 0),
         model_(fresh(chunks_ * kChunk + tail_)),
-        bench_(model_, kChunk) {
+        bench_(model_, kChunk, host::DeviceKind::kBlock, home) {
     take();
     for (std::uint64_t steps = random_.below(8); steps-- > 0;) step();
     change();
@@ -175,16 +175,17 @@ Status finish(OperationsBench& bench, const Scene& scene, Last last) {
 test::Workload random_workload(std::uint64_t seed) {
   const auto last = static_cast<Last>(seed % kLasts);
   return {
-      "Random" + std::to_string(seed), [seed, last] { return History(seed).scene(last); },
+      "Random" + std::to_string(seed),
+      [seed, last](auto home) { return History(seed, home).scene(last); },
       [last](OperationsBench& bench, const Scene& scene) { return finish(bench, scene, last); }};
 }
 
 test::Workload two_disks() {
   constexpr const char* kOther = "/dev/other";
   const Bytes theirs = test::pattern(6 * kChunk, 77);
-  const auto prepare = [theirs] {
+  const auto prepare = [theirs](auto home) {
     Bytes bytes = test::pattern(8 * kChunk, 1);
-    OperationsBench bench(bytes, kChunk);
+    OperationsBench bench(bytes, kChunk, host::DeviceKind::kBlock, home);
     bench.env().add_device(kOther, theirs.size(), host::DeviceKind::kBlock);
     bench.env().poke(kOther, 0, theirs);
     EXPECT_TRUE(ok(bench.operations().register_disk(kOther, kChunk)));
@@ -205,7 +206,7 @@ test::Workload two_disks() {
     bool asked = false;
     const Monitor monitor{[&](const Progress&) {
       if (std::exchange(asked, true)) return;
-      auto second = Operations::open(bench.env(), {.store = test::kStore, .threads = 1});
+      auto second = bench.another_process();
       if (!second) {
         other = fail(std::move(second).error());
         return;

@@ -65,7 +65,12 @@ if(BLKREWIND_TEST_SUITES)
 
   check(check_tidy tests/checks/with_tool.sh clang-tidy scripts/check-tidy build/asan)
   check(crash_campaign $<TARGET_FILE:crash_campaign> --states 50000 --random 100 --jobs 1)
-  set_tests_properties(check_tidy crash_campaign PROPERTIES TIMEOUT 1800 COST ${BLKREWIND_COST_SUITE})
+  check(crash_campaign_memory $<TARGET_FILE:crash_campaign>
+    --home memory --states 10000 --random 60 --jobs 1)
+  check(crash_campaign_remote $<TARGET_FILE:crash_campaign>
+    --home remote --states 20000 --random 60 --jobs 1)
+  set_tests_properties(check_tidy crash_campaign crash_campaign_memory crash_campaign_remote
+    PROPERTIES TIMEOUT 1800 COST ${BLKREWIND_COST_SUITE})
   set_tests_properties(check_tidy PROPERTIES ENVIRONMENT BLKREWIND_JOBS=1)
   foreach(target store_header segment_header node journal_header journal_tail journal_record entry
       journal_replay http_framing http_request http_parameters)

@@ -275,7 +275,7 @@ std::vector<Driver::Shot> Driver::aim(sim::Random& random) const {
     Shot shot;
     shot.process = i;
     // An operation spends much of its time before it writes: most kills wait for a sign of writing.
-    shot.mark = from < 3 ? Mark::kStart : from < 8 ? Mark::kJournal : Mark::kStore;
+    shot.mark = from < 3 ? Mark::kStart : from < 8 ? Mark::kLog : Mark::kStore;
     // After its intent a rollback does not run for long.
     const Kind kind = attempts[i].kind;
     const bool is_long = kind == Kind::kSnapshot || kind == Kind::kDelete;
@@ -290,16 +290,18 @@ std::vector<Driver::Shot> Driver::aim(sim::Random& random) const {
 
 Driver::Trace Driver::trace() const {
   Trace trace;
-  struct stat status = {};
-  if (::stat((folder_ + "/store/journal").c_str(), &status) == 0) {
-    trace.journal_file = status.st_ino;
-    trace.journal_bytes = static_cast<std::uint64_t>(status.st_size);
-  }
   std::error_code ignored;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(folder_ + "/store/segments", ignored)) {
-    static_cast<void>(entry);
-    ++trace.segments;
+  for (const auto& disk : std::filesystem::directory_iterator(folder_ + "/store/disks", ignored)) {
+    const std::string log = disk.path().string() + "/log";
+    struct stat status = {};
+    if (::stat(log.c_str(), &status) == 0) {
+      trace.logs[log] = {status.st_ino, static_cast<std::uint64_t>(status.st_size)};
+    }
+    for (const auto& segment :
+         std::filesystem::directory_iterator(disk.path() / "segments", ignored)) {
+      static_cast<void>(segment);
+      ++trace.segments;
+    }
   }
   return trace;
 }
@@ -311,13 +313,12 @@ void Driver::shoot(std::vector<Shot> shots, const std::vector<Process>& processe
   std::vector<std::optional<Clock::time_point>> due(shots.size());
   while (!shots.empty()) {
     const Trace now = trace();
-    const bool journal =
-        now.journal_file != before.journal_file || now.journal_bytes != before.journal_bytes;
-    const bool store = journal || now.segments != before.segments;
+    const bool recorded = now.logs != before.logs;
+    const bool store = recorded || now.segments != before.segments;
     for (std::size_t i = 0; i < shots.size();) {
       const Shot& shot = shots[i];
       const Process& process = processes[shot.process];
-      if (!due[i] && (shot.mark == Mark::kStart || (shot.mark == Mark::kJournal && journal) ||
+      if (!due[i] && (shot.mark == Mark::kStart || (shot.mark == Mark::kLog && recorded) ||
                       (shot.mark == Mark::kStore && store))) {
         due[i] = (shot.mark == Mark::kStart ? begun : Clock::now()) +
                  std::chrono::duration_cast<Clock::duration>(Seconds(shot.after));

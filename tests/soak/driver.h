@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "soak/device.h"
@@ -35,7 +36,7 @@ class Driver {
 
  private:
   // The event that a process waits for before the time of the kill is measured.
-  enum class Mark : std::uint8_t { kStart, kJournal, kStore };
+  enum class Mark : std::uint8_t { kStart, kLog, kStore };
   // When to send which signal to a process, in seconds after that event.
   struct Shot {
     std::size_t process = 0;
@@ -46,8 +47,7 @@ class Driver {
   };
   // As visible from outside: the store when it was last listed.
   struct Trace {
-    std::uint64_t journal_file = 0;
-    std::uint64_t journal_bytes = 0;
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> logs;  // file and bytes of each
     std::uint64_t segments = 0;
   };
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
 
 #include "soak/driver.h"
 
@@ -109,9 +110,10 @@ void Driver::empty_the_store() {
            info.at("journal_bytes").get<std::uint64_t>() <= expected_.empty_journal_bytes,
        "all snapshots were deleted, but the store holds: " + info.dump());
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ + "/store")) {
-    const std::string name = entry.path().filename();
-    need(name == "format" || name == "journal" || name == "segments" ||
-             name.starts_with("catalog.db"),
+    static const std::regex kOfEmptyStore(
+        "format|index|disks(/[0-9]+(/(log|segments))?)?|catalog\\.db[^/]*");
+    const std::string name = std::filesystem::relative(entry.path(), folder_ + "/store");
+    need(std::regex_match(name, kOfEmptyStore),
          "left in the empty store: " + entry.path().string());
   }
   ++expected_.counts["emptied stores"];

@@ -26,13 +26,31 @@ constexpr std::array<const char*, 12> kKinds = {"snapshot",   "rollback",    "un
 
 bool test_has_failed() { return testing::Test::HasFailure(); }
 
+class RealFiles final : public BenchFiles {
+ public:
+  void make(const std::string& path, const std::string& bytes) override {
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+  std::string read(const std::string& path) override { return read_file(path); }
+  void write(const std::string& path, std::uint64_t offset, const std::string& bytes) override {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file << bytes;
+  }
+  void remove(const std::string& path) override { EXPECT_EQ(std::remove(path.c_str()), 0); }
+};
+
 }  // namespace
 
-ConcurrencyBench::ConcurrencyBench(const MakeUser& make_user, std::size_t users) {
+std::unique_ptr<BenchFiles> real_files() { return std::make_unique<RealFiles>(); }
+
+ConcurrencyBench::ConcurrencyBench(const MakeUser& make_user, std::size_t users,
+                                   std::unique_ptr<BenchFiles> files)
+    : files_(std::move(files)) {
   for (std::size_t i = 0; i < disks_.size(); ++i) {
     disks_[i].path = directory_.file("disk" + std::to_string(i) + ".img");
     disks_[i].chunk_bytes = static_cast<std::uint32_t>(4 * kKiB << (2 * i));
-    std::ofstream(disks_[i].path, std::ios::binary) << std::string(kImageBytes, 'x');
+    files_->make(disks_[i].path, std::string(kImageBytes, 'x'));
   }
   own_ = make_user(directory_.file("store"));
   for (std::size_t i = 0; i < users; ++i) users_.push_back(make_user(directory_.file("store")));
@@ -76,22 +94,19 @@ void ConcurrencyBench::renew(Disk& disk, sim::Random& random) {
       disk.state.undo = DiskState::Undo{answer.undo_id, disk.state.pending->before};
     }
     disk.state.pending.reset();
-    ASSERT_TRUE(read_file(disk.path) == disk.contents.at(disk.state.content));
+    ASSERT_TRUE(files_->read(disk.path) == disk.contents.at(disk.state.content));
   }
-  std::fstream file(disk.path, std::ios::in | std::ios::out | std::ios::binary);
   const std::uint64_t ranges = 1 + random.below(12);
   for (std::uint64_t i = 0; i < ranges; ++i) {
     std::string bytes(1 + random.below(48 * kKiB), '\0');
     if (random.percent(80)) {
       for (char& byte : bytes) byte = static_cast<char>(random.next());
     }
-    file.seekp(static_cast<std::streamoff>(random.below(kImageBytes - bytes.size())));
-    file << bytes;
+    files_->write(disk.path, random.below(kImageBytes - bytes.size()), bytes);
   }
-  file.close();
   const UserAnswer answer = own_->snapshot(disk.path, {}, disk.chunk_bytes, false);
   ASSERT_EQ(answer.end, End::kDone) << answer.text;
-  disk.contents[answer.content] = read_file(disk.path);
+  disk.contents[answer.content] = files_->read(disk.path);
   disk.snapshots[answer.snapshot_id] = answer.content;
   disk.state.content = answer.content;
   disk.events.clear();
@@ -240,8 +255,8 @@ void ConcurrencyBench::expect_export(StoreUser& user, Disk& disk, const std::str
     return;
   }
   EXPECT_EQ(answer.content, content);
-  EXPECT_TRUE(read_file(file) == disk.contents.at(content)) << id << " exports other bytes";
-  EXPECT_EQ(std::remove(file.c_str()), 0);
+  EXPECT_TRUE(files_->read(file) == disk.contents.at(content)) << id << " exports other bytes";
+  files_->remove(file);
   count("export");
 }
 
@@ -250,7 +265,7 @@ void ConcurrencyBench::expect_export(StoreUser& user, Disk& disk, const std::str
 void ConcurrencyBench::judge(Disk& disk) {
   const ListedDisk listed = own_->list(disk.path);
   ASSERT_NO_FATAL_FAILURE(judge_snapshots(disk, listed));
-  const std::string now = read_file(disk.path);
+  const std::string now = files_->read(disk.path);
   const auto fits = [&](const DiskState& state) {
     return agrees(disk, listed, state) && (state.pending || disk.contents.at(state.content) == now);
   };

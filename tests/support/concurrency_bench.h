@@ -1,5 +1,5 @@
 // Several concurrent users of one store, on a few image files, and a check of all their results.
-// Users are threads on Engines, or processes of the program.
+// Users are threads on Engines, or processes of the program; the files may be simulated.
 //
 // In each round the disks get new content while no user is at work; then all users run random
 // operations concurrently, on all disks. An operation succeeds, or is refused as documented. The
@@ -84,11 +84,24 @@ struct ConcurrencyPlan {
   int operations = 25;  // of a user per round
 };
 
+// Where the devices of a bench, and the files that it exports, are.
+class BenchFiles {
+ public:
+  virtual ~BenchFiles() = default;
+  virtual void make(const std::string& path, const std::string& bytes) = 0;
+  [[nodiscard]] virtual std::string read(const std::string& path) = 0;
+  virtual void write(const std::string& path, std::uint64_t offset, const std::string& bytes) = 0;
+  virtual void remove(const std::string& path) = 0;
+};
+// Of this machine.
+[[nodiscard]] std::unique_ptr<BenchFiles> real_files();
+
 class ConcurrencyBench {
  public:
   // `make_user` is called once for each of them, with the store's path, and for the bench itself.
   using MakeUser = std::function<std::unique_ptr<StoreUser>(const std::string& store)>;
-  ConcurrencyBench(const MakeUser& make_user, std::size_t users);
+  ConcurrencyBench(const MakeUser& make_user, std::size_t users,
+                   std::unique_ptr<BenchFiles> files = real_files());
 
   // Reports by googletest's assertions.
   void run(const ConcurrencyPlan& plan);
@@ -129,6 +142,7 @@ class ConcurrencyBench {
   static std::pair<std::string, std::string> any_snapshot(Disk& disk, sim::Random& random);
 
   TempDir directory_;
+  std::unique_ptr<BenchFiles> files_;
   std::array<Disk, 3> disks_;
   std::vector<std::unique_ptr<StoreUser>> users_;
   std::unique_ptr<StoreUser> own_;

@@ -103,6 +103,7 @@ Meeting meet_trouble(const Workload& workload, const Scene& scene, const Trouble
   bench.env().clear_log();
   sim::Fault fault = trouble.fault;
   fault.nth = nth;
+  if (fault.path == kStore) fault.path = bench.home().folder();
   bench.env().inject(fault);
   const Status done = workload.run(bench, scene);
   const bool reached = bench.env().fault_hits() != 0;
@@ -119,7 +120,7 @@ Meeting meet_trouble(const Workload& workload, const Scene& scene, const Trouble
   }
   // The log does not record the process of an operation.
   if (workload.processes == 1) {
-    EXPECT_THAT(retried_flushes(bench.env().log()), testing::IsEmpty());
+    EXPECT_THAT(retried_flushes(bench.env().log(), bench.home().type()), testing::IsEmpty());
   }
   bench.close();
   EXPECT_EQ(bench.env().open_files(), 0U);

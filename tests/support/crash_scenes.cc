@@ -40,8 +40,12 @@ struct Prepared {
   std::vector<SnapshotNumber> numbers;
 };
 
-Prepared with_snapshots(unsigned count) {
-  Prepared prepared{OperationsBench(content(0), kChunk), {}, {}};
+OperationsBench fresh(const Bytes& bytes, sim::HomeType home) {
+  return {bytes, kChunk, host::DeviceKind::kBlock, home};
+}
+
+Prepared with_snapshots(unsigned count, sim::HomeType home) {
+  Prepared prepared{fresh(content(0), home), {}, {}};
   for (unsigned version = 0; version < count; ++version) {
     const SnapshotNumber number = prepared.bench.must_snapshot();
     prepared.numbers.push_back(number);
@@ -53,23 +57,23 @@ Prepared with_snapshots(unsigned count) {
   return prepared;
 }
 
-Scene to_snapshot(unsigned count) {
-  Prepared prepared = with_snapshots(count);
+Scene to_snapshot(unsigned count, sim::HomeType home) {
+  Prepared prepared = with_snapshots(count, home);
   prepared.scene.takes_snapshot = true;
   prepared.scene.env = settled(prepared.bench);
   return std::move(prepared.scene);
 }
 
-Scene to_roll_back() {
-  Prepared prepared = with_snapshots(2);
+Scene to_roll_back(sim::HomeType home) {
+  Prepared prepared = with_snapshots(2, home);
   prepared.scene.target = content(0);
   prepared.scene.target_number = prepared.numbers[0];
   prepared.scene.env = settled(prepared.bench);
   return std::move(prepared.scene);
 }
 
-Scene to_undo() {
-  Prepared prepared = with_snapshots(2);
+Scene to_undo(sim::HomeType home) {
+  Prepared prepared = with_snapshots(2, home);
   EXPECT_TRUE(ok(prepared.bench.rollback(prepared.numbers[0])));
   Scene& scene = prepared.scene;
   scene.target = content(2);
@@ -81,9 +85,9 @@ Scene to_undo() {
 }
 
 // A rollback interrupted by a power cut when the device was neither as before nor at its target.
-Scene to_resume(bool undo) {
+Scene to_resume(bool undo, sim::HomeType home) {
   for (std::uint64_t cut = 1;; ++cut) {
-    Scene scene = to_roll_back();
+    Scene scene = to_roll_back(home);
     OperationsBench bench(std::move(scene.env), scene.disk);
     EXPECT_TRUE(ok(bench.open()));
     bench.env().set_crash_after(cut);
@@ -106,8 +110,8 @@ Scene to_resume(bool undo) {
   }
 }
 
-Scene to_delete(std::size_t which) {
-  Prepared prepared = with_snapshots(3);
+Scene to_delete(std::size_t which, sim::HomeType home) {
+  Prepared prepared = with_snapshots(3, home);
   // A junction in the lineage: the rollback's undo snapshot and a later one also share with the
   // first.
   EXPECT_TRUE(ok(prepared.bench.rollback(prepared.numbers[0])));
@@ -123,7 +127,7 @@ Scene to_delete(std::size_t which) {
 
 // A tree of two levels, of which the remaining snapshot needs one leaf: chunks, leaves and roots
 // are freed one after another, and none of them as a whole segment.
-Scene to_delete_in_part() {
+Scene to_delete_in_part(sim::HomeType home) {
   const auto wide = [](unsigned version) {
     Bytes bytes((format::kFanout + 2) * kChunk);
     put(bytes, 0, pattern(kChunk, 700));
@@ -131,7 +135,7 @@ Scene to_delete_in_part() {
     put(bytes, format::kFanout * kChunk, pattern(2 * kChunk, 720));
     return bytes;
   };
-  OperationsBench bench(wide(0), kChunk);
+  OperationsBench bench = fresh(wide(0), home);
   Scene scene;
   scene.disk = bench.disk();
   scene.going = bench.must_snapshot();
@@ -144,11 +148,11 @@ Scene to_delete_in_part() {
 }
 
 // Work for collect(): an orphan, a deleted snapshot, records to compact.
-Scene to_collect() {
-  Prepared prepared = with_snapshots(3);
+Scene to_collect(sim::HomeType home) {
+  Prepared prepared = with_snapshots(3, home);
   EXPECT_TRUE(ok(prepared.bench.remove(prepared.numbers[1])));
   prepared.scene.snapshots.erase(prepared.numbers[1]);
-  prepared.bench.env().add_device(std::string(kStore) + "/disks/1/segments/999", 3 * kChunk);
+  prepared.bench.env().add_device(prepared.bench.home().segments(1) + "/999", 3 * kChunk);
   prepared.scene.env = settled(prepared.bench);
   return std::move(prepared.scene);
 }
@@ -177,22 +181,22 @@ std::vector<Workload> workloads() {
     return status(bench.remove(scene.going));
   };
   return {
-      {"FirstSnapshot", [] { return to_snapshot(0); }, take},
-      {"NextSnapshot", [] { return to_snapshot(1); }, take},
+      {"FirstSnapshot", [](auto home) { return to_snapshot(0, home); }, take},
+      {"NextSnapshot", [](auto home) { return to_snapshot(1, home); }, take},
       {"Rollback", to_roll_back, roll(true)},
       {"RollbackWithoutUndo", to_roll_back, roll(false)},
       {"Undo", to_undo, [](OperationsBench& bench, const Scene&) { return status(bench.undo()); }},
-      {"Resume", [] { return to_resume(true); }, go_on(false)},
-      {"ResumeWithoutUndo", [] { return to_resume(false); }, go_on(false)},
+      {"Resume", [](auto home) { return to_resume(true, home); }, go_on(false)},
+      {"ResumeWithoutUndo", [](auto home) { return to_resume(false, home); }, go_on(false)},
       {"ResumeBackwards",
-       [] {
-         Scene scene = to_resume(true);
+       [](auto home) {
+         Scene scene = to_resume(true, home);
          scene.ends_at_before = true;
          return scene;
        },
        go_on(true)},
-      {"DeleteFirst", [] { return to_delete(0); }, remove},
-      {"DeleteMiddle", [] { return to_delete(1); }, remove},
+      {"DeleteFirst", [](auto home) { return to_delete(0, home); }, remove},
+      {"DeleteMiddle", [](auto home) { return to_delete(1, home); }, remove},
       {"DeleteInPart", to_delete_in_part, remove},
       {"Collect", to_collect,
        [](OperationsBench& bench, const Scene&) { return status(bench.operations().collect({})); }},
@@ -249,6 +253,7 @@ std::map<SnapshotNumber, Digest> root_digests(OperationsBench& bench) {
 void check(OperationsBench& bench, const Scene& scene, bool acknowledged, bool backwards,
            Known& known, bool by_digest) {
   ASSERT_TRUE(ok(bench.open()));
+  bench.take_over();
   ASSERT_NO_FATAL_FAILURE(check_device(bench, scene, acknowledged, backwards));
   known.device = bench.device();
 
@@ -296,6 +301,7 @@ void check_state(std::unique_ptr<sim::SimulatedEnv> after, const Scene& scene, b
   auto twin = after->crash(1);
   OperationsBench bench(std::move(after), scene.disk);
   ASSERT_TRUE(ok(bench.open()));
+  bench.take_over();
   const auto intent = bench.view().intent;
   Known known;
   check(bench, scene, acknowledged, false, known, by_digest);

@@ -29,7 +29,7 @@ struct Scene {
 
 struct Workload {
   std::string name;
-  std::function<Scene()> prepare;
+  std::function<Scene(sim::HomeType)> prepare;
   std::function<Status(OperationsBench&, const Scene&)> run;
   unsigned processes = 1;
 };

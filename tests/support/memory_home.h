@@ -84,7 +84,7 @@ class MemoryHome : public store::Home {
                                                                      io::LockMode mode) override;
   [[nodiscard]] Result<bool> has_owner(format::DiskNumber disk) final;
   [[nodiscard]] Result<std::unique_ptr<io::File>> create_segment(format::DiskNumber disk,
-                                                                 format::SegmentId id) final;
+                                                                 format::SegmentId id) override;
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_segment(format::DiskNumber disk,
                                                                format::SegmentId id,
                                                                io::Access access) final;

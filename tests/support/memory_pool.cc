@@ -1,5 +1,8 @@
 #include "support/memory_pool.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -50,6 +53,24 @@ std::string MemoryPool::segments_of(format::DiskNumber disk) const {
 ClientId MemoryPool::new_client() {
   const std::lock_guard guard(mutex_);
   return ++last_client_;
+}
+
+std::uint64_t MemoryPool::fingerprint() const {
+  const std::lock_guard guard(mutex_);
+  std::uint64_t print = 0;
+  const auto add = [&](std::uint64_t value) { print = XXH3_64bits_withSeed(&value, 8, print); };
+  for (const auto& [disk, log] : logs_) {
+    add(disk);
+    add(log.generation);
+    for (const Record& record : log.records) {
+      print = XXH3_64bits_withSeed(record.bytes->data(), record.bytes->size(), print);
+    }
+  }
+  for (const auto& [disk, epoch] : epochs_) {
+    add(disk);
+    add(epoch);
+  }
+  return print;
 }
 
 Status MemoryPool::create_log(format::DiskNumber disk) {

@@ -69,6 +69,8 @@ class MemoryPool {
   [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] std::string segments_of(format::DiskNumber disk) const;
   [[nodiscard]] ClientId new_client();
+  // Of the logs and epochs.
+  [[nodiscard]] std::uint64_t fingerprint() const;
 
   // --- logs ---
   [[nodiscard]] Status create_log(format::DiskNumber disk);  // kAlreadyExists

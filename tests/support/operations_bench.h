@@ -17,6 +17,7 @@
 #include "support/errors.h"
 #include "support/results.h"
 #include "support/simulated_env.h"
+#include "support/simulated_home.h"
 #include "support/simulated_random.h"
 #include "support/simulated_trackers.h"
 
@@ -61,11 +62,13 @@ class OperationsBench {
  public:
   // A new machine: a store, a device with that content, and the disk registered.
   OperationsBench(const Bytes& content, std::uint32_t chunk_bytes,
-                  host::DeviceKind kind = host::DeviceKind::kBlock)
-      : env_(std::make_unique<sim::SimulatedEnv>()) {
+                  host::DeviceKind kind = host::DeviceKind::kBlock,
+                  sim::HomeType home = sim::HomeType::kLocal)
+      : env_(std::make_unique<sim::SimulatedEnv>()),
+        home_(std::make_unique<sim::SimulatedHome>(*env_, home)) {
     env_->add_device(kDevice, content.size(), kind);
     env_->poke(kDevice, 0, content);
-    auto opened = Operations::open(*env_, {.store = kStore, .create = true, .threads = 1});
+    auto opened = another_process(true);
     EXPECT_TRUE(ok(opened));
     operations_ = std::move(*opened);
     auto registered = operations_->register_disk(kDevice, chunk_bytes);
@@ -74,17 +77,29 @@ class OperationsBench {
   }
   // A machine that already has a store and a disk; open() comes next.
   OperationsBench(std::unique_ptr<sim::SimulatedEnv> env, DiskNumber disk)
-      : env_(std::move(env)), disk_(disk) {}
+      : env_(std::move(env)), home_(std::make_unique<sim::SimulatedHome>(*env_)), disk_(disk) {}
 
   [[nodiscard]] Status open() {
     operations_.reset();
     OperationsOptions options;
     options.store = kStore;
+    options.home = home_->open();
     options.threads = 1;
     options.trackers = trackers_.get();
     options.list_leaves = list_leaves_;
     BLKREWIND_ASSIGN(operations_, Operations::open(*env_, options));
     return {};
+  }
+  // One that uses the same store.
+  [[nodiscard]] Result<std::unique_ptr<Operations>> another_process(bool create = false) const {
+    return Operations::open(
+        *env_, {.store = kStore, .home = home_->open(), .create = create, .threads = 1});
+  }
+  // What a process that has lost power sent to a remote home changes the disk's log no more from
+  // here on.
+  void take_over() {
+    if (home_->network() == nullptr) return;
+    EXPECT_TRUE(ok(operations_->hold_disk(disk_)));
   }
   // From now on so many leaves of what differs are kept in memory.
   void keep_in_memory(std::size_t leaves) {
@@ -110,6 +125,7 @@ class OperationsBench {
 
   [[nodiscard]] sim::SimulatedEnv& env() { return *env_; }
   [[nodiscard]] const sim::SimulatedEnv& env() const { return *env_; }
+  [[nodiscard]] const sim::SimulatedHome& home() const { return *home_; }
   [[nodiscard]] Operations& operations() { return *operations_; }
   [[nodiscard]] DiskNumber disk() const { return disk_; }
   [[nodiscard]] SnapshotKey key(SnapshotNumber number) const { return {disk_, number}; }
@@ -173,7 +189,7 @@ class OperationsBench {
   [[nodiscard]] std::pair<std::string, std::uint64_t> find_stored(const Bytes& content,
                                                                   std::uint64_t at) const {
     const auto from = content.begin() + static_cast<std::ptrdiff_t>(at);
-    const std::string folder = std::string(kStore) + "/disks/1/segments/";
+    const std::string folder = home_->segments(1) + "/";
     const auto names = env_->list_directory(folder);
     if (!names) return {};
     for (const std::string& name : *names) {
@@ -215,7 +231,7 @@ class OperationsBench {
     if (!disks) return ok(disks);
     for (const DiskView& disk : *disks) {
       for (const auto& snapshot : disk.snapshots) {
-        const auto removed = remove(snapshot.number);
+        const auto removed = operations_->remove_snapshot({disk.disk.number, snapshot.number}, {});
         if (!removed) return ok(removed);
       }
     }
@@ -223,16 +239,20 @@ class OperationsBench {
     if (!collected) return ok(collected);
     const auto info = operations_->store_info();
     if (!info) return ok(info);
-    const auto files = env_->list_directory(std::string(kStore) + "/disks/1/segments");
-    if (!files) return ok(files);
-    if (info->live_bytes == 0 && info->segments == 0 && info->snapshots == 0 && files->empty() &&
+    std::vector<std::string> files;
+    for (const DiskView& disk : *disks) {
+      const auto more = env_->list_directory(home_->segments(disk.disk.number));
+      if (!more) return ok(more);
+      files.insert(files.end(), more->begin(), more->end());
+    }
+    if (info->live_bytes == 0 && info->segments == 0 && info->snapshots == 0 && files.empty() &&
         view().snapshots.empty()) {
       return testing::AssertionSuccess();
     }
     return testing::AssertionFailure()
            << "with every snapshot deleted there are " << info->live_bytes << " live bytes, "
            << info->segments << " segments, " << info->snapshots << " snapshots and the files "
-           << testing::PrintToString(*files);
+           << testing::PrintToString(files);
   }
 
   static constexpr const char* kRequest = "6F1C2E0A-7B61-4B0E-9E67-6D2C3B1F0A55";
@@ -241,6 +261,7 @@ class OperationsBench {
   std::unique_ptr<SimulatedTrackers> trackers_;
   std::size_t list_leaves_ = 0;
   std::unique_ptr<sim::SimulatedEnv> env_;
+  std::unique_ptr<sim::SimulatedHome> home_;
   std::unique_ptr<Operations> operations_;  // before the machine that it runs on is destroyed
   DiskNumber disk_ = 0;
 };

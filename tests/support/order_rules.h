@@ -22,10 +22,17 @@ struct Recording {
   std::vector<sim::State> moments;  // before each mutating operation, and at the end
   std::vector<sim::LoggedOp> log;   // since the first moment
   bool succeeded = false;
+  sim::HomeType home = sim::HomeType::kLocal;
 };
 
 // With another `run` operations complete in another order.
-[[nodiscard]] Recording record(const Workload& workload, const Scene& scene, std::uint64_t run);
+// `troubled`: a remote home meets trouble, other than in run 0, and the workload may fail.
+[[nodiscard]] Recording record(const Workload& workload, const Scene& scene, std::uint64_t run,
+                               bool troubled = false);
+// From now on, and as the seed says: requests that time out and happen nevertheless, later or
+// never; readers that are behind; another process that takes the disk over, which the former owner
+// does not know. No effect on other homes.
+void trouble(OperationsBench& bench, std::uint64_t seed);
 
 struct OrderFindings {
   std::vector<std::string> breaches;
@@ -34,6 +41,8 @@ struct OrderFindings {
 // Rules 1 to 3.
 [[nodiscard]] OrderFindings check_order(const Recording& recording, const Scene& scene);
 // Rule 4.
-[[nodiscard]] std::vector<std::string> retried_flushes(const std::vector<sim::LoggedOp>& log);
+// An append to a pool's log counts as a flush, but may be repeated: nothing was written.
+[[nodiscard]] std::vector<std::string> retried_flushes(const std::vector<sim::LoggedOp>& log,
+                                                       sim::HomeType home);
 
 }  // namespace blkrewind::test

@@ -91,4 +91,11 @@ Result<std::unique_ptr<store::HomeLease>> RemoteHome::take_lease(format::DiskNum
   return MemoryHome::take_lease(disk, mode);
 }
 
+Result<std::unique_ptr<io::File>> RemoteHome::create_segment(format::DiskNumber disk,
+                                                             format::SegmentId id) {
+  BLKREWIND_ASSIGN(auto file, MemoryHome::create_segment(disk, id));
+  BLKREWIND_TRY(sync_segments(disk));
+  return file;
+}
+
 }  // namespace blkrewind::sim

@@ -29,10 +29,12 @@
 //               replica, which may be behind: a prefix, but never a part of a checkpoint. After
 //               kStale or kFenced, at least up to the version that the refusal named. `epoch` is
 //               read with the records, so that a process that owns nothing can append under it.
-//   segments    an object per stripe; created exclusively, written with assert_exists, so that a
-//               late write cannot bring a removed segment back. A write that timed out may arrive
-//               at any later time: its bytes must not be relied upon, neither as written nor as
-//               absent.
+//   segments    an object per stripe; created exclusively, which is durable when it is answered,
+//   and
+//               written with assert_exists, so that a late write cannot bring a removed segment
+//               back. A write that timed out may arrive at any later time: its bytes must not be
+//               relied upon, neither as written nor as absent; and a name that it was sent to is
+//               given up only by an owner whose record has used its number up.
 #pragma once
 
 #include <memory>
@@ -53,6 +55,9 @@ class RemoteHome final : public MemoryHome {
                                                                  const store::LogKey& key) override;
   [[nodiscard]] Result<std::unique_ptr<store::HomeLease>> take_lease(format::DiskNumber disk,
                                                                      io::LockMode mode) override;
+  [[nodiscard]] bool has_late_writes() const override { return true; }
+  [[nodiscard]] Result<std::unique_ptr<io::File>> create_segment(format::DiskNumber disk,
+                                                                 format::SegmentId id) override;
 
  private:
   const std::shared_ptr<RemoteNetwork> network_;

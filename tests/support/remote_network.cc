@@ -21,6 +21,17 @@ void RemoteNetwork::set_chances(const NetworkChances& chances) {
   chances_ = chances;
 }
 
+void RemoteNetwork::reseed(std::uint64_t seed) {
+  const std::lock_guard guard(mutex_);
+  random_ = Random(seed);
+}
+
+void RemoteNetwork::call_after(std::uint64_t requests, std::function<void()> happens) {
+  const std::lock_guard guard(mutex_);
+  call_in_ = requests;
+  call_ = std::move(happens);
+}
+
 void RemoteNetwork::deliver_changes(std::deque<Delivery> next) {
   const std::lock_guard guard(mutex_);
   forced_changes_ = std::move(next);
@@ -107,15 +118,18 @@ void RemoteNetwork::postpone(LateRequest request) {
 }
 
 void RemoteNetwork::pass_time() {
+  std::function<void()> happens;
   std::vector<LateRequest> arriving;
   {
     const std::lock_guard guard(mutex_);
+    if (call_ && call_in_-- == 0) happens = std::exchange(call_, {});
     std::vector<LateRequest> waiting;
     for (auto& request : late_) {
       (random_.percent(chances_.late_arrives) ? arriving : waiting).push_back(std::move(request));
     }
     late_ = std::move(waiting);
   }
+  if (happens) happens();
   deliver(arriving);
 }
 

@@ -51,6 +51,7 @@ class RemoteNetwork {
 
   [[nodiscard]] const std::shared_ptr<MemoryPool>& pool() const { return pool_; }
   void set_chances(const NetworkChances& chances);
+  void reseed(std::uint64_t seed);
 
   // By hand, before chance: of the next requests.
   void deliver_changes(std::deque<Delivery> next);
@@ -58,6 +59,9 @@ class RemoteNetwork {
   void lose_settles(std::uint64_t next);
   // Of every read without a lease from now on; 0: by chance again.
   void withhold(std::uint64_t records);
+  // Once, before the request that follows so many more. It may use homes of this network. A network
+  // after a power cut does not have it.
+  void call_after(std::uint64_t requests, std::function<void()> happens);
   // All that is late arrives.
   void deliver_late();
   [[nodiscard]] std::size_t late() const;
@@ -85,6 +89,8 @@ class RemoteNetwork {
   std::deque<Delivery> forced_writes_;
   std::uint64_t lost_settles_ = 0;
   std::uint64_t withheld_ = 0;
+  std::uint64_t call_in_ = 0;
+  std::function<void()> call_;
   std::vector<LateRequest> late_;
 };
 

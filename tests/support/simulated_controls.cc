@@ -57,9 +57,17 @@ void SimulatedEnv::record_moments() {
 std::vector<State> SimulatedEnv::take_moments() {
   return disk_->with([](auto& inside) {
     inside.records_moments = false;
-    inside.moments.push_back(inside.state);
+    inside.moments.push_back(inside.moment());
     return std::exchange(inside.moments, {});
   });
+}
+
+std::shared_ptr<const Beside> SimulatedEnv::beside() const {
+  return disk_->with([](auto& inside) { return inside.state.beside; });
+}
+
+void SimulatedEnv::set_beside(std::function<std::shared_ptr<const Beside>()> look) {
+  disk_->with([&](auto& inside) { inside.look_beside = std::move(look); });
 }
 
 bool SimulatedEnv::power_is_off() const {

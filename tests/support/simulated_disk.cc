@@ -37,7 +37,7 @@ LoggedOp SimulatedDisk::begin(OpKind kind, const std::string& path, Fault& fault
     return op;
   }
   if (is_mutating(kind)) {
-    if (inside_.records_moments) inside_.moments.push_back(inside_.state);
+    if (inside_.records_moments) inside_.moments.push_back(inside_.moment());
     ++inside_.mutations;
     ++inside_.state.clock;
   }

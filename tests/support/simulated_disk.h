@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -102,6 +103,14 @@ class SimulatedDisk {
     // Called before every operation that changes a file.
     std::function<void(const std::string& path, Extent)> on_change;
     std::function<Status(const std::string& path, host::CacheUse)> on_settle;
+    std::function<std::shared_ptr<const Beside>()> look_beside;
+
+    // The machine, with what is beside it now.
+    [[nodiscard]] State moment() const {
+      State now = state;
+      if (look_beside) now.beside = look_beside();
+      return now;
+    }
   };
   template <class Body>
   auto with(Body&& body) {

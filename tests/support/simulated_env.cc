@@ -181,7 +181,7 @@ Result<bool> SimulatedEnv::lives_on(const std::string& directory, const host::De
 }
 
 std::unique_ptr<SimulatedEnv> SimulatedEnv::crash(std::uint64_t seed) const {
-  const CrashSpace space(disk_->with([](auto& inside) { return inside.state; }), {});
+  const CrashSpace space(disk_->with([](auto& inside) { return inside.moment(); }), {});
   Random random(seed);
   return std::unique_ptr<SimulatedEnv>(
       new SimulatedEnv(space.outcome(space.draw(random)), {random.next(), kNever}));
@@ -189,7 +189,7 @@ std::unique_ptr<SimulatedEnv> SimulatedEnv::crash(std::uint64_t seed) const {
 
 CrashCoverage SimulatedEnv::crash_states(std::uint64_t limit, const CrashVisitor& visit,
                                          const CrashOptions& options) const {
-  const CrashSpace space(disk_->with([](auto& inside) { return inside.state; }), options);
+  const CrashSpace space(disk_->with([](auto& inside) { return inside.moment(); }), options);
   CrashCoverage coverage;
   const auto visit_one = [&](const std::vector<Fate>& fates) {
     ++coverage.visited;

@@ -100,6 +100,10 @@ class SimulatedEnv final : public io::Env {
   void record_moments();
   // Those moments, and last the present one; stops recording.
   [[nodiscard]] std::vector<State> take_moments();
+  // What was beside the machine at the power cut that it comes back from.
+  [[nodiscard]] std::shared_ptr<const Beside> beside() const;
+  // From now on that is saved with every moment and power cut. `look` must not call this Env.
+  void set_beside(std::function<std::shared_ptr<const Beside>()> look);
   // The power fails after this many mutating operations, counted from the first of this Env.
   void set_crash_after(std::uint64_t mutations);
   [[nodiscard]] bool power_is_off() const;

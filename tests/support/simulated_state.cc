@@ -132,6 +132,7 @@ std::uint64_t fingerprint(const State& state) {
   XXH3_state_t hash;
   XXH3_64bits_reset(&hash);
   add(hash, state, kRootInode);
+  if (state.beside) add(hash, state.beside->fingerprint());
   return XXH3_64bits_digest(&hash);
 }
 

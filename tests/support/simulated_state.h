@@ -76,6 +76,15 @@ struct FileSystem {
   std::uint64_t capacity_bytes = 0;
 };
 
+// What is kept beside the machine and does not lose power with it: a value.
+struct Beside {
+  Beside() = default;
+  virtual ~Beside() = default;
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  [[nodiscard]] virtual std::uint64_t fingerprint() const = 0;
+};
+
 struct State {
   State();
 
@@ -85,6 +94,7 @@ struct State {
   std::uint64_t boot = 1;
   // The simulated time: seconds since the epoch, incremented by each mutating operation.
   std::int64_t clock = 1'700'000'000;
+  std::shared_ptr<const Beside> beside;  // null: nothing
 
   // For an existing inode: an open handle keeps its inode here.
   [[nodiscard]] Inode& at(InodeId id) { return inodes.at(id); }
@@ -105,7 +115,8 @@ struct State {
   [[nodiscard]] std::optional<NameOp::Side> find_parent(const std::string& path) const;
 };
 
-// Of every name and byte visible to the running system; distinguishes holes from zeroes.
+// Of every name and byte visible to the running system, and of what is beside it; distinguishes
+// holes from zeroes.
 [[nodiscard]] std::uint64_t fingerprint(const State& state);
 
 // Absolute, without ".", ".." and repeated slashes.

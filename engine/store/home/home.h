@@ -165,6 +165,10 @@ class Home {
                                                                       io::LockMode mode) = 0;
   [[nodiscard]] virtual Result<bool> has_owner(format::DiskNumber disk) = 0;
 
+  // Whether a write to a segment that failed may still happen, at any time, also to another segment
+  // that was given its name meanwhile. Then a name is given up only after its number was used up
+  // (History::remove_orphans()), and create_segment() returns when the name is durable.
+  [[nodiscard]] virtual bool has_late_writes() const { return false; }
   // A new segment, open for writing. kAlreadyExists.
   [[nodiscard]] virtual Result<std::unique_ptr<io::File>> create_segment(format::DiskNumber disk,
                                                                          format::SegmentId id) = 0;

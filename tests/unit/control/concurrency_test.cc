@@ -4,14 +4,18 @@
 #include <atomic>
 #include <memory>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "blkrewind/engine.h"
+#include "control/engine_internal.h"
 #include "support/concurrency_bench.h"
 #include "support/errors.h"
+#include "support/results.h"
+#include "support/simulated_home.h"
 
 namespace blkrewind::test {
 namespace {
@@ -174,6 +178,51 @@ std::shared_ptr<Engine> opened_engine(const std::string& store) {
   if (!engine) throw std::runtime_error(engine.error().to_string());
   return std::make_shared<Engine>(std::move(*engine));
 }
+
+class SimulatedFiles final : public BenchFiles {
+ public:
+  explicit SimulatedFiles(sim::SimulatedEnv& machine) : machine_(machine) {}
+  void make(const std::string& path, const std::string& bytes) override {
+    machine_.add_device(path, bytes.size());
+    write(path, 0, bytes);
+  }
+  std::string read(const std::string& path) override {
+    const auto bytes = machine_.contents(path);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  void write(const std::string& path, std::uint64_t offset, const std::string& bytes) override {
+    machine_.poke(path, offset, std::as_bytes(std::span(bytes)));
+  }
+  void remove(const std::string& path) override { EXPECT_TRUE(ok(machine_.remove(path))); }
+
+ private:
+  sim::SimulatedEnv& machine_;
+};
+
+// Engines on a store in a pool, each a client of its own.
+class ConcurrencyInPool : public testing::TestWithParam<sim::HomeType> {};
+
+TEST_P(ConcurrencyInPool, SeveralEnginesOnOneStore) {
+  sim::SimulatedEnv machine;
+  const sim::SimulatedHome home(machine, GetParam());
+  // No answer to many appends: each client has to find out what became of its own.
+  if (home.network() != nullptr) home.network()->set_chances({.changes = {.unanswered = 20}});
+  ConcurrencyBench bench(
+      [&](const std::string&) {
+        auto engine = EngineAccess::open(machine, {.store = home.folder(), .threads = 1},
+                                         ":memory:", nullptr, home.open());
+        if (!engine) throw std::runtime_error(engine.error().to_string());
+        return std::make_unique<EngineUser>(std::make_shared<Engine>(std::move(*engine)));
+      },
+      5, std::make_unique<SimulatedFiles>(machine));
+  bench.run({.seed = 4});
+}
+
+INSTANTIATE_TEST_SUITE_P(Homes, ConcurrencyInPool,
+                         testing::Values(sim::HomeType::kMemory, sim::HomeType::kRemote),
+                         [](const auto& home) {
+                           return home.param == sim::HomeType::kMemory ? "Memory" : "Remote";
+                         });
 
 TEST(Concurrency, SeveralThreadsOnOneEngine) {
   std::shared_ptr<Engine> engine;

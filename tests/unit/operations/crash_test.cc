@@ -27,7 +27,7 @@ class Crash : public testing::TestWithParam<Workload> {
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
   }
   // The scene, always from the same machine.
-  void SetUp() override { scene_ = GetParam().prepare(); }
+  void SetUp() override { scene_ = GetParam().prepare(sim::HomeType::kLocal); }
 
   std::unique_ptr<OperationsBench> fresh() {
     auto bench = std::make_unique<OperationsBench>(scene_.env->crash(1), scene_.disk);

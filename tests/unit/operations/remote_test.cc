@@ -1,0 +1,41 @@
+// Operations on a store that is reached over a network.
+#include <gtest/gtest.h>
+
+#include "support/operations_bench.h"
+
+namespace blkrewind::test {
+namespace {
+
+using sim::Delivery;
+
+class Remote : public testing::Test {
+ protected:
+  sim::RemoteNetwork& network() { return *bench_.home().network(); }
+
+  const Bytes content_ = pattern(8 * kChunk, 1);
+  OperationsBench bench_{content_, kChunk, host::DeviceKind::kBlock, sim::HomeType::kRemote};
+};
+
+// A segment is removed when its operation fails; a write to it that arrives after that must not
+// find another segment of the same number.
+TEST_F(Remote, ALateWriteReachesNoSegmentOfALaterOperation) {
+  for (std::size_t write = 0; write < 3; ++write) {
+    std::deque<Delivery> fates(write, Delivery::kAnswered);
+    fates.push_back(Delivery::kLate);
+    network().set_chances({.late_arrives = 0});
+    network().deliver_writes(fates);
+    bench_.write(0, pattern(8 * kChunk, 10 + write));
+    ASSERT_FALSE(bench_.snapshot()) << "write " << write;
+    ASSERT_EQ(network().late(), 1U);
+    const Bytes now = pattern(8 * kChunk, 20 + write);
+    bench_.write(0, now);
+    const SnapshotNumber later = bench_.must_snapshot();
+    network().deliver_late();
+    EXPECT_TRUE(bench_.exports_as(later, now)) << "write " << write;
+    EXPECT_TRUE(bench_.all_verify()) << "write " << write;
+  }
+  EXPECT_TRUE(bench_.empties());
+}
+
+}  // namespace
+}  // namespace blkrewind::test
