@@ -1,4 +1,7 @@
 // snapshot, list, diff, delete
+#include <optional>
+#include <utility>
+
 #include "cli/change_source.h"
 #include "cli/commands.h"
 #include "cli/receipts.h"
@@ -34,28 +37,56 @@ struct ListArguments {
   std::string target;
 };
 
+// Writes one disk after another: all of them may be more than fit into memory.
+class ListPrinter {
+ public:
+  explicit ListPrinter(Session& session) : session_(session) {}
+
+  Status add(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots) {
+    session_.erase_progress();
+    const bool first = std::exchange(empty_, false);
+    if (disk.trouble && !trouble_) trouble_ = disk.trouble;
+    if (session_.json()) {
+      return session_.out().write((first ? "{\"disks\":[" : ",") +
+                                  dump(json_of_listed(disk, snapshots)));
+    }
+    return session_.out().write(
+        (first ? "" : "\n") +
+        text_of_listed(disk, snapshots,
+                       {.resume = session_.command_line(Verb::kResume, disk.id),
+                        .undo = session_.command_line(Verb::kUndo, disk.id)}));
+  }
+
+  // A list with a disk that cannot be read is complete, and failed.
+  Status finish(const Status& listed) {
+    session_.erase_progress();
+    if (session_.json()) {
+      if (listed && empty_) BLKREWIND_TRY(session_.out().write("{\"disks\":["));
+      // Output that has started ends as valid JSON that marks it as incomplete.
+      if (!listed && !empty_) BLKREWIND_TRY(session_.out().write("],\"complete\":false}\n"));
+      if (listed) BLKREWIND_TRY(session_.out().write("]}\n"));
+    } else if (listed && empty_) {
+      BLKREWIND_TRY(session_.out().write("no disks in " + printable(session_.store()) + "\n"));
+    }
+    BLKREWIND_TRY(session_.out().flush());
+    BLKREWIND_TRY(listed);
+    if (trouble_) return fail(*trouble_);
+    return {};
+  }
+
+ private:
+  Session& session_;
+  bool empty_ = true;
+  std::optional<Error> trouble_;  // of the first disk that has any
+};
+
 Status run_list(Session& session, const ListArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  std::vector<DiskInfo> disks;
-  std::string only;
-  if (arguments.target.empty()) {
-    BLKREWIND_ASSIGN(disks, engine.disks());
-  } else {
-    BLKREWIND_ASSIGN(DiskInfo disk, engine.disk(arguments.target));
-    only = disk.id;
-    disks.push_back(std::move(disk));
-  }
-  BLKREWIND_ASSIGN(const std::vector<SnapshotInfo> snapshots, engine.snapshots(only));
-  if (session.json()) return session.answer(json_of_list(disks, snapshots), {});
-  std::string text;
-  for (const DiskInfo& disk : disks) {
-    if (!text.empty()) text += "\n";
-    text += text_of_list(disk, snapshots,
-                         {.resume = session.command_line(Verb::kResume, disk.id),
-                          .undo = session.command_line(Verb::kUndo, disk.id)});
-  }
-  if (disks.empty()) text = "no disks in " + printable(session.store()) + "\n";
-  return session.answer({}, text);
+  ListPrinter printer(session);
+  return printer.finish(engine.list(
+      arguments.target, [&](const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots) {
+        return printer.add(disk, snapshots);
+      }));
 }
 
 struct DiffArguments {

@@ -1,5 +1,6 @@
 #include "cli/json.h"
 
+#include "cli/errors.h"
 #include "cli/remedy_text.h"
 
 namespace blkrewind::cli {
@@ -17,6 +18,13 @@ Json json_of(const PendingRollback& pending) {
       pending.undo_snapshot_id ? Json(*pending.undo_snapshot_id) : Json(nullptr);
   json["started_at"] = time_or_null(pending.started_at);
   json["running"] = pending.running;
+  return json;
+}
+
+Json json_of(const Error& trouble) {
+  Json json;
+  json["code"] = error_code(trouble);
+  json["message"] = trouble.message;
   return json;
 }
 
@@ -215,7 +223,7 @@ Json json_of(const DiskInfo& disk) {
   json["attached"] = disk.attached ? Json(*disk.attached) : Json(nullptr);
   json["device_bytes"] = disk.device_bytes;
   json["chunk_bytes"] = disk.chunk_bytes;
-  json["status"] = disk.status;
+  json["status"] = text_or_null(disk.status);
   json["instance_id"] = text_or_null(disk.instance_id);
   json["registered_at"] = time_or_null(disk.registered_at);
   json["attached_at"] = time_or_null(disk.attached_at);
@@ -226,6 +234,7 @@ Json json_of(const DiskInfo& disk) {
   json["last_rollback_snapshot_id"] = text_or_null(disk.last_rollback_snapshot_id);
   json["undo_snapshot_id"] = text_or_null(disk.undo_snapshot_id);
   json["anchor_snapshot_id"] = text_or_null(disk.anchor_snapshot_id);
+  json["error"] = disk.trouble ? json_of(*disk.trouble) : Json(nullptr);
   return json;
 }
 
@@ -289,19 +298,12 @@ Json json_of(const StoreInfo& store) {
   return json;
 }
 
-Json json_of_list(const std::vector<DiskInfo>& disks, const std::vector<SnapshotInfo>& snapshots) {
-  Json list = Json::array();
-  for (const DiskInfo& disk : disks) {
-    Json entry = json_of(disk);
-    Json own = Json::array();
-    for (const SnapshotInfo& snapshot : snapshots) {
-      if (snapshot.disk_id == disk.id) own.push_back(json_of(snapshot));
-    }
-    entry["snapshots"] = std::move(own);
-    list.push_back(std::move(entry));
-  }
-  Json json;
-  json["disks"] = std::move(list);
+Json json_of_listed(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots) {
+  Json json = json_of(disk);
+  Json& own = json["snapshots"];
+  if (disk.trouble) return json;
+  own = Json::array();
+  for (const SnapshotInfo& snapshot : snapshots) own.push_back(json_of(snapshot));
   return json;
 }
 

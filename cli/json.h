@@ -37,9 +37,8 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const std::vector<PinnedTracking>& pins);
 [[nodiscard]] Json json_of(const StoreInfo& store);
 
-// {"disks": [{..., "snapshots": [...]}]}; the snapshots of other disks are left out.
-[[nodiscard]] Json json_of_list(const std::vector<DiskInfo>& disks,
-                                const std::vector<SnapshotInfo>& snapshots);
+// A disk of a list: {..., "snapshots": [...]}; null: they cannot be read.
+[[nodiscard]] Json json_of_listed(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots);
 
 // "user", "undo", "import" and "progressing", "accomplished", "failed".
 [[nodiscard]] const char* name_of(SnapshotKind kind);

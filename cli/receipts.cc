@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "blkrewind/units.h"
+#include "cli/errors.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/remedy_text.h"
@@ -269,6 +270,9 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
       Facts()
           .add("size",
                format_bytes(disk.device_bytes) + ", in chunks of " + format_bytes(disk.chunk_bytes))
+          .add("error", disk.trouble
+                            ? printable(error_code(*disk.trouble) + ": " + disk.trouble->message)
+                            : "")
           .add("status", disk.status)
           .add("device", disk.attached.value_or(true) ? "" : "not attached; last seen at this path")
           .add("instance", disk.instance_id)
@@ -294,9 +298,11 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
   return text;
 }
 
-std::string text_of_list(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots,
-                         const Advice& advice) {
+std::string text_of_listed(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots,
+                           const Advice& advice) {
   std::string text = text_of(disk, advice);
+  if (disk.trouble) return text;
+  if (snapshots.empty()) return text + "  no snapshots\n";
   Table table({{"ID"},
                {"NAME"},
                {"KIND"},
@@ -305,17 +311,14 @@ std::string text_of_list(const DiskInfo& disk, const std::vector<SnapshotInfo>& 
                {"STORED", Table::Align::kRight},
                {"ZERO", Table::Align::kRight},
                {"CREATED"}});
-  bool any = false;
   for (const SnapshotInfo& snapshot : snapshots) {
-    if (snapshot.disk_id != disk.id) continue;
-    any = true;
     std::string status = name_of(snapshot.status);
     if (snapshot.damaged) status += ", DAMAGED";
     table.add({snapshot.id, snapshot.name, name_of(snapshot.kind), status,
                format_bytes(snapshot.device_bytes), format_bytes(snapshot.stored_bytes),
                format_bytes(snapshot.zero_bytes), format_time(snapshot.created_at)});
   }
-  return text + (any ? "\n" + table.text("  ") : "  no snapshots\n");
+  return text + "\n" + table.text("  ");
 }
 
 }  // namespace blkrewind::cli

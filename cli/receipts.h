@@ -38,9 +38,9 @@ struct Advice {
 
 [[nodiscard]] std::string text_of(const DiskInfo& disk, const Advice& advice);
 
-// One disk with its snapshots; snapshots of other disks are left out.
-[[nodiscard]] std::string text_of_list(const DiskInfo& disk,
-                                       const std::vector<SnapshotInfo>& snapshots,
-                                       const Advice& advice);
+// One disk with its snapshots.
+[[nodiscard]] std::string text_of_listed(const DiskInfo& disk,
+                                         const std::vector<SnapshotInfo>& snapshots,
+                                         const Advice& advice);
 
 }  // namespace blkrewind::cli

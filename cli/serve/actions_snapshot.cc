@@ -1,5 +1,6 @@
 // CreateSnapshot, DeleteSnapshot, DescribeSnapshots.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "blkrewind/text.h"
@@ -101,6 +102,22 @@ Result<std::vector<std::string>> disks_of_instance(Engine& engine, const std::st
   return ids;
 }
 
+// Of these disks, or of all. One that cannot be read is an error if it is asked for: that it has no
+// snapshots would be wrong.
+Result<std::vector<SnapshotInfo>> snapshots_of(
+    Engine& engine, const std::optional<std::vector<std::string>>& disks) {
+  if (!disks) return engine.snapshots();
+  std::vector<SnapshotInfo> all;
+  for (const std::string& disk : *disks) {
+    if (disk.empty()) continue;
+    auto own = engine.snapshots(disk);
+    if (!own && own.error().code == Errc::kNotFound) continue;
+    if (!own) return fail(std::move(own).error());
+    std::ranges::move(*own, std::back_inserter(all));
+  }
+  return all;
+}
+
 Result<SnapshotFilter> filter_of(const ActionContext& context, const Parameters& parameters) {
   SnapshotFilter filter;
   BLKREWIND_ASSIGN(filter.ids,
@@ -161,7 +178,7 @@ Result<Json> describe_snapshots(const ActionContext& context, const Parameters& 
   BLKREWIND_TRY(parameters.need("RegionId"));
   BLKREWIND_ASSIGN(const Page page, page_of(parameters));
   BLKREWIND_ASSIGN(const SnapshotFilter filter, filter_of(context, parameters));
-  BLKREWIND_ASSIGN(const auto snapshots, context.engine.snapshots());
+  BLKREWIND_ASSIGN(const auto snapshots, snapshots_of(context.engine, filter.disks));
   std::vector<Json> rows;
   // Newest first, as the API lists them.
   for (auto at = snapshots.rbegin(); at != snapshots.rend(); ++at) {

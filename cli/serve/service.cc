@@ -97,9 +97,16 @@ Answer Service::refuse(int status, const std::string& peer) {
 
 Answer Service::health() {
   const auto disks = engine_.disks();
-  if (disks) return plain(200, "ok\n");
-  log_line(LogLevel::kError, "unhealthy: " + disks.error().to_string());
-  return plain(503, "the store cannot be read\n");
+  if (!disks) {
+    log_line(LogLevel::kError, "unhealthy: " + disks.error().to_string());
+    return plain(503, "the store cannot be read\n");
+  }
+  // Another server could not read it either, and the other disks need this one.
+  for (const DiskInfo& disk : *disks) {
+    if (!disk.trouble) continue;
+    log_line(LogLevel::kError, "disk " + disk.id + " cannot be read: " + disk.trouble->to_string());
+  }
+  return plain(200, "ok\n");
 }
 
 }  // namespace blkrewind::serve

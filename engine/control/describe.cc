@@ -76,6 +76,10 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
     info.instance_id = kLocalInstance;
     info.attached_at = disk.registered_at;
   }
+  if (view.trouble) {
+    info.trouble = view.trouble;
+    return info;
+  }
   info.status = status_of(view, info.instance_id);
   if (const auto& reset = view.reset) {
     info.last_reset = {reset->request_id,    reset->snapshot_id, reset->state,

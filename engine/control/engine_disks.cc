@@ -146,6 +146,21 @@ Result<std::vector<DiskInfo>> Engine::disks() try {
   return fail(caught());
 }
 
+Status Engine::list(const std::string& target, const VisitDisk& visit) try {
+  const auto show = [&](const DiskView& view) -> Status {
+    BLKREWIND_ASSIGN(const DiskInfo info, impl().describe(view));
+    return visit(info, impl().describe_snapshots(view));
+  };
+  if (!target.empty()) {
+    BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+    return show(found.view);
+  }
+  BLKREWIND_TRY(impl().operations_->refresh());
+  return impl().operations_->for_each_disk(show);
+} catch (...) {
+  return fail(caught());
+}
+
 Result<DiskInfo> Engine::disk(const std::string& target) try {
   BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
   return impl().describe(found.view);

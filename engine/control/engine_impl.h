@@ -52,8 +52,8 @@ struct Engine::Impl {
 
   // engine_snapshots.cc
   void remove_leftover_rows();
-  // The disks among which a snapshot of this id or name is to be looked for: those that are known
-  // to have it, or all. `disk`: the one to look at first, and alone if it has it; 0: none.
+  // The disks that have a snapshot of this id or name ("latest": all). `disk`: the one to look at
+  // first, and alone if it has it; 0: none. An error if a disk that cannot be read could decide it.
   [[nodiscard]] Result<std::vector<DiskView>> views_for(const std::string& snapshot,
                                                         format::DiskNumber disk);
   // engine_disks.cc. find: nullopt if no disk is registered under the target. need: the same as an
@@ -67,7 +67,9 @@ struct Engine::Impl {
   void forget_if_empty(const Registered& registered);
   [[nodiscard]] Result<DiskInfo> describe(DiskView view);
 
-  // engine_snapshots.cc: whether a snapshot of this name can be taken of this disk now.
+  // engine_snapshots.cc: oldest first.
+  [[nodiscard]] std::vector<SnapshotInfo> describe_snapshots(const DiskView& view) const;
+  // Whether a snapshot of this name can be taken of this disk now.
   [[nodiscard]] static Status check_new_snapshot(const Found& found, const std::string& target,
                                                  const std::string& name,
                                                  const std::string& description);
@@ -102,9 +104,9 @@ struct Engine::Impl {
                                                                      const NewNotes& notes);
 
   // engine_instances.cc
-  [[nodiscard]] Result<InstanceInfo> describe_instance(const control::InstanceRow& row,
-                                                       const std::vector<DiskView>& views);
-  [[nodiscard]] std::vector<host::UsedBy> uses_of(const DiskView& view);
+  [[nodiscard]] Result<InstanceInfo> describe_instance(
+      const control::InstanceRow& row, const std::vector<format::DiskRecord>& disks);
+  [[nodiscard]] std::vector<host::UsedBy> uses_of(const format::DiskRecord& disk);
 
   std::unique_ptr<io::Env> owned_env_;
   io::Env* env_ = nullptr;

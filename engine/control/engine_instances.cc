@@ -19,10 +19,11 @@ using control::ResetRule;
 
 namespace {
 
-const std::string& instance_of(const DiskView& view, const std::vector<Attachment>& attachments,
+const std::string& instance_of(const format::DiskRecord& disk,
+                               const std::vector<Attachment>& attachments,
                                const std::string& local) {
   for (const Attachment& attachment : attachments) {
-    if (attachment.disk_id == view.disk.id) return attachment.instance_id;
+    if (attachment.disk_id == disk.id) return attachment.instance_id;
   }
   return local;
 }
@@ -45,12 +46,12 @@ Status check_instance_name(const std::string& name) {
 
 }  // namespace
 
-std::vector<host::UsedBy> Engine::Impl::uses_of(const DiskView& view) {
-  return control::observe_device(*env_, view.disk, view.disk.path).used_by;
+std::vector<host::UsedBy> Engine::Impl::uses_of(const format::DiskRecord& disk) {
+  return control::observe_device(*env_, disk, disk.path).used_by;
 }
 
 Result<InstanceInfo> Engine::Impl::describe_instance(const InstanceRow& row,
-                                                     const std::vector<DiskView>& views) {
+                                                     const std::vector<format::DiskRecord>& disks) {
   InstanceInfo info;
   info.id = row.id;
   info.name = row.name;
@@ -61,10 +62,10 @@ Result<InstanceInfo> Engine::Impl::describe_instance(const InstanceRow& row,
   info.created_at = row.created_at;
   BLKREWIND_ASSIGN(const auto attachments, catalog_->attachments());
   const std::string local(kLocalInstance);
-  for (const DiskView& view : views) {
-    if (instance_of(view, attachments, local) != row.id) continue;
-    info.disk_ids.push_back(view.disk.id);
-    if (row.is_local() && !uses_of(view).empty()) info.status = control::kRunning;
+  for (const format::DiskRecord& disk : disks) {
+    if (instance_of(disk, attachments, local) != row.id) continue;
+    info.disk_ids.push_back(disk.id);
+    if (row.is_local() && !uses_of(disk).empty()) info.status = control::kRunning;
   }
   return info;
 }
@@ -73,8 +74,7 @@ Result<InstanceInfo> Engine::instance(const std::string& id) try {
   BLKREWIND_TRY(impl().operations_->refresh());
   BLKREWIND_ASSIGN(const auto row, impl().catalog_->instance(id));
   if (!row) return fail(no_such_instance(id));
-  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
-  return impl().describe_instance(*row, views);
+  return impl().describe_instance(*row, impl().operations_->known_disks());
 } catch (...) {
   return fail(caught());
 }
@@ -82,10 +82,10 @@ Result<InstanceInfo> Engine::instance(const std::string& id) try {
 Result<std::vector<InstanceInfo>> Engine::instances() try {
   BLKREWIND_TRY(impl().operations_->refresh());
   BLKREWIND_ASSIGN(const auto rows, impl().catalog_->instances());
-  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
+  const auto disks = impl().operations_->known_disks();
   std::vector<InstanceInfo> infos;
   for (const InstanceRow& row : rows) {
-    BLKREWIND_ASSIGN(InstanceInfo info, impl().describe_instance(row, views));
+    BLKREWIND_ASSIGN(InstanceInfo info, impl().describe_instance(row, disks));
     infos.push_back(std::move(info));
   }
   return infos;
@@ -141,11 +141,10 @@ Status Engine::stop_instance(const std::string& id, bool dry_run) try {
   std::string reason =
       "i-local is observed and cannot be stopped: it is Stopped while none of its devices is in "
       "use";
-  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
-  for (const DiskView& view : views) {
-    if (instance_of(view, attachments, local) != local) continue;
-    for (const host::UsedBy& use : impl().uses_of(view)) {
-      reason += "; " + view.disk.path + ": " + use.what;
+  for (const format::DiskRecord& disk : impl().operations_->known_disks()) {
+    if (instance_of(disk, attachments, local) != local) continue;
+    for (const host::UsedBy& use : impl().uses_of(disk)) {
+      reason += "; " + disk.path + ": " + use.what;
       remedy = Remedy(remedy).and_then(use.remedy);
     }
   }

@@ -1,5 +1,6 @@
 // Snapshots: taking, importing, exporting, comparing, verifying, deleting.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -76,13 +77,41 @@ Result<std::vector<DiskView>> Engine::Impl::views_for(const std::string& snapsho
     const bool latest = snapshot == "latest" && number == disk;
     if (latest || has_snapshot(*view, snapshot)) return std::vector<DiskView>{std::move(*view)};
   }
-  if (snapshot != "latest" || operations_->known_disks().size() == 1) return operations_->disks();
-  // Of which disk is not said: that there are several is all that counts.
   std::vector<DiskView> views;
-  for (format::DiskRecord& record : operations_->known_disks()) {
-    views.emplace_back().disk = std::move(record);
+  const std::vector<format::DiskRecord> known = operations_->known_disks();
+  if (snapshot == "latest" && known.size() > 1) {
+    // Of which disk is not said: that there are several is all that counts.
+    for (const format::DiskRecord& record : known) views.emplace_back().disk = record;
+    return views;
   }
+  std::optional<Error> trouble;
+  BLKREWIND_TRY(operations_->for_each_disk([&](DiskView view) -> Status {
+    if (view.trouble && !trouble) trouble = view.trouble;
+    if (snapshot == "latest" || has_snapshot(view, snapshot)) views.push_back(std::move(view));
+    return {};
+  }));
+  // A disk that cannot be read may have it: it is not missing, and a name may not be the only one.
+  const bool decided = looks_like_id("s-", snapshot) ? !views.empty() : disk != 0;
+  if (trouble && !decided) return fail(std::move(*trouble));
   return views;
+}
+
+std::vector<SnapshotInfo> Engine::Impl::describe_snapshots(const DiskView& view) const {
+  std::vector<SnapshotInfo> infos;
+  infos.reserve(view.snapshots.size());
+  for (const format::SnapshotRecord& snapshot : view.snapshots) {
+    infos.push_back(control::describe_snapshot(view, snapshot));
+    const auto note = view.notes.find(snapshot.number);
+    if (note != view.notes.end()) {
+      infos.back().retention_days = note->second.retention_days;
+      infos.back().tags = note->second.tags;
+    }
+    if (view.locked && at_work_.has(snapshot.id)) {
+      infos.back().status = SnapshotStatus::kProgressing;
+      infos.back().root_digest.clear();
+    }
+  }
+  return infos;
 }
 
 Status Engine::Impl::check_new_snapshot(const Found& found, const std::string& target,
@@ -278,35 +307,18 @@ void Engine::Impl::remove_leftover_rows() {
 
 Result<std::vector<SnapshotInfo>> Engine::snapshots(const std::string& disk_id) try {
   BLKREWIND_TRY(impl().operations_->refresh());
-  BLKREWIND_ASSIGN(const auto views, impl().operations_->disks());
-  std::vector<FoundSnapshot> found;
+  std::vector<SnapshotInfo> infos;
   bool known = disk_id.empty();
-  for (const DiskView& view : views) {
-    if (!disk_id.empty() && view.disk.id != disk_id) continue;
+  for (const format::DiskRecord& record : impl().operations_->known_disks()) {
+    if (!disk_id.empty() && record.id != disk_id) continue;
+    BLKREWIND_ASSIGN(const auto view, impl().operations_->disk(record.number));
+    if (!view) continue;
     known = true;
-    for (const format::SnapshotRecord& snapshot : view.snapshots) {
-      found.push_back({&view, &snapshot});
-    }
+    std::ranges::move(impl().describe_snapshots(*view), std::back_inserter(infos));
   }
   if (!known) {
     return fail(refused_as(Errc::kNotFound, ResetRule::kDiskNotFound,
                            look_into_list("see the disks that are registered")));
-  }
-  std::sort(found.begin(), found.end(),
-            [](const FoundSnapshot& a, const FoundSnapshot& b) { return key_of(a) < key_of(b); });
-  std::vector<SnapshotInfo> infos;
-  infos.reserve(found.size());
-  for (const FoundSnapshot& one : found) {
-    infos.push_back(control::describe_snapshot(*one.disk, *one.snapshot));
-    const auto note = one.disk->notes.find(one.snapshot->number);
-    if (note != one.disk->notes.end()) {
-      infos.back().retention_days = note->second.retention_days;
-      infos.back().tags = note->second.tags;
-    }
-    if (one.disk->locked && impl().at_work_.has(one.snapshot->id)) {
-      infos.back().status = SnapshotStatus::kProgressing;
-      infos.back().root_digest.clear();
-    }
   }
   return infos;
 } catch (...) {

@@ -34,10 +34,10 @@ struct PackedSegmentHeaderV1 {
 };
 static_assert(sizeof(PackedSegmentHeaderV1) == kSegmentHeaderBytes);
 
-using Block = std::array<std::byte, kSegmentHeaderBytes>;
+using HeaderBlock = std::array<std::byte, kSegmentHeaderBytes>;
 
 template <class Packed>
-Block block_of(const DigestSecret& secret, Packed packed, const SegmentHeader& header) {
+HeaderBlock block_of(const DigestSecret& secret, Packed packed, const SegmentHeader& header) {
   packed.id = header.id;
   packed.store = header.store;
   if constexpr (std::is_same_v<Packed, PackedSegmentHeader>) {
@@ -45,14 +45,14 @@ Block block_of(const DigestSecret& secret, Packed packed, const SegmentHeader& h
     packed.disk = header.disk;
   }
   packed.checksum = checksum_of(secret, std::as_bytes(std::span(&packed, 1)));
-  Block block;
+  HeaderBlock block;
   std::memcpy(block.data(), &packed, sizeof packed);
   return block;
 }
 
 // As they are on the medium, under the epoch that `bytes` names, and as version 1 wrote them.
-std::array<Block, 2> blocks_like(const DigestSecret& secret, SegmentHeader header,
-                                 std::span<const std::byte> bytes) {
+std::array<HeaderBlock, 2> blocks_like(const DigestSecret& secret, SegmentHeader header,
+                                       std::span<const std::byte> bytes) {
   PackedSegmentHeader there;
   std::memcpy(&there, bytes.data(), std::min(bytes.size(), sizeof there));
   header.epoch = there.epoch;
@@ -80,7 +80,7 @@ bool may_become_segment_header(const DigestSecret& secret, const SegmentHeader& 
                                std::span<const std::byte> bytes) {
   if (bytes.size() > kSegmentHeaderBytes) return false;
   const auto right = blocks_like(secret, expected, bytes);
-  return std::ranges::any_of(right, [&](const Block& block) {
+  return std::ranges::any_of(right, [&](const HeaderBlock& block) {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       if (bytes[i] != std::byte{0} && bytes[i] != block[i]) return false;
     }

@@ -1,7 +1,11 @@
 #include "host/blkid_identity.h"
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <cstddef>
 
+#include "blkrewind/units.h"
 #include "host/blkid_probe.h"
 
 namespace blkrewind::host {
@@ -14,6 +18,17 @@ BlkidProbe make_probe(int fd) {
     probe.reset();
   }
   return probe;
+}
+
+// Superblocks and partition tables are at both ends. libblkid reads one after another, about forty
+// pieces of a few sectors, and each would wait for the medium.
+void read_ends_ahead(int fd, std::uint64_t size_bytes) {
+  constexpr std::uint64_t kEndBytes = 512 * kKiB;
+  const std::uint64_t last = size_bytes - std::min(size_bytes, kEndBytes);
+  for (const std::uint64_t offset : {std::uint64_t{0}, last}) {
+    ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(kEndBytes),
+                    POSIX_FADV_WILLNEED);
+  }
 }
 
 std::string value_of(blkid_probe probe, const char* name) {
@@ -30,6 +45,7 @@ std::string value_of(blkid_probe probe, const char* name) {
 // Two probes, so that an ambiguous file system does not hide the partition table, or vice versa.
 void read_content_identity(int fd, DeviceIdentity& identity) {
   if (const BlkidProbe probe = make_probe(fd)) {
+    read_ends_ahead(fd, static_cast<std::uint64_t>(blkid_probe_get_size(probe.get())));
     blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE);
     if (blkid_do_safeprobe(probe.get()) == 0) {
       identity.filesystem_uuid = value_of(probe.get(), "UUID");

@@ -97,8 +97,12 @@ Result<std::vector<LoopDevice>> ask_loop_devices() {
     if (!name.starts_with("loop")) {
       continue;
     }
-    BLKREWIND_ASSIGN(const auto number, ask_attribute(join_path(directory, name) + "/dev"));
-    const auto device = number ? device_number_of(join_path(directory, name)) : std::nullopt;
+    // Most of them have no file: those are asked for nothing else.
+    const std::string entry = join_path(directory, name);
+    BLKREWIND_ASSIGN(const auto file, ask_attribute(entry + "/loop/backing_file"));
+    if (!file) continue;
+    BLKREWIND_ASSIGN(const auto number, ask_attribute(entry + "/dev"));
+    const auto device = number ? device_number_of(entry) : std::nullopt;
     if (!device) continue;
     BLKREWIND_ASSIGN(auto loop, ask_loop_device(*device));
     if (loop) loops.push_back(std::move(*loop));

@@ -1,5 +1,6 @@
 #include "host/writers.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <linux/magic.h>
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <memory>
 #include <string_view>
 
 #include "base/fd.h"
@@ -38,12 +40,11 @@ bool is_number(std::string_view name) {
          std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Through the link to the open file itself. Never blocks on a network file system.
-bool leads_to(const std::string& link, const Sought& sought) {
+// Through the link to the open file itself: `name` in the folder `at`. Never blocks on a network
+// file system.
+bool leads_to(int at, const char* name, const Sought& sought) {
   struct statx status {};
-  if (::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &status) != 0) {
-    return false;
-  }
+  if (::statx(at, name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &status) != 0) return false;
   if (S_ISBLK(status.stx_mode)) {
     return sought.devices.contains(makedev(status.stx_rdev_major, status.stx_rdev_minor));
   }
@@ -51,6 +52,15 @@ bool leads_to(const std::string& link, const Sought& sought) {
   const FileId id = {.device = makedev(status.stx_dev_major, status.stx_dev_minor),
                      .inode = status.stx_ino};
   return std::find(sought.files.begin(), sought.files.end(), id) != sought.files.end();
+}
+
+// Whether this process may see what it has open, and there is anything: a kernel thread, and what
+// is left of a process that has ended, have no program. All links of a process in proc(5) ask for
+// the same permission.
+bool may_have_files(const std::string& process) {
+  std::array<char, 1> bytes{};
+  return ::readlink((process + "/exe").c_str(), bytes.data(), bytes.size()) >= 0 ||
+         (errno != ENOENT && errno != EACCES);
 }
 
 std::string target_of(const std::string& link) {
@@ -103,7 +113,7 @@ std::string mapped(const std::string& process, const Sought& sought) {
     const std::string_view shared = line.substr(blank + 2, kSharedWritable.size());
     if (shared != kSharedWritable && shared != kSharedCode) continue;
     const std::string link = process + "/map_files/" + std::string(line.substr(0, blank));
-    if (leads_to(link, sought)) return target_of(link);
+    if (leads_to(AT_FDCWD, link.c_str(), sought)) return target_of(link);
   }
   return {};
 }
@@ -111,12 +121,28 @@ std::string mapped(const std::string& process, const Sought& sought) {
 // A searched file that the process, or one of its threads, has open for writing; empty: none is
 // visible.
 std::string written_by_task(const std::string& process, const Sought& sought) {
+  // Most processes end here: what follows costs ten times as much.
+  if (!may_have_files(process)) return {};
   const std::string descriptors = process + "/fd";
-  for (const std::string& name : list_names(descriptors)) {
-    const std::string link = join_path(descriptors, name);
-    if (leads_to(link, sought) && is_writable(process + "/fdinfo/" + name)) return target_of(link);
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(descriptors.c_str()), &::closedir);
+  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+    const std::string name = entry->d_name;
+    if (!is_number(name)) continue;
+    if (leads_to(::dirfd(folder.get()), entry->d_name, sought) &&
+        is_writable(process + "/fdinfo/" + name)) {
+      return target_of(join_path(descriptors, name));
+    }
   }
   return mapped(process, sought);
+}
+
+// Without reading the list of them: the kernel counts each as a link of their folder
+// (fs/proc/base.c, proc_task_getattr).
+bool has_one_thread(const std::string& process) {
+  constexpr nlink_t kOfAnEmptyFolder = 2;
+  struct stat status {};
+  return ::stat((process + "/task").c_str(), &status) == 0 &&
+         status.st_nlink == kOfAnEmptyFolder + 1;
 }
 
 // A thread may have its own descriptor table (unshare(2), CLONE_FILES), and the main thread has
@@ -128,6 +154,7 @@ bool shares_descriptors(pid_t process, pid_t thread) {
 // For the process and all of its threads. `process`: "/proc/4711" or "/proc/self".
 std::string written_by(const std::string& process, const Sought& sought) {
   if (std::string path = written_by_task(process, sought); !path.empty()) return path;
+  if (has_one_thread(process)) return {};
   const std::vector<std::string> threads = list_names(process + "/task");
   if (threads.size() < 2) return {};
   pid_t first = 0;

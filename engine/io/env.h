@@ -107,7 +107,9 @@ class Lock {
 enum class LockMode : std::uint8_t { kShared, kExclusive };
 
 struct QueueOptions {
-  std::uint32_t depth = 64;      // maximum number of requests in flight
+  // Maximum number of requests in flight. 1: for what makes one request after another; those are
+  // ordinary system calls, because a ring takes longer to set up than most of them.
+  std::uint32_t depth = 64;
   std::uint32_t slots = 0;       // buffer slots
   std::uint32_t slot_bytes = 0;  // size of a slot in bytes, a multiple of 4096
 };

@@ -101,7 +101,7 @@ tl::unexpected<Error> errno_error(std::string message) {
 }
 
 Result<std::unique_ptr<Queue>> LocalEnv::make_queue(const QueueOptions& options) {
-  if (!options_.allow_io_uring) return make_sync_queue(options);
+  if (!options_.allow_io_uring || options.depth == 1) return make_sync_queue(options);
   auto queue = make_uring_queue(options);
   if (!queue && means_no_uring(queue.error().sys_errno)) return make_sync_queue(options);
   return queue;

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
+
+#include "format/log_codec.h"
+#include "format/record_codec.h"
 
 namespace blkrewind {
 namespace {
@@ -12,20 +16,25 @@ using format::TokenRecord;
 constexpr std::int64_t kDaySeconds = 86'400;
 // Counting writes and flushes, so not every minute.
 constexpr std::int64_t kCountSeconds = 600;
+// Of one record: far below the format's limit, so that the rest of it has room too.
+constexpr std::uint64_t kRecordBytes = format::kMaxRecordPayloadBytes / 2;
 // No machine is off for longer than a century; a larger number means a wrong clock.
 constexpr std::int64_t kGapSecondsMax = 100LL * 366 * kDaySeconds;
 
 struct TimeStep {
   std::int64_t seconds = 0;  // have certainly passed since the last count
   std::int64_t counted = 0;  // the counter, before `seconds` are added
-  std::int64_t gap = 0;      // the machine may have been off for this long
-  bool doubt = false;        // the wall clock was set: owed time is discarded
-  bool rebooted = false;     // or it may have been
-  bool first = false;        // there was no earlier count
+  // The machine may have been off for this long. A gap lies between two counts, so a second has
+  // passed as well: the counter goes on by it, and tells the notes that owe the gap (counted_from
+  // is behind `counted`) from those that a former record of the same count has not reached.
+  std::int64_t gap = 0;
+  bool doubt = false;     // the wall clock was set: owed time is discarded
+  bool rebooted = false;  // or it may have been
+  bool first = false;     // there was no earlier count
 
   // All of the time that has passed is in `seconds`.
   [[nodiscard]] bool is_plain() const { return !doubt && !rebooted && !first; }
-  [[nodiscard]] std::int64_t counted_now() const { return counted + seconds; }
+  [[nodiscard]] std::int64_t counted_now() const { return counted + seconds + (gap > 0 ? 1 : 0); }
 };
 
 TimeStep time_since_count(const store::State& state, format::DiskNumber disk, const Moment& now) {
@@ -52,12 +61,17 @@ bool is_counted(const NoteRecord& note, format::DiskNumber disk) {
   return note.disk == disk && note.retention_days > 0;
 }
 
+// None if a count that is not complete has put the note ahead of the counter.
+std::int64_t counted_until(const NoteRecord& note, std::int64_t counted) {
+  return std::max<std::int64_t>(counted - note.counted_from, 0);
+}
+
 std::int64_t owed_until(const NoteRecord& note, std::int64_t counted) {
-  return std::min(note.owed_seconds, counted - note.counted_from);
+  return std::min(note.owed_seconds, counted_until(note, counted));
 }
 
 bool is_over(const NoteRecord& note, std::int64_t counted) {
-  return (note.counted_seconds + (counted - note.counted_from) + owed_until(note, counted)) /
+  return (note.counted_seconds + counted_until(note, counted) + owed_until(note, counted)) /
              kDaySeconds >=
          note.retention_days;
 }
@@ -65,13 +79,14 @@ bool is_over(const NoteRecord& note, std::int64_t counted) {
 // Before what is owed changes: records what was counted until `counted`.
 NoteRecord settled(NoteRecord note, std::int64_t counted) {
   const std::int64_t paid = owed_until(note, counted);
-  note.counted_seconds += counted - note.counted_from + paid;
+  note.counted_seconds += counted_until(note, counted) + paid;
   note.owed_seconds -= paid;
-  note.counted_from = counted;
+  note.counted_from = std::max(note.counted_from, counted);
   return note;
 }
 
-// Adds the time that has passed to the counter, and returns that.
+// Adds the time that has passed to the counter, and returns that. The clock comes last: until it is
+// recorded, the notes before it can be put again.
 std::int64_t count_time(const store::State& state, format::DiskNumber disk, const Moment& now,
                         format::Transaction& transaction) {
   const TimeStep step = time_since_count(state, disk, now);
@@ -82,8 +97,9 @@ std::int64_t count_time(const store::State& state, format::DiskNumber disk, cons
       NoteRecord cleared = settled(note, step.counted);
       cleared.owed_seconds = 0;
       transaction.emplace_back(std::move(cleared));
-    } else if (step.gap > 0) {
-      NoteRecord owing = settled(note, step.counted_now());
+    } else if (step.gap > 0 && note.counted_from <= step.counted) {
+      NoteRecord owing = settled(note, step.counted);
+      owing.counted_from = step.counted_now();
       owing.owed_seconds = std::min(owing.owed_seconds + step.gap, kGapSecondsMax);
       transaction.emplace_back(std::move(owing));
     }
@@ -118,6 +134,18 @@ void forget_tokens(const store::State& state, format::DiskNumber disk, std::int6
   }
 }
 
+// Leaves what goes into one record. Whether that is all.
+bool leave_one_record(format::Transaction& entries) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (const auto* note = std::get_if<NoteRecord>(&entries[i])) bytes += encoded_bytes(*note);
+    if (bytes <= kRecordBytes) continue;
+    entries.resize(i);
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 TimeCount count_retention(const store::State& state, format::DiskNumber disk, const Moment& now) {
@@ -131,6 +159,7 @@ TimeCount count_retention(const store::State& state, format::DiskNumber disk, co
   const std::int64_t counted = count_time(state, disk, now, count.entries);
   after.apply(count.entries);
   count.over = over_after(after, disk, counted);
+  count.complete = leave_one_record(count.entries);
   return count;
 }
 

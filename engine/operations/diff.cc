@@ -93,7 +93,7 @@ Result<DiffReceipt> compare(store::History& history, const format::SnapshotRecor
   DiffReceipt receipt;
   Differences differences(visit, receipt);
   pipeline::Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   store::TreeReader reader(history.files(), *queue, history.secret());
   store::TreeDiff diff(reader, first_tree, second_tree);
   std::uint64_t at = 0;

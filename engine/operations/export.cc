@@ -43,7 +43,7 @@ Status write_zeroes_out(std::uint64_t length) {
 // In order, chunk by chunk: a pipe cannot seek.
 Status stream_out(store::History& history, const store::Tree& tree, ExportReceipt& receipt,
                   const Monitor& monitor) {
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   store::TreeReader reader(history.files(), *queue, history.secret());
   store::TreeDiff diff(reader, empty_tree(tree.geometry), tree);
   pipeline::Meter meter(monitor, "export", tree.geometry.device_bytes);
@@ -83,7 +83,7 @@ Status stream_out(store::History& history, const store::Tree& tree, ExportReceip
 Status fill_file(store::History& history, const store::Tree& tree, io::File& file,
                  const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
   BLKREWIND_TRY(file.truncate(tree.geometry.device_bytes));
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   store::TreeReader reader(history.files(), *queue, history.secret());
   pipeline::RestoreRequest request;
   request.device = &file;

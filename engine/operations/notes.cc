@@ -30,6 +30,19 @@ void add_notes_of(const DigestSecret& secret, const store::State& state,
   add_notes(state, std::move(note), std::move(token), given.now, transaction);
 }
 
+Status count_in_parts(store::History& history, const Moment& now) {
+  bool complete = false;
+  while (!complete) {
+    BLKREWIND_TRY(history.log().update([&](const store::State& state) {
+      TimeCount count = count_retention(state, history.disk(), now);
+      complete = count.complete;
+      if (complete) count.entries.clear();
+      return Result<format::Transaction>(std::move(count.entries));
+    }));
+  }
+  return {};
+}
+
 Result<std::optional<UsedToken>> Operations::used_token(format::DiskNumber disk,
                                                         const std::string& token,
                                                         const std::string& parameters,
@@ -49,6 +62,7 @@ std::vector<format::SnapshotNumber> count_disk(store::History& history, const Mo
   TimeCount count = count_retention(*history.state(), history.disk(), now);
   if (count.entries.empty()) return count.over;
   Status counted = history.home().check_writable();
+  if (counted) counted = count_in_parts(history, now);
   if (counted) {
     counted = history.log().update([&](const store::State& latest) {
       count = count_retention(latest, history.disk(), now);

@@ -91,6 +91,8 @@ struct NewNotes {
   std::string token;       // of the request; empty: none
   std::string parameters;  // of the request with the token, serialised
   Moment now;
+
+  [[nodiscard]] bool empty() const { return retention_days == 0 && tags.empty() && token.empty(); }
 };
 
 // The request that had a token: the snapshot that it made, and whether its parameters were these.

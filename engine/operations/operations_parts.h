@@ -74,6 +74,10 @@ void add_notes_of(const DigestSecret& secret, const store::State& state,
                   const format::SnapshotRecord& snapshot, const NewNotes& given,
                   format::Transaction& transaction);
 
+// Records the time that has passed as far as it is too much for one record; the rest fits into the
+// next record.
+[[nodiscard]] Status count_in_parts(store::History& history, const Moment& now);
+
 // A record under construction, with number and id from the state.
 [[nodiscard]] inline std::int64_t now_seconds() { return std::time(nullptr); }
 

@@ -12,7 +12,7 @@ Status check_raw(io::Env& env, const host::DeviceInfo& info) {
   BLKREWIND_ASSIGN(const auto file,
                    env.open(info.real_path, {.access = io::Access::kReadOnly, .direct = false}));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
-  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
   AlignedBuffer head(host::kImageHeadBytes);
   AlignedBuffer tail(host::kImageTailBytes);
   const auto head_bytes = std::min<std::uint64_t>(size, head.size());

@@ -76,6 +76,7 @@ class SnapshotMaker {
   SnapshotMaker& operator=(const SnapshotMaker&) = delete;
 
   Status announce() {
+    if (!plan_.notes.empty()) BLKREWIND_TRY(count_in_parts(history_, plan_.notes.now));
     Status announced =
         history_.log().update([&](const store::State& state) -> Result<format::Transaction> {
           BLKREWIND_TRY(check_name(state, locked_.disk.number, plan_.name));
@@ -140,7 +141,7 @@ class SnapshotMaker {
   Result<pipeline::ScanOutcome> scan_and_commit(const std::optional<format::SnapshotRecord>& parent,
                                                 Tracking& tracking, const Monitor& monitor) {
     BLKREWIND_ASSIGN(auto writer, history_.make_writer());
-    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 1}));
     pipeline::ScanRequest request;
     request.device = plan_.source.file.get();
     request.geometry = plan_.geometry;

@@ -56,7 +56,7 @@ class Verifier {
         snapshot.root_digest) {
       found(snapshot, "its root digest does not match its tree");
     }
-    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 1}));
     store::TreeReader reader(history_.files(), *queue, history_.secret());
     BLKREWIND_TRY(walk(snapshot, tree, reader));
     // Only a snapshot that was read in full spares its lineage the reading, and may be cleared of
@@ -67,7 +67,7 @@ class Verifier {
 
   // Snapshots that share a damaged chunk or node are damaged too.
   Status spread() {
-    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 1}));
     store::TreeReader reader(history_.files(), *queue, history_.secret());
     for (const auto& [number, snapshot] : state_->snapshots) {
       if (snapshot.state != SnapshotState::kAccomplished || damaged_.contains(number)) continue;

@@ -70,7 +70,7 @@ void ChunkList::add(std::uint64_t leaf, const ChunkSet& chunks) {
 
 Status ChunkList::spill() {
   if (!file_) {
-    BLKREWIND_ASSIGN(queue_, env_.make_queue({.depth = 2}));
+    BLKREWIND_ASSIGN(queue_, env_.make_queue({.depth = 1}));
     BLKREWIND_ASSIGN(file_,
                      env_.open(folder_, {.access = io::Access::kReadWrite, .unnamed = true}));
   }

@@ -100,7 +100,7 @@ Result<RestoreOutcome> restore_chunks(store::History& history, const RestoreRequ
     options.slot_bytes = std::max(options.slot_bytes, 2 * request.geometry.chunk_bytes);
     request_max = std::min<std::uint64_t>(request_max, options.slot_bytes / 2);
   }
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   const RestoreSettings settings{request.device,    request.geometry,
                                  &history.secret(), request.compare_block_bytes,
                                  request.share,     request.verified};

@@ -130,7 +130,7 @@ Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& requ
   CandidateSource& candidates = request.candidates != nullptr ? *request.candidates : everything;
   BLKREWIND_ASSIGN(const std::uint64_t work_bytes, candidates.work_bytes());
   const Workforce force = Workforce::plan(request.means, work_bytes);
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   Scan scan(history, request, monitor, *queue);
   ScanSettings settings{request.device, request.geometry, &history.secret(), {}, request.mark};
   if (request.writer != nullptr) {

@@ -11,7 +11,7 @@ Result<std::unique_ptr<TrackedSource>> TrackedSource::make(store::History& histo
   std::unique_ptr<TrackedSource> source(
       new TrackedSource(tracker, store::tree_of(wanted).geometry));
   if (base.number != wanted.number) {
-    BLKREWIND_ASSIGN(source->queue_, history.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(source->queue_, history.env().make_queue({.depth = 1}));
     source->reader_ =
         std::make_unique<store::TreeReader>(history.files(), *source->queue_, history.secret());
     source->diff_.emplace(*source->reader_, store::tree_of(base), store::tree_of(wanted));

@@ -40,7 +40,7 @@ Result<std::unique_ptr<SegmentWriter>> History::make_writer() {
 Result<History::Orphans> History::remove_orphans() {
   BLKREWIND_TRY(home_.check_writable());
   BLKREWIND_TRY(log_.make_last_record_durable());
-  BLKREWIND_ASSIGN(auto queue, env().make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, env().make_queue({.depth = 1}));
   const auto known = state();
   std::vector<SegmentId> orphans;
   SegmentId last = 0;

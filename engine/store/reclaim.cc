@@ -139,7 +139,7 @@ class Puncher {
 // store, or is missing.
 Status check_segments(History& history, const State& state,
                       const std::map<SegmentId, std::uint64_t>& freed) {
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   for (const auto& [id, bytes] : freed) {
     const auto live = state.segments.find(id);
     if (live == state.segments.end() || live->second <= bytes) continue;  // removed as a file
@@ -161,7 +161,7 @@ Result<std::uint64_t> delete_snapshot(History& history, SnapshotNumber number,
   }
   std::map<SegmentId, std::uint64_t> freed;
   {
-    BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
+    BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
     TreeReader reader(history.files(), *queue, history.secret());
     BLKREWIND_TRY(for_each_unique(reader, tree_of(*record), trees_near(*state, number),
                                   {.pass_over_damage = true},
@@ -203,8 +203,8 @@ Result<std::uint64_t> finish_delete(History& history, SnapshotNumber number) {
   std::uint64_t given_back = 0;
   const Tree tree = tree_of(*record);
   const std::vector<Tree> kin = trees_near(*state, number);
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 8}));
-  BLKREWIND_ASSIGN(auto punch_queue, history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
+  BLKREWIND_ASSIGN(auto punch_queue, history.env().make_queue({.depth = 1}));
   const auto height = static_cast<int>(tree.geometry.height());
   for (int level = UniqueFilter::kChunks; level < height; ++level) {
     TreeReader reader(history.files(), *queue, history.secret());

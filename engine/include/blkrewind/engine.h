@@ -194,9 +194,18 @@ class BLKREWIND_API Engine {
   // Finishes interrupted deletes, removes files that crashed operations left, compacts the journal.
   [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor = {});
 
+  // Calls `visit` with one disk after another and its snapshots, oldest first, so that only one
+  // disk is in memory at a time. An empty `target` selects every disk; those whose log cannot be
+  // read have DiskInfo::trouble. Ends with the first error of `visit`, which must not call this
+  // Engine.
+  using VisitDisk = std::function<Status(const DiskInfo&, const std::vector<SnapshotInfo>&)>;
+  [[nodiscard]] Status list(const std::string& target, const VisitDisk& visit);
+  // All of them, also those with DiskInfo::trouble.
   [[nodiscard]] Result<std::vector<DiskInfo>> disks();
+  // The error, if the disk's log cannot be read.
   [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
-  // Oldest first. An empty `disk_id` selects every disk.
+  // Oldest first. An empty `disk_id` selects every disk; the error of one that cannot be read is
+  // that of the call.
   [[nodiscard]] Result<std::vector<SnapshotInfo>> snapshots(const std::string& disk_id = {});
   // The ids of snapshots whose retention has ended, oldest first. Time is counted while it is
   // observed, by a clock that cannot be set: call this about once a minute while the program runs,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "blkrewind/error.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
@@ -75,7 +76,8 @@ struct DiskInfo {
   std::uint32_t chunk_bytes = 0;
   std::int64_t registered_at = 0;
   std::string instance_id;  // "i-local", a named instance, or empty while Available
-  std::string status;       // In_use, Available, Creating (first snapshot in progress), ReIniting
+  // In_use, Available, Creating (first snapshot in progress), ReIniting; empty: unknown (`trouble`)
+  std::string status;
   std::int64_t attached_at = 0;
   std::int64_t first_detached_at = 0;
   std::int64_t detached_at = 0;
@@ -87,6 +89,9 @@ struct DiskInfo {
   // Whether its device is attached now, at `path`. Empty: it cannot be determined, or the evidence
   // is weak.
   std::optional<bool> attached;
+  // Why the disk's log cannot be read. Its snapshots, its status and its rollbacks are then
+  // unknown: they are left out here, and not because there are none.
+  std::optional<Error> trouble;
 };
 
 struct InstanceInfo {

@@ -101,7 +101,7 @@ Status Sequence::name_unread(pipeline::CandidateSource& candidates) {
 }
 
 Status Sequence::plan() {
-  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 1}));
   store::TreeReader reader(back_.history.files(), *queue, back_.history.secret());
   pipeline::ChunkList::Source differing(chunks_);
   const auto chunks = pipeline::candidate_stream(differing, reader, store::tree_of(back_.wanted));

@@ -22,7 +22,7 @@ Status Sequence::keep() {
 }
 
 Status Sequence::keep_undo() {
-  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 1}));
   if (beside_ && found_.changed_bytes != 0) {
     BLKREWIND_TRY(writer_->write_nodes(*queue));
     BLKREWIND_ASSIGN(const pipeline::RestoreOutcome shared, verify_shared(*queue));
@@ -66,7 +66,7 @@ Result<pipeline::RestoreOutcome> Sequence::verify_shared(io::Queue& queue) {
 }
 
 Status Sequence::keep_foreign() {
-  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 1}));
   BLKREWIND_ASSIGN(const bool ours, all_half_written(*queue));
   if (ours) return {};
   // Only what has to be kept needs room in the store.

@@ -12,7 +12,7 @@ Result<pipeline::RestoreOutcome> Sequence::stream(Streaming how) {
   // Bad chunks are kept to be counted and named; so many, and something else is wrong.
   constexpr std::size_t kLostMax = 1'000'000;
   const bool writes = how != Streaming::kVerify;
-  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 8}));
+  BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 1}));
   store::TreeReader reader(back_.history.files(), *queue, back_.history.secret());
   pipeline::ChunkList::Source differing(chunks_);
   pipeline::RestoreRequest request;
@@ -78,7 +78,7 @@ Status Sequence::restore() {
 // not failed.
 Status Sequence::flush() {
   if (begun_) {
-    BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 4}));
+    BLKREWIND_ASSIGN(auto queue, back_.history.env().make_queue({.depth = 1}));
     BLKREWIND_TRY(io::flush_now(*queue, *back_.device.file));
     BLKREWIND_TRY(back_.device.file->settle_caches(host::CacheUse::kAfterWriting));
   }

@@ -36,7 +36,7 @@ Result<bool> is_left_over(io::Env& env, const std::string& path,
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size == 0) return true;
   if (size > format::kLogRecordsOffset) return false;
-  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
   AlignedBuffer bytes(format::kLogRecordsOffset);
   BLKREWIND_TRY(io::read_now(*queue, *file, {0, bytes.size()}, bytes.data()));
   return is_all_zero(bytes.span()) || begins(bytes.span());

@@ -24,7 +24,7 @@ Result<format::StoreHeader> read_format_file(io::Env& env, const LocalLayout& la
                     std::to_string(format::kStoreHeaderBytes),
                 "bring the file back from a backup, or name the folder of a store");
   }
-  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
   AlignedBuffer block(format::kStoreHeaderBytes);
   BLKREWIND_TRY(io::read_now(*queue, *file, {0, block.size()}, block.data()));
   auto header = format::decode_store_header(header_span(block));
@@ -38,7 +38,7 @@ Status write_format_file(io::Env& env, const LocalLayout& layout,
                          const format::StoreHeader& header) {
   BLKREWIND_ASSIGN(auto file, env.open(LocalLayout::temporary(layout.format()),
                                        {.access = io::Access::kReadWrite}));
-  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
   AlignedBuffer block(format::kStoreHeaderBytes);
   format::encode_store_header(header, header_span(block));
   BLKREWIND_TRY(io::write_now(*queue, *file, {0, block.size()}, block.data()));

@@ -43,7 +43,7 @@ Status LocalLog::create(io::Env& env, const LocalLayout& layout, format::DiskNum
   BLKREWIND_ASSIGN(auto file, env.open(layout.log(disk), {.access = io::Access::kReadWrite,
                                                           .create_new = true,
                                                           .in_place = true}));
-  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 4}));
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
   AlignedBuffer blocks(kLogRecordsOffset);
   std::memset(blocks.data(), 0, blocks.size());
   format::encode_log_header(key.secret, {.store = key.store, .disk = disk}, block_of(blocks));
@@ -83,7 +83,7 @@ LocalLog::LocalLog(io::Env& env, LocalLayout layout, format::DiskNumber disk, co
       path_(std::move(path)),
       lock_byte_(lock_byte) {}
 
-Result<std::unique_ptr<io::Queue>> LocalLog::make_queue() { return env_.make_queue({.depth = 4}); }
+Result<std::unique_ptr<io::Queue>> LocalLog::make_queue() { return env_.make_queue({.depth = 1}); }
 
 Result<std::unique_ptr<io::Lock>> LocalLog::lock(io::LockMode mode) {
   return env_.lock(layout_.format(), lock_byte_, mode);

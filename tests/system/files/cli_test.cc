@@ -113,6 +113,29 @@ TEST_F(Cli, ListShowsDisksWithTheirSnapshots) {
   ask({"list", "d-nosuchdisk"}, 3);
 }
 
+// It is written disk by disk, and is one object in one line all the same.
+TEST_F(Cli, AListOfSeveralDisksIsOneObject) {
+  using Ordered = nlohmann::ordered_json;
+  EXPECT_EQ(program_.run({"store", "init"}).status, 0);
+  EXPECT_EQ(program_.run({"--json", "list"}).out, "{\"disks\":[]}\n");
+  EXPECT_EQ(program_.run({"list"}).out, "no disks in " + program_.store() + "\n");
+  snapshot("one");
+  const std::string other = program_.file("other.img");
+  std::ofstream(other, std::ios::binary) << std::string(1 << 20, 'x');
+  ask({"snapshot", other, "--name", "two"});
+  const CliOutcome list = program_.run({"--json", "list"});
+  const Ordered object = Ordered::parse(list.out, nullptr, false);
+  ASSERT_TRUE(object.is_object()) << list.out;
+  EXPECT_EQ(object.dump() + "\n", list.out);
+  ASSERT_EQ(object.size(), 1U);
+  ASSERT_EQ(object.at("disks").size(), 2U);
+  Ordered one = object;
+  one.at("disks").erase(0);
+  EXPECT_EQ(program_.run({"--json", "list", other}).out, one.dump() + "\n");
+  const std::string text = program_.run({"list"}).out;
+  EXPECT_EQ(text, program_.run({"list", image_}).out + "\n" + program_.run({"list", other}).out);
+}
+
 TEST_F(Cli, ExportWritesTheImageAndImportTakesIt) {
   snapshot("before");
   const std::string before = content();

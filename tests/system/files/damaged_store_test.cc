@@ -104,6 +104,40 @@ TEST_F(DamagedStore, EveryFileOfItInEveryWay) {
   }
 }
 
+TEST_F(DamagedStore, ADiskWhoseLogCannotBeReadIsListedAmongTheOthers) {
+  begin_anew();
+  const std::string other = file("other.img");
+  write_noise(other, 0, kMiB, 4);
+  ask({"snapshot", other, "--name", "kept"});
+  const json whole = ask({"list"});
+  EXPECT_TRUE(whole.at("disks").at(0).at("error").is_null());
+  std::filesystem::resize_file(store_ + "/disks/1/log", 100);
+  const CliOutcome list = run({"list"});
+  EXPECT_EQ(list.status, 5);
+  const json shown = json::parse(list.out, nullptr, false);
+  ASSERT_TRUE(shown.is_object()) << list.out;
+  ASSERT_EQ(shown.at("disks").size(), 2U);
+  const json& lost = shown.at("disks").at(0);
+  EXPECT_EQ(lost.at("error").at("code"), "Integrity");
+  EXPECT_EQ(lost.at("path"), image_);
+  EXPECT_TRUE(lost.at("status").is_null());
+  EXPECT_TRUE(lost.at("snapshots").is_null());
+  EXPECT_EQ(shown.at("disks").at(1), whole.at("disks").at(1)) << "the others are shown in full";
+  const json error = json::parse(list.err, nullptr, false);
+  ASSERT_TRUE(error.is_object()) << list.err;
+  EXPECT_EQ(error.at("message"), lost.at("error").at("message"));
+  ask({"list", image_}, 5);
+  ask({"list", other});
+  ask({"delete", "before"}, 5);
+  ask({"disk", "forget", image_, "--with-snapshots"}, 5);
+  ask({"store", "gc"}, 5);
+  const CliOutcome text = program_.run_with({}, {"--store", store_, "list"});
+  EXPECT_EQ(text.status, 5);
+  EXPECT_NE(text.out.find("\n  error"), std::string::npos) << text.out;
+  EXPECT_EQ(text.out.find("no snapshots"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("kept"), std::string::npos) << text.out;
+}
+
 // A store that has lost its format file must not be taken for a folder to make a new one in.
 TEST_F(DamagedStore, WithoutItsFormatFileNothingElseIsLost) {
   begin_anew();

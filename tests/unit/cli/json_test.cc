@@ -130,7 +130,8 @@ TEST(Json, OfADiskTellsOfAnInterruptedRollback) {
       keys_of(quiet),
       (Keys{"disk_id", "path", "attached", "device_bytes", "chunk_bytes", "status", "instance_id",
             "registered_at", "attached_at", "first_detached_at", "detached_at", "pending_rollback",
-            "last_rollback_snapshot_id", "undo_snapshot_id", "anchor_snapshot_id"}));
+            "last_rollback_snapshot_id", "undo_snapshot_id", "anchor_snapshot_id", "error"}));
+  EXPECT_TRUE(quiet.at("error").is_null());
   EXPECT_TRUE(quiet.at("pending_rollback").is_null());
   EXPECT_TRUE(quiet.at("instance_id").is_null());
   EXPECT_TRUE(quiet.at("attached").is_null()) << "it cannot be told";
@@ -145,22 +146,17 @@ TEST(Json, OfADiskTellsOfAnInterruptedRollback) {
   EXPECT_TRUE(pending.at("undo_snapshot_id").is_null());
 }
 
-TEST(Json, OfAListPutsSnapshotsUnderTheirDisks) {
-  std::vector<DiskInfo> disks(2);
-  disks[0].id = "d-1";
-  disks[1].id = "d-2";
-  std::vector<SnapshotInfo> snapshots(3);
-  snapshots[0].disk_id = "d-2";
+TEST(Json, OfAListedDiskHasItsSnapshots) {
+  DiskInfo disk;
+  disk.id = "d-2";
+  EXPECT_TRUE(json_of_listed(disk, {}).at("snapshots").is_array());
+  std::vector<SnapshotInfo> snapshots(2);
   snapshots[0].kind = SnapshotKind::kImport;
   snapshots[0].status = SnapshotStatus::kAccomplished;
-  snapshots[1].disk_id = "d-2";
   snapshots[1].kind = SnapshotKind::kUndo;
   snapshots[1].status = SnapshotStatus::kFailed;
-  snapshots[2].disk_id = "d-3";
-  const Json json = json_of_list(disks, snapshots);
-  EXPECT_EQ(keys_of(json), (Keys{"disks"}));
-  EXPECT_TRUE(json.at("disks").at(0).at("snapshots").empty());
-  const Json own = json.at("disks").at(1).at("snapshots");
+  Json json = json_of_listed(disk, snapshots);
+  const Json own = json.at("snapshots");
   ASSERT_EQ(own.size(), 2U);
   EXPECT_EQ(keys_of(own.at(0)), (Keys{"snapshot_id", "name", "description", "disk_id", "kind",
                                       "status", "damaged", "created_at", "device_bytes",
@@ -169,6 +165,20 @@ TEST(Json, OfAListPutsSnapshotsUnderTheirDisks) {
   EXPECT_EQ(own.at(0).at("status"), "accomplished");
   EXPECT_EQ(own.at(1).at("kind"), "undo");
   EXPECT_EQ(own.at(1).at("status"), "failed");
+  json.erase("snapshots");
+  EXPECT_EQ(json, json_of(disk));
+}
+
+TEST(Json, OfADiskThatCannotBeReadHasNullForWhatIsUnknown) {
+  DiskInfo disk;
+  disk.trouble = Error();
+  disk.trouble->code = Errc::kIntegrity;
+  disk.trouble->message = "the log is truncated";
+  const Json json = json_of_listed(disk, {});
+  EXPECT_EQ(keys_of(json.at("error")), (Keys{"code", "message"}));
+  EXPECT_EQ(json.at("error").at("message"), "the log is truncated");
+  EXPECT_TRUE(json.at("status").is_null());
+  EXPECT_TRUE(json.at("snapshots").is_null()) << "which is not an empty list";
 }
 
 TEST(Json, DumpsOneLineEvenOfBytesThatAreNotUtf8) {

@@ -315,7 +315,7 @@ TEST_F(DeviceEnvTest, AnExclusiveDeviceIsHeldOnce) {
       << "but others may write while he does";
 
   // Unaligned requests go through a second descriptor, which must not find the device busy.
-  const auto queue = env_->make_queue({.depth = 1}).value();
+  const auto queue = env_->make_queue({.depth = 2}).value();
   std::byte byte{42};
   EXPECT_TRUE(write_now(*queue, **first, {4099, 1}, &byte));
   byte = {};

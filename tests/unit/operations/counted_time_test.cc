@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "format/bytes.h"
+#include "format/log_codec.h"
 #include "format/record_codec.h"
 
 namespace blkrewind {
@@ -210,6 +212,85 @@ TEST_F(CountedTime, ASnapshotWithoutNotesCountsNothing) {
   EXPECT_TRUE(state_.notes.empty());
   EXPECT_TRUE(state_.tokens.empty());
   EXPECT_FALSE(has_retention(state_));
+}
+
+// More notes than one record can have, each as long as the API allows.
+class CountedInParts : public CountedTime {
+ protected:
+  static constexpr SnapshotNumber kNotes = 13000;
+
+  void SetUp() override {
+    format::NoteRecord note;
+    note.disk = kDisk;
+    note.retention_days = 30;
+    for (int i = 0; i < 20; ++i) {
+      note.tags.push_back({std::string(126, 'k') + std::to_string(10 + i), std::string(128, 'v')});
+    }
+    take(kNotes + 1, 30);
+    note.counted_from = state_.clocks.get(kDisk)->counted;
+    for (note.snapshot = 1; note.snapshot <= kNotes; ++note.snapshot) state_.apply(note);
+  }
+  // Records one part; whether it was the last.
+  bool count_a_part() {
+    const TimeCount count = count_retention(state_, kDisk, now_);
+    format::ByteWriter writer;
+    for (const auto& entry : count.entries) format::encode_entry(entry, writer);
+    EXPECT_LT(writer.bytes().size(), format::kMaxRecordPayloadBytes);
+    EXPECT_FALSE(count.entries.empty());
+    apply(count.entries);
+    return count.complete;
+  }
+  int count_all() {
+    for (int parts = 1; parts < 10; ++parts) {
+      if (count_a_part()) return parts;
+    }
+    ADD_FAILURE() << "it does not end";
+    return 0;
+  }
+  void expect_all_owe(std::int64_t seconds) {
+    for (const auto& [number, note] : state_.notes) {
+      ASSERT_EQ(note.owed_seconds, seconds) << number;
+      ASSERT_EQ(note.counted_seconds, 0) << number;
+    }
+  }
+};
+
+TEST_F(CountedInParts, EachNoteOwesTheGapOnce) {
+  reboot(10 * kDay);
+  EXPECT_GT(count_all(), 1);
+  expect_all_owe(10 * kDay);
+  EXPECT_THAT(count_retention(state_, kDisk, now_).entries, IsEmpty());
+  run(10 * kDay);
+  EXPECT_THAT(over(), IsEmpty()) << "20 of 30";
+  run(10 * kDay - 1);
+  EXPECT_THAT(over(), IsEmpty());
+  run(1);
+  EXPECT_EQ(over().size(), kNotes + 1);
+}
+
+TEST_F(CountedInParts, WhatWasInterruptedGoesOn) {
+  reboot(10 * kDay);
+  ASSERT_FALSE(count_a_part());
+  EXPECT_THAT(count_retention(state_, kDisk, now_).over, IsEmpty());
+  now_.wall += 5;  // another process, a moment later
+  now_.boottime += 5;
+  count_all();
+  for (const auto& [number, note] : state_.notes) {
+    ASSERT_GE(note.owed_seconds, 10 * kDay) << number;
+    ASSERT_LE(note.owed_seconds, 10 * kDay + 5) << number;
+  }
+}
+
+TEST_F(CountedInParts, AClockThatWasSetInBetweenIsNoTime) {
+  reboot(10 * kDay);
+  ASSERT_FALSE(count_a_part());
+  now_.wall -= 1000 * kDay;
+  count_all();
+  expect_all_owe(0);
+  run(30 * kDay - 600, kDay);
+  EXPECT_THAT(over(), IsEmpty());
+  run(1200, 600);
+  EXPECT_EQ(over().size(), kNotes + 1);
 }
 
 TEST_F(CountedTime, TokensAreForgottenAfterADay) {

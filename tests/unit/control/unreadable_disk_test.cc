@@ -1,0 +1,115 @@
+// A disk whose log cannot be read: the others go on, and it is never taken for one without
+// snapshots.
+#include <filesystem>
+#include <vector>
+
+#include "unit/control/engine_fixture.h"
+
+namespace blkrewind::test {
+namespace {
+
+using testing::HasSubstr;
+
+class UnreadableDisk : public EngineTest {
+ protected:
+  // Both have a snapshot of the name "same"; then the log of the first disk is cut off.
+  void SetUp() override {
+    EngineTest::SetUp();
+    other_image_ = make_image("other.img", 'b');
+    lost_ = take(image_, "same");
+    take(image_, "only");
+    kept_ = take(other_image_, "same");
+    const auto disks = engine_->disks();
+    ASSERT_TRUE(ok(disks));
+    lost_disk_ = disks->at(0).id;
+    kept_disk_ = disks->at(1).id;
+    ASSERT_TRUE(ok(engine_->create_instance("i-one", "")));
+    ASSERT_TRUE(ok(engine_->detach_disk(lost_disk_)));
+    ASSERT_TRUE(ok(engine_->attach_disk(lost_disk_, "i-one")));
+    engine_.reset();
+    std::filesystem::resize_file(directory_.file("store/disks/1/log"), 100);
+    engine_ = open();
+  }
+
+  std::string other_image_;
+  std::string lost_;
+  std::string kept_;
+  std::string lost_disk_;
+  std::string kept_disk_;
+};
+
+TEST_F(UnreadableDisk, IsListedWithItsTroubleAmongTheOthers) {
+  std::vector<DiskInfo> disks;
+  std::vector<std::size_t> counts;
+  ASSERT_TRUE(
+      ok(engine_->list({}, [&](const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots) {
+        disks.push_back(disk);
+        counts.push_back(snapshots.size());
+        return Status();
+      })));
+  ASSERT_EQ(disks.size(), 2U);
+  ASSERT_TRUE(disks[0].trouble.has_value());
+  EXPECT_EQ(disks[0].trouble->code, Errc::kIntegrity);
+  EXPECT_EQ(disks[0].id, lost_disk_);
+  EXPECT_EQ(disks[0].path, image_);
+  EXPECT_EQ(disks[0].status, "") << "it is not known to be usable";
+  EXPECT_FALSE(disks[1].trouble.has_value());
+  EXPECT_EQ(counts, (std::vector<std::size_t>{0, 1}));
+  const auto all = engine_->disks();
+  ASSERT_TRUE(ok(all));
+  EXPECT_TRUE(all->at(0).trouble.has_value());
+  EXPECT_FALSE(all->at(1).trouble.has_value());
+}
+
+TEST_F(UnreadableDisk, AskedForItIsAnError) {
+  const auto never = [](const DiskInfo&, const std::vector<SnapshotInfo>&) {
+    ADD_FAILURE() << "it cannot be shown";
+    return Status();
+  };
+  for (const std::string& target : {lost_disk_, image_}) {
+    EXPECT_TRUE(failed(engine_->list(target, never), Errc::kIntegrity));
+    EXPECT_TRUE(failed(engine_->disk(target), Errc::kIntegrity));
+    EXPECT_TRUE(failed(engine_->snapshot(target), Errc::kIntegrity));
+    EXPECT_TRUE(failed(engine_->rollback(target, "same"), Errc::kIntegrity));
+  }
+  EXPECT_TRUE(failed(engine_->snapshots(lost_disk_), Errc::kIntegrity));
+  EXPECT_TRUE(failed(engine_->snapshots(), Errc::kIntegrity)) << "all of them are not known";
+  const auto kept = engine_->snapshots(kept_disk_);
+  ASSERT_TRUE(ok(kept));
+  EXPECT_EQ(kept->size(), 1U);
+}
+
+TEST_F(UnreadableDisk, ANameThatItMayHaveIsNotDecided) {
+  EXPECT_TRUE(failed(engine_->remove_snapshot("same"), Errc::kIntegrity))
+      << "it may be ambiguous, and the other disk's must not be deleted for it";
+  EXPECT_TRUE(failed(engine_->remove_snapshot("only"), Errc::kIntegrity)) << "it is not missing";
+  EXPECT_TRUE(failed(engine_->remove_snapshot(lost_), Errc::kIntegrity));
+  EXPECT_TRUE(failed(engine_->export_image("same", directory_.file("out")), Errc::kIntegrity));
+  EXPECT_EQ(engine_->snapshots(kept_disk_)->size(), 1U);
+  EXPECT_TRUE(ok(engine_->rollback(other_image_, "same"))) << "of this disk it is decided";
+  EXPECT_TRUE(failed(engine_->rollback(other_image_, "none"), Errc::kPrecondition));
+  EXPECT_TRUE(ok(engine_->remove_snapshot(kept_)));
+}
+
+TEST_F(UnreadableDisk, IsNotForgottenAndNotCollected) {
+  EXPECT_TRUE(failed(engine_->forget_disk(lost_disk_), Errc::kIntegrity));
+  EXPECT_TRUE(failed(engine_->forget_disk(lost_disk_, true), Errc::kIntegrity));
+  EXPECT_TRUE(failed(engine_->collect(), Errc::kIntegrity));
+  EXPECT_TRUE(failed(engine_->verify({}), Errc::kIntegrity));
+  EXPECT_TRUE(ok(engine_->verify(std::vector<std::string>{kept_})));
+  const std::string folder = directory_.file("store/disks/1/segments");
+  EXPECT_FALSE(std::filesystem::is_empty(folder)) << "its data stays";
+}
+
+TEST_F(UnreadableDisk, StaysOfItsInstance) {
+  const auto instance = engine_->instance("i-one");
+  ASSERT_TRUE(ok(instance));
+  EXPECT_EQ(instance->disk_ids, (std::vector<std::string>{lost_disk_}));
+  EXPECT_FALSE(engine_->start_instance("i-one").has_value())
+      << "a rollback of the disk may have been interrupted";
+  EXPECT_FALSE(engine_->delete_instance("i-one").has_value());
+  EXPECT_TRUE(ok(engine_->unfinished_rollbacks()));
+}
+
+}  // namespace
+}  // namespace blkrewind::test
