@@ -247,6 +247,8 @@ TEST_P(HomeContract, AnOldEpochIsFencedWhateverItsOwnerHasRead) {
   EXPECT_EQ(former.head(), owner.head());
   EXPECT_TRUE(not_written(former.append(old, 3), NotAppended::kFenced));
   EXPECT_TRUE(not_written(former.replace(old), NotAppended::kFenced));
+  // Nor may it write to its device, or punch.
+  EXPECT_TRUE(not_written(former.log().make_durable(former.head(), old), NotAppended::kFenced));
   EXPECT_THAT(ids_of(reader()), ElementsAre(1, 2));
   ASSERT_TRUE(appended(owner.append(epoch, 4)));
 

@@ -297,6 +297,21 @@ TEST_F(LogTest, APowerCutDuringACheckpointLosesNothing) {
   }
 }
 
+// The name of the file that a checkpoint made is as durable as what is appended to it.
+TEST_F(LogTest, WhatFollowsACheckpointSurvivesAPowerCut) {
+  Log log = open();
+  ASSERT_TRUE(put(log, 1, 1));
+  ASSERT_TRUE(put(log, 1, 2));
+  ASSERT_TRUE(log.checkpoint(true));
+  ASSERT_TRUE(put(log, 2, 3));
+  env_.crash_states(200, [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
+    LogProcess opened(*after);
+    EXPECT_TRUE(opened.log.refresh()) << what;
+    EXPECT_EQ(opened.log.state()->segments, (Segments{{1, 2}, {2, 3}})) << what;
+    return !testing::Test::HasFailure();
+  });
+}
+
 // A failed write or flush leaves the record in doubt: this process appends no more.
 TEST_F(LogTest, AfterAFailedFlushItRefusesToAppend) {
   std::uint32_t id = 1;
