@@ -54,10 +54,6 @@ void mark(GoldenFile& file, std::uint64_t offset, std::uint64_t length, Region r
 }
 
 bool is_segment(const std::string& name) { return name.find("segments/") != std::string::npos; }
-bool is_log(const std::string& name) {
-  return name == "journal" || name == "index" || name.ends_with("/log");
-}
-
 void mark_log(GoldenFile& journal) {
   mark(journal, 0, format::kLogBlockBytes, Region::kJournalHeader);
   mark(journal, format::kLogTailOffset, format::kLogBlockBytes, Region::kJournalTail);
@@ -126,6 +122,10 @@ void mark_segments(Golden& golden) {
 }
 
 }  // namespace
+
+bool is_log(const std::string& name) {
+  return name == "journal" || name == "index" || name.ends_with("/log");
+}
 
 RegionText text_of(Region region) {
   switch (region) {

@@ -34,6 +34,8 @@ struct RegionText {
   const char* name;
   const char* harmless_because;  // nullptr: a flip there must be detected
 };
+// The journal of version 1, the index, or the log of a disk.
+[[nodiscard]] bool is_log(const std::string& name);
 [[nodiscard]] RegionText text_of(Region region);
 
 inline constexpr const char* kCatalogName = "catalog.db";

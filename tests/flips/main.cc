@@ -101,7 +101,7 @@ struct Judges {
 unsigned bits_to_flip(const Golden& golden, const Settings& settings, std::uint64_t byte) {
   const Flip at = place_of(golden, byte);
   const std::string& name = golden.files[at.file].name;
-  if (settings.all || name == "format" || name == "journal") return 0xff;
+  if (settings.all || name == "format" || is_log(name)) return 0xff;
   blkrewind::sim::Random random(settings.seed * 0x9e3779b97f4a7c15 + byte);
   if (name.starts_with(kCatalogName) && random.below(8) != 0) return 0;
   return 1U << random.below(8);

@@ -188,7 +188,9 @@ Status Sequence::record(std::optional<format::SnapshotRecord>& snapshot, bool be
 
 // The undo snapshot and the intent become true together.
 Status Sequence::declare() {
-  if (begun_ || found_.changed_bytes == 0) return {};
+  // Where it stands already, no record tells that another process has taken the disk over since.
+  if (begun_) return back_.history.log().make_last_record_durable();
+  if (found_.changed_bytes == 0) return {};
   BLKREWIND_TRY(record(undo_, true));
   begun_ = true;
   return {};

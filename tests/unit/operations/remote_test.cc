@@ -37,5 +37,39 @@ TEST_F(Remote, ALateWriteReachesNoSegmentOfALaterOperation) {
   EXPECT_TRUE(bench_.empties());
 }
 
+// While it reads the device another process takes the disk over, which the first one does not know.
+TEST(FormerOwner, WritesNothingToTheDevice) {
+  for (const bool interrupted : {false, true}) {
+    SCOPED_TRACE(interrupted ? "resume" : "rollback");
+    OperationsBench bench(pattern(8 * kChunk, 1), kChunk, host::DeviceKind::kBlock,
+                          sim::HomeType::kMemory);
+    const SnapshotNumber target = bench.must_snapshot();
+    bench.write(0, pattern(8 * kChunk, 2));
+    if (interrupted) {
+      bench.env().inject({.kinds = {sim::OpKind::kFlush}, .path = kDevice});
+      ASSERT_FALSE(bench.rollback(target));
+      ASSERT_TRUE(ok(bench.kill()));
+      ASSERT_TRUE(bench.view().intent);
+      bench.write(0, pattern(8 * kChunk, 2));  // as it was: nothing that has to be kept
+    }
+    auto other = bench.another_process();
+    ASSERT_TRUE(ok(other));
+    std::shared_ptr<store::Lease> taken;
+    const Bytes before = bench.device();
+    Monitor monitor;
+    monitor.progress = [&](const Progress&) {
+      if (taken != nullptr) return;
+      bench.home().pool()->expire(bench.disk());
+      auto lease = (*other)->hold_disk(bench.disk());
+      if (lease) taken = *lease;
+    };
+    const auto done =
+        interrupted ? bench.resume(false, monitor) : bench.rollback(target, true, monitor);
+    ASSERT_NE(taken, nullptr);
+    EXPECT_TRUE(failed(done, Errc::kBusy));
+    EXPECT_TRUE(same(bench.device(), before));
+  }
+}
+
 }  // namespace
 }  // namespace blkrewind::test
