@@ -33,7 +33,7 @@ class DiskLog {
  public:
   static Result<DiskLog> open(io::Env& env, const std::string& path, std::string_view id) {
     BLKREWIND_ASSIGN(auto store, store::Store::open(env, path));
-    for (const auto& [number, disk] : store->disks()->disks) {
+    for (const auto held = store->disks(); const auto& [number, disk] : held->disks) {
       if (disk.id != id) continue;
       BLKREWIND_ASSIGN(auto history, store->history(number));
       return DiskLog(std::move(store), std::move(history));

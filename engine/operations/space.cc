@@ -63,7 +63,7 @@ namespace {
 Status collect_disk(store::Store& store, format::DiskNumber number, CollectReceipt& receipt) {
   BLKREWIND_ASSIGN(const auto before, store.history(number));
   std::uint64_t deleting = 0;
-  for (const auto& [id, snapshot] : before->state()->snapshots) {
+  for (const auto held = before->state(); const auto& [id, snapshot] : held->snapshots) {
     if (snapshot.state == SnapshotState::kDeleting) ++deleting;
   }
   auto locked = lock_disk(store, number, Pending::kAllow);

@@ -113,9 +113,10 @@ void mark_segments(Golden& golden) {
           return {};
         }));
   };
-  for (const auto& [number, disk] : store->disks()->disks) {
+  for (const auto held = store->disks(); const auto& [number, disk] : held->disks) {
     const auto history = or_throw(store->history(number));
-    for (const auto& [snapshot_number, snapshot] : history->state()->snapshots) {
+    for (const auto held = history->state();
+         const auto& [snapshot_number, snapshot] : held->snapshots) {
       if (snapshot.state == format::SnapshotState::kAccomplished) mark_tree(*history, snapshot);
     }
   }

@@ -23,7 +23,7 @@ std::string export_path(const SnapshotKey& key) {
 // Everything that a list shows comes from here: disks, snapshots, intents, segments, counters.
 Result<format::Transaction> everything_in(store::Store& store) {
   format::Transaction all = store.disks()->as_puts();
-  for (const auto& [number, disk] : store.disks()->disks) {
+  for (const auto held = store.disks(); const auto& [number, disk] : held->disks) {
     BLKREWIND_ASSIGN(const auto history, store.history(number));
     const format::Transaction puts = history->state()->as_puts();
     all.insert(all.end(), puts.begin(), puts.end());

@@ -132,7 +132,7 @@ void journal_replay(Bytes input) {
     store::State replayed;
     replayed.apply(puts);
     expect(replayed.as_puts() == puts, "a state is what its puts say");
-    for (const auto& [number, disk] : store.disks()->disks) {
+    for (const auto held = store.disks(); const auto& [number, disk] : held->disks) {
       const auto history = store.history(number);
       expect(history || history.error().code == Errc::kIntegrity ||
                  history.error().code == Errc::kUnsupported,

@@ -47,8 +47,11 @@ Result<std::unique_ptr<io::Queue>> SimulatedEnv::make_queue(const io::QueueOptio
   if (options.depth == 0 || !is_aligned(options.slot_bytes, kDirectAlignmentBytes)) {
     return fail(Errc::kInvalidArgument, "a queue needs a depth and slots of whole 4096 bytes");
   }
-  largest_pool_bytes_ =
-      std::max(largest_pool_bytes_, std::uint64_t{options.slots} * options.slot_bytes);
+  // Several threads make queues.
+  const std::uint64_t bytes = std::uint64_t{options.slots} * options.slot_bytes;
+  std::uint64_t largest = largest_pool_bytes_;
+  while (largest < bytes && !largest_pool_bytes_.compare_exchange_weak(largest, bytes)) {
+  }
   return std::make_unique<SimulatedQueue>(disk_, options);
 }
 

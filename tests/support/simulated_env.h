@@ -19,6 +19,7 @@
 // Any thread may call; a run is repeatable only if one thread at a time does.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <functional>
 #include <memory>
@@ -184,7 +185,7 @@ class SimulatedEnv final : public io::Env {
   std::function<void()> after_listing_;
   std::function<void()> before_claim_;
   std::function<void()> after_claim_;
-  std::uint64_t largest_pool_bytes_ = 0;
+  std::atomic<std::uint64_t> largest_pool_bytes_ = 0;
 };
 
 }  // namespace blkrewind::sim

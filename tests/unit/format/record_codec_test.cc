@@ -176,7 +176,7 @@ TEST(RecordCodec, AFrameOfAnotherLengthIsAnError) {
 }
 
 TEST(RecordCodec, AnUnknownTypeIsOfANewerProgram) {
-  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{16}, std::uint16_t{65535}}) {
+  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{4711}, std::uint16_t{65535}}) {
     auto bytes = encode(SegmentRemoved{1});
     std::memcpy(bytes.data(), &type, sizeof type);
     const auto decoded = decode(bytes);

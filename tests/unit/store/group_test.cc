@@ -134,7 +134,8 @@ TEST(GroupCrash, AtAnyCutItIsTrueOfAllDisksOrOfNone) {
       }
       // A group that no log has come to name stays until one of its disks' owners looks; nothing
       // refers to it.
-      for (const auto& [group, record] : last->disks()->groups) EXPECT_FALSE(record.committed);
+      for (const auto held = last->disks(); const auto& [group, record] : held->groups)
+        EXPECT_FALSE(record.committed);
       ++(there ? all : none);
       return !testing::Test::HasFailure();
     });

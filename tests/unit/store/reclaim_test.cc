@@ -170,12 +170,14 @@ TEST_P(RandomDeletes, FreeExactlyWhatNoOtherSnapshotUses) {
     } else {
       const SnapshotNumber gone = any();
       std::uint64_t before = 0;
-      for (const auto& [id, live] : history_->state()->segments) before += live;
+      for (const auto held = history_->state(); const auto& [id, live] : held->segments)
+        before += live;
       const auto freed = delete_snapshot(*history_, gone);
       ASSERT_TRUE(freed) << freed.error().to_string();
       model.erase(gone);
       std::uint64_t after = 0;
-      for (const auto& [id, live] : history_->state()->segments) after += live;
+      for (const auto held = history_->state(); const auto& [id, live] : held->segments)
+        after += live;
       EXPECT_EQ(*freed, before - after);
       // Punched, not only counted.
       std::size_t files = 0;

@@ -331,7 +331,7 @@ TEST(StoreDisks, APowerCutWhileADiskIsAddedOrRemovedLeavesItOrNothing) {
       };
       if (removes) must(store->add_disk(id));
       const auto find = [](Store& in) {
-        for (const auto& [number, disk] : in.disks()->disks) {
+        for (const auto held = in.disks(); const auto& [number, disk] : held->disks) {
           if (disk.id == "d-second") return number;
         }
         return format::DiskNumber{0};

@@ -55,7 +55,7 @@ class StoreUpgrade : public testing::Test {
   // Of every disk's history; segments of which nothing is needed are left out.
   static Contents contents_of(Store& store) {
     State all;
-    for (const auto& [disk, entry] : store.disks()->disks) {
+    for (const auto held = store.disks(); const auto& [disk, entry] : held->disks) {
       const auto history = store.history(disk);
       EXPECT_TRUE(test::ok(history));
       if (!history) continue;
@@ -68,11 +68,12 @@ class StoreUpgrade : public testing::Test {
   static void verify(Store& store, std::uint64_t* chunks = nullptr) {
     auto queue = store.env().make_queue({.depth = 8});
     ASSERT_TRUE(test::ok(queue));
-    for (const auto& [disk, entry] : store.disks()->disks) {
+    for (const auto held = store.disks(); const auto& [disk, entry] : held->disks) {
       const auto history = store.history(disk);
       ASSERT_TRUE(test::ok(history));
       TreeReader reader((*history)->files(), **queue, store.secret());
-      for (const auto& [number, snapshot] : (*history)->state()->snapshots) {
+      for (const auto kept = (*history)->state();
+           const auto& [number, snapshot] : held->snapshots) {
         if (snapshot.state != format::SnapshotState::kAccomplished || snapshot.root.is_zero())
           continue;
         const auto visit = [&](const UniqueExtent& extent) -> Status {

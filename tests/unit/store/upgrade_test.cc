@@ -260,7 +260,7 @@ TEST_F(StoreUpgrade, OfADamagedStoreKeepsWhatIsThere) {
   // The segment that nothing readable names has gone to the disk that is damaged.
   ASSERT_EQ(done->warnings.size(), 1U);
   EXPECT_THAT(done->warnings.front(), testing::HasSubstr(scene_.journal().disk(kDiskB)->id));
-  for (const auto& [id, live_bytes] : (*history)->state()->segments) {
+  for (const auto held = (*history)->state(); const auto& [id, live_bytes] : held->segments) {
     EXPECT_TRUE(*env->exists((*history)->segment_name(id)));
   }
   EXPECT_TRUE((*history)->state()->segments.contains(base.root.segment));
