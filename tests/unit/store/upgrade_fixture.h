@@ -73,7 +73,7 @@ class StoreUpgrade : public testing::Test {
       ASSERT_TRUE(test::ok(history));
       TreeReader reader((*history)->files(), **queue, store.secret());
       for (const auto kept = (*history)->state();
-           const auto& [number, snapshot] : held->snapshots) {
+           const auto& [number, snapshot] : kept->snapshots) {
         if (snapshot.state != format::SnapshotState::kAccomplished || snapshot.root.is_zero())
           continue;
         const auto visit = [&](const UniqueExtent& extent) -> Status {
