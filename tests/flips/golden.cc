@@ -115,8 +115,8 @@ void mark_segments(Golden& golden) {
   };
   for (const auto held = store->disks(); const auto& [number, disk] : held->disks) {
     const auto history = or_throw(store->history(number));
-    for (const auto held = history->state();
-         const auto& [snapshot_number, snapshot] : held->snapshots) {
+    for (const auto kept = history->state();
+         const auto& [snapshot_number, snapshot] : kept->snapshots) {
       if (snapshot.state == format::SnapshotState::kAccomplished) mark_tree(*history, snapshot);
     }
   }
