@@ -46,7 +46,7 @@ enum class DigestDomain : std::uint32_t {
 [[nodiscard]] Digest digest_of(const DigestSecret& secret, std::span<const std::byte> bytes,
                                DigestDomain domain, std::uint32_t level, std::uint64_t position);
 
-// XXH3-64 keyed with the secret: the checksum of structures (nodes, journal records).
+// XXH3-64 keyed with the secret: the checksum of structures (nodes, records of logs).
 [[nodiscard]] std::uint64_t checksum_of(const DigestSecret& secret,
                                         std::span<const std::byte> bytes);
 // XXH3-64 without a secret: for the format file, which contains the secret.

@@ -1,4 +1,4 @@
-// Converts the journal's records to the values of blkrewind/info.h. Pure; any thread.
+// Converts the log's records to the values of blkrewind/info.h. Pure; any thread.
 #pragma once
 
 #include <optional>

@@ -288,8 +288,8 @@ Result<CollectReceipt> Engine::collect(const Monitor& monitor) try {
   return fail(caught());
 }
 
-// Removes rows of the catalog about disks that are gone from the journal. A row is created after
-// its disk is in the journal, so a disk that the catalog, read first, names and the journal then
+// Removes rows of the catalog about disks that are gone from the index. A row is created after
+// its disk is in the index, so a disk that the catalog, read first, names and the index then
 // does not contain is gone. Best effort: such rows do no harm.
 void Engine::Impl::remove_leftover_rows() {
   const auto attachments = catalog_->attachments();

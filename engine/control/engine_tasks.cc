@@ -1,9 +1,9 @@
 // Rollbacks in two steps, for servers: accepted with every rule checked and the disk locked, run
 // later.
 //
-// An accepted rollback is an entry of the journal, written before the caller may answer
+// An accepted rollback is an entry of the log, written before the caller may answer
 // (operations/accepted_reset.h). If the process ends before it has ended, it stays accepted, and no
-// process holds the disk. take_up() resumes it if its intent is in the journal; otherwise it has
+// process holds the disk. take_up() resumes it if its intent is in the log; otherwise it has
 // not started. In that case it is started only within kBeginWithinSeconds, by both clocks of one
 // boot (base/clock.h): later, or if the clocks do not agree, the device may have been used since,
 // and the client may have given up.

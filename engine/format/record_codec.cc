@@ -505,8 +505,9 @@ bool is_sound(const auto& /*record*/) { return true; }
 
 Status check_sound(const auto& record) {
   if (is_sound(record)) return {};
-  return fail(Errc::kIntegrity, "a journal entry has an invalid device, tree, name, number or time",
-              "bring STORE/journal back from a backup; if the store was given to you, do not "
+  return fail(Errc::kIntegrity,
+              "an entry of a log has an invalid device, tree, name, number or time",
+              "bring the file back from a backup; if the store was given to you, do not "
               "trust it");
 }
 
@@ -517,7 +518,7 @@ Result<JournalEntry> get_record(ByteReader& fields, auto... form) {
   Get walk{fields};
   walk_fields(walk, record, form...);
   if (!fields.ok() || fields.remaining() != 0) {
-    return fail(Errc::kIntegrity, "a journal entry does not have the length of its fields");
+    return fail(Errc::kIntegrity, "an entry of a log does not have the length of its fields");
   }
   BLKREWIND_TRY(check_sound(record));
   return JournalEntry{std::move(record)};
@@ -527,7 +528,7 @@ Result<JournalEntry> get_record(ByteReader& fields, auto... form) {
 Result<JournalEntry> get_disk_in_layers(ByteReader& fields) {
   BLKREWIND_ASSIGN(JournalEntry entry, get_record<DiskRecord>(fields, true));
   if (!is_in_layers(std::get<DiskRecord>(entry))) {
-    return fail(Errc::kIntegrity, "a journal entry of a disk with layers has no layer");
+    return fail(Errc::kIntegrity, "an entry of a log of a disk with layers has no layer");
   }
   return entry;
 }
@@ -609,7 +610,7 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
   const auto length = reader.get<std::uint32_t>();
   ByteReader fields(reader.get_bytes(length));
   if (!reader.ok() || reserved != 0) {
-    return fail(Errc::kIntegrity, "a journal entry is truncated");
+    return fail(Errc::kIntegrity, "an entry of a log is truncated");
   }
   switch (static_cast<EntryType>(type)) {
     case EntryType::kDisk:
@@ -651,8 +652,7 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
     case EntryType::kGroupRemoved:
       return get_record<GroupRemoved>(fields);
   }
-  return fail(Errc::kUnsupported,
-              "the journal has an entry of unknown type " + std::to_string(type),
+  return fail(Errc::kUnsupported, "the log has an entry of unknown type " + std::to_string(type),
               "use a newer blkrewind for this store");
 }
 

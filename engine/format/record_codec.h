@@ -1,4 +1,4 @@
-// Encoding and decoding of one journal entry: a type, a length, the fields. docs/FORMAT.md,
+// Encoding and decoding of one entry of a log: a type, a length, the fields. docs/FORMAT.md,
 // "Entries".
 #pragma once
 
@@ -14,7 +14,7 @@
 namespace blkrewind::format {
 
 // Whether decode_entry() accepts it: an entry that is not checked before it is written could make
-// the journal unreadable.
+// the log unreadable.
 [[nodiscard]] Status check_entry(const JournalEntry& entry);
 
 // How many bytes encode_entry() appends.

@@ -1,4 +1,4 @@
-// Rollbacks that were accepted to run later: entries of the journal, one for each disk.
+// Rollbacks that were accepted to run later: entries of the logs, one for each disk.
 //
 //   accept_reset()          one record: accepted
 //   rollback or resume      its last record also puts the reset as done; as failed, if the device
@@ -7,7 +7,7 @@
 //   another rollback        the record of its intent, or its last one, puts the reset as failed
 //
 // So a reset that is accepted while no process holds its disk has not begun, or its intent is in
-// the journal.
+// the log.
 #pragma once
 
 #include <cstdint>

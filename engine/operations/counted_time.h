@@ -1,6 +1,6 @@
 // How periods of days are measured: the retention of snapshots, the lifetime of client tokens.
 //
-// Time is counted, not subtracted. Each disk has a clock in the journal: the Moment of the last
+// Time is counted, not subtracted. Each disk has a clock in the log: the Moment of the last
 // count and a counter; a count adds the time that has certainly passed since then (base/clock.h) to
 // the counter. A wall clock that was wrong, or is corrected, therefore changes nothing. A note has
 // the value of the counter up to which its own counted time is recorded, so a count puts one entry.

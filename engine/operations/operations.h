@@ -101,7 +101,7 @@ struct UsedToken {
   bool same_parameters = false;
 };
 
-// A snapshot that stands in the journal as progressing, with its disk locked and its device open,
+// A snapshot that stands in the log as progressing, with its disk locked and its device open,
 // and waits to be made. `make` is called once and holds all of it; dropped before that, nothing
 // stays. Must not outlive its Operations. Without `make`: the snapshot was announced earlier, by a
 // request with the same token.

@@ -184,7 +184,7 @@ class SnapshotMaker {
           }
           return transaction;
         });
-    // If the record may be in the journal, its segments must stay.
+    // If the record may be in the log, its segments must stay.
     if (noted || history_.log().in_doubt()) writer->keep();
     BLKREWIND_TRY(noted);
     tracking.commit();

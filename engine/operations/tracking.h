@@ -35,7 +35,7 @@ class Tracking {
   // The number of bytes that the operation has written to the device since the last call.
   void wrote(std::uint64_t bytes);
 
-  // Before and after the journal record that makes `id` the base snapshot.
+  // Before and after the record that makes `id` the base snapshot.
   void prepare(const std::string& id, track::Collected before);
   void commit();
   // The tracker has missed a change.

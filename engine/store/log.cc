@@ -87,7 +87,7 @@ Status Log::refresh_locked() {
       [&](std::span<const std::byte> record) -> Status {
         const auto header = format::parse_record_header(record);
         if (!header) return fail(Errc::kInternal, "the log " + home_->name() + " has no record");
-        return format::for_each_entry(*header, record, [&](const auto& entry) -> Status {
+        Status applied = format::for_each_entry(*header, record, [&](const auto& entry) -> Status {
           if (!std::visit(Belongs{disk_}, entry)) {
             return fail(Errc::kIntegrity, "the log " + home_->name() + " has an entry of another",
                         "bring it back from a backup of the store; if the store was given to you, "
@@ -99,6 +99,9 @@ Status Log::refresh_locked() {
                       "the log " + home_->name() + " has more entries than a store can have",
                       "use several stores; if this one was given to you, do not trust it");
         });
+        if (applied) return applied;
+        // Which file it is, the entry does not know.
+        return fail(std::move(applied).error().while_doing("reading the log " + home_->name()));
       }};
   BLKREWIND_TRY(home_->read(head, reader));
   if (restarted) {

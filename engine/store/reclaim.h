@@ -1,17 +1,17 @@
 // Freeing the space that only one snapshot uses.
 //
 //   1. count   walk the extents that only it uses; nothing is changed
-//   2. mark    journal: the snapshot is deleting, the segments' live bytes are reduced
+//   2. mark    log: the snapshot is deleting, the segments' live bytes are reduced
 //              <- from here on it is gone
 //   3. punch   chunks, flush; then nodes level by level from the leaves up, flush after each
-//   4. finish  journal: out of the lineage graph, empty segments removed; then their files
+//   4. finish  log: out of the lineage graph, empty segments removed; then their files
 //
 // After a power cut before 2, nothing happened. After 2, finish_delete() repeats 3 and 4: punching
 // is idempotent, and because a node is punched only after everything below it was punched and
 // flushed, a node that cannot be read has nothing left below it. After 4, files that were not
 // removed yet are orphans.
 //
-// On a full file system: the records of 2 and 4 use the journal's reserve (journal_reserve.h), and
+// On a full file system: the records of 2 and 4 use the log's reserve (home/log_reserve.h), and
 // the space freed by 3 refills it. If even punching a hole needs space (a copy-on-write file
 // system) and fails, the snapshot stays deleting, and repeating the command continues.
 //

@@ -47,11 +47,11 @@ class SegmentWriter {
 
   // Headers, lengths, flush of every segment, flush of the directory.
   [[nodiscard]] Status seal(io::Queue& queue);
-  // The segments and their live bytes, for the journal record, and the counter of segments.
+  // The segments and their live bytes, for the record, and the counter of segments.
   [[nodiscard]] std::vector<format::SegmentRecord> records() const;
   [[nodiscard]] format::SegmentId next_segment() const { return next_; }
 
-  // From here on the files belong to the store: the journal record that names them is being
+  // From here on the files belong to the store: the record that names them is being
   // written.
   void keep() { kept_ = true; }
 

@@ -1,4 +1,4 @@
-// The state that results from replaying a journal.
+// The state that results from replaying a log.
 //
 // Copied in constant time: a change makes a new state that shares with the old one what it did not
 // change, so that neither an append nor a reader that keeps a state pays for the history.
@@ -41,7 +41,7 @@ class State {
   void apply(const format::JournalEntry& entry);
   void apply(const format::Transaction& transaction);
 
-  // More than a process can hold in memory; only a forged journal has that many.
+  // More than a process can hold in memory; only a forged log has that many.
   [[nodiscard]] bool is_too_large() const {
     return disks.size() > kRecordsMax || snapshots.size() > kRecordsMax ||
            intents.size() > kRecordsMax || segments.size() > 4 * kRecordsMax ||
@@ -59,7 +59,7 @@ class State {
   [[nodiscard]] Status for_each_put(
       const std::function<Status(const format::JournalEntry&)>& visit) const;
   [[nodiscard]] format::Transaction as_puts() const;
-  // How many puts, and their bytes in a journal.
+  // How many puts, and their bytes in a log.
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + resets.size() +
            clocks.size() + notes.size() + tokens.size() + pending.size() + groups.size() + 1;

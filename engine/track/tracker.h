@@ -13,11 +13,11 @@
 //   prepare(id, ...)    `id` is about to become the disk's base snapshot; the changes frozen by
 //                       begin() are to be dropped, or kept if the operation did not compare all
 //                       of them
-//   ...                 the journal record is appended                       <- it is valid
+//   ...                 the record is appended                       <- it is valid
 //   commit()            the base is `id`
 //
 // If the operation fails, abandon(): the frozen and the later changes are merged again. If the
-// process dies, the next begin() determines from the base snapshot in the journal which base is
+// process dies, the next begin() determines from the base snapshot in the log which base is
 // valid; the state left by prepare() must therefore be correct also without commit(). Destroying a
 // tracker between begin() and commit() abandons.
 //
@@ -64,7 +64,7 @@ class Tracker {
   // too.
   [[nodiscard]] virtual bool shares_bytes() const { return false; }
 
-  // `base_snapshot`: the id of the base snapshot, which according to the journal the device
+  // `base_snapshot`: the id of the base snapshot, which according to the log the device
   // equalled last; empty: none. Empty result: changed() is valid. A text: it is not, and why ("the
   // machine was rebooted"); the operation may still continue to prepare() and commit(), after which
   // it is valid.

@@ -1,4 +1,4 @@
-// Gathers the facts that reset_rules.h decides on: from the journal's view of a disk, the catalog,
+// Gathers the facts that reset_rules.h decides on: from the log's view of a disk, the catalog,
 // and the state of the device in the kernel. Reads only; any thread.
 #pragma once
 
@@ -51,7 +51,7 @@ struct DeviceNow {
 // process holds was left by a crash, and blocks nothing.
 [[nodiscard]] bool waits_for_reset(const DiskView& view);
 
-// The real status of a snapshot: one whose process died has failed, whatever the journal says.
+// The real status of a snapshot: one whose process died has failed, whatever the log says.
 [[nodiscard]] SnapshotStatus status_now(const format::SnapshotRecord& snapshot, bool disk_locked);
 
 // Errors: the catalog's.

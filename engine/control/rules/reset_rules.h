@@ -72,7 +72,7 @@ inline constexpr std::int64_t kTooOldBefore = 1373932800;  // 2013-07-16T00:00:0
 
 struct SnapshotFacts {
   std::string id;
-  std::uint64_t number = 0;  // in the order in which the journal recorded them
+  std::uint64_t number = 0;  // in the order in which the log recorded them
   bool imported = false;
   bool of_this_disk = true;
   SnapshotStatus status = SnapshotStatus::kAccomplished;  // a progressing one is really in progress

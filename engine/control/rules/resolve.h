@@ -1,6 +1,6 @@
 // Resolves the SNAPSHOT argument of a user: an id, a name, or "latest".
 //
-// Pure, over the journal's views; any thread.
+// Pure, over the log's views; any thread.
 #pragma once
 
 #include <optional>
@@ -37,7 +37,7 @@ struct FoundSnapshot {
 [[nodiscard]] std::optional<FoundSnapshot> find_deleting(const std::vector<DiskView>& views,
                                                          const std::string& text);
 
-// In the order in which the journal recorded them, that is, by number: times come from a clock that
+// In the order in which the log recorded them, that is, by number: times come from a clock that
 // can be set, and an import may have any.
 [[nodiscard]] bool is_older(const format::SnapshotRecord& a, const format::SnapshotRecord& b);
 

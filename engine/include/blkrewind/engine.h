@@ -6,7 +6,7 @@
 //   auto done = engine->rollback("/dev/loop0", "before");
 //   auto back = engine->undo("/dev/loop0");
 //
-// Life cycle of an Engine: open, any number of operations, destruction. Opening replays the journal
+// Life cycle of an Engine: open, any number of operations, destruction. Opening reads the index
 // and changes nothing. Operations may be called from several threads. Each takes the lock of the
 // disk that it works on: a second operation on the same disk returns kBusy, and operations on
 // different disks run in parallel, in one process or in several.
@@ -191,7 +191,7 @@ class BLKREWIND_API Engine {
                                              const Monitor& monitor = {});
   [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
                                                       const Monitor& monitor = {});
-  // Finishes interrupted deletes, removes files that crashed operations left, compacts the journal.
+  // Finishes interrupted deletes, removes files that crashed operations left, compacts the logs.
   [[nodiscard]] Result<CollectReceipt> collect(const Monitor& monitor = {});
 
   // Calls `visit` with one disk after another and its snapshots, oldest first, so that only one

@@ -3,11 +3,11 @@
 //   find     which chunks of the device are not as in the wanted snapshot, or may not be: a list
 //   keep     what will be overwritten, where the way says so: segments and an undo snapshot
 //   verify   every chunk that will be needed, where there is no way back
-//   declare  journal: the undo snapshot and the intent, in one record
+//   declare  log: the undo snapshot and the intent, in one record
 //   restore  the list, from the store to the device; every chunk is verified before it is written
 //   flush    the device, and what other nodes over its bytes have in their caches
 //   recheck  what was written is read back, as far as was asked for
-//   finish   journal: no intent, and the device equals the wanted snapshot
+//   finish   log: no intent, and the device equals the wanted snapshot
 //
 // When power goes before `declare`, nothing happened to the device, and the segments are orphans.
 // Between `declare` and `finish` the intent names both ends, and the sequence can be gone through
@@ -133,7 +133,7 @@ class Sequence {
   std::vector<std::uint64_t> foreign_;
   pipeline::ScanOutcome found_;
 
-  bool begun_ = false;                   // an intent stands in the journal
+  bool begun_ = false;                   // an intent stands in the log
   bool finished_ = false;                // and has been taken away
   bool missed_ = false;                  // recheck: the candidates were too few
   std::optional<ResetEnd> reset_fails_;  // how the reset ends with this sequence, if not as done

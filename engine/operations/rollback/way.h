@@ -38,7 +38,7 @@ struct Way {
   };
   enum class Intent : std::uint8_t {
     kNew,     // declared with the undo snapshot, before the first write
-    kExists,  // it stands in the journal, and finish() takes it away
+    kExists,  // it stands in the log, and finish() takes it away
     kNone,    // nothing is written: the sequence ends with what was found
   };
   enum class Corrupt : std::uint8_t {  // a chunk of the wanted snapshot is

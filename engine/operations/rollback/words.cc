@@ -28,8 +28,8 @@ Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo) 
 
 Error in_doubt(Error error, const format::DiskRecord& disk, bool begun) {
   error.message +=
-      begun ? "; whether the rollback stands or has ended is known when the journal is read again"
-            : "; whether the rollback has begun is known when the journal is read again, and "
+      begun ? "; whether the rollback stands or has ended is known when the log is read again"
+            : "; whether the rollback has begun is known when the log is read again, and "
               "nothing was written to the device";
   error.remedy = Remedy("see that the store's medium has room and works")
                      .and_then({Verb::kList,

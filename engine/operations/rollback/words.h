@@ -11,7 +11,7 @@ namespace blkrewind {
 
 // The error of a rollback that stands: how to go on, and back where there is an undo snapshot.
 [[nodiscard]] Error to_be_resumed(Error error, const format::DiskRecord& disk, bool has_undo);
-// An append to the journal failed, so that its record may be there or not. `begun`: the device may
+// An append to the log failed, so that its record may be there or not. `begun`: the device may
 // have been written to.
 [[nodiscard]] Error in_doubt(Error error, const format::DiskRecord& disk, bool begun);
 // Where chunks are lost in both directions.

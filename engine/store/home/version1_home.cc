@@ -108,19 +108,23 @@ Result<Version1Home::Known> Version1Home::read() {
   Head head = head_;
   State all = all_;
   Status read = journal_->read(
-      head, {[&] { all = State(); },
-             [&](std::span<const std::byte> record) -> Status {
-               const auto header = format::parse_record_header(record);
-               if (!header) return fail(Errc::kInternal, "no record");
-               return format::for_each_entry(*header, record, [&](const auto& entry) -> Status {
-                 all.apply(entry);
-                 if (!all.is_too_large()) return {};
-                 return fail(
-                     Errc::kUnsupported,
-                     "the journal " + journal_->name() + " has more entries than a store can have",
-                     "use several stores; if this one was given to you, do not trust it");
-               });
-             }});
+      head,
+      {[&] { all = State(); },
+       [&](std::span<const std::byte> record) -> Status {
+         const auto header = format::parse_record_header(record);
+         if (!header) return fail(Errc::kInternal, "no record");
+         Status applied = format::for_each_entry(*header, record, [&](const auto& entry) -> Status {
+           all.apply(entry);
+           if (!all.is_too_large()) return {};
+           return fail(
+               Errc::kUnsupported,
+               "the journal " + journal_->name() + " has more entries than a store can have",
+               "use several stores; if this one was given to you, do not trust it");
+         });
+         if (applied) return applied;
+         // Which file it is, the entry does not know.
+         return fail(std::move(applied).error().while_doing("reading " + journal_->name()));
+       }});
   if (!read) {
     Error error = std::move(read).error();
     // A store without it is damaged; it is not a mistake of the caller.

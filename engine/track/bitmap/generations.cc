@@ -97,7 +97,7 @@ void Generations::recover(const std::string& base_snapshot) {
     // are sufficient.
     merge_other_into_active();
   } else if (!base_snapshot.empty() && read_id(control_.pending) == base_snapshot) {
-    // The journal record was appended, and the process died before commit().
+    // The record was appended, and the process died before commit().
     set_base(active(), base_snapshot);
     set_base(other(), "");
   } else {

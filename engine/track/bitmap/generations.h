@@ -49,7 +49,7 @@ class Generations {
   // `bits`: of both generations. Shared with the program; both outlive this object.
   Generations(blkrewind_control& control, std::span<std::uint64_t> bits);
 
-  // Recovers from an operation that died, based on the base snapshot in the journal. Afterwards at
+  // Recovers from an operation that died, based on the base snapshot in the log. Afterwards at
   // rest.
   void recover(const std::string& base_snapshot);
 

@@ -27,7 +27,7 @@ Result<std::optional<TrackedImage>> image_if_any(const TrackedDisk& disk) {
 // Selects the clone that represents that base snapshot, or says why there is none.
 //
 // If a rollback to the base snapshot itself died after prepare() there are two. The older one
-// certainly represents it: an intact journal record said so. Whether the newer one does was to be
+// certainly represents it: an intact record said so. Whether the newer one does was to be
 // determined at the end of the operation. The cost is small: the data that the rollback restored is
 // read once more.
 struct Choice {

@@ -33,7 +33,7 @@ class ExtentTracker final : public Tracker {
  public:
   explicit ExtentTracker(TrackedDisk disk) : disk_(std::move(disk)) {}
   // Destroyed between prepare() and commit() it leaves both clones, as after a crash: the next
-  // begin() uses the one that the base snapshot in the journal names.
+  // begin() uses the one that the base snapshot in the log names.
   ~ExtentTracker() override = default;
 
   [[nodiscard]] const char* name() const override { return "extents"; }

@@ -181,6 +181,12 @@ TEST_F(ForgedStoreTest, IdsAndNamesAreOnesThatBlkrewindMakes) {
   EXPECT_EQ(refusal({format::Counters{~0U, 1, 1}}), Errc::kIntegrity);
 }
 
+TEST_F(ForgedStoreTest, AnEntryThatCannotBeReadIsNamedWithItsLog) {
+  EXPECT_EQ(refusal({SegmentRecord{~0U, 1}}), Errc::kIntegrity);
+  EXPECT_NE(open().error().to_string().find(store_.file("disks/1/log")), std::string::npos)
+      << open().error().to_string();
+}
+
 TEST_F(ForgedStoreTest, ALogHasOnlyItsOwnEntries) {
   format::Node leaf;
   leaf.entries[0] = chunk(2, 4);
