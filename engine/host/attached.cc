@@ -1,11 +1,13 @@
 #include "host/attached.h"
 
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
-#include <charconv>
+#include <array>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "host/evidence.h"
@@ -14,28 +16,30 @@
 namespace blkrewind::host {
 namespace {
 
-// "8:16"
-std::optional<DeviceNumber> parse_number(const std::string& name) {
-  const std::size_t colon = name.find(':');
-  unsigned major_number = 0;
-  unsigned minor_number = 0;
-  const char* const end = name.data() + name.size();
-  if (colon == std::string::npos ||
-      std::from_chars(name.data(), end, major_number).ptr != name.data() + colon ||
-      std::from_chars(name.data() + colon + 1, end, minor_number).ptr != end) {
-    return std::nullopt;
-  }
-  return makedev(major_number, minor_number);
+// The name of the device that an entry leads to: the entry is a symbolic link to its folder. Empty:
+// something else is mounted there.
+std::string name_of_entry(const std::string& entry) {
+  std::array<char, 4096> bytes{};
+  const ssize_t got = ::readlink(entry.c_str(), bytes.data(), bytes.size());
+  const std::string_view target(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  return std::string(target.substr(target.rfind('/') + 1));
 }
 
 // Uses both ways in which sysfs lists devices: one of them may be hidden.
 std::set<DeviceNumber> numbers_in_sysfs() {
+  const std::string by_number = "/sys/dev/block";
+  const std::string by_name = "/sys/class/block";
   std::set<DeviceNumber> numbers;
-  for (const std::string& name : list_names("/sys/dev/block")) {
-    if (const auto number = parse_number(name)) numbers.insert(*number);
+  std::set<std::string> names;  // of those
+  for (const std::string& entry : list_names(by_number)) {
+    const auto number = parse_device_number(entry);
+    if (!number) continue;
+    numbers.insert(*number);
+    names.insert(name_of_entry(join_path(by_number, entry)));
   }
-  for (const std::string& name : list_names("/sys/class/block")) {
-    if (const auto number = device_number_of("/sys/class/block/" + name)) numbers.insert(*number);
+  for (const std::string& name : list_names(by_name)) {
+    if (names.contains(name)) continue;
+    if (const auto number = device_number_of(join_path(by_name, name))) numbers.insert(*number);
   }
   return numbers;
 }

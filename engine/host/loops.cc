@@ -102,7 +102,7 @@ Result<std::vector<LoopDevice>> ask_loop_devices() {
     BLKREWIND_ASSIGN(const auto file, ask_attribute(entry + "/loop/backing_file"));
     if (!file) continue;
     BLKREWIND_ASSIGN(const auto number, ask_attribute(entry + "/dev"));
-    const auto device = number ? device_number_of(entry) : std::nullopt;
+    const auto device = number ? parse_device_number(*number) : std::nullopt;
     if (!device) continue;
     BLKREWIND_ASSIGN(auto loop, ask_loop_device(*device));
     if (loop) loops.push_back(std::move(*loop));

@@ -28,7 +28,7 @@ constexpr std::uint64_t kSysfsSectorBytes = 512;
 // Empty: it is not a device, or has just been removed.
 Result<std::optional<DeviceNumber>> ask_number(const std::string& device_directory) {
   BLKREWIND_ASSIGN(const auto text, ask_attribute(device_directory + "/dev"));
-  return text ? device_number_of(device_directory) : std::nullopt;
+  return text ? parse_device_number(*text) : std::nullopt;
 }
 
 Result<std::vector<DeviceNumber>> numbers_in(const std::string& directory) {
@@ -76,8 +76,13 @@ Status check_absent(const std::string& path) {
   while (true) {
     const std::size_t slash = above.rfind('/');
     above = slash == 0 || slash == std::string::npos ? "/" : above.substr(0, slash);
-    const UniqueFd fd(::open(above.c_str(), O_PATH | O_CLOEXEC));
-    if (fd.valid()) return check_is_sysfs(fd.get(), above == "/" ? "/sys" : above);
+    // Without opening it: most questions are about attributes that do not exist.
+    struct statfs status {};
+    if (::statfs(above.c_str(), &status) == 0) {
+      if (status.f_type == SYSFS_MAGIC) return {};
+      const UniqueFd fd(::open(above.c_str(), O_PATH | O_CLOEXEC));
+      return check_is_sysfs(fd.get(), above == "/" ? "/sys" : above);
+    }
     if ((errno != ENOENT && errno != ENOTDIR) || above == "/") return unreadable(errno, above);
   }
 }
@@ -103,11 +108,32 @@ ssize_t read_some(int fd, std::span<char> bytes) {
 
 constexpr std::size_t kAttributeBytesMax = 4096;
 
+std::string number_text(DeviceNumber device) {
+  return std::to_string(major(device)) + ":" + std::to_string(minor(device));
+}
+
+std::string entry_of(DeviceNumber device) { return "/sys/dev/block/" + number_text(device); }
+
+// An attribute that every device has: where it can be read, its entry is not looked for first.
+std::string read_common(DeviceNumber device, std::string_view name) {
+  std::string text = read_attribute(join_path(entry_of(device), name));
+  return text.empty() ? read_attribute(join_path(sysfs_directory(device), name)) : text;
+}
+
+std::optional<std::uint64_t> parse_count(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
 }  // namespace
 
 std::string sysfs_directory(DeviceNumber device) {
-  const std::string number = std::to_string(major(device)) + ":" + std::to_string(minor(device));
-  std::string entry = "/sys/dev/block/" + number;
+  const std::string number = number_text(device);
+  std::string entry = entry_of(device);
   if (major(device) == 0 || ::access(entry.c_str(), F_OK) == 0) return entry;
   // Hidden or mounted over, as in some containers: each device also has an entry under its name.
   const std::string by_name = "/sys/class/block";
@@ -163,13 +189,7 @@ Result<std::vector<std::string>> ask_names(const std::string& directory) {
 }
 
 std::optional<std::uint64_t> read_number(const std::string& path) {
-  const std::string text = read_attribute(path);
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return value;
+  return parse_count(read_attribute(path));
 }
 
 std::vector<std::string> list_names(const std::string& directory) {
@@ -190,7 +210,7 @@ std::vector<std::string> list_names(const std::string& directory) {
 
 std::string node_path(DeviceNumber device) {
   constexpr std::string_view kKey = "DEVNAME=";
-  const std::string uevent = "\n" + read_attribute(sysfs_directory(device) + "/uevent");
+  const std::string uevent = "\n" + read_common(device, "uevent");
   const std::size_t key = uevent.find("\n" + std::string(kKey));
   if (key == std::string::npos) {
     return "block device " + std::to_string(major(device)) + ":" + std::to_string(minor(device));
@@ -200,9 +220,12 @@ std::string node_path(DeviceNumber device) {
 }
 
 std::optional<DeviceNumber> device_number_of(const std::string& sysfs_path) {
-  const std::string text = read_attribute(sysfs_path + "/dev");
+  return parse_device_number(read_attribute(sysfs_path + "/dev"));
+}
+
+std::optional<DeviceNumber> parse_device_number(std::string_view text) {
   const std::size_t colon = text.find(':');
-  if (colon == std::string::npos) {
+  if (colon == std::string_view::npos) {
     return std::nullopt;
   }
   const char* const end = text.data() + text.size();
@@ -232,8 +255,7 @@ Result<DeviceNumber> ask_whole_disk(DeviceNumber device) {
   BLKREWIND_ASSIGN(const auto partition, ask_attribute(directory + "/partition"));
   if (!partition) return device;
   // The entry is a symbolic link to .../block/DISK/PARTITION, so ".." is the disk's own directory.
-  BLKREWIND_ASSIGN(const auto number, ask_attribute(directory + "/../dev"));
-  const auto whole = number ? device_number_of(directory + "/..") : std::nullopt;
+  BLKREWIND_ASSIGN(const auto whole, ask_number(directory + "/.."));
   if (whole) return *whole;
   return fail(Errc::kUnsupported, "sysfs does not name the disk of partition " + node_path(device),
               run_program("mount sysfs", "mount -t sysfs sysfs /sys"));
@@ -246,6 +268,8 @@ Result<std::vector<DeviceNumber>> ask_partitions(DeviceNumber whole) {
   const std::string directory = sysfs_directory(whole);
   BLKREWIND_ASSIGN(const auto names, ask_names(directory));
   for (const std::string& name : names) {
+    // Its name is the disk's and a number (block/partitions/core.c); most entries are attributes.
+    if (name.back() < '0' || name.back() > '9') continue;
     const std::string child = join_path(directory, name);
     BLKREWIND_ASSIGN(const auto partition, ask_attribute(child + "/partition"));
     if (!partition) continue;
@@ -276,7 +300,7 @@ std::uint64_t partition_start_bytes(DeviceNumber device) {
 }
 
 std::uint64_t device_size_bytes(DeviceNumber device) {
-  return read_number(sysfs_directory(device) + "/size").value_or(0) * kSysfsSectorBytes;
+  return parse_count(read_common(device, "size")).value_or(0) * kSysfsSectorBytes;
 }
 
 }  // namespace blkrewind::host

@@ -44,6 +44,9 @@ using DeviceNumber = std::uint64_t;
 // "/dev/loop0p1", from the device's uevent; "block device 7:0" if sysfs does not know it.
 [[nodiscard]] std::string node_path(DeviceNumber device);
 
+// "8:16", as in sysfs and the kernel's lists; empty: it is not one.
+[[nodiscard]] std::optional<DeviceNumber> parse_device_number(std::string_view text);
+
 // From the "dev" file in a device's sysfs directory.
 [[nodiscard]] std::optional<DeviceNumber> device_number_of(const std::string& sysfs_path);
 

@@ -77,6 +77,9 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   locked.orphans = orphans;
   locked.finished_bytes = orphans.bytes + finished;
   BLKREWIND_TRY(take_state(locked, number));
+  // The index has a copy of the record, and an operation that has ended early may have changed only
+  // one of the two.
+  BLKREWIND_TRY(store.note_disk(locked.disk));
   const auto intent = locked.state->intents.find(number);
   if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
     return reset_in_progress(locked.disk, intent->second);

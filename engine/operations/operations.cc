@@ -238,6 +238,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
     return fail(Errc::kInvalidArgument, path + " is larger than blkrewind supports");
   }
   if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
+  const std::string id = new_id("d-");
   format::DiskRecord record;
   std::vector<format::DiskNumber> twins;  // whose hardware id is this device's as well
   const auto build = [&](const store::State& index,
@@ -267,7 +268,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
       transaction.emplace_back(std::move(other));
     }
     record.number = number;
-    record.id = new_id("d-");
+    record.id = id;
     record.path = info.real_path;
     record.kind = info.kind;
     record.device_bytes = info.size_bytes;

@@ -179,35 +179,30 @@ Status Store::add_disk(const BuildDisk& build) {
     BLKREWIND_ASSIGN(const auto wanted, build(*known, known->counters.next_disk));
     if (wanted.empty()) return {};
   }
-  DiskNumber number = 0;
-  BLKREWIND_TRY(index_.update([&](const State& index) -> Result<format::Transaction> {
-    number = index.counters.next_disk;
-    return format::Transaction{format::Counters{.next_disk = number + 1}};
-  }));
+  BLKREWIND_ASSIGN(const DiskNumber number, take_number());
   BLKREWIND_ASSIGN(const auto lease, home_->take_lease(number, io::LockMode::kExclusive));
   if (lease == nullptr) return fail(Errc::kBusy, "another process holds the new disk's lock");
   const LogKey key = {header_.uuid, header_.secret};
-  const auto make = [&]() -> Status {
-    BLKREWIND_TRY(home_->create_log(number, key));
+  Status made = home_->create_log(number, key);
+  if (!made && made.error().code == Errc::kAlreadyExists) return unnamed_disk(number);
+  const auto fill = [&]() -> Status {
     BLKREWIND_ASSIGN(auto opened, home_->open_log(number, key));
     Log log(std::move(opened), number, key);
     log.set_owner(lease.get());
-    format::Transaction entries;
-    bool written = false;
     return index_.update([&](const State& index) -> Result<format::Transaction> {
-      BLKREWIND_ASSIGN(entries, build(index, number));
+      BLKREWIND_ASSIGN(const auto entries, build(index, number));
       const format::DiskRecord* record = find_record(entries, number);
       if (record == nullptr) return entries;
-      if (!written) {
-        BLKREWIND_TRY(log.update([&](const State&) -> Result<format::Transaction> {
-          return format::Transaction{*record};
-        }));
-        written = true;
-      }
+      // The log first, and again if another process has changed the index: each build may differ.
+      BLKREWIND_TRY(log.update([&](const State& state) -> Result<format::Transaction> {
+        const auto* written = state.disk(number);
+        if (written != nullptr && *written == *record) return format::Transaction{};
+        return format::Transaction{*record};
+      }));
       return entries;
     });
   };
-  Status made = make();
+  if (made) made = fill();
   if (!made || !disks()->disks.contains(number)) {
     // What cannot be removed now is removed by remove_strays().
     if (!index_.in_doubt()) (void)home_->remove_disk(number);
@@ -215,7 +210,39 @@ Status Store::add_disk(const BuildDisk& build) {
   return made;
 }
 
+Result<DiskNumber> Store::take_number() {
+  while (true) {
+    DiskNumber number = 0;
+    bool is_free = false;
+    BLKREWIND_TRY(index_.update([&](const State& index) -> Result<format::Transaction> {
+      number = index.counters.next_disk;
+      const auto log = home_->open_log(number, {header_.uuid, header_.secret});
+      is_free = !log && log.error().code == Errc::kNotFound;
+      if (!is_free && !log && log.error().code != Errc::kIntegrity) return fail(log.error());
+      if (!is_free) return format::Transaction{};
+      return format::Transaction{format::Counters{.next_disk = number + 1}};
+    }));
+    if (is_free) return number;
+    // Another process has taken the number since, or the index is older than the disk.
+    BLKREWIND_TRY(index_.refresh());
+    if (disks()->counters.next_disk == number) return unnamed_disk(number);
+  }
+}
+
+tl::unexpected<Error> Store::unnamed_disk(DiskNumber disk) const {
+  return fail(Errc::kIntegrity,
+              "the store " + folder() + " holds disk " + std::to_string(disk) +
+                  ", which its index does not name: the index is older than the disk, or the disk "
+                  "was put there",
+              "bring the index and all disks back from one backup, or move that disk out of the "
+              "store");
+}
+
 Status Store::note_disk(const format::DiskRecord& record) {
+  if (const auto known = disks(); known->disk(record.number) != nullptr &&
+                                  *known->disk(record.number) == index_entry(record)) {
+    return {};
+  }
   return index_.update([&](const State& index) -> Result<format::Transaction> {
     const auto* known = index.disk(record.number);
     format::DiskRecord entry = index_entry(record);

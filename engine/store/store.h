@@ -84,11 +84,12 @@ class Store {
   //   3. index: the disk                                <- it exists
   //
   // After a power cut before 3 the number is lost, and what is there of the disk is removed by
-  // remove_strays().
+  // remove_strays(). `build` may be called several times, and the last call counts. kIntegrity: there
+  // is a disk of that number, which this index does not name; it stays as it is.
   using BuildDisk =
       std::function<Result<format::Transaction>(const State& index, format::DiskNumber number)>;
   [[nodiscard]] Status add_disk(const BuildDisk& build);
-  // Changes the index's copy of the disk's record to `record`, before the log's.
+  // Changes the index's copy of the disk's record to `record`, before the log's. Under its lease.
   [[nodiscard]] Status note_disk(const format::DiskRecord& record);
   // Removes the disk from the index, then all that there is of it. Under its lease.
   [[nodiscard]] Status remove_disk(format::DiskNumber disk);
@@ -102,6 +103,9 @@ class Store {
                                                            const format::StoreHeader& header);
   [[nodiscard]] Result<std::shared_ptr<History>> open_history(format::DiskNumber disk);
   [[nodiscard]] std::string name_of(format::DiskNumber disk) const;
+  // Step 1 of add_disk().
+  [[nodiscard]] Result<format::DiskNumber> take_number();
+  [[nodiscard]] tl::unexpected<Error> unnamed_disk(format::DiskNumber disk) const;
 
   static constexpr std::size_t kHistoriesKept = 8;
 

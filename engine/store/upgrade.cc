@@ -150,7 +150,11 @@ class Upgrade {
       BLKREWIND_ASSIGN(extras, extra(states));
     }
     BLKREWIND_TRY(remove_left_overs());
-    BLKREWIND_TRY(write_logs(states, extras));
+    if (Status written = write_logs(states, extras); !written) {
+      // It is still a store of version 1, whose programs need the room.
+      (void)remove_left_overs();
+      return written;
+    }
     BLKREWIND_TRY(env_.rename(layout_.old_journal(), layout_.old_journal_aside()));
     BLKREWIND_TRY(env_.sync_directory(layout_.root()));
     return replace_format(format::kUpgrading);
@@ -377,8 +381,15 @@ class Upgrade {
 Result<Upgraded> upgrade(io::Env& machine, const std::string& path, const ExtraEntries& extra) {
   BLKREWIND_ASSIGN(auto home, LocalHome::open(machine, path));
   auto done = Upgrade(machine, path, std::move(home)).run(extra);
-  if (!done) return fail(std::move(done).error().while_doing("upgrading the store " + path));
-  return done;
+  if (done) return done;
+  Error error = std::move(done).error().while_doing("upgrading the store " + path);
+  // Nothing can be deleted from it before it is upgraded.
+  if (error.code == Errc::kNoSpace) {
+    error.remedy =
+        "make room on that file system, or delete snapshots with the version of blkrewind that made "
+        "the store; then try again";
+  }
+  return fail(std::move(error));
 }
 
 Status check_not_upgrading(io::Env& env, const LocalLayout& layout,

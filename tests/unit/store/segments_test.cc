@@ -314,6 +314,51 @@ TEST_F(SegmentsTest, EachOwnersRecordsNameItsEpoch) {
   EXPECT_EQ(must(other->history(1))->log().epoch(), before);
 }
 
+// What is built for the index may differ each time: its append can be stale.
+TEST_F(SegmentsTest, TheLogOfANewDiskSaysWhatTheIndexSays) {
+  const auto other = must(Store::open(env_, kPath));
+  int built = 0;
+  must(store_->add_disk([&](const State&, format::DiskNumber number) -> Result<format::Transaction> {
+    format::DiskRecord disk;
+    disk.number = number;
+    disk.id = "d-built" + std::to_string(++built);
+    if (built == 2) (void)add_disk(*other, "d-between");
+    return format::Transaction{disk};
+  }));
+  EXPECT_EQ(built, 3) << "no append was stale";
+  for (const auto held = store_->disks(); const auto& [number, disk] : held->disks) {
+    EXPECT_EQ(must(store_->history(number))->state()->disk(number)->id, disk.id);
+  }
+}
+
+// An index that was brought back from an older copy does not know the disks that were added since.
+TEST_F(SegmentsTest, ADiskThatTheIndexDoesNotKnowStays) {
+  const std::string index = layout_.log(format::kIndexLog);
+  const std::vector<std::byte> older = env_.contents(index);
+  (void)add_disk(*store_, "d-2");
+  const std::vector<std::byte> log = env_.contents(layout_.log(2));
+  store_.reset();
+  must(env_.remove(index));
+  env_.add_device(index, older.size());
+  env_.poke(index, 0, older);
+  const auto again = must(Store::open(env_, kPath));
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const auto added =
+        again->add_disk([](const State&, format::DiskNumber number) -> Result<format::Transaction> {
+          format::DiskRecord disk;
+          disk.number = number;
+          disk.id = "d-new";
+          return format::Transaction{disk};
+        });
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().code, Errc::kIntegrity);
+    EXPECT_THAT(added.error().message, HasSubstr("disk 2"));
+    EXPECT_FALSE(words_of(added.error()).empty());
+    must(again->remove_strays());
+    EXPECT_EQ(env_.contents(layout_.log(2)), log);
+  }
+}
+
 // A disk is in the index or it is not; what is there of one that is not goes.
 TEST(StoreDisks, APowerCutWhileADiskIsAddedOrRemovedLeavesItOrNothing) {
   for (const bool removes : {false, true}) {

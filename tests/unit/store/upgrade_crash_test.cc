@@ -78,6 +78,7 @@ TEST_F(StoreUpgrade, SurvivesAFailureOfEveryOperation) {
 }
 
 TEST_F(StoreUpgrade, OnAFullFileSystemTheStoreStaysAsItWas) {
+  const LocalLayout layout(kPath);
   bool refused = false;
   bool done = false;
   for (std::uint64_t room = 0; !done && !HasFailure(); room += 16 * kKiB) {
@@ -93,6 +94,11 @@ TEST_F(StoreUpgrade, OnAFullFileSystemTheStoreStaysAsItWas) {
       const auto store = Store::open(*env, kPath);
       if (store) {
         EXPECT_EQ((*store)->header().version, 1U);
+        EXPECT_TRUE(env->list_directory(layout.disks())->empty()) << "it keeps the room";
+        EXPECT_FALSE(*env->exists(layout.log(format::kIndexLog))) << "it keeps the room";
+        for (const RemedyStep& step : upgraded.error().remedy.steps) {
+          EXPECT_EQ(step.verb, Verb::kAdvice) << "version 1 allows no other";
+        }
       }
     }
     env->set_free_bytes(kPath, std::nullopt);
