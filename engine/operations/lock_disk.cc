@@ -79,7 +79,9 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   BLKREWIND_TRY(take_state(locked, number));
   // The index has a copy of the record, and an operation that has ended early may have changed only
   // one of the two.
-  BLKREWIND_TRY(store.note_disk(locked.disk));
+  if (const Status noted = store.note_disk(locked.disk); !noted) {
+    log::warning("cannot correct the index: " + noted.error().to_string());
+  }
   const auto intent = locked.state->intents.find(number);
   if (pending == Pending::kRefuse && intent != locked.state->intents.end()) {
     return reset_in_progress(locked.disk, intent->second);
