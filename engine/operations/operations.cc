@@ -90,7 +90,9 @@ Result<std::unique_ptr<store::Store>> open_store(io::Env& env, const OperationsO
     // Another process was faster.
     if (!made && made.error().code != Errc::kAlreadyExists) return fail(made.error());
   }
-  return store::Store::open(env, options.store);
+  BLKREWIND_ASSIGN(auto store, store::Store::open(env, options.store));
+  if (options.create) BLKREWIND_TRY(store->check_writable());
+  return store;
 }
 
 }  // namespace

@@ -239,8 +239,8 @@ tl::unexpected<Error> Store::unnamed_disk(DiskNumber disk) const {
 }
 
 Status Store::note_disk(const format::DiskRecord& record) {
-  if (const auto known = disks(); known->disk(record.number) != nullptr &&
-                                  *known->disk(record.number) == index_entry(record)) {
+  if (const auto known = disks();
+      known->disk(record.number) != nullptr && *known->disk(record.number) == index_entry(record)) {
     return {};
   }
   return index_.update([&](const State& index) -> Result<format::Transaction> {

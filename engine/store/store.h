@@ -84,8 +84,8 @@ class Store {
   //   3. index: the disk                                <- it exists
   //
   // After a power cut before 3 the number is lost, and what is there of the disk is removed by
-  // remove_strays(). `build` may be called several times, and the last call counts. kIntegrity: there
-  // is a disk of that number, which this index does not name; it stays as it is.
+  // remove_strays(). `build` may be called several times, and the last call counts. kIntegrity:
+  // there is a disk of that number, which this index does not name; it stays as it is.
   using BuildDisk =
       std::function<Result<format::Transaction>(const State& index, format::DiskNumber number)>;
   [[nodiscard]] Status add_disk(const BuildDisk& build);

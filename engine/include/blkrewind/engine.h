@@ -41,7 +41,9 @@ inline constexpr std::uint64_t kDefaultBufferBytes = 32 * kMiB;
 
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
-  bool create = false;  // create the store if the directory is missing or empty
+  // The store will be written to: it is created if the directory is missing or empty, and refused
+  // (kUnsupported) if its format is one that this library only reads.
+  bool create = false;
   bool allow_io_uring = true;
   unsigned threads = 0;  // 0: one per core, at most 4
   // Memory for the buffers of one operation, in MiB; two concurrent operations use twice as much.

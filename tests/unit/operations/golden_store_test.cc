@@ -334,6 +334,15 @@ TEST_P(WrittenGoldenStore, WithAnUnknownReadOnlyFeatureIsReadAndNotWritten) {
   EXPECT_EQ(xxh3_of(directory_.file("store/index")), index);
 }
 
+// A server that is to write would answer from half a store, and refuse every change.
+TEST_P(GoldenStoreOfVersion1, IsNotOpenedToBeWritten) {
+  OpenOptions writing = options();
+  writing.create = true;
+  const auto engine = Engine::open(writing);
+  ASSERT_TRUE(test::failed(engine, Errc::kUnsupported));
+  EXPECT_NE(engine.error().remedy.find(Verb::kStoreUpgrade), nullptr);
+}
+
 TEST_P(GoldenStoreOfVersion1, IsReadAndNotWritten) {
   const std::string journal = xxh3_of(directory_.file("store/journal"));
   const auto refused = engine_->collect();

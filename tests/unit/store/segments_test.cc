@@ -318,13 +318,14 @@ TEST_F(SegmentsTest, EachOwnersRecordsNameItsEpoch) {
 TEST_F(SegmentsTest, TheLogOfANewDiskSaysWhatTheIndexSays) {
   const auto other = must(Store::open(env_, kPath));
   int built = 0;
-  must(store_->add_disk([&](const State&, format::DiskNumber number) -> Result<format::Transaction> {
-    format::DiskRecord disk;
-    disk.number = number;
-    disk.id = "d-built" + std::to_string(++built);
-    if (built == 2) (void)add_disk(*other, "d-between");
-    return format::Transaction{disk};
-  }));
+  must(
+      store_->add_disk([&](const State&, format::DiskNumber number) -> Result<format::Transaction> {
+        format::DiskRecord disk;
+        disk.number = number;
+        disk.id = "d-built" + std::to_string(++built);
+        if (built == 2) (void)add_disk(*other, "d-between");
+        return format::Transaction{disk};
+      }));
   EXPECT_EQ(built, 3) << "no append was stale";
   for (const auto held = store_->disks(); const auto& [number, disk] : held->disks) {
     EXPECT_EQ(must(store_->history(number))->state()->disk(number)->id, disk.id);
