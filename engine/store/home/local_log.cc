@@ -91,10 +91,12 @@ Result<std::unique_ptr<io::Lock>> LocalLog::lock(io::LockMode mode) {
 
 Status LocalLog::read(Head& head, const Reader& reader) {
   BLKREWIND_ASSIGN(const host::FileId now, env_.identify(path_));
-  const bool replaced = file_ == nullptr || now != file_id_ || head.generation != generation_;
+  bool replaced = file_ == nullptr || now != file_id_ || head.generation != generation_;
   if (!replaced) {
     BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
-    if (size <= head.end_bytes) return {};
+    if (size == head.end_bytes) return {};
+    // An older copy was written over it.
+    replaced = size < head.end_bytes;
   }
   BLKREWIND_ASSIGN(auto queue, make_queue());
   if (replaced) return read_all(*queue, head, reader, have_lock_);
@@ -168,7 +170,7 @@ Result<bool> LocalLog::is_current(const Head& head) {
   BLKREWIND_ASSIGN(const host::FileId id, env_.identify(path_));
   if (file_ == nullptr || id != file_id_ || head.generation != generation_) return false;
   BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
-  if (size <= head.end_bytes) return true;
+  if (size <= head.end_bytes) return size == head.end_bytes;
   BLKREWIND_ASSIGN(auto queue, make_queue());
   Head now = head;
   std::vector<std::byte> last;

@@ -181,6 +181,33 @@ TEST_F(LogTest, ATruncatedJournalIsNoticed) {
   }
 }
 
+// As by cp(1) of a backup, while a process has the log open.
+TEST_F(LogTest, AnOlderCopyThatWasWrittenOverItIsReadAgain) {
+  Log log = open();
+  ASSERT_TRUE(put(log, 1, 10));
+  const auto older = env_.contents(path());
+  ASSERT_TRUE(put(log, 2, 20));
+  env_.set_size(path(), older.size());
+  env_.poke(path(), 0, older);
+  ASSERT_TRUE(put(log, 3, 30));
+  Log other = open();
+  ASSERT_TRUE(other.refresh());
+  EXPECT_EQ(other.state()->segments, (Segments{{1, 10}, {3, 30}}));
+  EXPECT_EQ(log.state()->segments, other.state()->segments);
+}
+
+TEST_F(LogTest, ALogThatIsCutWhileItIsOpenIsNotAppendedTo) {
+  Log log = open();
+  ASSERT_TRUE(put(log, 1, 10));
+  ASSERT_TRUE(put(log, 2, 20));
+  env_.set_size(path(), kLogRecordsOffset + kLogBlockBytes);
+  const auto cut = env_.contents(path());
+  const auto appended = put(log, 3, 30);
+  ASSERT_FALSE(appended);
+  EXPECT_EQ(appended.error().code, Errc::kIntegrity);
+  EXPECT_EQ(env_.contents(path()), cut);
+}
+
 TEST_F(LogTest, ABitFlippedAnywhereInARecordIsNoticed) {
   Log log = open();
   for (std::uint32_t i = 1; i <= 2; ++i) ASSERT_TRUE(put(log, i, i));
