@@ -59,6 +59,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(std::string path) {
 
 Status Catalog::check_version() {
   SQLite::Database& database = *database_;
+  SQLite::Transaction transaction(database);  // another process may upgrade it meanwhile
   const int version = pragma(database, "PRAGMA user_version");
   BLKREWIND_TRY(refuse_newer(path_, version));
   const bool empty = pragma(database, "SELECT count(*) FROM sqlite_master") == 0;
@@ -72,7 +73,6 @@ Status Catalog::check_version() {
   // The full check, including the indices: a row that is missing in its index is not found.
   const std::string check = database.execAndGet("PRAGMA integrity_check(1)").getString();
   if (check != "ok") return fail(damaged_catalog(path_, check));
-  SQLite::Transaction transaction(database);
   return check_content();
 }
 
@@ -153,11 +153,18 @@ Status Catalog::open_if_there(int wait_ms) {
   if (!folder) return fail(std::move(folder).error());
   BLKREWIND_ASSIGN(const bool there, judge_catalog_files(*folder, name_of(path_)));
   if (!there) return {};
-  Status replaced = guarded(path_, database_, [&] { return replace_log(path_, steps_, wait_ms); });
-  if (!replaced) return open_without_locks(std::move(replaced).error());
-  Status opened = open_with(connect);
-  if (opened || !is_of_file_system(opened.error())) return opened;
-  return open_without_locks(std::move(opened).error());
+  constexpr int kLooks = 3;
+  for (int look = 1;; ++look) {
+    const Status replaced =
+        guarded(path_, database_, [&] { return replace_log(path_, steps_, wait_ms); });
+    Status opened = replaced ? open_with(connect) : replaced;
+    if (opened || (replaced && !is_of_file_system(opened.error()))) return opened;
+    const Error why = std::move(opened).error();
+    opened = open_without_locks(why);
+    if (opened || opened.error().code != Errc::kIntegrity) return opened;
+    // What another process changes meanwhile looks like damage.
+    if (look == kLooks) return why.code == Errc::kBusy ? fail(why) : opened;
+  }
 }
 
 Status Catalog::open_without_locks(Error why) {
@@ -170,19 +177,10 @@ Status Catalog::open_without_locks(Error why) {
                          path_ + "-journal");
     return fail(std::move(why));
   }
-  // What another process changes meanwhile looks like damage.
-  constexpr int kLooks = 3;
-  Status opened;
-  for (int look = 0; look < kLooks; ++look) {
-    opened = open_with(connect_without_locks);
-    if (opened || opened.error().code != Errc::kIntegrity) break;
-  }
-  if (opened) {
-    unlocked_ = std::move(why);
-    return {};
-  }
-  const bool torn = opened.error().code == Errc::kIntegrity && why.code == Errc::kBusy;
-  return torn || is_of_file_system(opened.error()) ? fail(std::move(why)) : opened;
+  Status opened = open_with(connect_without_locks);
+  if (!opened && is_of_file_system(opened.error())) return fail(std::move(why));
+  if (opened) unlocked_ = std::move(why);
+  return opened;
 }
 
 Status Catalog::open_or_make() {
