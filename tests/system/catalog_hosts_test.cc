@@ -2,24 +2,15 @@
 // memory of its own for files that are mapped.
 #ifdef BLKREWIND_PASSTHROUGH
 
-#include <SQLiteCpp/SQLiteCpp.h>
-#include <sqlite3.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <filesystem>
+#include <algorithm>
 #include <set>
-#include <string>
 
-#include "control/catalog/catalog.h"
-#include "support/errors.h"
 #include "support/passthrough.h"
-#include "support/results.h"
+#include "unit/control/catalog_fixture.h"
 
 namespace blkrewind::control {
 namespace {
 
-using test::ok;
 using testing::HasSubstr;
 
 constexpr int kEach = 30;
@@ -37,9 +28,7 @@ class CatalogHosts : public testing::Test {
     ASSERT_EQ(database.execAndGet("PRAGMA journal_mode=WAL").getString(), "wal");
   }
   [[nodiscard]] std::string journal_mode() const {
-    return SQLite::Database(folder_.file("catalog.db"))
-        .execAndGet("PRAGMA journal_mode")
-        .getString();
+    return journal_mode_of(folder_.file("catalog.db"));
   }
   static std::set<std::string> ids_in(Catalog& catalog) {
     std::set<std::string> ids;
@@ -58,7 +47,7 @@ class CatalogHosts : public testing::Test {
   const std::string path_b_ = host_b_.file("catalog.db");
 };
 
-// Why the log is not used there: rows that were acknowledged are gone, or not seen.
+// Why no log is used: rows that were acknowledged are gone, or not seen.
 TEST_F(CatalogHosts, ALogLosesRowsHere) {
   {
     SQLite::Database(path_a_, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
@@ -129,27 +118,27 @@ TEST_F(CatalogHosts, ACatalogWithALogIsConverted) {
     ASSERT_TRUE(
         ok(Catalog::open(folder_.file("catalog.db")).value()->create_instance("i-1", "", 1)));
   }
+  { const EarlierProgram earlier(folder_.file("catalog.db"), {"i-2"}); }
   ASSERT_EQ(journal_mode(), "wal");
-  EXPECT_TRUE(Catalog::open(path_a_).value()->instance("i-1").value());
+  EXPECT_TRUE(Catalog::open(path_a_).value()->instance("i-2").value());
   EXPECT_EQ(journal_mode(), "delete");
-  EXPECT_TRUE(Catalog::open(path_b_).value()->instance("i-1").value());
+  EXPECT_TRUE(Catalog::open(path_b_).value()->instance("i-2").value());
 }
 
 // By a process that an earlier version runs on the other host.
-TEST_F(CatalogHosts, ACatalogWhoseLogIsInUseIsRefused) {
+TEST_F(CatalogHosts, ACatalogWhoseLogIsInUseIsOnlyRead) {
   { ASSERT_TRUE(ok(Catalog::open(path_a_).value()->create_instance("i-1", "", 1))); }
-  use_log(path_b_);
   {
-    SQLite::Database earlier(path_b_, SQLite::OPEN_READWRITE);
-    earlier.exec("UPDATE instances SET in_arrears = in_arrears");
-    const auto opened = Catalog::open(path_a_);
-    ASSERT_FALSE(opened);
-    EXPECT_EQ(opened.error().code, Errc::kBusy);
-    EXPECT_THAT(opened.error().message, HasSubstr("other machines"));
-    EXPECT_THAT(words_of(opened.error()), HasSubstr("every machine"));
-    EXPECT_EQ(journal_mode(), "wal");
+    const EarlierProgram earlier(path_b_, {"i-2"});
+    auto catalog = Catalog::open(path_a_).value();
+    EXPECT_TRUE(catalog->instance("i-2").value()->has_lock(kSecurityLock));
+    const Status changed = catalog->create_instance("i-3", "", 1);
+    ASSERT_FALSE(changed);
+    EXPECT_EQ(changed.error().code, Errc::kBusy);
+    EXPECT_THAT(words_of(changed.error()), HasSubstr("every machine"));
   }
-  EXPECT_TRUE(Catalog::open(path_a_).value()->instance("i-1").value());
+  EXPECT_EQ(journal_mode(), "wal");
+  EXPECT_TRUE(Catalog::open(path_a_).value()->instance("i-2").value());
   EXPECT_EQ(journal_mode(), "delete");
 }
 
@@ -167,12 +156,8 @@ TEST_F(CatalogHosts, AHostThatMayOnlyReadSeesTheLastChange) {
   on_a.reset();
 
   // The last change is in a log, which this host can neither lock nor share.
-  use_log(path_b_);
-  SQLite::Database earlier(path_b_, SQLite::OPEN_READWRITE);
-  earlier.exec("UPDATE instances SET in_arrears = 1");
-  const auto refused = Catalog::open(path);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(words_of(refused.error()), HasSubstr("make the store writable"));
+  const EarlierProgram earlier(path_b_, {"i-3"});
+  EXPECT_TRUE(reading->instance("i-3").value()->has_lock(kSecurityLock));
 }
 
 }  // namespace

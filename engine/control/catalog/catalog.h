@@ -8,16 +8,17 @@
 // (the status in its row is empty). A disk without a row has been attached to it since it was
 // registered.
 //
-// Threads: any; one connection behind a mutex. Processes: every change is one immediate
-// transaction, and the write-ahead log lets readers continue meanwhile; a writer waits up to
-// kBusyTimeoutMs. Machines: on a file system that is not known to be local (host/local_file_system)
-// there is a rollback journal instead of the log, and a reader waits for a writer as well.
+// Threads: any; one connection behind a mutex. Processes and machines: every change is one
+// immediate transaction of SQLite with a rollback journal. Readers wait while one is being
+// committed, and it waits for those that read already; each waits up to kBusyTimeoutMs. No file is
+// mapped (catalog_connections.h), so a full file system is an error of a change, and of nothing
+// else.
 //
-// Reading must not need write access: SQLite creates files beside the catalog (-wal, -shm) even to
-// read it. If they cannot be created (a read-only or full file system, a store that this user may
-// only read) the file is opened read-only, with its log unless that is empty, and closed after each
-// read, so that every read sees the current content. The rules, above all the locks, are therefore
-// the same; a change reports why it is not possible.
+// Reading needs no write access and no room. A catalog that cannot be locked or written, and has
+// the write-ahead log of an earlier version, is read without locks, log included. It is verified,
+// as always when it is opened, and closed after each read, so that every read sees the current
+// content. The rules, above all the locks, are therefore the same; a change reports why it is not
+// possible.
 //
 // Errors: kIntegrity - damaged, or not a catalog; kUnsupported - of a newer version; kBusy -
 // another process kept it locked; kIo, kNoSpace - the file system. Changes that violate a rule
@@ -58,6 +59,7 @@ inline constexpr std::string_view kSecurityLock = "security";
 // which stay until drop_old_rows().
 inline constexpr int kCatalogVersion = 5;
 inline constexpr int kBusyTimeoutMs = 10'000;
+inline constexpr int kCatalogApplicationId = 0x626C6B72;  // "blkr"; as file(1) shows it
 
 struct InstanceRow {
   std::string id;
@@ -128,14 +130,17 @@ class Catalog {
  private:
   explicit Catalog(std::string path);
 
-  // If catalog.db was renamed or replaced, reopens it: changes by other processes would not be
-  // seen, and changes by this one would be lost.
+  // If catalog.db was renamed or replaced, closes it: changes by other processes would not be seen,
+  // and changes by this one would be lost.
   void leave_if_moved();
-  [[nodiscard]] Status open_if_there();
-  // Opens it read-only, if possible. `why`: the error of opening it for changes.
-  [[nodiscard]] Status open_to_read(Error why);
-  [[nodiscard]] Status open_with(const std::function<std::unique_ptr<SQLite::Database>()>& connect);
+  // `wait_ms`: for other processes to close a catalog whose write-ahead log has to be replaced.
+  [[nodiscard]] Status open_if_there(int wait_ms);
+  // To read it once, if possible. `why`: the error of opening it with locks.
+  [[nodiscard]] Status open_without_locks(Error why);
+  using Connect = std::unique_ptr<SQLite::Database>(const std::string& path, StepLimit& limit);
+  [[nodiscard]] Status open_with(Connect* connect);
   void close();
+  void close_after(const Status& done);
   // One consistent view for all statements of a read, with its content verified. Null without a
   // file.
   [[nodiscard]] Status begin_view(std::unique_ptr<SQLite::Transaction>& view);
@@ -157,7 +162,7 @@ class Catalog {
   StepLimit steps_;                             // outlives the connection
   std::unique_ptr<SQLite::Database> database_;  // null: no file yet
   std::unique_ptr<Seals> seals_;                // of database_
-  std::optional<Error> only_reads_;             // why; nullopt: it is open for changes
+  std::optional<Error> unlocked_;               // why; nullopt: it is open with locks
   // Before version 4: PRAGMA data_version when the content was last verified.
   std::optional<int> checked_version_;
 };

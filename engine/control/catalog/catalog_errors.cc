@@ -1,21 +1,34 @@
 #include "control/catalog/catalog_errors.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 
+#include "control/catalog/catalog_connections.h"
+
 namespace blkrewind::control {
 namespace {
 
-// SQLite keeps no errno for a file that it maps and cannot extend: the file system itself is
-// queried.
+// SQLite keeps only the error of the last call: where it cannot create its journal, it looks for
+// one that it may read. The file system itself is queried.
 bool is_full(const std::string& path) {
-  constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of its log and its shared memory
+  constexpr std::uint64_t kLeastBytes = 64 * 1024;  // of the journal
   struct statvfs status {};
   return statvfs(path.c_str(), &status) == 0 &&
-         std::uint64_t{status.f_bavail} * status.f_frsize < kLeastBytes;
+         ((status.f_files != 0 && status.f_favail == 0) ||
+          std::uint64_t{status.f_bavail} * status.f_frsize < kLeastBytes);
+}
+
+// 0: this process may write the catalog and in its directory.
+int errno_of_writing(const std::string& path) {
+  for (const std::string& name : {path, folder_of(path)}) {
+    if (::faccessat(AT_FDCWD, name.c_str(), W_OK, AT_EACCESS) != 0) return errno;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -26,7 +39,7 @@ Error damaged_catalog(const std::string& path, const std::string& why) {
   error.message = "the catalog " + path + " is damaged: " + why;
   error.remedy = Remedy("restore it from a backup")
                      .or_else(
-                         "move it away, and its files -wal and -shm with it: snapshots do not "
+                         "move it away, and its files -journal and -wal with it: snapshots do not "
                          "depend on it, and every disk then belongs to i-local again");
   return error;
 }
@@ -53,14 +66,12 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
     }
     case SQLITE_NOMEM:
       return system_error(ENOMEM, "cannot use the catalog " + path);
-    case SQLITE_FULL: {
-      Error error = system_error(ENOSPC, "cannot write the catalog " + path);
-      return error;
-    }
+    case SQLITE_FULL:
+      return system_error(ENOSPC, "cannot write the catalog " + path);
     case SQLITE_READONLY: {
       Error error;
       error.code = Errc::kIo;
-      error.sys_errno = sys_errno != 0 ? sys_errno : EROFS;
+      error.sys_errno = sys_errno != 0 ? sys_errno : errno_of_writing(path);
       error.message = "the store is read-only: cannot change the catalog " + path + ": " + what;
       error.remedy =
           Remedy("make the store writable to change it").because("it can be read as it is");
@@ -70,7 +81,7 @@ Error from_sqlite(const SQLite::Exception& exception, const std::string& path, i
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH: {
-      if (sys_errno == 0 && is_full(path)) sys_errno = ENOSPC;
+      if ((sys_errno == 0 || sys_errno == ENOENT) && is_full(path)) sys_errno = ENOSPC;
       Error error = system_error(sys_errno, "cannot use the catalog " + path + ": " + what);
       if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
       if (error.remedy.empty())

@@ -252,9 +252,10 @@ Result<bool> judge_catalog_files(const io::Folder& folder, const std::string& na
     if (!exists) continue;
     const auto status = folder.look(file);
     if (status && static_cast<std::uint64_t>(status->st_size) > kFileBytesMax) {
-      return fail(Errc::kIntegrity, folder.path() + "/" + file + " is larger than a catalog can be",
-                  "move the catalog away, and its files -wal and -shm with it, or restore it from "
-                  "a backup: snapshots do not depend on it");
+      return fail(
+          Errc::kIntegrity, folder.path() + "/" + file + " is larger than a catalog can be",
+          "move the catalog away, and its files -journal and -wal with it, or restore it from "
+          "a backup: snapshots do not depend on it");
     }
   }
   return true;

@@ -133,12 +133,12 @@ TEST_F(ForgedCatalogTest, ACatalogThatRootMakesBelongsToTheFoldersOwner) {
   ASSERT_EQ(::chown(directory_.path().c_str(), kUser, kUser), 0);
   auto catalog = open();
   ASSERT_TRUE(ok(catalog->create_instance("i-2", "", 1)));
-  for (const char* suffix : {"", "-wal", "-shm"}) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
     struct stat status = {};
-    ASSERT_EQ(::stat((path_ + suffix).c_str(), &status), 0) << suffix;
-    EXPECT_EQ(status.st_uid, kUser) << suffix;
-    EXPECT_EQ(status.st_gid, kUser) << suffix;
-    EXPECT_EQ(status.st_mode & 07777U, 0600U) << suffix;
+    ASSERT_EQ(::stat(entry.path().c_str(), &status), 0) << entry.path();
+    EXPECT_EQ(status.st_uid, kUser) << entry.path();
+    EXPECT_EQ(status.st_gid, kUser) << entry.path();
+    EXPECT_EQ(status.st_mode & 07777U, 0600U) << entry.path();
   }
 }
 

@@ -1,4 +1,4 @@
-// A read-only catalog: SQLite cannot create its files beside it.
+// A read-only catalog: neither it nor its directory can be written.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,7 +56,7 @@ class ReadOnlyCatalog : public CatalogTest {
   static constexpr uid_t kUser = 65534;
 
   static void set_modes(const std::string& path, mode_t file, mode_t folder) {
-    for (const char* suffix : {"", "-wal", "-shm"}) {
+    for (const char* suffix : {"", "-wal", "-journal"}) {
       if (!fs::exists(path + suffix)) continue;
       EXPECT_EQ(::chmod((path + suffix).c_str(), file), 0);
     }
@@ -105,19 +105,44 @@ TEST_F(ReadOnlyCatalog, SeesWhatChangedSinceTheLastLook) {
   EXPECT_EQ(rows(*reader), 3U);
 }
 
-// A lock whose record is only in the log must not be ignored.
-TEST_F(ReadOnlyCatalog, ALogThatCannotBeReadIsAnErrorAndNotIgnored) {
-  auto writer = open();
-  ASSERT_TRUE(ok(writer->create_instance("i-2", "", 7)));
-  // As after a power cut: the log contains the change, and the shared memory is gone.
+// A lock whose record is only in the log of an earlier version must not be ignored.
+TEST_F(ReadOnlyCatalog, ALogIsReadWithTheCatalog) {
+  const EarlierProgram earlier(path_, {"i-2"});
+  // As after a power cut: the log contains the change, and its index is gone.
   const std::string copy = directory_.file("copy.db");
   fs::copy_file(path_, copy);
   fs::copy_file(path_ + "-wal", copy + "-wal");
   shut(copy);
   const auto catalog = Catalog::open(copy);
+  ASSERT_TRUE(catalog) << catalog.error().to_string();
+  for (int look = 0; look < 2; ++look) {
+    const auto row = (*catalog)->instance("i-2");
+    ASSERT_TRUE(row && *row);
+    EXPECT_TRUE((*row)->has_lock(kSecurityLock));
+  }
+  EXPECT_EQ((*catalog)->create_instance("i-3", "", 8).error().code, Errc::kIo);
+  EXPECT_FALSE(fs::exists(copy + "-shm"));
+}
+
+TEST_F(ReadOnlyCatalog, AnEmptyLogIsNotNeeded) {
+  { const EarlierProgram earlier(path_, {"i-2"}); }
+  ASSERT_FALSE(fs::exists(path_ + "-wal"));
+  shut();
+  EXPECT_EQ(rows(*open()), 3U);
+  unshut();
+  EXPECT_EQ(journal_mode_of(path_), "wal") << "nothing was written";
+}
+
+// A change that was half made cannot be undone here, and may have removed a lock.
+TEST_F(ReadOnlyCatalog, AJournalThatCannotBeAppliedIsAnErrorAndNotIgnored) {
+  leave_journal(path_, "DELETE FROM instance_locks");
+  shut();
+  const auto catalog = Catalog::open(path_);
   ASSERT_FALSE(catalog);
   EXPECT_EQ(catalog.error().code, Errc::kIo);
-  EXPECT_THAT(words_of(catalog.error()), HasSubstr("-wal"));
+  EXPECT_THAT(words_of(catalog.error()), HasSubstr("-journal"));
+  unshut();
+  EXPECT_TRUE(is_locked(*open()));
 }
 
 TEST_F(ReadOnlyCatalog, OnlyWhatTheFileSystemRefusesIsTolerated) {
