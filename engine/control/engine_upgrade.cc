@@ -18,14 +18,13 @@ Result<UpgradeReceipt> Engine::upgrade_store(const OpenOptions& options) try {
   BLKREWIND_ASSIGN(const auto home, store::LocalHome::open(*env, options.store));
   BLKREWIND_ASSIGN(const auto header, home->read_header());
   BLKREWIND_ASSIGN(const auto catalog, control::Catalog::open(options.store + "/catalog.db"));
-  const auto old_rows = [&](const store::StatesByDisk& states)
-      -> Result<std::map<format::DiskNumber, format::Transaction>> {
-    BLKREWIND_ASSIGN(const auto rows, catalog->old_rows());
-    return control::entries_of(rows, states, header.secret);
-  };
-  BLKREWIND_ASSIGN(auto done, store::upgrade(*env, options.store, old_rows));
-  // The logs have them. If this fails, the next upgrade of the store does it.
-  BLKREWIND_TRY(catalog->drop_old_rows());
+  store::Upgraded done;
+  BLKREWIND_TRY(catalog->hand_over_old_rows([&](const control::OldRows& rows) -> Status {
+    BLKREWIND_ASSIGN(done, store::upgrade(*env, options.store, [&](const auto& states) {
+                       return control::entries_of(rows, states, header.secret);
+                     }));
+    return {};
+  }));
   UpgradeReceipt receipt;
   receipt.upgraded = done.was_needed;
   receipt.resumed = done.resumed;

@@ -56,7 +56,7 @@ inline constexpr std::string_view kSecurityLock = "security";
 // PRAGMA user_version. 2 added resets, snapshot notes and client tokens; 3 added the columns for
 // measuring durations; 4 added the seals; 5 has no resets, notes and tokens any more. An older
 // catalog is read as it is, and upgraded by its first change: to 4 while it has rows of these,
-// which stay until drop_old_rows().
+// which stay until hand_over_old_rows().
 inline constexpr int kCatalogVersion = 5;
 inline constexpr int kBusyTimeoutMs = 10'000;
 inline constexpr int kCatalogApplicationId = 0x626C6B72;  // "blkr"; as file(1) shows it
@@ -119,10 +119,13 @@ class Catalog {
                               std::int64_t now, std::uint64_t next_snapshot);
   [[nodiscard]] Status forget_disk(const std::string& disk_id);
 
-  // catalog_old_rows.cc: for the upgrade of a store, which carries them over to its journal, and
-  // then drops them. Empty in a catalog that never had any.
+  // catalog_old_rows.cc. Empty in a catalog that never had any.
   [[nodiscard]] Result<OldRows> old_rows();
-  [[nodiscard]] Status drop_old_rows();
+  // For the upgrade of a store, which carries them over to its logs. They are dropped when `take`
+  // has succeeded, in one change: until then no other program can add one (an earlier version of
+  // the server may still run), and afterwards it finds no table. kBusy: another program has it
+  // open. If the change fails after `take` has succeeded, the next call drops them.
+  [[nodiscard]] Status hand_over_old_rows(const std::function<Status(const OldRows&)>& take);
 
   // The number of rows that this connection has digested: what its checks cost.
   [[nodiscard]] std::uint64_t digested_rows();
@@ -156,6 +159,7 @@ class Catalog {
   // file; `change` creates the file and wraps the body in a transaction, rolled back on any error.
   [[nodiscard]] Status read(const std::function<void(SQLite::Database&)>& body);
   [[nodiscard]] Status change(const std::function<Status(SQLite::Database&)>& body);
+  [[nodiscard]] OldRows rows_of(SQLite::Database& database);
 
   const std::string path_;
   std::mutex mutex_;

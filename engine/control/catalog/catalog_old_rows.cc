@@ -104,34 +104,42 @@ void read_tokens(SQLite::Database& database, bool knows_clock, bool knows_counte
 
 }  // namespace
 
-Result<OldRows> Catalog::old_rows() {
+OldRows Catalog::rows_of(SQLite::Database& database) {
   OldRows rows;
-  BLKREWIND_TRY(read([&](SQLite::Database& database) {
-    if (!has_old_tables(database)) return;
-    const bool knows_clock = database.tableExists("clock");
-    const bool knows_counter = seals_->loaded();
-    for (const char* table : {"resets", "snapshot_notes", "snapshot_tags", "client_tokens"}) {
-      seals_->check_all_of(table);
-    }
-    rows.resets = resets_of(database, knows_clock);
-    rows.notes = notes_of(database, knows_clock, knows_counter);
-    if (knows_clock) {
-      seals_->check_all_of("clock");
-      rows.clock = clock_of(database, knows_counter);
-    }
-    read_tokens(database, knows_clock, knows_counter, rows);
-  }));
+  if (!has_old_tables(database)) return rows;
+  const bool knows_clock = database.tableExists("clock");
+  const bool knows_counter = seals_->loaded();
+  for (const char* table : {"resets", "snapshot_notes", "snapshot_tags", "client_tokens"}) {
+    seals_->check_all_of(table);
+  }
+  rows.resets = resets_of(database, knows_clock);
+  rows.notes = notes_of(database, knows_clock, knows_counter);
+  if (knows_clock) {
+    seals_->check_all_of("clock");
+    rows.clock = clock_of(database, knows_counter);
+  }
+  read_tokens(database, knows_clock, knows_counter, rows);
   return rows;
 }
 
-Status Catalog::drop_old_rows() {
+Result<OldRows> Catalog::old_rows() {
+  OldRows rows;
+  BLKREWIND_TRY(read([&](SQLite::Database& database) { rows = rows_of(database); }));
+  return rows;
+}
+
+Status Catalog::hand_over_old_rows(const std::function<Status(const OldRows&)>& take) {
   bool there = false;
   BLKREWIND_TRY(read([&](SQLite::Database& database) { there = has_old_tables(database); }));
-  if (!there) return {};
-  return change([this](SQLite::Database& database) -> Status {
+  if (!there) return take({});
+  Status taken;
+  const Status dropped = change([&](SQLite::Database& database) -> Status {
+    taken = take(rows_of(database));
+    BLKREWIND_TRY(taken);
     if (has_old_tables(database)) seals_->drop_old_tables();
     return {};
   });
+  return taken ? dropped : taken;
 }
 
 }  // namespace blkrewind::control

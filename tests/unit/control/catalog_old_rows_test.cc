@@ -74,6 +74,9 @@ class CatalogOldRows : public CatalogTest {
     ASSERT_TRUE(rows.clock);
     EXPECT_EQ(*rows.clock, (format::ClockRecord{0, {1'700'094'400, 3020, "boot-1"}, 89'400}));
   }
+  [[nodiscard]] static Status drop(Catalog& catalog) {
+    return catalog.hand_over_old_rows([](const OldRows&) { return Status(); });
+  }
   void expect_none(Catalog& catalog) {
     const auto rows = catalog.old_rows();
     ASSERT_TRUE(ok(rows));
@@ -84,12 +87,12 @@ class CatalogOldRows : public CatalogTest {
 TEST_F(CatalogOldRows, ANewCatalogHasNone) {
   auto catalog = open();
   expect_none(*catalog);
-  EXPECT_TRUE(ok(catalog->drop_old_rows()));
+  EXPECT_TRUE(ok(drop(*catalog)));
   EXPECT_FALSE(fs::exists(path_)) << "neither makes a catalog";
   ASSERT_TRUE(ok(catalog->create_instance("i-1", "", 1)));
   EXPECT_EQ(version(), kCatalogVersion);
   expect_none(*catalog);
-  EXPECT_TRUE(ok(catalog->drop_old_rows()));
+  EXPECT_TRUE(ok(drop(*catalog)));
   EXPECT_EQ(catalog->instances()->size(), 2U);
 }
 
@@ -106,12 +109,12 @@ TEST_F(CatalogOldRows, Version4StaysUntilItsRowsAreDropped) {
   auto early = open();
   expect_version4(*early->old_rows());
 
-  ASSERT_TRUE(ok(catalog->drop_old_rows()));
+  ASSERT_TRUE(ok(drop(*catalog)));
   EXPECT_EQ(version(), kCatalogVersion);
   const auto late = open();
   for (Catalog* now : {catalog.get(), early.get(), late.get()}) {
     expect_none(*now);
-    EXPECT_TRUE(ok(now->drop_old_rows())) << "once more";
+    EXPECT_TRUE(ok(drop(*now))) << "once more";
     EXPECT_EQ(now->instances()->size(), 3U);
     EXPECT_EQ(now->attachment("d-1").value()->detached_before, 3U);
   }
@@ -119,6 +122,37 @@ TEST_F(CatalogOldRows, Version4StaysUntilItsRowsAreDropped) {
   ASSERT_TRUE(ok(catalog->unlock_instance("i-2", "x")));
   ASSERT_TRUE(ok(open()->create_instance("i-3", "", 8)));
   EXPECT_EQ(catalog->instances()->size(), 4U);
+}
+
+// As a server of an earlier version, which still runs while the store is upgraded.
+TEST_F(CatalogOldRows, NoneIsAddedWhileTheyAreHandedOver) {
+  copy_version4();
+  SQLite::Database earlier(path_, SQLite::OPEN_READWRITE);
+  const auto add = [&] {
+    return earlier.tryExec(
+        "INSERT INTO resets VALUES('d-9', 'R-9', 's-9', 1, 'accepted', 1, 0, '', '', 0, '', '-')");
+  };
+  auto catalog = open();
+  ASSERT_TRUE(ok(catalog->hand_over_old_rows([&](const OldRows& rows) -> Status {
+    expect_version4(rows);
+    EXPECT_EQ(add(), 5) << "SQLITE_BUSY";
+    return {};
+  })));
+  EXPECT_EQ(version(), kCatalogVersion);
+  EXPECT_EQ(add(), 1) << "SQLITE_ERROR: there is no such table";
+  expect_none(*catalog);
+}
+
+TEST_F(CatalogOldRows, WhatIsNotTakenStays) {
+  copy_version4();
+  auto catalog = open();
+  const Status refused = catalog->hand_over_old_rows([](const OldRows&) -> Status {
+    return fail(Errc::kNoSpace, "the logs have no room", "make some");
+  });
+  ASSERT_TRUE(test::failed(refused, Errc::kNoSpace));
+  EXPECT_EQ(words_of(refused.error()), "make some");
+  EXPECT_EQ(version(), 4);
+  expect_version4(*open()->old_rows());
 }
 
 TEST_F(CatalogOldRows, Version4WithoutRowsIsUpgradedByAChange) {
