@@ -93,7 +93,7 @@ Status LocalLog::read(Head& head, const Reader& reader) {
   BLKREWIND_ASSIGN(const host::FileId now, env_.identify(path_));
   bool replaced = file_ == nullptr || now != file_id_ || head.generation != generation_;
   if (!replaced) {
-    BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
+    BLKREWIND_ASSIGN(const std::uint64_t size, size_in_blocks());
     if (size == head.end_bytes) return {};
     // An older copy was written over it.
     replaced = size < head.end_bytes;
@@ -165,11 +165,16 @@ Status LocalLog::open_for_writing() {
   return {};
 }
 
+Result<std::uint64_t> LocalLog::size_in_blocks() {
+  BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
+  return align_up(size, kLogBlockBytes);
+}
+
 // What follows is read by the caller: this only looks whether there is something.
 Result<bool> LocalLog::is_current(const Head& head) {
   BLKREWIND_ASSIGN(const host::FileId id, env_.identify(path_));
   if (file_ == nullptr || id != file_id_ || head.generation != generation_) return false;
-  BLKREWIND_ASSIGN(const std::uint64_t size, file_->size_bytes());
+  BLKREWIND_ASSIGN(const std::uint64_t size, size_in_blocks());
   if (size <= head.end_bytes) return size == head.end_bytes;
   BLKREWIND_ASSIGN(auto queue, make_queue());
   Head now = head;

@@ -66,6 +66,8 @@ class LocalLog final : public HomeLog {
 
   [[nodiscard]] Result<std::unique_ptr<io::Lock>> lock(io::LockMode mode);
   [[nodiscard]] Status read_all(io::Queue& queue, Head& head, const Reader& reader, bool have_lock);
+  // Of the open file. A torn write can have left a whole record without the rest of its block.
+  [[nodiscard]] Result<std::uint64_t> size_in_blocks();
   // With the lock: whether `head` is still the last one.
   [[nodiscard]] Result<bool> is_current(const Head& head);
   [[nodiscard]] Appended make_last_durable(io::Queue& queue, const Head& head);
