@@ -14,11 +14,11 @@
 // mapped (catalog_connections.h), so a full file system is an error of a change, and of nothing
 // else.
 //
-// Reading needs no write access and no room. A catalog that cannot be locked or written, and has
-// the write-ahead log of an earlier version, is read without locks, log included. It is verified,
-// as always when it is opened, and closed after each read, so that every read sees the current
-// content. The rules, above all the locks, are therefore the same; a change reports why it is not
-// possible.
+// Reading needs no write access and no room. A catalog that cannot be locked, or has the
+// write-ahead log of an earlier version, which cannot be replaced now, is read without locks, log
+// included. It is verified, as always when it is opened, and closed after each read, so that every
+// read sees the current content. The rules, above all the locks, are therefore the same; a change
+// reports why it is not possible.
 //
 // Errors: kIntegrity - damaged, or not a catalog; kUnsupported - of a newer version; kBusy -
 // another process kept it locked; kIo, kNoSpace - the file system. Changes that violate a rule
