@@ -386,7 +386,8 @@ Result<Upgraded> upgrade(io::Env& machine, const std::string& path, const ExtraE
   // Nothing can be deleted from it before it is upgraded.
   if (error.code == Errc::kNoSpace) {
     error.remedy =
-        "make room on that file system, or delete snapshots with the version of blkrewind that made "
+        "make room on that file system, or delete snapshots with the version of blkrewind that "
+        "made "
         "the store; then try again";
   }
   return fail(std::move(error));
