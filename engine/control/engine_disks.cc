@@ -284,7 +284,7 @@ Result<DiskInfo> Engine::forget_disk(const std::string& target, bool with_snapsh
     return fail(Errc::kPrecondition,
                 id + " has " + std::to_string(count) + (count == 1 ? " snapshot" : " snapshots"),
                 Remedy("delete its snapshots first")
-                    .or_else(forget_all("delete all of them with the disk", target)));
+                    .or_else(forget_all("delete all of them with the disk", id)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     auto removed =
