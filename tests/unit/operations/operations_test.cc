@@ -443,7 +443,15 @@ TEST(Verify, PassesOverADiskThatIsRemovedMeanwhile) {
     ASSERT_TRUE(ok(added));
     const DiskNumber goes = added->disk.number;
     ASSERT_TRUE(ok(bench.operations().snapshot(goes, second, {}, {})));
+    bench.env().poke(second, 0, pattern(20 * kChunk, 3));
+    ASSERT_TRUE(ok(bench.operations().snapshot(goes, second, {}, {})));
     const auto snapshots = (*bench.operations().disk(goes))->snapshots;
+    ASSERT_EQ(snapshots.size(), 2U);
+    // Recorded as damaged, and intact by now: there is something to record.
+    bench.env().rot_bit(bench.home().segments(goes) + "/1", 4096 + 100, 0);
+    ASSERT_FALSE(bench.operations().verify({}, {})->damaged.empty());
+    bench.env().heal();
+    ASSERT_TRUE(ok(bench.open())) << "with no segment open";
     auto other = Operations::open(bench.env(), {.store = kStore, .threads = 1});
     ASSERT_TRUE(ok(other));
     removed = false;
@@ -452,7 +460,9 @@ TEST(Verify, PassesOverADiskThatIsRemovedMeanwhile) {
       if (++calls != nth) return;
       removed = true;
       ++moments;
-      EXPECT_TRUE(ok((*other)->remove_snapshot({goes, snapshots.at(0).number}, {})));
+      for (const auto& snapshot : snapshots) {
+        EXPECT_TRUE(ok((*other)->remove_snapshot({goes, snapshot.number}, {})));
+      }
       EXPECT_TRUE(ok((*other)->forget_disk(goes)));
     }};
     const auto receipt = bench.operations().verify({}, monitor);

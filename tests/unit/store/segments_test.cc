@@ -181,6 +181,9 @@ TEST_F(LostDisk, StaysWhileItsLogMayBeIntact) {
   env_.inject({.kinds = {sim::OpKind::kRead}, .path = "disks/2/log", .from_then_on = true});
   expect_refused(Errc::kIo);
   env_.clear_faults();
+  env_.inject({.kinds = {sim::OpKind::kRead}, .path = "disks/2/log", .nth = 3});
+  expect_refused(Errc::kIo);
+  env_.clear_faults();
   env_.inject({.kinds = {sim::OpKind::kOpen},
                .path = "disks/2/log",
                .from_then_on = true,
