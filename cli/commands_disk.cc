@@ -63,13 +63,18 @@ Status run_adopt(Session& session, const DiskArguments& arguments) {
 
 Status run_forget(Session& session, const DiskArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(arguments.target));
-  BLKREWIND_TRY(engine.forget_disk(disk.id, arguments.with_snapshots, session.monitor()));
+  BLKREWIND_ASSIGN(
+      const DiskInfo disk,
+      engine.forget_disk(arguments.target, arguments.with_snapshots, session.monitor()));
   Json json;
   json["disk_id"] = disk.id;
   json["path"] = disk.path;
   json["forgotten"] = true;
-  return session.receipt(json, "forgot " + disk.id + " (" + printable(disk.path) + ")\n");
+  json["error"] = json_of_trouble(disk.trouble);
+  const std::string text = "forgot " + disk.id + " (" + printable(disk.path) + ")\n";
+  if (!disk.trouble) return session.receipt(json, text);
+  return session.answer(
+      json, text + "  its snapshots are unknown: " + printable(disk.trouble->to_string()) + "\n");
 }
 
 void add_target(CommandSyntax command, DiskArguments* arguments) {

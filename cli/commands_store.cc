@@ -1,6 +1,9 @@
 // verify, store init|info|gc|upgrade
 #include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "cli/commands.h"
 #include "cli/receipts.h"
 
@@ -11,17 +14,30 @@ struct VerifyArguments {
   std::vector<std::string> snapshots;
 };
 
+// Of disks that cannot be read, the error to end with: damage before anything else. Null: none.
+const Error* first_of(const std::vector<UnreadableDisk>& disks) {
+  const auto damaged =
+      std::ranges::find(disks, Errc::kIntegrity, [](const auto& disk) { return disk.error.code; });
+  if (damaged != disks.end()) return &damaged->error;
+  return disks.empty() ? nullptr : &disks.front().error;
+}
+
 Status run_verify(Session& session, const VerifyArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const VerifyReceipt receipt,
                    engine.verify(arguments.snapshots, session.monitor()));
+  const Error* lost = first_of(receipt.unreadable_disks);
   const bool unreadable = receipt.unreadable_because.has_value();
   const bool damaged = !receipt.damaged.empty() || (!unreadable && !receipt.findings.empty());
   const Json json = json_of(receipt);
   const std::string text = text_of(receipt);
   // Findings are the requested output; -q leaves out only a success.
-  BLKREWIND_TRY(damaged || unreadable ? session.answer(json, text) : session.receipt(json, text));
-  if (!damaged && !unreadable) return {};
+  const bool whole = !damaged && !unreadable && lost == nullptr;
+  BLKREWIND_TRY(whole ? session.receipt(json, text) : session.answer(json, text));
+  if (whole) return {};
+  if (!damaged && lost != nullptr && (lost->code == Errc::kIntegrity || !unreadable)) {
+    return fail(*lost);
+  }
   if (!damaged) {
     Error error = *receipt.unreadable_because;
     error.message = std::to_string(receipt.unreadable.size()) + " of " +
@@ -51,7 +67,9 @@ Status run_init(Session& session, const NoArguments&) {
 Status run_info(Session& session, const NoArguments&) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
   BLKREWIND_ASSIGN(const StoreInfo info, engine.store_info());
-  return session.answer(json_of(info), text_of(info));
+  BLKREWIND_TRY(session.answer(json_of(info), text_of(info)));
+  if (const Error* lost = first_of(info.unreadable_disks)) return fail(*lost);
+  return {};
 }
 
 Status run_gc(Session& session, const NoArguments&) {

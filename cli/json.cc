@@ -21,14 +21,26 @@ Json json_of(const PendingRollback& pending) {
   return json;
 }
 
-Json json_of(const Error& trouble) {
-  Json json;
-  json["code"] = error_code(trouble);
-  json["message"] = trouble.message;
+Json json_of(const std::vector<UnreadableDisk>& disks) {
+  Json json = Json::array();
+  for (const UnreadableDisk& disk : disks) {
+    Json& one = json.emplace_back();
+    one["disk_id"] = disk.disk_id;
+    one["path"] = disk.path;
+    one["error"] = json_of_trouble(disk.error);
+  }
   return json;
 }
 
 }  // namespace
+
+Json json_of_trouble(const std::optional<Error>& trouble) {
+  if (!trouble) return nullptr;
+  Json json;
+  json["code"] = error_code(*trouble);
+  json["message"] = trouble->message;
+  return json;
+}
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -138,6 +150,7 @@ Json json_of(const VerifyReceipt& receipt) {
   json["damaged"] = receipt.damaged;
   json["unreadable"] = receipt.unreadable;
   json["findings"] = receipt.findings;
+  json["unreadable_disks"] = json_of(receipt.unreadable_disks);
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   return json;
 }
@@ -234,7 +247,7 @@ Json json_of(const DiskInfo& disk) {
   json["last_rollback_snapshot_id"] = text_or_null(disk.last_rollback_snapshot_id);
   json["undo_snapshot_id"] = text_or_null(disk.undo_snapshot_id);
   json["anchor_snapshot_id"] = text_or_null(disk.anchor_snapshot_id);
-  json["error"] = disk.trouble ? json_of(*disk.trouble) : Json(nullptr);
+  json["error"] = json_of_trouble(disk.trouble);
   return json;
 }
 
@@ -295,6 +308,7 @@ Json json_of(const StoreInfo& store) {
   json["live_bytes"] = store.live_bytes;
   json["allocated_bytes"] = store.allocated_bytes;
   json["journal_bytes"] = store.journal_bytes;
+  json["unreadable_disks"] = json_of(store.unreadable_disks);
   return json;
 }
 

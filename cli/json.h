@@ -5,6 +5,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const std::vector<PinnedTracking>& pins);
 [[nodiscard]] Json json_of(const StoreInfo& store);
 
+// Why a disk cannot be read: code and message, or null.
+[[nodiscard]] Json json_of_trouble(const std::optional<Error>& trouble);
 // A disk of a list: {..., "snapshots": [...]}; null: they cannot be read.
 [[nodiscard]] Json json_of_listed(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots);
 

@@ -36,6 +36,15 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+std::string lines_of(const std::vector<UnreadableDisk>& disks) {
+  std::string text;
+  for (const UnreadableDisk& disk : disks) {
+    text += "  disk " + id_and_name(disk.disk_id, disk.path) + ": " +
+            printable(disk.error.to_string()) + "\n";
+  }
+  return text;
+}
+
 std::string joined_extents(const std::vector<Extent>& extents) {
   std::string text;
   for (const Extent& extent : extents) text += " " + to_string(extent);
@@ -145,12 +154,15 @@ std::string text_of(const VerifyReceipt& receipt) {
       counted(receipt.chunks, "chunk") + ": " +
       bytes_in(receipt.verified_bytes, receipt.elapsed_seconds) + "; " +
       (receipt.damaged.empty() ? "no damage" : "DAMAGED: " + printable(joined(receipt.damaged))) +
+      (receipt.unreadable_disks.empty() ? ""
+                                        : " in them; disks that could not be read: " +
+                                              std::to_string(receipt.unreadable_disks.size())) +
       (receipt.unreadable.empty()
            ? ""
            : "; could not be read: " + printable(joined(receipt.unreadable))) +
       "\n";
   for (const std::string& finding : receipt.findings) text += "  " + printable(finding) + "\n";
-  return text;
+  return text + lines_of(receipt.unreadable_disks);
 }
 
 std::string text_of(const ExportReceipt& receipt, const std::string& file) {
@@ -239,7 +251,9 @@ std::string text_of(const StoreInfo& store) {
              .add("allocated",
                   format_bytes(store.allocated_bytes) + " in " + counted(store.segments, "segment"))
              .add("journal", format_bytes(store.journal_bytes))
-             .text();
+             .text() +
+         (store.unreadable_disks.empty() ? "" : "  not counted, because they cannot be read:\n") +
+         lines_of(store.unreadable_disks);
 }
 
 std::string text_of(const InstanceInfo& instance) {

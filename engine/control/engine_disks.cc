@@ -251,9 +251,26 @@ Status Engine::adopt_disk(const std::string& disk_id, const std::string& path) t
   return fail(caught());
 }
 
-Status Engine::forget_disk(const std::string& target, bool with_snapshots,
-                           const Monitor& monitor) try {
-  BLKREWIND_ASSIGN(const Impl::Found found, impl().need(target));
+Result<DiskInfo> Engine::Impl::forget_lost(const std::string& disk_id, Error why) {
+  for (const format::DiskRecord& record : operations_->known_disks()) {
+    if (record.id != disk_id) continue;
+    DiskView view;
+    view.disk = record;
+    BLKREWIND_ASSIGN(view.trouble, operations_->forget_lost_disk(record));
+    BLKREWIND_TRY(control::tolerate_leftover_row(catalog_->forget_disk(disk_id), disk_id));
+    return describe(std::move(view));
+  }
+  return fail(std::move(why));
+}
+
+Result<DiskInfo> Engine::forget_disk(const std::string& target, bool with_snapshots,
+                                     const Monitor& monitor) try {
+  auto known = impl().need(target);
+  if (!known && known.error().code == Errc::kIntegrity && with_snapshots) {
+    return impl().forget_lost(target, std::move(known).error());
+  }
+  BLKREWIND_ASSIGN(const Impl::Found found, std::move(known));
+  BLKREWIND_ASSIGN(DiskInfo info, impl().describe(found.view));
   const std::string& id = found.view.disk.id;
   if (found.view.intent && (found.view.locked || !with_snapshots)) {
     return fail(refused(ResetRule::kResetInProgress, way_out(found.view, target)));
@@ -267,7 +284,7 @@ Status Engine::forget_disk(const std::string& target, bool with_snapshots,
     return fail(Errc::kPrecondition,
                 id + " has " + std::to_string(count) + (count == 1 ? " snapshot" : " snapshots"),
                 Remedy("delete its snapshots first")
-                    .or_else(forget_all("delete all of them with the disk", target)));
+                    .or_else(forget_all("delete all of them with the disk", id)));
   }
   for (const format::SnapshotRecord& snapshot : found.view.snapshots) {
     auto removed =
@@ -286,7 +303,8 @@ Status Engine::forget_disk(const std::string& target, bool with_snapshots,
     log::warning("what tracks " + id + " stays: " + stopped.error().to_string());
   }
   BLKREWIND_TRY(impl().operations_->forget_disk(found.view.disk.number));
-  return control::tolerate_leftover_row(impl().catalog_->forget_disk(id), id);
+  BLKREWIND_TRY(control::tolerate_leftover_row(impl().catalog_->forget_disk(id), id));
+  return info;
 } catch (...) {
   return fail(caught());
 }

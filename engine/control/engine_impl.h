@@ -66,6 +66,8 @@ struct Engine::Impl {
                                                     bool as_new = false);
   void forget_if_empty(const Registered& registered);
   [[nodiscard]] Result<DiskInfo> describe(DiskView view);
+  // Of a disk whose log is lost, which is `why` the others failed; given its id only.
+  [[nodiscard]] Result<DiskInfo> forget_lost(const std::string& disk_id, Error why);
 
   // engine_snapshots.cc: oldest first.
   [[nodiscard]] std::vector<SnapshotInfo> describe_snapshots(const DiskView& view) const;

@@ -92,8 +92,19 @@ Result<std::vector<DiskView>> Engine::Impl::views_for(const std::string& snapsho
   }));
   // A disk that cannot be read may have it: it is not missing, and a name may not be the only one.
   const bool decided = looks_like_id("s-", snapshot) ? !views.empty() : disk != 0;
-  if (trouble && !decided) return fail(std::move(*trouble));
-  return views;
+  if (!trouble || decided) return views;
+  std::string ids;
+  for (const DiskView& view : views) {
+    for (const format::SnapshotRecord& one : view.snapshots) {
+      if (one.name == snapshot) ids += (ids.empty() ? "" : ", ") + one.id;
+    }
+  }
+  if (!ids.empty()) {
+    trouble->remedy = Remedy("name the snapshot by its id: " + ids)
+                          .because("the disk may have one of that name")
+                          .or_else(std::move(trouble->remedy));
+  }
+  return fail(std::move(*trouble));
 }
 
 std::vector<SnapshotInfo> Engine::Impl::describe_snapshots(const DiskView& view) const {
@@ -229,22 +240,7 @@ Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
     BLKREWIND_TRY(need_accomplished(found));
     keys.push_back(key_of(found));
   }
-  // What can be read is verified, before what cannot is an error.
-  std::optional<Error> trouble;
-  if (snapshots.empty()) {
-    BLKREWIND_TRY(impl().operations_->for_each_disk([&](const DiskView& view) -> Status {
-      if (view.trouble && !trouble) trouble = view.trouble;
-      for (const format::SnapshotRecord& snapshot : view.snapshots) {
-        if (snapshot.state == format::SnapshotState::kAccomplished) {
-          keys.push_back({view.disk.number, snapshot.number});
-        }
-      }
-      return {};
-    }));
-  }
-  auto receipt = impl().operations_->verify(std::move(keys), monitor);
-  if (receipt && trouble) return fail(std::move(*trouble));
-  return receipt;
+  return impl().operations_->verify(std::move(keys), monitor);
 } catch (...) {
   return fail(caught());
 }

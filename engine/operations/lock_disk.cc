@@ -16,7 +16,15 @@ namespace {
 
 using format::SnapshotState;
 
-// Cleans up after operations on this disk that ended prematurely; its lock is held.
+// A delete that cannot be finished now occupies space and no more: what an operation needs are the
+// snapshots that exist. It is tried again by the next one.
+bool can_wait(store::History& history, const Error& error) {
+  return (error.code == Errc::kIntegrity || error.code == Errc::kIo) &&
+         !store::Store::may_only_be_read(error) && !history.log().in_doubt();
+}
+
+// Cleans up after operations on this disk that ended prematurely; its lock is held. Returns the
+// number of bytes freed.
 Result<std::uint64_t> clear_unfinished(store::History& history) {
   std::uint64_t given_back = 0;
   std::vector<format::SnapshotNumber> deleting;
@@ -27,8 +35,13 @@ Result<std::uint64_t> clear_unfinished(store::History& history) {
     progressing = progressing || snapshot.state == SnapshotState::kProgressing;
   }
   for (const format::SnapshotNumber number : deleting) {
-    BLKREWIND_ASSIGN(const std::uint64_t bytes, store::finish_delete(history, number));
-    given_back += bytes;
+    const auto bytes = store::finish_delete(history, number);
+    if (!bytes && !can_wait(history, bytes.error())) return fail(bytes.error());
+    if (!bytes) {
+      log::warning("cannot finish deleting the snapshot " + known->snapshot(number)->id + ": " +
+                   bytes.error().to_string());
+    }
+    given_back += bytes.value_or(0);
   }
   if (!progressing) return given_back;
   BLKREWIND_TRY(history.log().update(

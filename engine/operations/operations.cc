@@ -10,6 +10,7 @@
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/recognise.h"
+#include "operations/tracking.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -66,7 +67,9 @@ Status check_adopted_size(const store::State& state, const format::DiskRecord& d
 
 Status mark_shared_in_logs(store::Store& store, const std::vector<format::DiskNumber>& disks) {
   for (const format::DiskNumber number : disks) {
-    BLKREWIND_ASSIGN(const auto history, store.history(number));
+    const auto history = store.history(number);
+    if (!history && history.error().code == Errc::kNotFound) continue;  // removed meanwhile
+    if (!history) return fail(history.error());
     const auto mark = [&](const store::State& state) -> Result<format::Transaction> {
       const auto* known = state.disk(number);
       if (known == nullptr || is_shared(known->identity)) return format::Transaction{};
@@ -74,7 +77,7 @@ Status mark_shared_in_logs(store::Store& store, const std::vector<format::DiskNu
       mark_shared(marked.identity);
       return format::Transaction{std::move(marked)};
     };
-    BLKREWIND_TRY(history->log().update(mark));
+    BLKREWIND_TRY((*history)->log().update(mark));
   }
   return {};
 }
@@ -345,6 +348,16 @@ Status Operations::forget_disk(format::DiskNumber number) {
                       {{Parameter::kTarget, locked.disk.id}, {Parameter::kWithSnapshots, {}}}}));
   }
   return parts_->store->remove_disk(number);
+}
+
+Result<Error> Operations::forget_lost_disk(const format::DiskRecord& disk) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(Error lost, store.remove_lost_disk(disk.number));
+  if (parts_->trackers == nullptr) return lost;
+  const auto stopped =
+      parts_->trackers->stop(tracked_disk(store, disk, disk.path, disk.device_bytes));
+  if (!stopped) log::warning("what tracks " + disk.id + " stays: " + stopped.error().to_string());
+  return lost;
 }
 
 namespace {

@@ -150,6 +150,9 @@ class Operations {
   // former device, and has not begun, fails.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
+  // A disk whose log is damaged or missing, with all of its snapshots; returns what is wrong with
+  // the log. Another failure to read it is an error, since it may be intact.
+  [[nodiscard]] Result<Error> forget_lost_disk(const format::DiskRecord& disk);
   // Removes the intent of an interrupted rollback, and leaves the device as it is: for one that can
   // be finished in neither direction. kPrecondition while it still can.
   [[nodiscard]] Status abandon_rollback(format::DiskNumber disk);
@@ -227,6 +230,8 @@ class Operations {
                                                std::shared_ptr<store::Lease> held = nullptr,
                                                VerifyAfter verify_after = VerifyAfter::kAuto);
 
+  // None given: all, without those that are deleted meanwhile. A disk whose log cannot be read is
+  // then in the receipt.
   [[nodiscard]] Result<VerifyReceipt> verify(std::vector<SnapshotKey> snapshots,
                                              const Monitor& monitor);
   [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const SnapshotKey& snapshot,

@@ -34,8 +34,9 @@ struct LockedDisk {
 enum class Pending : std::uint8_t { kRefuse, kAllow };
 
 // Locks the disk, replays its log, cleans up after earlier operations on it (marks snapshots in
-// progress as failed, finishes deletes, removes orphans), and refuses a disk with a pending
-// rollback unless told otherwise. `held`: the lease, if it was taken before.
+// progress as failed, finishes deletes as far as the store can be read, removes orphans), and
+// refuses a disk with a pending rollback unless told otherwise. `held`: the lease, if it was taken
+// before.
 [[nodiscard]] Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number,
                                            Pending pending,
                                            std::shared_ptr<store::Lease> held = nullptr);

@@ -1,5 +1,7 @@
 // Deletes snapshots, and collects what crashed operations left.
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "operations/operations_parts.h"
 #include "store/group.h"
@@ -8,6 +10,20 @@
 namespace blkrewind {
 
 using format::SnapshotState;
+
+namespace {
+
+// After lock_disk(), which could not: the error says why.
+Result<std::uint64_t> finish_delete(store::History& history,
+                                    const format::SnapshotRecord& snapshot) {
+  auto finished = store::finish_delete(history, snapshot.number);
+  if (finished) return finished;
+  Error error = std::move(finished).error();
+  if (error.remedy.empty()) error.remedy = "see that the store can be read, then try again";
+  return fail(std::move(error).while_doing("deleting the snapshot " + snapshot.id));
+}
+
+}  // namespace
 
 Result<DeleteReceipt> Operations::remove_snapshot(const SnapshotKey& key, const Monitor& monitor) {
   const pipeline::Stopwatch watch;
@@ -47,6 +63,8 @@ Result<DeleteReceipt> Operations::remove_snapshot(const SnapshotKey& key, const 
       extra.emplace_back(std::move(disk));
     }
     BLKREWIND_ASSIGN(receipt.reclaimed_bytes, store::delete_snapshot(history, number, extra));
+  } else if (record->state == SnapshotState::kDeleting) {
+    BLKREWIND_ASSIGN(receipt.reclaimed_bytes, finish_delete(history, *record));
   } else if (record->state == SnapshotState::kProgressing ||
              record->state == SnapshotState::kFailed) {
     BLKREWIND_TRY(store::forget_unfinished(history, number));
@@ -70,7 +88,11 @@ Status collect_disk(store::Store& store, format::DiskNumber number, CollectRecei
   // An operation that runs cleans up after itself.
   if (!locked && locked.error().code == Errc::kBusy) return {};
   if (!locked) return fail(std::move(locked).error());
-  receipt.finished_deletes += deleting;
+  std::vector<format::SnapshotRecord> unfinished;
+  for (const auto& [id, snapshot] : locked->state->snapshots) {
+    if (snapshot.state == SnapshotState::kDeleting) unfinished.push_back(snapshot);
+  }
+  receipt.finished_deletes += deleting - std::min<std::uint64_t>(deleting, unfinished.size());
   receipt.removed_files += locked->orphans.files;
   receipt.reclaimed_bytes += locked->finished_bytes;
   BLKREWIND_ASSIGN(const std::uint64_t emptied, store::remove_empty_segments(*locked->history));
@@ -81,6 +103,11 @@ Status collect_disk(store::Store& store, format::DiskNumber number, CollectRecei
     return fail(std::move(checkpointed).error());
   }
   receipt.checkpointed = receipt.checkpointed || checkpointed.value_or(false);
+  for (const format::SnapshotRecord& snapshot : unfinished) {
+    BLKREWIND_ASSIGN(const std::uint64_t freed, finish_delete(*locked->history, snapshot));
+    receipt.reclaimed_bytes += freed;
+    ++receipt.finished_deletes;
+  }
   return {};
 }
 

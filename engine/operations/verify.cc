@@ -4,8 +4,8 @@
 // those of its lineage that were verified before, and only chunks that it does not share with them
 // are read. Damage that is found is then searched for in every other snapshot of the disk.
 #include <algorithm>
+#include <map>
 #include <set>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,6 +47,13 @@ class Verifier {
 
   [[nodiscard]] Result<format::SnapshotRecord> snapshot(SnapshotNumber number) const {
     return find_accomplished(*state_, number);
+  }
+  [[nodiscard]] std::vector<SnapshotNumber> all() const {
+    std::vector<SnapshotNumber> numbers;
+    for (const auto& [number, snapshot] : state_->snapshots) {
+      if (snapshot.state == SnapshotState::kAccomplished) numbers.push_back(number);
+    }
+    return numbers;
   }
 
   Status verify(const format::SnapshotRecord& snapshot) {
@@ -227,14 +234,28 @@ Status mark(store::History& history, const Verifier& verifier) {
   return {};
 }
 
-Status verify_disk(store::History& history, std::span<const SnapshotKey> keys,
-                   const pipeline::Means& means, const Monitor& monitor, VerifyReceipt& receipt) {
+bool is_removed(store::Store& store, format::DiskNumber disk) {
+  const auto history = store.history(disk);
+  return !history && history.error().code == Errc::kNotFound;
+}
+
+bool is_deleted(store::Store& store, format::DiskNumber disk, SnapshotNumber number) {
+  const auto history = store.history(disk);
+  if (!history) return history.error().code == Errc::kNotFound;
+  return !find_accomplished(*(*history)->state(), number);
+}
+
+// No numbers: all of its snapshots.
+Status verify_disk(store::Store& store, store::History& history,
+                   std::vector<SnapshotNumber> numbers, const pipeline::Means& means,
+                   const Monitor& monitor, VerifyReceipt& receipt) {
   Verifier verifier(history, means, monitor, receipt);
-  for (const SnapshotKey& key : keys) {
-    BLKREWIND_ASSIGN(const auto snapshot, verifier.snapshot(key.number));
+  if (numbers.empty()) numbers = verifier.all();
+  for (const SnapshotNumber number : numbers) {
+    BLKREWIND_ASSIGN(const auto snapshot, verifier.snapshot(number));
     const auto verified = verifier.verify(snapshot);
-    if (verified && !verifier.finds(key.number)) continue;
-    if (history.log().refresh() && !find_accomplished(*history.state(), key.number)) {
+    if (verified && !verifier.finds(number)) continue;
+    if (is_deleted(store, history.disk(), number)) {
       verifier.forget(snapshot);
       continue;
     }
@@ -243,7 +264,8 @@ Status verify_disk(store::History& history, std::span<const SnapshotKey> keys,
     }
   }
   BLKREWIND_TRY(verifier.spread());
-  BLKREWIND_TRY(mark(history, verifier));
+  const Status marked = mark(history, verifier);
+  if (!marked && !is_removed(store, history.disk())) return marked;
   verifier.finish();
   return {};
 }
@@ -253,15 +275,26 @@ Status verify_disk(store::History& history, std::span<const SnapshotKey> keys,
 Result<VerifyReceipt> Operations::verify(std::vector<SnapshotKey> snapshots,
                                          const Monitor& monitor) {
   const pipeline::Stopwatch watch;
+  store::Store& store = *parts_->store;
+  std::map<format::DiskNumber, std::vector<SnapshotNumber>> wanted;
   std::sort(snapshots.begin(), snapshots.end());
   snapshots.erase(std::unique(snapshots.begin(), snapshots.end()), snapshots.end());
+  for (const SnapshotKey& key : snapshots) wanted[key.disk].push_back(key.number);
+  const auto index = store.disks();
+  if (snapshots.empty()) {
+    for (const auto& [number, disk] : index->disks) wanted[number];
+  }
   VerifyReceipt receipt;
-  for (auto at = snapshots.begin(); at != snapshots.end();) {
-    const auto end = std::find_if(at, snapshots.end(),
-                                  [&](const SnapshotKey& key) { return key.disk != at->disk; });
-    BLKREWIND_ASSIGN(const auto history, parts_->store->history(at->disk));
-    BLKREWIND_TRY(verify_disk(*history, {at, end}, parts_->means, monitor, receipt));
-    at = end;
+  for (const auto& [number, numbers] : wanted) {
+    const auto history = store.history(number);
+    if (history) {
+      BLKREWIND_TRY(verify_disk(store, **history, numbers, parts_->means, monitor, receipt));
+    } else if (!numbers.empty()) {
+      return fail(history.error());
+    } else if (history.error().code != Errc::kNotFound) {
+      const format::DiskRecord& disk = *index->disk(number);
+      receipt.unreadable_disks.push_back({disk.id, disk.path, history.error()});
+    }
   }
   receipt.elapsed_seconds = watch.seconds();
   return receipt;

@@ -103,7 +103,13 @@ Status Log::refresh_locked() {
         // Which file it is, the entry does not know.
         return fail(std::move(applied).error().while_doing("reading the log " + home_->name()));
       }};
-  BLKREWIND_TRY(home_->read(head, reader));
+  if (Status read = home_->read(head, reader); !read) {
+    Error error = std::move(read).error();
+    if (error.code != Errc::kNotFound) return fail(std::move(error));
+    // It was there when it was opened: the caller has made no mistake.
+    return fail(Errc::kIntegrity, "the log " + home_->name() + " is missing",
+                "bring it back from a backup of the store");
+  }
   if (restarted) {
     if (const auto twice = state.repeated_id(); !twice.empty()) {
       return fail(Errc::kIntegrity,

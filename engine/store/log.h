@@ -26,7 +26,8 @@ class Log {
  public:
   Log(std::unique_ptr<HomeLog> home, format::DiskNumber disk, const LogKey& key);
 
-  // Replays the records appended since the last call; all records the first time.
+  // Replays the records appended since the last call; all records the first time. kIntegrity also
+  // if the log is gone.
   [[nodiscard]] Status refresh();
   // The state as of the last refresh or update; never changes while the caller holds it.
   [[nodiscard]] std::shared_ptr<const State> state() const;

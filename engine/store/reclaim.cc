@@ -106,7 +106,7 @@ class Puncher {
     if (open.file == nullptr) {
       auto opened = history_.files().open_for_punching(segment_, queue_);
       if (!opened && opened.error().code == Errc::kNotFound) {
-        // Lost, or removed by hand: there is nothing left to free.
+        // Lost, cut off, or removed by hand: there is nothing left to free.
         files_.erase(segment_);
         run_ = {};
         return {};
@@ -136,7 +136,7 @@ class Puncher {
 };
 
 // Before anything is recorded: checks that each segment that is about to get holes belongs to this
-// store, or is missing.
+// store, or has nothing to punch.
 Status check_segments(History& history, const State& state,
                       const std::map<SegmentId, std::uint64_t>& freed) {
   BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));

@@ -88,6 +88,10 @@ Status SegmentFiles::check_header(format::SegmentId id, io::File& file, io::Queu
 Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::SegmentId id,
                                                                   io::Queue& queue) {
   BLKREWIND_ASSIGN(auto file, home_.open_segment(disk_, id, io::Access::kReadWrite));
+  BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
+  if (size < format::kSegmentHeaderBytes) {
+    return fail(Errc::kNotFound, file->path() + " ends within its header");
+  }
   if (Status ours = check_header(id, *file, queue); !ours) {
     Error error = std::move(ours).error();
     if (error.remedy.empty()) {

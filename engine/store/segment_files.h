@@ -33,6 +33,7 @@ class SegmentFiles {
   [[nodiscard]] Result<std::shared_ptr<io::File>> get(format::SegmentId id, io::Queue& queue);
   // Punches holes in the segment: opens it for writing, uncached. Its header is checked first, with
   // one read on `queue`, which must be idle: a file that is not this segment is not changed.
+  // kNotFound: there is no file, or it ends within its header, so that there is nothing to punch.
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_for_punching(format::SegmentId id,
                                                                     io::Queue& queue);
   // Whether a segment that no record names was left by an owner of this disk: it has the header of

@@ -37,6 +37,10 @@ const format::DiskRecord* find_record(const format::Transaction& transaction, Di
   return nullptr;
 }
 
+tl::unexpected<Error> no_disk() {
+  return fail(Errc::kNotFound, "the disk was removed from the store");
+}
+
 }  // namespace
 
 Result<format::StoreHeader> Store::new_header() {
@@ -120,13 +124,7 @@ Result<std::shared_ptr<History>> Store::open_history(DiskNumber disk) {
   const std::lock_guard lock(mutex_);
   if (auto open = open_[disk].lock()) return open;
   std::erase_if(open_, [](const auto& entry) { return entry.second.expired(); });
-  auto log = home_->open_log(disk, {header_.uuid, header_.secret});
-  if (!log && log.error().code == Errc::kNotFound) {
-    Error error = std::move(log).error();
-    error.code = Errc::kIntegrity;
-    return fail(std::move(error).while_doing("reading the history of disk " + name_of(disk)));
-  }
-  BLKREWIND_ASSIGN(auto opened, std::move(log));
+  BLKREWIND_ASSIGN(auto opened, home_->open_log(disk, {header_.uuid, header_.secret}));
   auto history = std::make_shared<History>(*home_, header_, disk, std::move(opened), index_);
   open_[disk] = history;
   kept_.push_front(history);
@@ -134,10 +132,7 @@ Result<std::shared_ptr<History>> Store::open_history(DiskNumber disk) {
   return history;
 }
 
-Result<std::shared_ptr<History>> Store::history(DiskNumber disk) {
-  if (!disks()->disks.contains(disk)) {
-    return fail(Errc::kNotFound, "the disk was removed from the store");
-  }
+Result<std::shared_ptr<History>> Store::read_history(DiskNumber disk) {
   BLKREWIND_ASSIGN(auto history, open_history(disk));
   BLKREWIND_TRY(history->log().refresh());
   // Read after the log: what the index had said by then, it says now.
@@ -145,7 +140,31 @@ Result<std::shared_ptr<History>> Store::history(DiskNumber disk) {
   return history;
 }
 
-Result<std::shared_ptr<Lease>> Store::lease(DiskNumber disk) {
+Result<std::shared_ptr<History>> Store::history(DiskNumber disk) {
+  if (!disks()->disks.contains(disk)) return no_disk();
+  auto history = read_history(disk);
+  if (history) return history;
+  // Another process may have removed the disk since the index was read.
+  BLKREWIND_TRY(index_.refresh());
+  const auto known = disks();
+  const auto* record = known->disk(disk);
+  if (record == nullptr) return no_disk();
+  Error error = std::move(history).error();
+  if (error.code == Errc::kNotFound) {
+    error.code = Errc::kIntegrity;
+    error.remedy = "bring it back from a backup of the store";
+  }
+  if (error.code == Errc::kIntegrity) {
+    error.remedy =
+        std::move(error.remedy)
+            .or_else({Verb::kDiskForget,
+                      "give up the disk and all of its snapshots",
+                      {{Parameter::kTarget, record->id}, {Parameter::kWithSnapshots, {}}}});
+  }
+  return fail(std::move(error).while_doing("reading the history of disk " + name_of(disk)));
+}
+
+Result<std::unique_ptr<HomeLease>> Store::own(DiskNumber disk) {
   BLKREWIND_TRY(check_writable());
   BLKREWIND_ASSIGN(auto lease, home_->take_lease(disk, io::LockMode::kExclusive));
   if (lease == nullptr) {
@@ -154,10 +173,13 @@ Result<std::shared_ptr<Lease>> Store::lease(DiskNumber disk) {
   }
   // Only now: until here the disk could be removed.
   BLKREWIND_TRY(index_.refresh());
-  if (!disks()->disks.contains(disk)) {
-    return fail(Errc::kNotFound, "the disk was removed from the store");
-  }
-  BLKREWIND_ASSIGN(auto history, open_history(disk));
+  if (!disks()->disks.contains(disk)) return no_disk();
+  return lease;
+}
+
+Result<std::shared_ptr<Lease>> Store::lease(DiskNumber disk) {
+  BLKREWIND_ASSIGN(auto lease, own(disk));
+  BLKREWIND_ASSIGN(auto history, this->history(disk));
   return std::make_shared<Lease>(std::move(history), std::move(lease));
 }
 
@@ -268,6 +290,27 @@ Status Store::remove_disk(DiskNumber disk) {
   return {};
 }
 
+Result<Error> Store::remove_lost_disk(DiskNumber disk) {
+  BLKREWIND_ASSIGN(const auto lease, own(disk));
+  const auto read = history(disk);
+  if (read) {
+    return fail(Errc::kPrecondition, "the log of disk " + name_of(disk) + " can be read",
+                "try again");
+  }
+  if (read.error().code != Errc::kIntegrity) return fail(read.error());
+  BLKREWIND_TRY(home_->check_own_log(disk, {header_.uuid, header_.secret}));
+  SegmentFiles files(*home_, disk, header_);
+  BLKREWIND_ASSIGN(const auto queue, env().make_queue({.depth = 1}));
+  BLKREWIND_TRY(home_->for_each_segment(disk, [&](format::SegmentId id) -> Status {
+    BLKREWIND_ASSIGN(const bool own_file, files.is_left_over(id, *queue));
+    if (own_file) return {};
+    return fail(Errc::kPrecondition, home_->segment_name(disk, id) + " is no segment of this disk",
+                "move it, or its whole folder, out of the store, then try again");
+  }));
+  BLKREWIND_TRY(remove_disk(disk));
+  return read.error();
+}
+
 Result<std::uint64_t> Store::remove_strays() {
   BLKREWIND_TRY(check_writable());
   std::set<DiskNumber> there;
@@ -290,6 +333,26 @@ Result<std::uint64_t> Store::remove_strays() {
   return removed;
 }
 
+Status Store::add_info(DiskNumber disk, StoreInfo& info) {
+  BLKREWIND_ASSIGN(const auto history, this->history(disk));
+  BLKREWIND_ASSIGN(const std::uint64_t log_bytes, history->log().size_bytes());
+  std::uint64_t allocated_bytes = 0;
+  BLKREWIND_TRY(home_->for_each_segment(disk, [&](format::SegmentId id) -> Status {
+    // A segment that was removed meanwhile counts as empty.
+    allocated_bytes += home_->segment_bytes(disk, id).value_or(0);
+    return {};
+  }));
+  info.allocated_bytes += allocated_bytes;
+  info.journal_bytes += log_bytes;
+  const auto state = history->state();
+  for (const auto& [number, snapshot] : state->snapshots) {
+    if (snapshot.state == format::SnapshotState::kAccomplished) ++info.snapshots;
+  }
+  info.segments += state->segments.size();
+  for (const auto& [id, live_bytes] : state->segments) info.live_bytes += live_bytes;
+  return {};
+}
+
 Result<StoreInfo> Store::info() {
   BLKREWIND_TRY(index_.refresh());
   const auto known = disks();
@@ -297,24 +360,16 @@ Result<StoreInfo> Store::info() {
   info.path = folder();
   info.uuid = format::to_string(header_.uuid);
   info.format_version = header_.version;
-  info.disks = known->disks.size();
   BLKREWIND_ASSIGN(info.journal_bytes, index_.size_bytes());
-  for (const auto& entry : known->disks) {
-    const DiskNumber disk = entry.first;
-    BLKREWIND_ASSIGN(const auto history, this->history(disk));
-    const auto state = history->state();
-    for (const auto& [number, snapshot] : state->snapshots) {
-      if (snapshot.state == format::SnapshotState::kAccomplished) ++info.snapshots;
+  for (const auto& [disk, record] : known->disks) {
+    const Status added = add_info(disk, info);
+    if (!added) {
+      // Another process may have removed the disk since the index was read.
+      BLKREWIND_TRY(index_.refresh());
+      if (!disks()->disks.contains(disk)) continue;
     }
-    info.segments += state->segments.size();
-    for (const auto& [id, live_bytes] : state->segments) info.live_bytes += live_bytes;
-    BLKREWIND_ASSIGN(const std::uint64_t log_bytes, history->log().size_bytes());
-    info.journal_bytes += log_bytes;
-    BLKREWIND_TRY(home_->for_each_segment(disk, [&](format::SegmentId id) -> Status {
-      // A segment that was removed meanwhile counts as empty.
-      info.allocated_bytes += home_->segment_bytes(disk, id).value_or(0);
-      return {};
-    }));
+    ++info.disks;
+    if (!added) info.unreadable_disks.push_back({record.id, record.path, added.error()});
   }
   return info;
 }

@@ -65,11 +65,12 @@ class Store {
   [[nodiscard]] Log& index() { return index_; }
   [[nodiscard]] std::shared_ptr<const State> disks() const { return index_.state(); }
 
-  // The history of a disk, as it is now. kNotFound: there is no such disk.
+  // The history of a disk, as it is now. kNotFound: there is no such disk, or another process has
+  // removed it meanwhile. kIntegrity: its log is damaged or missing.
   [[nodiscard]] Result<std::shared_ptr<History>> history(format::DiskNumber disk);
 
   // The right to change a disk, for the duration of one operation; kBusy if another operation has
-  // it. Its history is not refreshed.
+  // it.
   [[nodiscard]] Result<std::shared_ptr<Lease>> lease(format::DiskNumber disk);
   // Excludes operations on the disk, but not other readers; for a store that cannot be written.
   // kBusy as above.
@@ -93,15 +94,25 @@ class Store {
   [[nodiscard]] Status note_disk(const format::DiskRecord& record);
   // Removes the disk from the index, then all that there is of it. Under its lease.
   [[nodiscard]] Status remove_disk(format::DiskNumber disk);
+  // The same for a disk whose log is damaged or missing, which this returns; takes its lease. What
+  // its snapshots were stays unknown. Any other failure to read the log is an error, because the
+  // log may be intact. kPrecondition: the log can be read, or files of another disk are among those
+  // of this one.
+  [[nodiscard]] Result<Error> remove_lost_disk(format::DiskNumber disk);
   // Removes what the index does not name: disks that were half added, or half removed.
   [[nodiscard]] Result<std::uint64_t> remove_strays();
 
+  // A disk that cannot be read is named, and not counted.
   [[nodiscard]] Result<StoreInfo> info();
 
  private:
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(std::unique_ptr<Home> home,
                                                            const format::StoreHeader& header);
   [[nodiscard]] Result<std::shared_ptr<History>> open_history(format::DiskNumber disk);
+  [[nodiscard]] Result<std::shared_ptr<History>> read_history(format::DiskNumber disk);
+  // Adds nothing if it fails.
+  [[nodiscard]] Status add_info(format::DiskNumber disk, StoreInfo& info);
+  [[nodiscard]] Result<std::unique_ptr<HomeLease>> own(format::DiskNumber disk);
   [[nodiscard]] std::string name_of(format::DiskNumber disk) const;
   // Step 1 of add_disk().
   [[nodiscard]] Result<format::DiskNumber> take_number();

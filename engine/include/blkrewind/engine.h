@@ -188,7 +188,7 @@ class BLKREWIND_API Engine {
 
   // Reads every chunk and node of the given snapshots (none given: all) and checks every digest.
   // Damage is reported in the receipt and recorded in the snapshots; it is not an error of the
-  // call.
+  // call. Of all, disks whose log cannot be read are in the receipt, and the others are verified.
   [[nodiscard]] Result<VerifyReceipt> verify(std::span<const std::string> snapshots,
                                              const Monitor& monitor = {});
   [[nodiscard]] Result<DeleteReceipt> remove_snapshot(const std::string& snapshot,
@@ -224,9 +224,11 @@ class BLKREWIND_API Engine {
   // Declares that the device at `path` is this disk from now on (it moved, or was copied).
   [[nodiscard]] Status adopt_disk(const std::string& disk_id, const std::string& path);
   // Refused while the disk has snapshots, unless `with_snapshots`. If it is cancelled between two
-  // snapshots, those already deleted are gone, and a repeated call continues.
-  [[nodiscard]] Status forget_disk(const std::string& target, bool with_snapshots = false,
-                                   const Monitor& monitor = {});
+  // snapshots, those already deleted are gone, and a repeated call continues. With `with_snapshots`
+  // and its id, a disk whose log is damaged or missing is removed as well: it is returned with
+  // DiskInfo::trouble. Returns the disk as it was.
+  [[nodiscard]] Result<DiskInfo> forget_disk(const std::string& target, bool with_snapshots = false,
+                                             const Monitor& monitor = {});
 
   // Starts recording where the target changes, in a bitmap in the kernel (kBitmap) or by a clone of
   // the image file (kExtents), so that operations need not read the whole device. kAuto: kBitmap

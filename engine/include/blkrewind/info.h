@@ -131,6 +131,14 @@ struct PinnedTracking {
   std::string gone;        // why it can be pruned; empty: it may be in use
 };
 
+// A disk whose log cannot be read now, and why: its snapshots are unknown. kIntegrity: the log is
+// damaged or missing.
+struct UnreadableDisk {
+  std::string disk_id;
+  std::string path;  // where the device was seen last
+  Error error;
+};
+
 struct StoreInfo {
   std::string path;
   std::string uuid;
@@ -141,6 +149,7 @@ struct StoreInfo {
   std::uint64_t live_bytes = 0;       // bytes of chunks and tree nodes that a snapshot needs
   std::uint64_t allocated_bytes = 0;  // bytes that the segments occupy on the file system
   std::uint64_t journal_bytes = 0;
+  std::vector<UnreadableDisk> unreadable_disks;  // of `disks`; all the rest is without them
 };
 
 }  // namespace blkrewind

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "blkrewind/error.h"
+#include "blkrewind/info.h"
 #include "blkrewind/remedy.h"
 #include "blkrewind/units.h"
 
@@ -101,6 +102,8 @@ struct VerifyReceipt {
   std::vector<std::string> unreadable;
   std::optional<Error> unreadable_because;  // the first error of these
   std::vector<std::string> findings;        // one line each, at most 100
+  // If all were to be verified: what is known of these disks was not.
+  std::vector<UnreadableDisk> unreadable_disks;
   double elapsed_seconds = 0;
 };
 

@@ -151,6 +151,12 @@ class Home {
   // kNotFound: there is none. format::kIndexLog: that of the index.
   [[nodiscard]] virtual Result<std::unique_ptr<HomeLog>> open_log(format::DiskNumber disk,
                                                                   const LogKey& key) = 0;
+  // kPrecondition: the log that is there is not the disk's but that of another one. Not there, or
+  // damaged: not an error.
+  [[nodiscard]] virtual Status check_own_log(format::DiskNumber disk, const LogKey& key) {
+    (void)disk, (void)key;
+    return {};
+  }
   // An empty log, durable, and room for the disk's segments. kAlreadyExists.
   [[nodiscard]] virtual Status create_log(format::DiskNumber disk, const LogKey& key) = 0;
   // Log and segments, and whatever an interrupted call of these two left. Not there: not an error.

@@ -37,6 +37,10 @@ Result<std::unique_ptr<HomeLog>> LocalHome::open_log(format::DiskNumber disk, co
   return LocalLog::open(env_, layout_, disk, key);
 }
 
+Status LocalHome::check_own_log(format::DiskNumber disk, const LogKey& key) {
+  return LocalLog::check_own(env_, layout_, disk, key);
+}
+
 Status LocalHome::create_log(format::DiskNumber disk, const LogKey& key) {
   BLKREWIND_TRY(read_only_store(env_.make_directory(layout_.disk(disk))));
   BLKREWIND_TRY(env_.make_directory(layout_.segments(disk)));

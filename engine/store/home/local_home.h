@@ -32,6 +32,7 @@ class LocalHome final : public Home {
   [[nodiscard]] Result<format::StoreHeader> read_header() override;
   [[nodiscard]] Result<std::unique_ptr<HomeLog>> open_log(format::DiskNumber disk,
                                                           const LogKey& key) override;
+  [[nodiscard]] Status check_own_log(format::DiskNumber disk, const LogKey& key) override;
   [[nodiscard]] Status create_log(format::DiskNumber disk, const LogKey& key) override;
   [[nodiscard]] Status remove_disk(format::DiskNumber disk) override;
   [[nodiscard]] Status for_each_disk(

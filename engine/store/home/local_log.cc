@@ -64,6 +64,24 @@ Result<std::unique_ptr<LocalLog>> LocalLog::open(io::Env& env, LocalLayout layou
                                                 LocalLayout::log_lock(disk)));
 }
 
+Status LocalLog::check_own(io::Env& env, const LocalLayout& layout, format::DiskNumber disk,
+                           const LogKey& key) {
+  const std::string path = layout.log(disk);
+  const auto file = open_store_file(env, path, {});
+  if (!file && file.error().code == Errc::kNotFound) return {};
+  if (!file) return fail(file.error());
+  BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
+  AlignedBuffer block(kLogBlockBytes);
+  BLKREWIND_ASSIGN(const std::uint64_t there,
+                   io::read_there_now(*queue, **file, {0, block.size()}, block.data()));
+  if (there < block.size()) return {};
+  const auto header = format::decode_log_header(key.secret, key.store, block_of(block));
+  if (!header || header->disk == disk) return {};
+  return fail(Errc::kPrecondition,
+              path + " is the log of disk " + std::to_string(header->disk) + " of this store",
+              "move it to where it belongs, then try again");
+}
+
 std::unique_ptr<LocalLog> LocalLog::old_journal(io::Env& env, LocalLayout layout, const LogKey& key,
                                                 bool have_lock) {
   std::string path = layout.old_journal();

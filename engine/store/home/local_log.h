@@ -35,6 +35,9 @@ class LocalLog final : public HomeLog {
   [[nodiscard]] static Status create(io::Env& env, const LocalLayout& layout,
                                      format::DiskNumber disk, const LogKey& key);
   // kNotFound: there is no file of that name.
+  // As Home::check_own_log().
+  [[nodiscard]] static Status check_own(io::Env& env, const LocalLayout& layout,
+                                        format::DiskNumber disk, const LogKey& key);
   [[nodiscard]] static Result<std::unique_ptr<LocalLog>> open(io::Env& env, LocalLayout layout,
                                                               format::DiskNumber disk,
                                                               const LogKey& key);

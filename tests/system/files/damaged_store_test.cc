@@ -131,11 +131,44 @@ TEST_F(DamagedStore, ADiskWhoseLogCannotBeReadIsListedAmongTheOthers) {
   ask({"delete", "before"}, 5);
   ask({"disk", "forget", image_, "--with-snapshots"}, 5);
   ask({"store", "gc"}, 5);
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"verify"}, {"store", "info"}}) {
+    const CliOutcome outcome = run(line);
+    EXPECT_EQ(outcome.status, 5) << outcome.err;
+    const json answer = json::parse(outcome.out, nullptr, false);
+    ASSERT_TRUE(answer.is_object()) << outcome.out;
+    EXPECT_EQ(answer.at("snapshot_count"), 1) << "the others are looked at";
+    EXPECT_EQ(answer.at("unreadable_disks").at(0).at("disk_id"), lost.at("disk_id"));
+    EXPECT_EQ(answer.at("unreadable_disks").at(0).at("error"), lost.at("error"));
+  }
+  const CliOutcome counted = program_.run_with({}, {"--store", store_, "store", "info"});
+  EXPECT_NE(counted.out.find("not counted"), std::string::npos) << counted.out;
+  const CliOutcome verified = program_.run_with({}, {"--store", store_, "-q", "verify"});
+  EXPECT_EQ(verified.status, 5);
+  EXPECT_NE(verified.out.find("disks that could not be read: 1"), std::string::npos)
+      << verified.out << "that is not for -q to hide";
   const CliOutcome text = program_.run_with({}, {"--store", store_, "list"});
   EXPECT_EQ(text.status, 5);
   EXPECT_NE(text.out.find("\n  error"), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find("no snapshots"), std::string::npos) << text.out;
   EXPECT_NE(text.out.find("kept"), std::string::npos) << text.out;
+}
+
+TEST_F(DamagedStore, ADiskThatLostItsLogIsGivenUp) {
+  begin_anew();
+  const std::string disk = ask({"disk", "show", image_}).at("disk_id");
+  std::filesystem::remove(store_ + "/disks/1/log");
+  const json error = ask({"snapshot", image_}, 5);
+  EXPECT_NE(error.value("hint", "").find("disk forget " + disk + " --with-snapshots"),
+            std::string::npos)
+      << error;
+  ask({"disk", "forget", disk}, 5);
+  const json gone = ask({"disk", "forget", disk, "--with-snapshots"});
+  EXPECT_EQ(gone.at("disk_id"), disk);
+  EXPECT_EQ(gone.at("error").at("code"), "Integrity");
+  EXPECT_FALSE(std::filesystem::exists(store_ + "/disks/1"));
+  ask({"snapshot", image_});
+  ask({"verify"});
 }
 
 // A store that has lost its format file must not be taken for a folder to make a new one in.

@@ -89,7 +89,7 @@ TEST(Json, OfTheOtherReceipts) {
                   "unreadable_bytes", "unreadable", "elapsed_seconds", "scan_seconds"}));
   EXPECT_EQ(keys_of(json_of(VerifyReceipt{})),
             (Keys{"snapshot_count", "chunk_count", "verified_bytes", "damaged", "unreadable",
-                  "findings", "elapsed_seconds"}));
+                  "findings", "unreadable_disks", "elapsed_seconds"}));
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("unreadable").is_array());
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("damaged").is_array());
   EXPECT_EQ(keys_of(json_of(ExportReceipt{})),
@@ -106,7 +106,7 @@ TEST(Json, OfTheOtherReceipts) {
   EXPECT_TRUE(json_of(UpgradeReceipt{}).at("warnings").is_array());
   EXPECT_EQ(keys_of(json_of(StoreInfo{})),
             (Keys{"path", "uuid", "format_version", "disk_count", "snapshot_count", "segment_count",
-                  "live_bytes", "allocated_bytes", "journal_bytes"}));
+                  "live_bytes", "allocated_bytes", "journal_bytes", "unreadable_disks"}));
 }
 
 TEST(Json, OfAnInstanceHasNullForNever) {
@@ -179,6 +179,23 @@ TEST(Json, OfADiskThatCannotBeReadHasNullForWhatIsUnknown) {
   EXPECT_EQ(json.at("error").at("message"), "the log is truncated");
   EXPECT_TRUE(json.at("status").is_null());
   EXPECT_TRUE(json.at("snapshots").is_null()) << "which is not an empty list";
+}
+
+TEST(Json, NamesTheDisksThatCannotBeRead) {
+  UnreadableDisk disk{"d-1", "/dev/vdb", {}};
+  disk.error.code = Errc::kIntegrity;
+  disk.error.message = "the log is missing";
+  VerifyReceipt receipt;
+  StoreInfo store;
+  EXPECT_EQ(json_of(receipt).at("unreadable_disks"), Json::array());
+  receipt.unreadable_disks = store.unreadable_disks = {disk};
+  for (const Json& json : {json_of(receipt), json_of(store)}) {
+    const Json& one = json.at("unreadable_disks").at(0);
+    EXPECT_EQ(keys_of(one), (Keys{"disk_id", "path", "error"}));
+    EXPECT_EQ(one.at("disk_id"), "d-1");
+    EXPECT_EQ(one.at("path"), "/dev/vdb");
+    EXPECT_EQ(one.at("error").at("message"), "the log is missing");
+  }
 }
 
 TEST(Json, DumpsOneLineEvenOfBytesThatAreNotUtf8) {

@@ -55,7 +55,7 @@ TEST_F(DenseLineage, ForgettingTheDiskStopsBetweenTwoSnapshotsAndGoesOn) {
   monitor.progress = [&](const Progress& progress) {
     if (progress.done_bytes == progress.total_bytes && ++deleted == kDeletes) cancel = true;
   };
-  const Status stopped = engine.forget_disk("d-forged", true, monitor);
+  const auto stopped = engine.forget_disk("d-forged", true, monitor);
   ASSERT_TRUE(failed(stopped, Errc::kCancelled));
   EXPECT_THAT(words_of(stopped.error()), HasSubstr("do the same again"));
   const auto left = engine.snapshots();

@@ -23,6 +23,23 @@ class EngineControl : public EngineTest {
   }
 };
 
+// What another process removes while the store is walked is not damage.
+TEST_F(EngineControl, ADiskThatIsForgottenMeanwhileIsNotListed) {
+  take(image_, "first");
+  const std::string gone = make_image("gone.img", 'g');
+  take(gone, "second");
+  const auto other = open();
+  std::vector<std::string> seen;
+  ASSERT_TRUE(ok(engine_->list({}, [&](const DiskInfo& disk, const auto&) {
+    EXPECT_FALSE(disk.trouble.has_value());
+    seen.push_back(disk.path);
+    const bool first = seen.size() == 1;
+    EXPECT_TRUE(!first || ok(other->forget_disk(gone, true)));
+    return Status();
+  })));
+  EXPECT_EQ(seen, std::vector<std::string>{image_});
+}
+
 TEST_F(EngineControl, FirstSnapshotRegistersTheDisk) {
   EXPECT_THAT(*engine_->disks(), IsEmpty());
   const auto first = engine_->snapshot(image_);
@@ -170,7 +187,10 @@ TEST_F(EngineControl, ForgettingADiskForgetsItsAttachment) {
   const auto kept = engine_->forget_disk(disk);
   ASSERT_TRUE(failed(kept, Errc::kPrecondition));
   EXPECT_THAT(words_of(kept.error()), HasSubstr("with_snapshots"));
-  ASSERT_TRUE(ok(engine_->forget_disk(disk, true)));
+  const auto forgotten = engine_->forget_disk(disk, true);
+  ASSERT_TRUE(ok(forgotten));
+  EXPECT_EQ(forgotten->id, disk);
+  EXPECT_FALSE(forgotten->trouble.has_value());
   EXPECT_THAT(*engine_->disks(), IsEmpty());
   EXPECT_THAT(*engine_->snapshots(), IsEmpty());
   take(image_);

@@ -80,8 +80,10 @@ TEST_F(UnreadableDisk, AskedForItIsAnError) {
 }
 
 TEST_F(UnreadableDisk, ANameThatItMayHaveIsNotDecided) {
-  EXPECT_TRUE(failed(engine_->remove_snapshot("same"), Errc::kIntegrity))
+  const auto same = engine_->remove_snapshot("same");
+  EXPECT_TRUE(failed(same, Errc::kIntegrity))
       << "it may be ambiguous, and the other disk's must not be deleted for it";
+  EXPECT_THAT(words_of(same.error()), HasSubstr("by its id: " + kept_ + ";"));
   EXPECT_TRUE(failed(engine_->remove_snapshot("only"), Errc::kIntegrity)) << "it is not missing";
   EXPECT_TRUE(failed(engine_->remove_snapshot(lost_), Errc::kIntegrity));
   EXPECT_TRUE(failed(engine_->export_image("same", directory_.file("out")), Errc::kIntegrity));
@@ -91,14 +93,57 @@ TEST_F(UnreadableDisk, ANameThatItMayHaveIsNotDecided) {
   EXPECT_TRUE(ok(engine_->remove_snapshot(kept_)));
 }
 
-TEST_F(UnreadableDisk, IsNotForgottenAndNotCollected) {
-  EXPECT_TRUE(failed(engine_->forget_disk(lost_disk_), Errc::kIntegrity));
-  EXPECT_TRUE(failed(engine_->forget_disk(lost_disk_, true), Errc::kIntegrity));
+TEST_F(UnreadableDisk, IsNotForgottenWithoutASayAndNotCollected) {
+  const auto kept = engine_->forget_disk(lost_disk_);
+  ASSERT_TRUE(failed(kept, Errc::kIntegrity));
+  EXPECT_THAT(words_of(kept.error()), HasSubstr("disk forget " + lost_disk_ + " with_snapshots"));
+  EXPECT_TRUE(failed(engine_->forget_disk(image_, true), Errc::kIntegrity)) << "by its id only";
   EXPECT_TRUE(failed(engine_->collect(), Errc::kIntegrity));
-  EXPECT_TRUE(failed(engine_->verify({}), Errc::kIntegrity));
-  EXPECT_TRUE(ok(engine_->verify(std::vector<std::string>{kept_})));
   const std::string folder = directory_.file("store/disks/1/segments");
   EXPECT_FALSE(std::filesystem::is_empty(folder)) << "its data stays";
+}
+
+TEST_F(UnreadableDisk, IsForgottenWithItsSnapshotsAndCanBeRegisteredAgain) {
+  for (const std::string& way : {words_of(engine_->snapshot(image_).error()),
+                                 words_of(engine_->verify({})->unreadable_disks.at(0).error)}) {
+    EXPECT_THAT(way, HasSubstr("disk forget " + lost_disk_ + " with_snapshots"));
+  }
+  SnapshotOptions as_new;
+  as_new.as_new = true;
+  const auto again = engine_->register_disk(image_, as_new);
+  ASSERT_TRUE(failed(again, Errc::kAlreadyExists));
+  EXPECT_THAT(words_of(again.error()), HasSubstr("disk forget " + lost_disk_));
+  const auto forgotten = engine_->forget_disk(lost_disk_, true);
+  ASSERT_TRUE(ok(forgotten));
+  EXPECT_EQ(forgotten->id, lost_disk_);
+  ASSERT_TRUE(forgotten->trouble.has_value());
+  EXPECT_EQ(forgotten->trouble->code, Errc::kIntegrity);
+  EXPECT_FALSE(std::filesystem::exists(directory_.file("store/disks/1")));
+  EXPECT_EQ(engine_->disks()->size(), 1U);
+  EXPECT_TRUE(engine_->instance("i-one")->disk_ids.empty());
+  EXPECT_TRUE(ok(engine_->collect()));
+  EXPECT_TRUE(ok(engine_->remove_snapshot("same"))) << "there is one of that name now";
+  EXPECT_TRUE(ok(engine_->snapshot(image_)));
+}
+
+TEST_F(UnreadableDisk, TheOthersAreVerifiedAndCounted) {
+  const auto receipt = engine_->verify({});
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->snapshots, 1U);
+  EXPECT_TRUE(receipt->damaged.empty());
+  ASSERT_EQ(receipt->unreadable_disks.size(), 1U);
+  EXPECT_EQ(receipt->unreadable_disks[0].disk_id, lost_disk_);
+  EXPECT_EQ(receipt->unreadable_disks[0].path, image_);
+  EXPECT_EQ(receipt->unreadable_disks[0].error.code, Errc::kIntegrity);
+  EXPECT_TRUE(ok(engine_->verify(std::vector<std::string>{kept_})));
+  EXPECT_TRUE(failed(engine_->verify(std::vector<std::string>{lost_}), Errc::kIntegrity));
+  const auto info = engine_->store_info();
+  ASSERT_TRUE(ok(info));
+  EXPECT_EQ(info->disks, 2U);
+  EXPECT_EQ(info->snapshots, 1U);
+  EXPECT_GT(info->allocated_bytes, 0U);
+  ASSERT_EQ(info->unreadable_disks.size(), 1U);
+  EXPECT_EQ(info->unreadable_disks[0].disk_id, lost_disk_);
 }
 
 TEST_F(UnreadableDisk, StaysOfItsInstance) {

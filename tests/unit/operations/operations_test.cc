@@ -428,5 +428,104 @@ TEST(Verify, PassesOverASnapshotThatIsDeletedMeanwhile) {
   EXPECT_TRUE(bench.exports_as(stays, pattern(20 * kChunk, 1)));
 }
 
+// At any moment of a verify of all, and by a process that the verifying one knows nothing of.
+TEST(Verify, PassesOverADiskThatIsRemovedMeanwhile) {
+  const char* const second = "/dev/second";
+  bool removed = true;
+  int moments = 0;
+  for (int nth = 1; removed; ++nth) {
+    SCOPED_TRACE(nth);
+    OperationsBench bench(pattern(20 * kChunk, 1), kChunk);
+    bench.must_snapshot();
+    bench.env().add_device(second, 20 * kChunk, host::DeviceKind::kBlock);
+    bench.env().poke(second, 0, pattern(20 * kChunk, 2));
+    const auto added = bench.operations().register_disk(second, kChunk);
+    ASSERT_TRUE(ok(added));
+    const DiskNumber goes = added->disk.number;
+    ASSERT_TRUE(ok(bench.operations().snapshot(goes, second, {}, {})));
+    bench.env().poke(second, 0, pattern(20 * kChunk, 3));
+    ASSERT_TRUE(ok(bench.operations().snapshot(goes, second, {}, {})));
+    const auto snapshots = (*bench.operations().disk(goes))->snapshots;
+    ASSERT_EQ(snapshots.size(), 2U);
+    // Recorded as damaged, and intact by now: there is something to record.
+    bench.env().rot_bit(bench.home().segments(goes) + "/1", 4096 + 100, 0);
+    ASSERT_FALSE(bench.operations().verify({}, {})->damaged.empty());
+    bench.env().heal();
+    ASSERT_TRUE(ok(bench.open())) << "with no segment open";
+    auto other = Operations::open(bench.env(), {.store = kStore, .threads = 1});
+    ASSERT_TRUE(ok(other));
+    removed = false;
+    int calls = 0;
+    const Monitor monitor{[&](const Progress&) {
+      if (++calls != nth) return;
+      removed = true;
+      ++moments;
+      for (const auto& snapshot : snapshots) {
+        EXPECT_TRUE(ok((*other)->remove_snapshot({goes, snapshot.number}, {})));
+      }
+      EXPECT_TRUE(ok((*other)->forget_disk(goes)));
+    }};
+    const auto receipt = bench.operations().verify({}, monitor);
+    ASSERT_TRUE(ok(receipt));
+    EXPECT_THAT(receipt->damaged, testing::IsEmpty());
+    EXPECT_THAT(receipt->findings, testing::IsEmpty());
+    EXPECT_TRUE(receipt->unreadable_disks.empty());
+    EXPECT_GE(receipt->snapshots, 1U);
+  }
+  EXPECT_GT(moments, 1);
+}
+
+// It occupies space and no more: only the delete itself and a garbage collection need it finished.
+TEST(Delete, ThatCannotBeFinishedStopsNoOtherOperation) {
+  Bytes content = pattern(20 * kChunk, 1);
+  OperationsBench bench(content, kChunk);
+  const SnapshotNumber goes = bench.must_snapshot();
+  put(content, 0, pattern(10 * kChunk, 2));
+  bench.write(0, content);
+  const SnapshotNumber stays = bench.must_snapshot();
+  const auto fail_punches = [&] {
+    bench.env().inject(
+        {.kinds = {sim::OpKind::kDiscard}, .path = "/segments/", .from_then_on = true});
+  };
+  fail_punches();
+  ASSERT_TRUE(failed(bench.remove(goes), Errc::kIo));
+  EXPECT_EQ(bench.view().deleting.size(), 1U);
+  const auto again = bench.remove(goes);
+  ASSERT_TRUE(failed(again, Errc::kIo));
+  EXPECT_FALSE(words_of(again.error()).empty());
+  EXPECT_TRUE(failed(bench.operations().collect({}), Errc::kIo));
+  const Bytes later = pattern(20 * kChunk, 3);
+  bench.write(0, later);
+  const SnapshotNumber newest = bench.must_snapshot();
+  ASSERT_TRUE(ok(bench.rollback(stays)));
+  EXPECT_TRUE(same(bench.device(), content));
+  EXPECT_TRUE(ok(bench.undo()));
+  EXPECT_TRUE(same(bench.device(), later));
+  bench.env().clear_faults();
+  const auto collected = bench.operations().collect({});
+  ASSERT_TRUE(ok(collected));
+  EXPECT_EQ(collected->finished_deletes, 1U);
+  EXPECT_TRUE(bench.view().deleting.empty());
+  EXPECT_TRUE(bench.exports_as(stays, content));
+  EXPECT_TRUE(bench.exports_as(newest, later));
+  EXPECT_TRUE(bench.all_verify());
+  EXPECT_TRUE(bench.empties());
+}
+
+TEST(Delete, ThatCannotBeFinishedDoesNotKeepTheDisk) {
+  Bytes content = pattern(20 * kChunk, 1);
+  OperationsBench bench(content, kChunk);
+  const SnapshotNumber goes = bench.must_snapshot();
+  put(content, 0, pattern(10 * kChunk, 2));
+  bench.write(0, content);
+  const SnapshotNumber other = bench.must_snapshot();
+  bench.env().inject(
+      {.kinds = {sim::OpKind::kDiscard}, .path = "/segments/", .from_then_on = true});
+  ASSERT_TRUE(failed(bench.remove(goes), Errc::kIo));
+  EXPECT_TRUE(ok(bench.remove(other))) << "it needs no hole: whole segments go";
+  EXPECT_TRUE(ok(bench.operations().forget_disk(bench.disk())));
+  EXPECT_TRUE(ok(bench.operations().collect({})));
+}
+
 }  // namespace
 }  // namespace blkrewind::test

@@ -211,6 +211,25 @@ TEST_F(ReclaimTest, OnlyALivingSnapshotIsDeleted) {
   EXPECT_TRUE(finish_delete(*history_, number)) << "nothing to finish";
 }
 
+// There is nothing left to free in a segment that is gone, or of which less than its header is
+// left.
+TEST_F(ReclaimTest, ADeleteIsFinishedWhateverIsLeftOfASegment) {
+  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{100}, std::uint64_t{4095}}) {
+    SCOPED_TRACE(size);
+    Snapshots model;
+    const auto first = take(*history_, model, 0, {{1, 11}, {2, 12}, {130, 13}, {299, 14}});
+    take(*history_, model, first, {{2, 22}});
+    const auto segment = history_->state()->snapshot(first)->root.segment;
+    env_.set_size(layout_.segment(1, segment), size);
+    must(delete_snapshot(*history_, first));
+    EXPECT_EQ(history_->state()->snapshot(first), nullptr);
+    for (const auto& [number, contents] : model) {
+      if (number != first) must(delete_snapshot(*history_, number));
+    }
+    EXPECT_TRUE(history_->state()->segments.empty());
+  }
+}
+
 TEST_F(ReclaimTest, ASnapshotOfZeroesGivesBackNothing) {
   Snapshots model;
   const auto number = take(*history_, model, 0, {});

@@ -93,6 +93,121 @@ TEST_F(SegmentsTest, AMissingLogIsDamageNotAnEmptyHistory) {
   EXPECT_EQ(without.error().code, Errc::kIntegrity);
 }
 
+TEST_F(SegmentsTest, AnIndexThatIsGoneWhileItIsUsedIsDamage) {
+  must(env_.remove(layout_.log(format::kIndexLog)));
+  const Status read = store_->index().refresh();
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Errc::kIntegrity);
+  EXPECT_THAT(words_of(read.error()), HasSubstr("backup"));
+  EXPECT_EQ(store_->info().error().code, Errc::kIntegrity);
+  must(env_.remove(layout_.log(1)));
+  EXPECT_EQ(history_->log().refresh().error().code, Errc::kIntegrity);
+}
+
+// What another process has removed is not damage.
+TEST_F(SegmentsTest, ADiskThatIsRemovedMeanwhileIsNotFound) {
+  (void)add_disk(*store_, "d-2");
+  const auto before = must(Store::open(env_, kPath));  // has not read the log
+  const auto reader = must(Store::open(env_, kPath));
+  must(reader->history(2));
+  must(store_->remove_disk(2));
+  for (Store* late : {before.get(), reader.get()}) {
+    ASSERT_TRUE(late->disks()->disks.contains(2)) << "as it was when the index was read";
+    const auto history = late->history(2);
+    ASSERT_FALSE(history);
+    EXPECT_EQ(history.error().code, Errc::kNotFound);
+    EXPECT_FALSE(late->disks()->disks.contains(2));
+    EXPECT_EQ(must(late->info()).disks, 1U);
+  }
+}
+
+class LostDisk : public SegmentsTest {
+ protected:
+  void SetUp() override {
+    SegmentsTest::SetUp();
+    const auto history = add_disk(*store_, "d-2");
+    auto writer = must(history->make_writer());
+    must(writer->reserve(4096));
+    const auto q = queue();
+    must(writer->seal(*q));
+    writer->keep();
+    store_ = must(Store::open(env_, kPath));
+  }
+
+  std::set<std::string> names() {
+    const auto all = must(env_.list_directory(layout_.disks()));
+    return {all.begin(), all.end()};
+  }
+  // By a process that has not read the log before.
+  void expect_refused(Errc code) {
+    store_ = must(Store::open(env_, kPath));
+    const auto refused = store_->remove_lost_disk(2);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, code) << refused.error().to_string();
+    EXPECT_TRUE(store_->disks()->disks.contains(2));
+    EXPECT_EQ(must(env_.list_directory(layout_.segments(2))).size(), 1U) << "its data stays";
+  }
+};
+
+TEST_F(LostDisk, IsRemovedIfItsLogIsGoneOrDamaged) {
+  for (const bool gone : {true, false}) {
+    if (gone) must(env_.remove(layout_.log(2)));
+    if (!gone) env_.set_size(layout_.log(3), 100);
+    const format::DiskNumber disk = gone ? 2 : 3;
+    const auto known = must(store_->info());
+    EXPECT_EQ(known.disks, 2U);
+    ASSERT_THAT(known.unreadable_disks, SizeIs(1));
+    EXPECT_EQ(known.unreadable_disks[0].error.code, Errc::kIntegrity);
+    EXPECT_THAT(words_of(known.unreadable_disks[0].error), HasSubstr("disk forget"));
+    EXPECT_EQ(must(store_->remove_lost_disk(disk)).code, Errc::kIntegrity);
+    EXPECT_EQ(names(), (std::set<std::string>{"1"}));
+    EXPECT_EQ(store_->history(disk).error().code, Errc::kNotFound);
+    EXPECT_EQ(store_->remove_lost_disk(disk).error().code, Errc::kNotFound);
+    if (gone) (void)add_disk(*store_, "d-3");
+    store_ = must(Store::open(env_, kPath));
+  }
+  EXPECT_TRUE(store_->history(1));
+}
+
+TEST_F(LostDisk, IsRemovedIfItsFolderIsGone) {
+  must(env_.rename(layout_.disk(2), "/aside"));
+  EXPECT_EQ(must(store_->remove_lost_disk(2)).code, Errc::kIntegrity);
+  EXPECT_EQ(store_->history(2).error().code, Errc::kNotFound);
+  EXPECT_TRUE(*env_.exists("/aside/log"));
+}
+
+TEST_F(LostDisk, StaysWhileItsLogMayBeIntact) {
+  expect_refused(Errc::kPrecondition);
+  env_.inject({.kinds = {sim::OpKind::kRead}, .path = "disks/2/log", .from_then_on = true});
+  expect_refused(Errc::kIo);
+  env_.clear_faults();
+  env_.inject({.kinds = {sim::OpKind::kRead}, .path = "disks/2/log", .nth = 3});
+  expect_refused(Errc::kIo);
+  env_.clear_faults();
+  env_.inject({.kinds = {sim::OpKind::kOpen},
+               .path = "disks/2/log",
+               .from_then_on = true,
+               .error = EACCES});
+  expect_refused(Errc::kIo);
+  env_.clear_faults();
+  env_.set_size(layout_.log(2), 100);
+  const auto other = must(Store::open(env_, kPath));
+  const auto owner = must(other->home().take_lease(2, io::LockMode::kExclusive));
+  expect_refused(Errc::kBusy);
+}
+
+TEST_F(LostDisk, FilesOfAnotherDiskAreNotRemoved) {
+  must(env_.remove(layout_.log(2)));
+  must(env_.rename(layout_.log(1), layout_.log(2)));
+  expect_refused(Errc::kPrecondition);
+  must(env_.rename(layout_.log(2), layout_.log(1)));
+  must(env_.rename(layout_.segment(2, 1), layout_.segment(2, 7)));
+  expect_refused(Errc::kPrecondition);
+  must(env_.remove(layout_.segment(2, 7)));
+  EXPECT_TRUE(store_->remove_lost_disk(2));
+  EXPECT_TRUE(store_->history(1));
+}
+
 TEST_F(SegmentsTest, UnknownReadOnlyFeaturesMayBeReadAndNotWritten) {
   format::StoreHeader header = store_->header();
   header.read_only_compatible = 4;
