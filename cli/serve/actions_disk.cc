@@ -113,7 +113,7 @@ Result<Json> describe_disks(const ActionContext& context, const Parameters& para
   BLKREWIND_TRY(parameters.need("RegionId"));
   BLKREWIND_ASSIGN(const Page page, page_of(parameters));
   BLKREWIND_ASSIGN(const DiskFilter filter, filter_of(parameters));
-  BLKREWIND_ASSIGN(const auto disks, context.engine.disks());
+  BLKREWIND_ASSIGN(const auto disks, context.engine.disks(filter.ids));
   std::map<std::string, std::vector<std::string>> locks;
   BLKREWIND_ASSIGN(const auto instances, context.engine.instances());
   for (const InstanceInfo& instance : instances) locks[instance.id] = instance.locks;

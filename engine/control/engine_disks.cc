@@ -1,4 +1,5 @@
 // Disks: lookup, registration, description, attachment.
+#include <algorithm>
 #include <utility>
 
 #include "base/ids.h"
@@ -133,13 +134,17 @@ Result<DiskInfo> Engine::Impl::describe(DiskView view) {
   return info;
 }
 
-Result<std::vector<DiskInfo>> Engine::disks() try {
+Result<std::vector<DiskInfo>> Engine::disks(
+    const std::optional<std::vector<std::string>>& ids) try {
   BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<DiskInfo> infos;
-  BLKREWIND_TRY(impl().operations_->for_each_disk([&](const DiskView& view) -> Status {
+  const auto visit = [&](const DiskView& view) -> Status {
     BLKREWIND_ASSIGN(DiskInfo info, impl().describe(view));
     infos.push_back(std::move(info));
     return {};
+  };
+  BLKREWIND_TRY(impl().operations_->for_each_disk(visit, [&](const format::DiskRecord& disk) {
+    return !ids || std::find(ids->begin(), ids->end(), disk.id) != ids->end();
   }));
   return infos;
 } catch (...) {

@@ -157,9 +157,11 @@ bool Operations::in_doubt(format::DiskNumber disk) {
   return history && (*history)->log().in_doubt();
 }
 
-Status Operations::for_each_disk(const std::function<Status(DiskView)>& visit) {
+Status Operations::for_each_disk(const std::function<Status(DiskView)>& visit,
+                                 const WantedDisk& wanted) {
   const auto index = parts_->store->disks();
   for (const auto& [number, record] : index->disks) {
+    if (wanted && !wanted(record)) continue;
     auto view = disk(number);
     if (!view) {
       DiskView unreadable;

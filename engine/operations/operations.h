@@ -124,8 +124,11 @@ class Operations {
   // The disks that the index names, without reading their logs.
   [[nodiscard]] std::vector<format::DiskRecord> known_disks() const;
   // One disk after another, so that not all of them are in memory. Ends with the first error of
-  // `visit`. A disk whose log cannot be read has `trouble`.
-  [[nodiscard]] Status for_each_disk(const std::function<Status(DiskView)>& visit);
+  // `visit`. A disk whose log cannot be read has `trouble`. `wanted`, given the index's copy of the
+  // record: of the others nothing is read; empty: all.
+  using WantedDisk = std::function<bool(const format::DiskRecord&)>;
+  [[nodiscard]] Status for_each_disk(const std::function<Status(DiskView)>& visit,
+                                     const WantedDisk& wanted = {});
   [[nodiscard]] Result<std::vector<DiskView>> disks();
   [[nodiscard]] Result<std::optional<DiskView>> disk(format::DiskNumber number);
   [[nodiscard]] Result<StoreInfo> store_info();

@@ -202,8 +202,10 @@ class BLKREWIND_API Engine {
   // Engine.
   using VisitDisk = std::function<Status(const DiskInfo&, const std::vector<SnapshotInfo>&)>;
   [[nodiscard]] Status list(const std::string& target, const VisitDisk& visit);
-  // All of them, also those with DiskInfo::trouble.
-  [[nodiscard]] Result<std::vector<DiskInfo>> disks();
+  // All of them, or those with these ids; also those with DiskInfo::trouble. Each costs a read of
+  // its log and a look at its device.
+  [[nodiscard]] Result<std::vector<DiskInfo>> disks(
+      const std::optional<std::vector<std::string>>& ids = {});
   // The error, if the disk's log cannot be read.
   [[nodiscard]] Result<DiskInfo> disk(const std::string& target);
   // Oldest first. An empty `disk_id` selects every disk; the error of one that cannot be read is

@@ -1,6 +1,8 @@
 // A disk whose log cannot be read: the others go on, and it is never taken for one without
 // snapshots.
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "unit/control/engine_fixture.h"
@@ -59,6 +61,14 @@ TEST_F(UnreadableDisk, IsListedWithItsTroubleAmongTheOthers) {
   ASSERT_TRUE(ok(all));
   EXPECT_TRUE(all->at(0).trouble.has_value());
   EXPECT_FALSE(all->at(1).trouble.has_value());
+  for (const auto& [ids, trouble] : std::map<std::vector<std::string>, std::vector<bool>>{
+           {{}, {}}, {{lost_disk_}, {true}}, {{"d-none", kept_disk_}, {false}}}) {
+    const auto some = engine_->disks(ids);
+    ASSERT_TRUE(ok(some));
+    std::vector<bool> told;
+    for (const DiskInfo& disk : *some) told.push_back(disk.trouble.has_value());
+    EXPECT_EQ(told, trouble);
+  }
 }
 
 TEST_F(UnreadableDisk, AskedForItIsAnError) {
