@@ -264,7 +264,7 @@ Status verify_disk(store::Store& store, store::History& history,
     }
   }
   BLKREWIND_TRY(verifier.spread());
-  const Status marked = mark(history, verifier);
+  Status marked = mark(history, verifier);
   if (!marked && !is_removed(store, history.disk())) return marked;
   verifier.finish();
   return {};
