@@ -79,16 +79,9 @@ Status write_file(const io::Folder& folder, const std::string& name, const std::
 }
 
 // If a catalog was moved away, its journal may have been left behind, and SQLite would apply it to
-// the next file of that name. The lock ensures that it is not the journal of a catalog that another
-// process has just created.
+// the next file of that name.
 Status give_name(const io::Folder& folder, const std::string& temporary, const std::string& path) {
   const std::string name = name_of(path);
-  BLKREWIND_ASSIGN(const UniqueFd locked, folder.open_folder(""));
-  if (flock(locked.get(), LOCK_EX) != 0) {
-    return fail(system_error(errno, "cannot lock the directory " + folder.path()));
-  }
-  BLKREWIND_ASSIGN(const bool there, folder.judge(name));
-  if (there) return {};
   for (const char* suffix : kSuffixes) ::unlinkat(folder.fd(), (name + suffix).c_str(), 0);
   // The file never has two names, because another process opening it at that moment would refuse
   // it, unless the file system has no other way; then as briefly as possible.
@@ -102,8 +95,6 @@ Status give_name(const io::Folder& folder, const std::string& temporary, const s
     ::unlinkat(folder.fd(), temporary.c_str(), 0);
   }
   if (error == 0 || error == EEXIST) return {};
-  // On another machine the lock may not count: its process was first, and has removed this file.
-  if (error == ENOENT && folder.look(name)) return {};
   return fail(system_error(error, "cannot create the catalog " + path));
 }
 
@@ -125,13 +116,26 @@ void remove_leftovers(const io::Folder& folder, const std::string& prefix) {
   }
 }
 
+// One process at a time: it must not take the file of another one for what is left over, nor the
+// journal of its catalog. On a network file system the lock may not count between machines: where
+// the other one was in the way, again.
 Status create_in(const io::Folder& folder, const std::string& path) {
+  constexpr int kAttempts = 3;
+  BLKREWIND_ASSIGN(const UniqueFd locked, folder.open_folder(""));
+  if (flock(locked.get(), LOCK_EX) != 0) {
+    return fail(system_error(errno, "cannot lock the directory " + folder.path()));
+  }
   const std::string prefix = name_of(path) + ".new-";
-  const std::string temporary = name_of(path) + "." + new_id("new-");
-  Status made = write_file(folder, temporary, path);
-  if (made) made = give_name(folder, temporary, path);
-  ::unlinkat(folder.fd(), temporary.c_str(), 0);
-  BLKREWIND_TRY(std::move(made));
+  for (int attempt = 1;; ++attempt) {
+    BLKREWIND_ASSIGN(const bool there, folder.judge(name_of(path)));
+    if (there) return {};
+    const std::string temporary = name_of(path) + "." + new_id("new-");
+    Status made = write_file(folder, temporary, path);
+    if (made) made = give_name(folder, temporary, path);
+    ::unlinkat(folder.fd(), temporary.c_str(), 0);
+    if (made) break;
+    if (made.error().code != Errc::kNotFound || attempt == kAttempts) return made;
+  }
   if (::fsync(folder.fd()) != 0) {
     return fail(system_error(errno, "cannot flush the directory " + folder.path()));
   }

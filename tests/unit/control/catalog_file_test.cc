@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <thread>
 #include <vector>
 
@@ -105,7 +106,10 @@ TEST_F(CatalogTest, SeveralProcessesMakeAndWriteOneCatalog) {
       if (!catalog) _exit(100);
       for (int i = 0; i < kEach; ++i) {
         const std::string id = "i-" + std::to_string(process) + "x" + std::to_string(i);
-        if (!(*catalog)->create_instance(id, "", i)) _exit(101);
+        if (const Status made = (*catalog)->create_instance(id, "", i); !made) {
+          std::cerr << made.error().to_string() << std::endl;
+          _exit(101);
+        }
       }
       _exit((*catalog)->create_instance("i-common", "", 1) ? 0 : 1);
     }
