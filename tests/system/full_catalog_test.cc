@@ -21,7 +21,7 @@ enum class Before { kNoCatalog, kCatalog, kLogOfAnEarlierVersion };
 
 class FullCatalog : public DeviceSystem, public testing::WithParamInterface<Before> {
  protected:
-  static constexpr std::uint64_t kStep = 4 * kKiB;
+  static constexpr std::uint64_t kStep = 8 * kKiB;
   static constexpr std::uint64_t kMost = 300 * kKiB;
 
   void SetUp() override {
