@@ -3,7 +3,7 @@
 //   flip_bits [--all] [--seed N] [--jobs N] [--golden FOLDER]
 //   flip_bits --only FILE:BYTE:BIT        repeats one flip, as printed by a failure
 //
-// Without --all: every bit of `format` and `journal`, one bit of each byte of the segments and of
+// Without --all: every bit of `format` and the logs, one bit of each byte of the segments and of
 // one byte in eight of the catalogs, selected by the seed. Exit status 0: every flip was detected,
 // or is harmless for a known reason.
 #include <sys/mman.h>
