@@ -169,6 +169,7 @@ TEST_F(ServeTest, RetentionIsNotOverBecauseTheClockWasSet) {
   now_ = [] { return static_cast<std::int64_t>(std::time(nullptr)) + 400 * 86'400; };
   std::this_thread::sleep_for(500ms);
   EXPECT_EQ(count(), 2);
+  EXPECT_EQ(stop(), 0);  // the library removes its shared memory only at an orderly end
 }
 
 TEST_F(ServeTest, TooMuchIsRefused) {
