@@ -2,6 +2,7 @@
 // removed.
 #include <fstream>
 #include <future>
+#include <memory>
 
 #include "unit/control/catalog_fixture.h"
 
@@ -10,39 +11,46 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST_F(CatalogTest, OneThatStaysLockedIsBusyAndNotDamaged) {
-  { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
-  auto reader = open();
-  auto writer = open();
-  SQLite::Database other(path_, SQLite::OPEN_READWRITE);
-  SQLite::Transaction locked(other, SQLite::TransactionBehavior::EXCLUSIVE);
-  auto changed =
-      std::async(std::launch::async, [&] { return writer->create_instance("i-2", "", 2); });
-  const auto row = reader->instance("i-1");
-  const Status change = changed.get();
+// Another program has locked it while a change and a read begin.
+class LockedCatalog : public CatalogTest {
+ protected:
+  void SetUp() override {
+    { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
+    reader_ = open();
+    writer_ = open();
+    other_ = std::make_unique<SQLite::Database>(path_, SQLite::OPEN_READWRITE);
+    locked_ =
+        std::make_unique<SQLite::Transaction>(*other_, SQLite::TransactionBehavior::EXCLUSIVE);
+    changed_ =
+        std::async(std::launch::async, [this] { return writer_->create_instance("i-2", "", 2); });
+  }
+
+  std::unique_ptr<Catalog> reader_;
+  std::unique_ptr<Catalog> writer_;
+  std::unique_ptr<SQLite::Database> other_;
+  std::unique_ptr<SQLite::Transaction> locked_;
+  std::future<Status> changed_;
+};
+
+TEST_F(LockedCatalog, OneThatStaysLockedIsBusyAndNotDamaged) {
+  const auto row = reader_->instance("i-1");
+  const Status change = changed_.get();
   ASSERT_FALSE(row);
   ASSERT_FALSE(change);
   for (const Error& error : {row.error(), change.error()}) {
     EXPECT_EQ(error.code, Errc::kBusy) << error.to_string();
     EXPECT_FALSE(words_of(error).empty());
   }
-  locked.commit();
-  EXPECT_TRUE(reader->instance("i-1").value());
-  EXPECT_TRUE(ok(writer->create_instance("i-2", "", 2)));
+  locked_->commit();
+  EXPECT_TRUE(reader_->instance("i-1").value());
+  EXPECT_TRUE(ok(writer_->create_instance("i-2", "", 2)));
 }
 
-TEST_F(CatalogTest, BothWaitUntilItIsUnlocked) {
-  { ASSERT_TRUE(ok(open()->create_instance("i-1", "", 1))); }
-  auto reader = open();
-  auto writer = open();
-  SQLite::Database other(path_, SQLite::OPEN_READWRITE);
-  SQLite::Transaction locked(other, SQLite::TransactionBehavior::EXCLUSIVE);
-  auto changed =
-      std::async(std::launch::async, [&] { return writer->create_instance("i-2", "", 2); });
-  auto row = std::async(std::launch::async, [&] { return reader->instance("i-1"); });
+TEST_F(LockedCatalog, BothWaitUntilItIsUnlocked) {
+  auto row = std::async(std::launch::async, [this] { return reader_->instance("i-1"); });
   ::usleep(50'000);  // so that they wait; they end alike if they do not
-  locked.commit();
-  EXPECT_TRUE(ok(changed.get()));
+  locked_->commit();
+  EXPECT_TRUE(ok(changed_.get()));
   EXPECT_TRUE(row.get());
 }
 
