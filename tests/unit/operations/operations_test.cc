@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/store.h"
 #include "support/operations_bench.h"
 
 namespace blkrewind::test {
@@ -473,6 +474,24 @@ TEST(Verify, PassesOverADiskThatIsRemovedMeanwhile) {
     EXPECT_GE(receipt->snapshots, 1U);
   }
   EXPECT_GT(moments, 1);
+}
+
+// Two processes that registered disks at once could make the index and the log differ.
+TEST(Index, IsCorrectedByTheNextOwnerOfTheDisk) {
+  OperationsBench bench(pattern(4 * kChunk, 1), kChunk);
+  (void)bench.must_snapshot();
+  const std::string id = bench.view().disk.id;
+  const auto store = store::Store::open(bench.env(), kStore);
+  ASSERT_TRUE(ok(store));
+  store::Log& index = (*store)->index();
+  ASSERT_TRUE(ok(index.update([](const store::State& state) -> Result<format::Transaction> {
+    format::DiskRecord record = *state.disk(1);
+    record.id = "d-another";
+    return format::Transaction{std::move(record)};
+  })));
+  (void)bench.must_snapshot();
+  ASSERT_TRUE(ok(index.refresh()));
+  EXPECT_EQ(index.state()->disk(1)->id, id);
 }
 
 // It occupies space and no more: only the delete itself and a garbage collection need it finished.
