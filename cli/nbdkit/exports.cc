@@ -9,13 +9,8 @@
 namespace blkrewind::nbd {
 namespace {
 
-bool is_printable(std::string_view text) {
-  while (!text.empty()) {
-    const auto character = take_character(text);
-    if (!character || *character < 0x20 || (*character >= 0x7f && *character < 0xa0)) return false;
-  }
-  return true;
-}
+// A disk id, a slash and a name.
+constexpr std::size_t kExportNameMax = 30 + 1 + 128;
 
 std::string_view kind_of(const SnapshotInfo& snapshot) {
   switch (snapshot.kind) {
@@ -44,8 +39,8 @@ Result<Wanted> wanted(std::string_view export_name, const std::string& only_disk
     return fail(Errc::kInvalidArgument, "no export was named",
                 "name one of the exports that the server lists");
   }
-  if (!is_printable(export_name)) {
-    return fail(Errc::kInvalidArgument, "the name of the export is not printable text",
+  if (!is_printable_text(export_name, kExportNameMax)) {
+    return fail(Errc::kInvalidArgument, "the name of the export is too long, or not printable text",
                 "name one of the exports that the server lists");
   }
   const std::size_t slash = export_name.find('/');

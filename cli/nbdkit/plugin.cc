@@ -103,23 +103,24 @@ int config(const char* key, const char* value) {
   });
 }
 
-// The variables that the program reads as well.
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 int config_complete() {
   return guarded(-1, [] {
-    std::string store = parameters.store.value_or(environment("BLKREWIND_STORE"));
-    if (store.empty()) store = kDefaultStore;
+    // The variables are those that the program reads as well.
+    const char* const variable = std::getenv("BLKREWIND_STORE");
+    const std::string store =
+        parameters.store.value_or(variable != nullptr ? variable : kDefaultStore);
+    if (store.empty()) {
+      nbdkit_error("$BLKREWIND_STORE is empty");
+      return -1;
+    }
     // The server leaves this directory.
     const std::unique_ptr<char, decltype(&std::free)> path(nbdkit_absolute_path(store.c_str()),
                                                            &std::free);
     if (!path) return -1;
     served.options.store = path.get();
-    if (const std::string no_rings = environment("BLKREWIND_NO_IO_URING"); !no_rings.empty()) {
-      const int no_io_uring = nbdkit_parse_bool(no_rings.c_str());
+    const char* const no_rings = std::getenv("BLKREWIND_NO_IO_URING");
+    if (no_rings != nullptr && *no_rings != '\0') {
+      const int no_io_uring = nbdkit_parse_bool(no_rings);
       if (no_io_uring < 0) return -1;
       served.options.allow_io_uring = no_io_uring == 0;
     }
@@ -217,6 +218,7 @@ Result<Wanted> wanted_by_client(const std::string& name) {
 Result<std::unique_ptr<Connection>> connect(const std::string& name) {
   BLKREWIND_ASSIGN(const Wanted wanted, wanted_by_client(name));
   auto reader = engine->open_snapshot(wanted.snapshot, wanted.disk_id);
+  // Printable, or it would not be wanted.
   if (!reader) return fail(std::move(reader).error().while_doing("opening export " + name));
   return std::unique_ptr<Connection>(new Connection{std::move(*reader), wanted.may_move()});
 }
