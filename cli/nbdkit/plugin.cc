@@ -47,8 +47,10 @@ struct Served {
 };
 
 struct Connection {
+  Connection(SnapshotReader opened, bool may_move) : reader(std::move(opened)), moves(may_move) {}
+
   SnapshotReader reader;
-  bool moves;
+  bool moves;  // the next connection may find another snapshot
 };
 
 Parameters parameters;
@@ -220,7 +222,7 @@ Result<std::unique_ptr<Connection>> connect(const std::string& name) {
   auto reader = engine->open_snapshot(wanted.snapshot, wanted.disk_id);
   // Printable, or it would not be wanted.
   if (!reader) return fail(std::move(reader).error().while_doing("opening export " + name));
-  return std::unique_ptr<Connection>(new Connection{std::move(*reader), wanted.may_move()});
+  return std::make_unique<Connection>(std::move(*reader), wanted.may_move());
 }
 
 void* open(int /*readonly*/) {

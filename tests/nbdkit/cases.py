@@ -50,6 +50,13 @@ def read_file(path):
     return pathlib.Path(path).read_bytes()
 
 
+def wait_for_pid(pid_file, check=lambda: None):
+    """nbdkit writes it when it listens."""
+    while not (pid_file.exists() and pid_file.read_text().endswith("\n")):
+        check()
+        time.sleep(0.01)
+
+
 class Server:
     """nbdkit in the foreground, on a socket of its own."""
 
@@ -66,11 +73,11 @@ class Server:
             stderr=self.log_file,
             env={**os.environ, **(env or {})},
         )
-        # Written when it listens.
-        while not (pid_file.exists() and pid_file.read_text().endswith("\n")):
-            if self.process.poll() is not None:
-                raise AssertionError(f"nbdkit ended: {self.log()}")
-            time.sleep(0.01)
+        wait_for_pid(pid_file, self.check_running)
+
+    def check_running(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"nbdkit ended: {self.log()}")
 
     def __enter__(self):
         return self

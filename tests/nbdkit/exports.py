@@ -1,5 +1,7 @@
 """Which snapshots are exports, under which names; and what is refused."""
+import contextlib
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -7,7 +9,7 @@ import time
 
 import nbd
 
-from cases import MIB, PLUGIN, PROGRAM, Case, read_file, run
+from cases import MIB, PLUGIN, PROGRAM, Case, read_file, run, wait_for_pid
 
 
 class Exports(Case):
@@ -218,14 +220,23 @@ class Exports(Case):
         env["BLKREWIND_NO_IO_URING"] = "perhaps"
         self.assertIn("perhaps", self.refused("one", f"store={self.store}", env=env))
 
+    def kill_all(self, argument):
+        """Processes in the background that have this argument, which names a file of this test."""
+        for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if argument in command.read_bytes().split(b"\0"):
+                    os.kill(int(command.parent.name), signal.SIGKILL)
+
     def test_a_relative_store_is_found_after_the_fork(self):
         self.two_disks()
         socket, pid_file = self.folder / "daemon.socket", self.folder / "daemon.pid"
         words = ["nbdkit", "-U", socket, "-P", pid_file, PLUGIN, "store=store", "disk=first.img"]
+        self.addCleanup(self.kill_all, os.fsencode(socket))
         subprocess.run(words, cwd=self.folder, check=True, stdin=subprocess.DEVNULL)
+        # The process in the background writes it, when it listens.
+        wait_for_pid(pid_file)
         pid = int(pid_file.read_text())
         command = pathlib.Path(f"/proc/{pid}/cmdline")
-        self.addCleanup(run, "kill", "-KILL", pid, status=None)
         run("nbdinfo", f"nbd+unix:///{self.disk}/one?socket={socket}")
         handle = nbd.NBD()
         handle.set_export_name("same")
