@@ -32,8 +32,6 @@
 namespace blkrewind::nbd {
 namespace {
 
-constexpr const char* kDefaultStore = "/var/lib/blkrewind";
-
 struct Parameters {
   std::optional<std::string> store;
   std::optional<std::string> snapshot;
@@ -110,7 +108,7 @@ int config_complete() {
     // The variables are those that the program reads as well.
     const char* const variable = std::getenv("BLKREWIND_STORE");
     const std::string store =
-        parameters.store.value_or(variable != nullptr ? variable : kDefaultStore);
+        parameters.store.value_or(variable != nullptr ? variable : served.options.store);
     if (store.empty()) {
       nbdkit_error("$BLKREWIND_STORE is empty");
       return -1;
@@ -135,8 +133,9 @@ Status look_up() {
   BLKREWIND_ASSIGN(Engine found, Engine::open(served.options));
   if (parameters.disk) {
     auto disk = found.disk(*parameters.disk);
-    if (!disk)
+    if (!disk) {
       return fail(std::move(disk).error().while_doing("looking for disk=" + *parameters.disk));
+    }
     served.disk_id = disk->id;
   }
   if (parameters.snapshot) {
@@ -168,10 +167,9 @@ int after_fork() {
 
 void cleanup() { engine.reset(); }
 
-void dump_plugin() { std::printf("blkrewind_default_store=%s\n", kDefaultStore); }
+void dump_plugin() { std::printf("blkrewind_default_store=%s\n", OpenOptions().store.c_str()); }
 
 Status list_all(nbdkit_exports* exports) {
-  std::optional<Error> failed;
   return engine->list(
       served.disk_id,
       [&](const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots) -> Status {
