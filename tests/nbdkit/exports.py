@@ -122,7 +122,8 @@ class Exports(Case):
 
     def test_latest_moves(self):
         self.two_disks()
-        with self.serve(f"disk={self.first}") as moving, self.serve("latest", f"disk={self.first}") as fixed:
+        disk = f"disk={self.first}"
+        with self.serve(disk) as moving, self.serve("latest", disk) as fixed:
             with moving.client("latest") as client:
                 self.assertFalse(client.can_multi_conn())
                 self.snapshot(self.first)

@@ -33,9 +33,8 @@ class Reading(Case):
                 run("nbdcopy", f"--connections={connections}", server.uri(), out)
                 self.assertEqual(read_file(out), content)
                 out.unlink()
-            # Also the holes by reading them, in requests that no chunk size divides.
-            copy = run("nbdcopy", "--allocated", "--request-size=8192", server.uri(), out)
-            self.assertEqual(copy.err, "")
+            # Also by reading the holes.
+            run("nbdcopy", "--no-extents", "--request-size=8192", server.uri(), out)
             self.assertEqual(read_file(out), content)
             out.unlink()
 
