@@ -157,6 +157,13 @@ class Env {
   // process.
   [[nodiscard]] virtual Result<bool> is_locked(const std::string& path, std::uint64_t offset) = 0;
 
+  // The processes that hold a lock on that byte, as far as they are visible: "fio (process 4711)",
+  // several with commas. Empty: none is.
+  [[nodiscard]] virtual std::string lock_holders(const std::string& path, std::uint64_t offset) {
+    (void)path, (void)offset;
+    return {};
+  }
+
   // Size, sector size, identity and users of the path. Changes nothing. For lists and answers:
   // processes that have it open for writing are not searched, and the path may refer to another
   // device by the time the answer is used.

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "host/attached.h"
 #include "host/lives_on.h"
+#include "host/lock_holders.h"
 #include "host/probe.h"
 #include "io/env.h"
 #include "io/file_lock.h"
@@ -54,6 +55,10 @@ class LocalEnv final : public Env {
   }
   Result<bool> is_locked(const std::string& path, std::uint64_t offset) override {
     return byte_is_locked(path, offset);
+  }
+
+  std::string lock_holders(const std::string& path, std::uint64_t offset) override {
+    return host::lock_holders(path, offset);
   }
 
   Result<host::DeviceInfo> probe(const std::string& path) override {

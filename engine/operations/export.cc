@@ -40,42 +40,33 @@ Status write_zeroes_out(std::uint64_t length) {
   return {};
 }
 
-// In order, chunk by chunk: a pipe cannot seek.
-Status stream_out(store::History& history, const store::Tree& tree, ExportReceipt& receipt,
-                  const Monitor& monitor) {
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
-  store::TreeReader reader(history.files(), *queue, history.secret());
-  store::TreeDiff diff(reader, empty_tree(tree.geometry), tree);
-  pipeline::Meter meter(monitor, "export", tree.geometry.device_bytes);
-  AlignedBuffer buffer(tree.geometry.chunk_bytes);
+// In order: a pipe cannot seek.
+Status stream_out(const OpenSnapshot& snapshot, ExportReceipt& receipt, const Monitor& monitor) {
+  constexpr std::uint64_t kPieceBytes = 4 * kMiB;
+  const std::uint64_t size = snapshot.record().device_bytes;
+  pipeline::Meter meter(monitor, "export", size);
+  AlignedBuffer buffer(std::min(kPieceBytes, size));
   std::uint64_t at = 0;
-  while (true) {
-    BLKREWIND_ASSIGN(const auto chunk, diff.next());
-    const Extent extent =
-        chunk ? tree.geometry.chunk_extent(chunk->chunk) : Extent{tree.geometry.device_bytes, 0};
-    BLKREWIND_TRY(write_zeroes_out(extent.offset - at));
-    if (!chunk) break;
-    if (chunk->to.length_bytes != extent.length) {
-      // Never read, because it might be longer than the buffer.
-      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
+  Status done;
+  const auto write_data = [&](const Extent& data) -> Status {
+    BLKREWIND_TRY(write_zeroes_out(data.offset - at));
+    BLKREWIND_TRY(meter.advance(data.offset - at));
+    for (at = data.offset; at < data.end();) {
+      const std::uint64_t piece = std::min(kPieceBytes, data.end() - at);
+      BLKREWIND_TRY(snapshot.read(at, buffer.span().first(piece)));
+      BLKREWIND_TRY(write_out(buffer.data(), piece));
+      receipt.written_bytes += piece;
+      at += piece;
+      BLKREWIND_TRY(meter.advance(piece));
     }
-    BLKREWIND_ASSIGN(const auto file, history.files().get(chunk->to.segment, *queue));
-    const Extent stored{chunk->to.offset_bytes(),
-                        align_up(chunk->to.length_bytes, format::kBlockBytes)};
-    BLKREWIND_ASSIGN(const std::uint64_t there,
-                     io::read_there_now(*queue, *file, stored, buffer.data()));
-    if (there < stored.length) {
-      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0, true}, tree.geometry));
-    }
-    if (digest_of(history.secret(), buffer.span().first(extent.length), DigestDomain::kChunk, 0,
-                  chunk->chunk) != chunk->to.digest) {
-      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
-    }
-    BLKREWIND_TRY(write_out(buffer.data(), extent.length));
-    receipt.written_bytes += extent.length;
-    BLKREWIND_TRY(meter.advance(extent.end() - at));
-    at = extent.end();
-  }
+    return {};
+  };
+  BLKREWIND_TRY(snapshot.visit_data({0, size}, [&](const Extent& data) {
+    done = write_data(data);
+    return done.has_value();
+  }));
+  BLKREWIND_TRY(done);
+  BLKREWIND_TRY(write_zeroes_out(size - at));
   meter.finish();
   return {};
 }
@@ -139,24 +130,17 @@ Status write_image(store::History& history, const store::Tree& tree, const std::
 Result<ExportReceipt> Operations::export_image(const SnapshotKey& key, const std::string& path,
                                                const Monitor& monitor) {
   const pipeline::Stopwatch watch;
-  BLKREWIND_ASSIGN(const auto history, parts_->store->history(key.disk));
-  BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*history->state(), key.number));
-  const store::Tree tree = store::tree_of(snapshot);
+  BLKREWIND_ASSIGN(const auto opened, open_snapshot(key));
+  const OpenSnapshot& snapshot = *opened;
   ExportReceipt receipt;
-  receipt.snapshot_id = snapshot.id;
-  receipt.device_bytes = tree.geometry.device_bytes;
-  receipt.root_digest = to_hex(snapshot.root_digest);
-
-  const Status done = path == "-"
-                          ? stream_out(*history, tree, receipt, monitor)
-                          : write_image(*history, tree, path, parts_->means, receipt, monitor);
+  receipt.snapshot_id = snapshot.record().id;
+  receipt.device_bytes = snapshot.record().device_bytes;
+  receipt.root_digest = to_hex(snapshot.record().root_digest);
+  const Status done = path == "-" ? stream_out(snapshot, receipt, monitor)
+                                  : write_image(snapshot.history(), snapshot.tree(), path,
+                                                parts_->means, receipt, monitor);
   if (!done) {
-    // A concurrent delete removes chunks, which is not damage.
-    if (history->log().refresh() && !find_accomplished(*history->state(), key.number)) {
-      return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the export");
-    }
-    Error error = done.error();
-    return fail(std::move(error).while_doing("exporting snapshot " + snapshot.id));
+    return fail(Error(done.error()).while_doing("exporting snapshot " + receipt.snapshot_id));
   }
   receipt.zero_bytes = receipt.device_bytes - receipt.written_bytes;
   receipt.elapsed_seconds = watch.seconds();

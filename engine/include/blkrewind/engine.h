@@ -33,12 +33,14 @@
 #include "blkrewind/info.h"
 #include "blkrewind/monitor.h"
 #include "blkrewind/receipt.h"
+#include "blkrewind/snapshot_reader.h"
 #include "blkrewind/tasks.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
 
 inline constexpr std::uint64_t kDefaultBufferBytes = 32 * kMiB;
+inline constexpr std::uint64_t kDefaultCacheBytes = 16 * kMiB;
 
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
@@ -47,8 +49,11 @@ struct OpenOptions {
   bool create = false;
   bool allow_io_uring = true;
   unsigned threads = 0;  // 0: one per core, at most 4
-  // Memory for the buffers of one operation, in MiB; two concurrent operations use twice as much.
+  // Memory for the buffers of one operation, in bytes; two concurrent operations use twice as much.
   std::uint64_t buffer_bytes = kDefaultBufferBytes;
+  // Memory for chunks that all open snapshots keep for the next read; the nodes of their trees add
+  // a quarter.
+  std::uint64_t cache_bytes = kDefaultCacheBytes;
   bool accept_available_disks = false;  // as in the current API; false: In_use only (2016)
 };
 
@@ -140,6 +145,9 @@ class BLKREWIND_API Engine {
                                                      const std::string& file,
                                                      const ImportOptions& options = {},
                                                      const Monitor& monitor = {});
+  // `target`: of whose snapshots a name is looked up; empty: of all disks.
+  [[nodiscard]] Result<SnapshotReader> open_snapshot(const std::string& snapshot,
+                                                     const std::string& target = {});
   // Writes a new sparse file, or, for "-", every byte to standard output. An existing file is
   // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
