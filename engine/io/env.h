@@ -110,6 +110,8 @@ struct QueueOptions {
   // Maximum number of requests in flight. 1: for what makes one request after another; those are
   // ordinary system calls, because a ring takes longer to set up than most of them.
   std::uint32_t depth = 64;
+  // Used by one thread at a time, but not always the same, and idle when it changes.
+  bool changes_threads = false;
   std::uint32_t slots = 0;       // buffer slots
   std::uint32_t slot_bytes = 0;  // size of a slot in bytes, a multiple of 4096
 };

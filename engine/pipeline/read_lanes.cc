@@ -20,10 +20,11 @@ Result<ReadLanes::Held> ReadLanes::take(std::uint32_t chunk_bytes) {
   }
   Held held(*this, std::move(lane));
   if (held.lane_.chunks && held.lane_.chunks->slots().front().size_bytes >= slot_bytes) return held;
-  BLKREWIND_ASSIGN(
-      held.lane_.chunks,
-      env_.make_queue({.depth = 2 * kSlots, .slots = kSlots, .slot_bytes = slot_bytes}));
-  BLKREWIND_ASSIGN(held.lane_.nodes, env_.make_queue({.depth = 1}));
+  BLKREWIND_ASSIGN(held.lane_.chunks, env_.make_queue({.depth = 2 * kSlots,
+                                                       .changes_threads = true,
+                                                       .slots = kSlots,
+                                                       .slot_bytes = slot_bytes}));
+  BLKREWIND_ASSIGN(held.lane_.nodes, env_.make_queue({.depth = 1, .changes_threads = true}));
   return held;
 }
 
