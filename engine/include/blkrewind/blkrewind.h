@@ -413,6 +413,53 @@ BLKREWIND_API int blkrewind_resume(blkrewind_engine* engine, const char* target,
                                    const blkrewind_monitor* monitor,
                                    blkrewind_rollback_receipt** receipt, blkrewind_error** error);
 
+// ---- The content of a snapshot
+
+// A snapshot as a device that can only be read. Every byte is compared with its digest before it is
+// handed out; a chunk that does not match is an error of the reads that touch it, and of no other.
+// While it is open its snapshot cannot be deleted, by this process or another (BLKREWIND_BUSY).
+// That ends when the reader is closed, or with the process.
+typedef struct blkrewind_reader blkrewind_reader;
+
+// `target` may be NULL: the name is looked up among all snapshots.
+BLKREWIND_API int blkrewind_open_snapshot(blkrewind_engine* engine, const char* snapshot,
+                                          const char* target, blkrewind_reader** reader,
+                                          blkrewind_error** error);
+// `reader` may be NULL. Before or after blkrewind_close() of its engine.
+BLKREWIND_API void blkrewind_reader_close(blkrewind_reader* reader);
+
+// As it was when it was opened; valid until the reader is closed. NULL if `reader` is.
+BLKREWIND_API const blkrewind_snapshot_info* blkrewind_reader_info(const blkrewind_reader* reader);
+
+// Fills `length_bytes` bytes of `buffer` from `offset_bytes` on. Any offset and length within the
+// snapshot; BLKREWIND_INVALID_ARGUMENT beyond its end. BLKREWIND_INTEGRITY: a chunk or a part of
+// the tree is damaged, which the error names; BLKREWIND_IO: the store cannot be read. After an
+// error the content of `buffer` is unspecified. `buffer` may be NULL if the length is 0.
+BLKREWIND_API int blkrewind_reader_read(blkrewind_reader* reader, void* buffer, size_t length_bytes,
+                                        uint64_t offset_bytes, blkrewind_error** error);
+
+// `data`: 1, or 0: it reads as zeroes. Other than 0 ends the walk.
+typedef int (*blkrewind_visit_extent)(void* user, const blkrewind_extent* extent, int data);
+
+// Calls `visit` with the ranges of `within` in ascending order, without gaps, neighbours of one
+// kind merged. `within` may be NULL: all of the snapshot. The granule is a chunk; the cost is that
+// of the tree, not of the content. `visit` may read. A walk that it ended is BLKREWIND_OK.
+BLKREWIND_API int blkrewind_reader_extents(blkrewind_reader* reader, const blkrewind_extent* within,
+                                           blkrewind_visit_extent visit, void* user,
+                                           blkrewind_error** error);
+
+// Other than 0 ends the walk.
+typedef int (*blkrewind_visit_change)(void* user, const blkrewind_extent* extent);
+
+// Calls `visit` with the ranges of `within` in which the snapshot of `reader` may differ from that
+// of `other`, in ascending order and merged. `within` may be NULL: all of the snapshot. The granule
+// is a chunk; the cost is proportional to the difference. BLKREWIND_INVALID_ARGUMENT: they are of
+// different disks, sizes or chunk sizes. `visit` may read. A walk that it ended is BLKREWIND_OK.
+BLKREWIND_API int blkrewind_reader_changed_since(blkrewind_reader* reader, blkrewind_reader* other,
+                                                 const blkrewind_extent* within,
+                                                 blkrewind_visit_change visit, void* user,
+                                                 blkrewind_error** error);
+
 // ---- Tracking of changes
 
 typedef struct blkrewind_tracker_info {
