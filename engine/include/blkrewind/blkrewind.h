@@ -8,6 +8,7 @@
 //   if (blkrewind_open(&options, &engine, &error) != BLKREWIND_OK) {
 //     fprintf(stderr, "%s\n", blkrewind_error_message(error));
 //     blkrewind_error_free(error);
+//     return 1;
 //   }
 //   blkrewind_rollback(engine, "/dev/loop0", "before", NULL, NULL, NULL, NULL);
 //   blkrewind_close(engine);
@@ -36,8 +37,8 @@
 // by blkrewind_free(); those that a callback gets are valid until it returns.
 //
 // Callbacks get the caller's `user` as their first argument, and run on the thread that made the
-// call. They must return (no longjmp), and must not use the engine or reader of that call unless
-// their comment allows it.
+// call (but for the log's). They must return (no longjmp), and must not use the engine or reader of
+// that call unless their comment allows it.
 //
 // Threads. Any function may be called from any thread, several at a time on one engine or reader.
 // Closing and freeing are the exceptions: no other call may be using what is closed or freed. Only
