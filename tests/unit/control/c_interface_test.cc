@@ -57,6 +57,40 @@ TEST_F(CInterface, TakesASnapshotRollsBackAndUndoes) {
   EXPECT_TRUE(undone.is_null()) << "as after every failure";
 }
 
+TEST_F(CInterface, AStoreIsMadeOnRequestOnly) {
+  const std::string store = directory_.file("new");
+  blkrewind_open_options options = BLKREWIND_INIT(blkrewind_open_options);
+  options.store = store.c_str();
+  CEngine made;
+  EXPECT_TRUE(failed(blkrewind_open(&options, made.out(), error_.out()), BLKREWIND_NOT_FOUND));
+  EXPECT_TRUE(made.is_null());
+  EXPECT_FALSE(std::filesystem::exists(store));
+  options.create = 1;
+  options.threads = 1;
+  options.without_io_uring = 1;
+  options.buffer_bytes = 4 << 20;
+  EXPECT_TRUE(ok(blkrewind_open(&options, made.out(), error_.out())));
+  options.create = 0;
+  EXPECT_TRUE(ok(blkrewind_open(&options, made.out(), error_.out())));
+}
+
+TEST_F(CInterface, AcceptsAvailableDisksOnRequest) {
+  ASSERT_TRUE(ok(take("before")));
+  ASSERT_TRUE(test::ok(EngineTest::open()->detach_disk(image_)));
+  const auto rollback = [&] {
+    return blkrewind_rollback(engine_.get(), image_.c_str(), "before", nullptr, nullptr, nullptr,
+                              error_.out());
+  };
+  EXPECT_TRUE(failed(rollback(), BLKREWIND_PRECONDITION));
+  EXPECT_STREQ(blkrewind_error_api_code(error_.get()), "IncorrectDiskStatus");
+  const std::string store = directory_.file("store");
+  blkrewind_open_options options = BLKREWIND_INIT(blkrewind_open_options);
+  options.store = store.c_str();
+  options.accept_available_disks = 1;
+  ASSERT_TRUE(ok(blkrewind_open(&options, engine_.out(), error_.out())));
+  EXPECT_TRUE(ok(rollback()));
+}
+
 TEST_F(CInterface, OptionsOfARollbackCount) {
   ASSERT_TRUE(ok(take("before")));
   fill(image_, 0, 1, 'b');
