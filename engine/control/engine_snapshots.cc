@@ -197,13 +197,23 @@ Result<SnapshotReceipt> Engine::import_image(const std::string& target, const st
 }
 
 Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const std::string& file,
+                                           const ExportOptions& options,
                                            const Monitor& monitor) try {
   if (file.empty()) {
     return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
   BLKREWIND_ASSIGN(const Impl::Readable found, impl().need_readable(snapshot, {}));
-  return impl().operations_->export_image(found.key, file, monitor);
+  return impl().operations_->export_image(found.key, file, options, monitor);
+} catch (...) {
+  return fail(caught());
+}
+
+Result<ExportReceipt> Engine::export_stream(const std::string& snapshot, const ImageSink& sink,
+                                            const ExportOptions& options,
+                                            const Monitor& monitor) try {
+  BLKREWIND_ASSIGN(const Impl::Readable found, impl().need_readable(snapshot, {}));
+  return impl().operations_->export_stream(found.key, sink, options, monitor);
 } catch (...) {
   return fail(caught());
 }

@@ -116,6 +116,8 @@ struct QueueOptions {
   std::uint32_t slot_bytes = 0;  // size of a slot in bytes, a multiple of 4096
 };
 
+class Stream;  // stream.h
+
 class Env {
  public:
   virtual ~Env() = default;
@@ -125,6 +127,10 @@ class Env {
 
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path,
                                                            const OpenOptions& options) = 0;
+  // What comes once, in order, if the path leads to such: a pipe, a socket, a character device; or
+  // "-", standard input. `size_bytes`: how much is expected. Null: it is something else.
+  [[nodiscard]] virtual Result<std::unique_ptr<Stream>> open_stream(const std::string& path,
+                                                                    std::uint64_t size_bytes);
   [[nodiscard]] virtual Result<std::unique_ptr<Queue>> make_queue(const QueueOptions& options) = 0;
 
   // Operations on names. None is durable before sync_directory() of the directory that contains the

@@ -33,6 +33,7 @@ class OpenSnapshot {
   [[nodiscard]] store::History& history() const { return *history_; }
 
   // kInvalidArgument: not within the snapshot.
+  [[nodiscard]] Status check_within(std::uint64_t offset, std::uint64_t length) const;
   [[nodiscard]] Status read(std::uint64_t offset, std::span<std::byte> into) const;
   // The ranges of `within` with data, or in which it differs from `base`; merged, in ascending
   // order, until `visit` returns false.
@@ -42,7 +43,6 @@ class OpenSnapshot {
                                      const Visit& visit) const;
 
  private:
-  [[nodiscard]] Status check_within(std::uint64_t offset, std::uint64_t length) const;
   // The chain of an error.
   [[nodiscard]] Status named(Status done) const;
 

@@ -219,7 +219,13 @@ class Operations {
   // For as long as the result lives the snapshot cannot be deleted. kBusy: it is being deleted.
   [[nodiscard]] Result<std::shared_ptr<OpenSnapshot>> open_snapshot(const SnapshotKey& snapshot);
   [[nodiscard]] Result<ExportReceipt> export_image(const SnapshotKey& snapshot,
-                                                   const std::string& file, const Monitor& monitor);
+                                                   const std::string& file,
+                                                   const ExportOptions& options,
+                                                   const Monitor& monitor);
+  [[nodiscard]] Result<ExportReceipt> export_stream(const SnapshotKey& snapshot,
+                                                    const ImageSink& sink,
+                                                    const ExportOptions& options,
+                                                    const Monitor& monitor);
   [[nodiscard]] Result<DiffReceipt> diff_device(format::DiskNumber disk, const std::string& path,
                                                 format::SnapshotNumber snapshot,
                                                 const std::function<void(Extent)>& visit,

@@ -19,6 +19,7 @@
 // is Errc::kPrecondition with the API's code in `api`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -93,11 +94,22 @@ struct SnapshotNotes {
 struct ImportOptions {
   std::string name;
   std::string description;
-  std::optional<std::int64_t> created_at;  // default: the image file's modification time
+  // default: the image file's modification time; now, of a stream
+  std::optional<std::int64_t> created_at;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   bool chunk_bytes_given = false;
   bool raw = false;  // for the file, and for the target if this call registers it
 };
+
+struct ExportOptions {
+  std::optional<Extent> range;  // of the device; nullopt: all of it
+};
+
+// Takes the next bytes of an image; its first error ends the export and is that of the call. The
+// bytes are valid during the call.
+using ImageSink = std::function<Status(std::span<const std::byte> bytes)>;
+// Writes to a descriptor, which stays the caller's and may be a pipe.
+[[nodiscard]] BLKREWIND_API ImageSink write_to(int descriptor);
 
 // What is read back from the device, bypassing the caches, after it was written and flushed.
 enum class VerifyAfter : std::uint8_t {
@@ -140,7 +152,9 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
                                                  const SnapshotOptions& options = {},
                                                  const Monitor& monitor = {});
-  // Imports a raw image of exactly the disk's size as a snapshot of the target.
+  // Imports a raw image of exactly the disk's size as a snapshot of the target. `file`: an image, a
+  // block device, a pipe or another stream, or "-" for standard input. A stream is read once, by
+  // one thread.
   [[nodiscard]] Result<SnapshotReceipt> import_image(const std::string& target,
                                                      const std::string& file,
                                                      const ImportOptions& options = {},
@@ -152,7 +166,13 @@ class BLKREWIND_API Engine {
   // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
                                                    const std::string& file,
+                                                   const ExportOptions& options = {},
                                                    const Monitor& monitor = {});
+  // Hands every byte to `sink`, in order.
+  [[nodiscard]] Result<ExportReceipt> export_stream(const std::string& snapshot,
+                                                    const ImageSink& sink,
+                                                    const ExportOptions& options = {},
+                                                    const Monitor& monitor = {});
 
   // Calls `visit` with the extents that differ, merged and in ascending order, as they are found:
   // between the device and a snapshot, or between two snapshots of the target.

@@ -93,8 +93,8 @@ TEST(Json, OfTheOtherReceipts) {
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("unreadable").is_array());
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("damaged").is_array());
   EXPECT_EQ(keys_of(json_of(ExportReceipt{})),
-            (Keys{"snapshot_id", "device_bytes", "written_bytes", "zero_bytes", "elapsed_seconds",
-                  "root_digest"}));
+            (Keys{"snapshot_id", "device_bytes", "range_offset", "range_bytes", "written_bytes",
+                  "zero_bytes", "elapsed_seconds", "root_digest"}));
   EXPECT_EQ(keys_of(json_of(DeleteReceipt{})),
             (Keys{"snapshot_id", "reclaimed_bytes", "elapsed_seconds"}));
   EXPECT_EQ(keys_of(json_of(CollectReceipt{})),

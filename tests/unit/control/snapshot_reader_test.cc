@@ -150,6 +150,113 @@ TEST_F(Reading, GivesEveryThreadTheRightBytes) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_F(Reading, ExportsToASinkAndInPart) {
+  std::string whole;
+  const ImageSink collect = [&](std::span<const std::byte> bytes) -> Status {
+    whole.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  };
+  auto receipt = engine_->export_stream(snapshot_, collect);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(whole, content_);
+  EXPECT_EQ(receipt->written_bytes + receipt->zero_bytes, kImageBytes);
+  EXPECT_FALSE(receipt->root_digest.empty());
+  const std::uint64_t chunk = kDefaultChunkBytes;
+  int file = 0;
+  for (const Extent range :
+       {Extent{0, 1}, Extent{2 * chunk + 5, 2 * chunk}, Extent{3 * chunk, chunk},
+        Extent{kImageBytes - 7, 7}, Extent{kImageBytes, 0}}) {
+    whole.clear();
+    receipt = engine_->export_stream(snapshot_, collect, {.range = range});
+    ASSERT_TRUE(ok(receipt)) << to_string(range);
+    EXPECT_EQ(whole, content_.substr(range.offset, range.length)) << to_string(range);
+    EXPECT_EQ(receipt->written_bytes + receipt->zero_bytes, range.length);
+    EXPECT_TRUE(receipt->root_digest.empty()) << "it is of all of the snapshot";
+    const std::string path = directory_.file("part" + std::to_string(++file));
+    ASSERT_TRUE(ok(engine_->export_image(snapshot_, path, {.range = range})));
+    EXPECT_EQ(read_file(path), whole) << to_string(range);
+  }
+  EXPECT_TRUE(failed(engine_->export_stream(snapshot_, collect, {.range = Extent{1, kImageBytes}}),
+                     Errc::kInvalidArgument));
+  EXPECT_TRUE(failed(
+      engine_->export_stream(snapshot_, [](auto) { return Status(fail(Errc::kIo, "enough")); }),
+      Errc::kIo));
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  std::string piped;
+  std::thread reader([&] {
+    std::array<char, 5000> part{};
+    for (ssize_t got = 0; (got = ::read(ends[0], part.data(), part.size())) > 0;) {
+      piped.append(part.data(), static_cast<std::size_t>(got));
+    }
+  });
+  EXPECT_TRUE(ok(engine_->export_stream(snapshot_, write_to(ends[1]))));
+  close(ends[1]);
+  reader.join();
+  close(ends[0]);
+  EXPECT_EQ(piped, content_);
+}
+
+// Through a pipe, in pieces of odd lengths.
+class Importing : public Reading {
+ protected:
+  Result<SnapshotReceipt> import_piped(const std::string& bytes,
+                                       const ImportOptions& options = {}) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(pipe(ends.data()), 0);
+    std::thread writer([&] {
+      for (std::size_t at = 0; at < bytes.size();) {
+        const std::size_t piece = std::min<std::size_t>(4093, bytes.size() - at);
+        const ssize_t written = ::write(ends[1], bytes.data() + at, piece);
+        if (written < 0) break;
+        at += static_cast<std::size_t>(written);
+      }
+      close(ends[1]);
+    });
+    signal(SIGPIPE, SIG_IGN);
+    auto receipt = engine_->import_image(image_, "/dev/fd/" + std::to_string(ends[0]), options);
+    close(ends[0]);
+    writer.join();
+    return receipt;
+  }
+};
+
+TEST_F(Importing, ReadsAPipe) {
+  std::string bytes = content_;
+  bytes.replace(70000, 4, "WXYZ");
+  ImportOptions options;
+  options.name = "piped";
+  const auto receipt = import_piped(bytes, options);
+  ASSERT_TRUE(ok(receipt));
+  EXPECT_EQ(receipt->stored_bytes, std::uint64_t{kDefaultChunkBytes})
+      << "what the disk's snapshots have is not stored again";
+  const std::string path = directory_.file("exported");
+  ASSERT_TRUE(ok(engine_->export_image("piped", path)));
+  EXPECT_EQ(read_file(path), bytes);
+}
+
+TEST_F(Importing, RefusesAPipeOfAnotherLengthOrFormat) {
+  const std::size_t before = engine_->snapshots()->size();
+  const auto shorter = import_piped(content_.substr(0, kImageBytes - 1));
+  ASSERT_FALSE(shorter);
+  EXPECT_THAT(shorter.error().to_string(), HasSubstr("/dev/fd/"));
+  const auto longer = import_piped(content_ + "x");
+  ASSERT_TRUE(failed(longer, Errc::kInvalidArgument));
+  EXPECT_THAT(longer.error().to_string(), HasSubstr("goes on after"));
+  EXPECT_FALSE(import_piped(""));
+  std::string foreign = content_;
+  foreign.replace(0, 4, "QFI\xfb");
+  EXPECT_TRUE(failed(import_piped(foreign), Errc::kPrecondition));
+  std::size_t accomplished = 0;
+  for (const SnapshotInfo& info : *engine_->snapshots()) {
+    if (info.status == SnapshotStatus::kAccomplished) ++accomplished;
+  }
+  EXPECT_EQ(accomplished, before);
+  ImportOptions raw;
+  raw.raw = true;
+  EXPECT_TRUE(ok(import_piped(foreign, raw)));
+}
+
 TEST_F(Reading, KeepsTheSnapshotFromOtherProcessesUntilItIsKilled) {
   std::array<int, 2> ready{};
   ASSERT_EQ(pipe(ready.data()), 0);
