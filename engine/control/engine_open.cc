@@ -1,6 +1,7 @@
 // An Engine is opened, here and for tests; what it does is in the other engine_*.cc.
 #include <utility>
 
+#include "blkrewind/version.h"
 #include "control/caught.h"
 #include "control/engine_impl.h"
 #include "control/engine_internal.h"
@@ -84,6 +85,6 @@ void EngineAccess::set_moments(Engine& engine, std::function<Moment()> moments) 
 Operations& EngineAccess::operations(Engine& engine) { return *engine.impl_->operations_; }
 control::Catalog& EngineAccess::catalog(Engine& engine) { return *engine.impl_->catalog_; }
 
-const char* version() { return BLKREWIND_VERSION; }
+const char* version() { return BLKREWIND_VERSION_STRING; }
 
 }  // namespace blkrewind

@@ -26,6 +26,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blkrewind/error.h"
@@ -296,11 +297,18 @@ class BLKREWIND_API Engine {
 // Stops those whose store or device is gone, and returns them. `dry_run`: stops none.
 [[nodiscard]] BLKREWIND_API Result<std::vector<PinnedTracking>> prune_tracking(bool dry_run);
 
-// "0.1.0"
+// Of the library that runs, "MAJOR.MINOR.PATCH"; BLKREWIND_VERSION_STRING (blkrewind/version.h) is
+// that of the headers.
 [[nodiscard]] BLKREWIND_API const char* version();
 
-// Sets the level and destination of log messages. Initially off; default destination is stderr.
+// Log messages, of all Engines of the process. Initially off.
 enum class LogLevel : std::uint8_t { kOff, kError, kWarning, kInfo, kDebug };
 BLKREWIND_API void set_log_level(LogLevel level);
+// Messages go to `sink`; an empty one, as initially, is standard error. It is called by any thread
+// that the library runs on, one at a time, with one message without a line break at its end.
+// What it throws, or logs by calling the library, is dropped. It must not call set_log_sink(),
+// which returns when no thread runs the former sink any more.
+using LogSink = std::function<void(LogLevel, std::string_view)>;
+BLKREWIND_API void set_log_sink(LogSink sink);
 
 }  // namespace blkrewind
