@@ -19,7 +19,7 @@ _blkrewind_devices() {
 
 _blkrewind() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="snapshot list diff delete rollback undo resume export import verify store disk instance track serve"
+  local commands="snapshot list diff delete rollback undo resume export import mount verify store disk instance track serve"
   local words="" command="" sub="" position=0 i
   local -a store=()
 
@@ -76,6 +76,7 @@ _blkrewind() {
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;
       "undo " | "resume ") words+=" --verify-after" ;;
+      "mount ") words+=" --foreground --allow-other" ;;
       "track start") words+=" --source --chunk-size --raw" ;;
       "track list") words+=" --all" ;;
       "track prune") words+=" --dry-run" ;;
@@ -98,6 +99,10 @@ _blkrewind() {
     " ") words=$commands ;;
     "store ") words="init info gc upgrade" ;;
     "serve ") ;;
+    "mount ")
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
     "disk ") words="register attach detach show forget adopt" ;;
     "track ") words="start stop status list prune" ;;
     "instance ") words="create start stop lock unlock set show delete" ;;
