@@ -99,6 +99,13 @@ int number_of_error(const Error& error) {
 
 }  // namespace
 
+void read_ahead_more(dev_t device) {
+  if (device == 0) return;
+  std::ofstream("/sys/class/bdi/" + std::to_string(major(device)) + ":" +
+                std::to_string(minor(device)) + "/read_ahead_kb")
+      << kReadAheadBytes / kKiB;
+}
+
 struct FileServer::Impl {
   using Attributes = SnapshotTree::Attributes;
 
@@ -139,15 +146,6 @@ struct FileServer::Impl {
   SnapshotReader& reader(std::uint64_t handle) {
     const std::scoped_lock lock(mutex);
     return *readers.at(handle);
-  }
-
-  // The kernel has answered the initial request by now, which sets this.
-  void read_ahead_more() {
-    std::call_once(tuned, [this] {
-      const std::string name = "/sys/class/bdi/" + std::to_string(major(device)) + ":" +
-                               std::to_string(minor(device)) + "/read_ahead_kb";
-      std::ofstream(name) << kReadAheadBytes / kKiB;
-    });
   }
 
   static void lookup(fuse_req_t request, fuse_ino_t folder, const char* name) {
@@ -239,7 +237,7 @@ struct FileServer::Impl {
       fuse_reply_err(request, number_of_error(reader.error()));
       return;
     }
-    self.read_ahead_more();
+    std::call_once(self.tuned, [&] { read_ahead_more(self.device); });
     {
       const std::scoped_lock lock(self.mutex);
       file->fh = ++self.last_handle;

@@ -149,8 +149,9 @@ class ForegroundMount {
   std::unique_ptr<CliProcess> process_;
 };
 
-// Changes a byte of a stored chunk that holds `letter` alone.
-inline void corrupt_chunk_of(const std::string& store, char letter) {
+// Changes a byte of a stored chunk that holds `letter` alone; `skip`: so many bytes behind the
+// first.
+inline void corrupt_chunk_of(const std::string& store, char letter, std::size_t skip = 0) {
   const std::string wanted(kChunk, letter);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(store)) {
     if (!entry.is_regular_file()) continue;
@@ -158,7 +159,7 @@ inline void corrupt_chunk_of(const std::string& store, char letter) {
     const std::size_t at = bytes.find(wanted);
     if (at == std::string::npos) continue;
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(at + 4711));
+    file.seekp(static_cast<std::streamoff>(at + skip + 4711));
     file.put(static_cast<char>(letter + 1));
     if (!file.flush().good()) throw std::runtime_error("cannot write " + entry.path().string());
     return;

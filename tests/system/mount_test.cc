@@ -188,6 +188,22 @@ TEST_F(Mounted, TenReadersOfOneFile) {
   EXPECT_EQ(right, 10);
 }
 
+TEST_F(Mounted, WhatFioWroteIsVerifiedByFio) {
+  if (std::system("command -v fio >/dev/null") != 0) GTEST_SKIP() << "needs fio";
+  const auto fio = [&](const std::string& file, const std::string& how) {
+    return std::system(("fio --name=x --size=4m --bs=16k --verify=crc32c --filename=" + file + " " +
+                        how + " >/dev/null 2>&1")
+                           .c_str());
+  };
+  ASSERT_EQ(fio(image_, "--rw=write --do_verify=0"), 0);
+  snapshot("before");
+  fill(3, 'x');
+  snapshot("after");
+  mount();
+  EXPECT_EQ(fio(shown("before"), "--rw=read --readonly"), 0);
+  EXPECT_NE(fio(shown("after"), "--rw=read --readonly"), 0);
+}
+
 // The page cache must not hide it, so each is a mount of its own.
 TEST_F(Mounted, ACorruptChunkIsAnErrorOfItsReadersAndOfNoOther) {
   const std::map<char, std::uint64_t> chunks = {{'a', 0}, {'b', 1}, {'c', 10}};
