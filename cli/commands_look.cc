@@ -75,7 +75,7 @@ Result<std::string> show(const Session& session, const SnapshotFiles& files,
   return fail(shown.error());
 }
 
-Json json_of(const SnapshotFiles& files) {
+Json json_of_opened(const SnapshotFiles& files) {
   return {{"snapshot_id", files.snapshot.id},
           {"disk_id", files.snapshot.disk_id},
           {"table", files.table.empty() ? Json(nullptr) : Json(files.table)},
@@ -89,7 +89,7 @@ Json json_of(const SnapshotFiles& files) {
 Status open_in_folder(Session& session, const SnapshotFiles& files,
                       const OpenArguments& arguments) {
   BLKREWIND_ASSIGN(const std::string folder, show(session, files, arguments));
-  Json json = json_of(files);
+  Json json = json_of_opened(files);
   json["path"] = folder;
   json["loop"] = files.loop;
   const std::string name = files.snapshot.name.empty() ? "" : " (" + files.snapshot.name + ")";
@@ -124,7 +124,7 @@ Status copy(Session& session, const SnapshotFiles& files, const std::string& pat
   const int root = files.mount.root.get();
   BLKREWIND_ASSIGN(CopyReceipt done, to_stdout ? write_out(root, path, STDOUT_FILENO, options)
                                                : copy_out(root, path, to, options));
-  Json json = json_of(files);
+  Json json = json_of_opened(files);
   json.update({{"path", path},
                {"to", to},
                {"files", done.files},

@@ -21,7 +21,8 @@ struct MountArguments {
   bool allow_other = false;
 };
 
-Status serve(Session& session, const ServedMount& where, MountLog::To to, const Ready& ready) {
+Status serve_store(const Session& session, const ServedMount& where, MountLog::To to,
+                   const Ready& ready) {
   MountLog log(to);
   // Of its own: looking at disks may look at a file of the mount, which must then be answered.
   BLKREWIND_ASSIGN(Engine lists, session.open());
@@ -61,8 +62,9 @@ Status run_mount(Session& session, const MountArguments& arguments) {
                                          .text());
   };
   if (!arguments.foreground) {
+    const Session anywhere(session.options_anywhere(), stdout, stderr);
     BLKREWIND_ASSIGN(const pid_t process, run_in_background([&](const Ready& ready) {
-                       return serve(session, where, MountLog::To::kSyslog, ready);
+                       return serve_store(anywhere, where, MountLog::To::kSyslog, ready);
                      }));
     return say(process);
   }
@@ -74,7 +76,8 @@ Status run_mount(Session& session, const MountArguments& arguments) {
     }
   }
   Status said;
-  BLKREWIND_TRY(serve(session, where, MountLog::To::kStandardError, [&] { said = say(getpid()); }));
+  BLKREWIND_TRY(
+      serve_store(session, where, MountLog::To::kStandardError, [&] { said = say(getpid()); }));
   return said;
 }
 

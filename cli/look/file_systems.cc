@@ -100,7 +100,7 @@ std::string text_of(const DiskPart& part) {
   text += format_bytes(part.bytes.length);
   if (part.outside) return text + ", outside of the disk";
   text += ", " + (part.type.empty() ? "nothing known" : part.type);
-  if (!part.label.empty()) text += " " + quoted(part.label);
+  if (!part.label.empty()) text += " " + cli::quoted(part.label);
   return text;
 }
 

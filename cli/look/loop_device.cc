@@ -70,7 +70,8 @@ Result<std::vector<LabelledLoop>> labelled_loops() {
     if (!name.starts_with("loop") || !std::filesystem::exists(entry.path() / "loop", error)) {
       continue;
     }
-    LabelledLoop loop{.label = {}, .path = "/dev/" + name, .device = 0};
+    LabelledLoop loop;
+    loop.path = "/dev/" + name;
     const OwnedFd file(open(loop.path.c_str(), O_RDONLY | O_CLOEXEC));
     loop_info64 info = {};
     struct stat status = {};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "cli/mount/background.h"
@@ -42,7 +43,8 @@ Result<OwnedFd> mount_detached(int device) {
 }
 
 // In a process of its own: until the last file of the mount is closed.
-Status serve(const Session& session, const SnapshotInfo& snapshot, int device, const Ready& ready) {
+Status serve_snapshot(const Session& session, const SnapshotInfo& snapshot, int device,
+                      const Ready& ready) {
   MountLog log(MountLog::To::kSyslog);
   BLKREWIND_ASSIGN(Engine engine, session.open());
   // Held from now on: the kernel asks for the file a moment later.
@@ -80,8 +82,11 @@ Result<PrivateImage> open_private_image(const Session& session, const std::strin
     return fail(std::move(error));
   }
   BLKREWIND_ASSIGN(const OwnedFd mount, mount_detached(device.get()));
+  const Session anywhere(session.options_anywhere(), stdout, stderr);
   BLKREWIND_TRY(run_in_background(
-      [&](const Ready& ready) { return serve(session, image.snapshot, device.get(), ready); },
+      [&](const Ready& ready) {
+        return serve_snapshot(anywhere, image.snapshot, device.get(), ready);
+      },
       {device.get()}));
   // The other process's alone: when that ends, what is read fails instead of waiting.
   device.reset();

@@ -1,8 +1,7 @@
 #include "cli/mount/listing.h"
 
-#include <limits.h>
-
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <set>
 

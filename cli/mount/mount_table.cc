@@ -2,7 +2,7 @@
 
 #include <sys/sysmacros.h>
 
-#include <cstdio>
+#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -27,6 +27,19 @@ std::string unescaped(const std::string& field) {
   return text;
 }
 
+// "7:3"
+bool read_device(const std::string& text, dev_t& device) {
+  unsigned first = 0;
+  unsigned second = 0;
+  const char* const end = text.data() + text.size();
+  const auto [colon, error] = std::from_chars(text.data(), end, first);
+  if (error != std::errc{} || colon == end || *colon != ':') return false;
+  const auto [last, error_after] = std::from_chars(colon + 1, end, second);
+  if (error_after != std::errc{} || last != end) return false;
+  device = makedev(first, second);
+  return true;
+}
+
 }  // namespace
 
 std::vector<MountLine> parse_mount_table(const std::string& text) {
@@ -43,13 +56,7 @@ std::vector<MountLine> parse_mount_table(const std::string& text) {
     std::string field;
     while (fields >> field && field != "-") {
     }
-    unsigned major_number = 0;
-    unsigned minor_number = 0;
-    if (!(fields >> found.type >> found.source) ||
-        std::sscanf(number.c_str(), "%u:%u", &major_number, &minor_number) != 2) {
-      continue;
-    }
-    found.device = makedev(major_number, minor_number);
+    if (!(fields >> found.type >> found.source) || !read_device(number, found.device)) continue;
     found.point = unescaped(found.point);
     found.source = unescaped(found.source);
     lines.push_back(std::move(found));

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,6 +18,7 @@
 #include <mutex>
 #include <string>
 #include <tl/expected.hpp>
+#include <tuple>
 #include <vector>
 
 #include "cli/mount/listing.h"
@@ -74,7 +74,9 @@ class SnapshotTree {
     Kind kind = Kind::kRoot;
     std::string id;  // of the disk or the snapshot
 
-    auto operator<=>(const Node&) const = default;
+    bool operator<(const Node& other) const {
+      return std::tie(kind, id) < std::tie(other.kind, other.id);
+    }
   };
   struct Folder;
   struct Index;

@@ -69,6 +69,18 @@ TEST_F(Mounted, ASnapshotIsOneFileUnderItsNameAndItsId) {
   EXPECT_EQ(one.st_mode, static_cast<mode_t>(S_IFDIR | 0555));
 }
 
+// The process that serves it works in another folder.
+TEST_F(Mounted, AStoreWithARelativePath) {
+  snapshot("before");
+  const std::string folder = std::filesystem::path(program_.store()).parent_path();
+  const std::string line = "cd " + folder + " && " BLKREWIND_PROGRAM " --store store mount mounted";
+  ASSERT_EQ(std::system((line + " >/dev/null").c_str()), 0);
+  fill(0, 'n');
+  snapshot("after");
+  EXPECT_EQ(names_in(point_ + "/disk.img"), (std::vector<std::string>{"after.img", "before.img"}));
+  EXPECT_EQ(read_piece(shown("after"), 0, kDeviceBytes).bytes, content());
+}
+
 TEST_F(Mounted, DisksOfOneNameHaveTheirIdBehindIt) {
   snapshot("before");
   const std::string folder = program_.file("other");

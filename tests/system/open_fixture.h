@@ -1,9 +1,7 @@
 // Disks with file systems, snapshots of them, and `blkrewind open` on these.
 #pragma once
 
-#include <linux/loop.h>
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
+#include <sys/utsname.h>
 
 #include <optional>
 #include <set>
@@ -19,6 +17,15 @@ inline bool kernel_has(const std::string& file_system) {
     if (line.substr(line.find('\t') + 1) == file_system) return true;
   }
   return false;
+}
+
+inline bool kernel_is_at_least(int first, int second) {
+  utsname name = {};
+  int here_first = 0;
+  int here_second = 0;
+  return ::uname(&name) == 0 &&
+         std::sscanf(name.release, "%d.%d", &here_first, &here_second) == 2 &&
+         std::pair(here_first, here_second) >= std::pair(first, second);
 }
 
 inline bool has_program(const std::string& name) {
