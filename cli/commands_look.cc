@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -30,18 +29,6 @@ struct OpenArguments {
   std::optional<std::string> path;
   std::optional<std::string> to;
 };
-
-Result<std::optional<unsigned>> partition_of(const std::optional<std::string>& text) {
-  if (!text) return std::optional<unsigned>();
-  unsigned number = 0;
-  const char* const end = text->data() + text->size();
-  const auto [last, error] = std::from_chars(text->data(), end, number);
-  if (error != std::errc{} || last != end || number == 0) {
-    return fail(Errc::kInvalidArgument, "invalid partition " + cli::quoted(*text),
-                "give its number, as 1");
-  }
-  return std::optional<unsigned>(number);
-}
 
 Status check_free(const std::string& folder) {
   BLKREWIND_ASSIGN(const std::vector<MountLine> mounts, mount_table());
@@ -157,7 +144,7 @@ Status copy(Session& session, const SnapshotFiles& files, const std::string& pat
 
 Status run_open(Session& session, const OpenArguments& arguments) {
   FilesOf what{.snapshot = arguments.snapshot, .disk = arguments.disk, .partition = {}};
-  BLKREWIND_ASSIGN(what.partition, partition_of(arguments.partition));
+  BLKREWIND_ASSIGN(what.partition, parse_partition(arguments.partition));
   if (arguments.path.has_value() != arguments.to.has_value()) {
     return fail(Errc::kInvalidArgument,
                 "--path and --to are given together: what to copy, and where");

@@ -3,6 +3,7 @@
 #include <blkid/blkid.h>
 
 #include <cerrno>
+#include <charconv>
 #include <memory>
 
 #include "blkrewind/units.h"
@@ -157,6 +158,18 @@ Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> num
                 Remedy("use the file of the snapshot, which blkrewind mount shows"));
   }
   return chosen;
+}
+
+Result<std::optional<unsigned>> parse_partition(const std::optional<std::string>& text) {
+  if (!text) return std::optional<unsigned>();
+  unsigned number = 0;
+  const char* const end = text->data() + text->size();
+  const auto [last, error] = std::from_chars(text->data(), end, number);
+  if (error != std::errc{} || last != end || number == 0) {
+    return fail(Errc::kInvalidArgument, "invalid partition " + quoted(*text),
+                "give its number, as 1");
+  }
+  return std::optional<unsigned>(number);
 }
 
 }  // namespace blkrewind::cli

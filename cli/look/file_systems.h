@@ -33,6 +33,10 @@ struct DiskParts {
 // kInvalidArgument: there are several; kNotFound: there is none; the message lists what there is.
 [[nodiscard]] Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> number);
 
+// The value of --partition: a number from 1. kInvalidArgument.
+[[nodiscard]] Result<std::optional<unsigned>> parse_partition(
+    const std::optional<std::string>& text);
+
 // "2: 512 MiB, ext4 \"root\"". For messages; not made printable.
 [[nodiscard]] std::string text_of(const DiskPart& part);
 
