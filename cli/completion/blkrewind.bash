@@ -27,7 +27,7 @@ _blkrewind() {
     case ${COMP_WORDS[i]} in
       --store) store=(--store "${COMP_WORDS[++i]}") ;;
       --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
-        --arrears | --source | --change-source | --verify-after) ((i++)) ;;
+        --arrears | --source | --change-source | --verify-after | --range) ((i++)) ;;
       --listen | --access-key-file | --region | --tls-cert | --tls-key | --workers | --max-waiting | \
         --max-connections | --grace) ((i++)) ;;
       -*) ;;
@@ -60,7 +60,7 @@ _blkrewind() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
-    --name | --description | --created-at | --listen | --region | --workers | --max-waiting | \
+    --name | --description | --created-at | --range | --listen | --region | --workers | --max-waiting | \
       --max-connections | --grace) return ;;
   esac
   if [[ -n $words ]]; then
@@ -73,6 +73,7 @@ _blkrewind() {
     case "$command $sub" in
       " ") words+=" --version" ;;
       "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
+      "export ") words+=" --range" ;;
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;
       "undo " | "resume ") words+=" --verify-after" ;;

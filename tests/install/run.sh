@@ -115,3 +115,14 @@ echo "== the program"
 if [ -x "$prefix/bin/blkrewind" ]; then
   "$prefix/bin/blkrewind" --version
 fi
+
+echo "== the nbdkit plugin"
+plugin=$(find "$prefix" -name nbdkit-blkrewind-plugin.so)
+if [ -n "$plugin" ]; then
+  # nbdkit and its filters must not see what is linked into it.
+  [ "$(nm -D --defined-only "$plugin" | cut -d ' ' -f 3)" = plugin_init ] ||
+    { echo "the plugin exports more than plugin_init" >&2; exit 1; }
+  nbdkit "$plugin" --dump-plugin >"$work/plugin"
+  grep -qx 'name=blkrewind' "$work/plugin"
+  [ -f "$prefix/share/man/man1/nbdkit-blkrewind-plugin.1" ]
+fi

@@ -240,12 +240,14 @@ bool MemoryPool::has_owner(format::DiskNumber disk) const {
          });
 }
 
-bool MemoryPool::holds_lease(format::DiskNumber disk, ClientId holder) const {
+bool MemoryPool::holds_any_of(format::DiskNumber disk, ClientId holder) const {
   const std::lock_guard guard(mutex_);
+  const auto is_of = [&](const Lease& lease) { return lease.holder == holder; };
   const auto leases = leases_.find(disk);
-  return leases != leases_.end() && std::ranges::any_of(leases->second, [&](const Lease& lease) {
-           return lease.holder == holder;
-         });
+  if (leases != leases_.end() && std::ranges::any_of(leases->second, is_of)) return true;
+  return std::ranges::any_of(holds_, [&](const auto& held) {
+    return held.first.first == disk && std::ranges::any_of(held.second, is_of);
+  });
 }
 
 void MemoryPool::expire(format::DiskNumber disk) {

@@ -93,7 +93,8 @@ class MemoryPool {
                                                      ClientId holder);
   void release(format::DiskNumber disk, std::uint64_t token);
   [[nodiscard]] bool has_owner(format::DiskNumber disk) const;
-  [[nodiscard]] bool holds_lease(format::DiskNumber disk, ClientId holder) const;
+  // A lease, or a hold of one of the disk's snapshots.
+  [[nodiscard]] bool holds_any_of(format::DiskNumber disk, ClientId holder) const;
   // All leases of the disk end, without the knowledge of their holders.
   void expire(format::DiskNumber disk);
   // All leases of a client that has died, and its holds.
