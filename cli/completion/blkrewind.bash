@@ -75,6 +75,7 @@ _blkrewind() {
     case "$command $sub" in
       " ") words+=" --version" ;;
       "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
+      "diff ") words+=" --files --partition" ;;
       "export ") words+=" --range" ;;
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;

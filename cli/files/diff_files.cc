@@ -30,6 +30,17 @@ Result<SnapshotFiles> open_device_files(const DiskInfo& disk, std::optional<unsi
   return files;
 }
 
+// Two states of one btrfs have the same UUID, by which kernels before Linux 6.7 tell file systems.
+Error beside_the_other(Error error, const SnapshotFiles& other) {
+  if (other.part.type == "btrfs") {
+    error.remedy =
+        Remedy("open one after the other")
+            .because("before Linux 6.7 a kernel mounts only one of two states of a btrfs")
+            .or_else(std::move(error.remedy));
+  }
+  return error;
+}
+
 MountedTree tree_of(const SnapshotFiles& files) {
   return {.root = files.mount.root.get(),
           .device_offset = files.part.bytes.offset,
@@ -47,9 +58,10 @@ Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what
           session, {.snapshot = what.before, .disk = what.target, .partition = what.partition}));
   SnapshotFiles after;
   if (!what.after.empty()) {
-    BLKREWIND_ASSIGN(after, open_snapshot_files(session, {.snapshot = what.after,
-                                                          .disk = what.target,
-                                                          .partition = what.partition}));
+    auto opened = open_snapshot_files(
+        session, {.snapshot = what.after, .disk = what.target, .partition = what.partition});
+    if (!opened) return fail(beside_the_other(std::move(opened).error(), before));
+    after = std::move(*opened);
   }
   ChangedExtents changed;
   {
@@ -61,7 +73,9 @@ Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what
         session.monitor()));
     if (what.after.empty()) {
       BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(what.target));
-      BLKREWIND_ASSIGN(after, open_device_files(disk, what.partition));
+      auto opened = open_device_files(disk, what.partition);
+      if (!opened) return fail(beside_the_other(std::move(opened).error(), before));
+      after = std::move(*opened);
     }
   }
   session.erase_progress();
