@@ -23,7 +23,7 @@ struct Ways {
   std::array<const char*, 2> options;  // null: there is no second way
 };
 constexpr std::array kWays = {
-    Ways{"ext2", "ext2", {"", nullptr}},
+    Ways{"ext2", "ext4", {"", nullptr}},
     Ways{"ext3", "ext4", {"", "noload"}},
     Ways{"ext4", "ext4", {"", "noload"}},
     // The disk itself may be mounted beside its snapshot, which has the same UUID.
@@ -88,14 +88,18 @@ Error mount_error(const std::string& type, const Attempt& made) {
   if (made.error == ENODEV) {
     error.code = Errc::kUnsupported;
     error.message = "this kernel cannot mount " + type;
-  } else if (made.error == EUCLEAN || made.error == EINVAL) {
-    error.code = Errc::kIntegrity;  // the kernel log says what is wrong with it
+  } else if (made.error == EUCLEAN || made.error == EBADMSG || made.error == EINVAL) {
+    // EINVAL: of a newer kernel, or too damaged to be taken for one. The kernel log says more.
+    error.code = made.error == EINVAL ? Errc::kUnsupported : Errc::kIntegrity;
     error.remedy = run_program("see what the kernel says", "dmesg");
   } else if (made.error == EEXIST || made.error == EBUSY) {
     error.code = Errc::kBusy;
-    error.remedy =
-        "unmount the file system that has the same UUID: the disk itself, or another "
-        "snapshot of it";
+    error.remedy = "unmount what has the same UUID: the disk itself, or another snapshot of it";
+    if (type == "btrfs") {  // kernels before 6.7 remember devices that are not mounted as well
+      error.remedy =
+          std::move(error.remedy)
+              .or_else(run_program("have the kernel forget it", "btrfs device scan --forget"));
+    }
   }
   return error;
 }

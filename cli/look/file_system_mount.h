@@ -18,7 +18,8 @@ struct FileSystemMount {
 };
 
 // Mounts `device`, which is read-only, nodev and nosuid. `type`: as libblkid names it.
-// kUnsupported: this kernel does not know it; kIntegrity: it is damaged. Needs root, and Linux 5.2.
+// kUnsupported: this kernel does not know it, or not its features; kIntegrity: it is damaged. Needs
+// root, and Linux 5.2.
 [[nodiscard]] Result<FileSystemMount> mount_file_system(const std::string& device,
                                                         const std::string& type);
 

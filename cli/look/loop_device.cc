@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "blkrewind/text.h"
 
@@ -17,6 +18,26 @@ namespace blkrewind::cli {
 namespace {
 
 constexpr const char* kPrefix = "blkrewind:";
+constexpr std::uint64_t kReadAheadBytes = 4 * kMiB;
+
+// Through the page cache, the loop driver of older kernels (6.1 is one) answers a read of which it
+// could get a part only with zeroes, and reports no error. It leaves direct I/O away silently.
+Status check_direct(const LoopDevice& loop) {
+  loop_info64 info = {};
+  if (ioctl(loop.file.get(), LOOP_GET_STATUS64, &info) != 0) {
+    return fail(system_error(errno, "cannot look at " + loop.path));
+  }
+  if ((info.lo_flags & LO_FLAGS_DIRECT_IO) != 0) return {};
+  return fail(Errc::kUnsupported, loop.path +
+                                      " reads through the page cache, where this kernel's "
+                                      "loop driver may hide errors");
+}
+
+// So that several reads are under way at a time: three times as fast as with the kernel's 128 KiB.
+void read_ahead_of_loop(int number) {
+  std::ofstream("/sys/block/loop" + std::to_string(number) + "/queue/read_ahead_kb")
+      << kReadAheadBytes / kKiB;
+}
 
 // The loop device with this number, attached; without one if another process was faster.
 Result<LoopDevice> try_attach(int number, int image, Extent bytes, const LoopLabel& label) {
@@ -27,9 +48,13 @@ Result<LoopDevice> try_attach(int number, int image, Extent bytes, const LoopLab
   config.fd = static_cast<__u32>(image);
   config.info.lo_offset = bytes.offset;
   config.info.lo_sizelimit = bytes.length;
-  config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+  config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
   label_text(label).copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
-  if (ioctl(loop.file.get(), LOOP_CONFIGURE, &config) == 0) return loop;
+  if (ioctl(loop.file.get(), LOOP_CONFIGURE, &config) == 0) {
+    BLKREWIND_TRY(check_direct(loop));
+    read_ahead_of_loop(number);
+    return loop;
+  }
   if (errno == EBUSY) return LoopDevice{};
   return fail(system_error(errno, "cannot attach " + loop.path));
 }

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -96,8 +94,6 @@ Result<PrivateImage> open_private_image(const Session& session, const std::strin
   if (!image.file.valid()) {
     return fail(system_error(errno, "cannot open snapshot " + image.snapshot.id));
   }
-  struct stat status = {};
-  if (fstat(image.file.get(), &status) == 0) read_ahead_more(status.st_dev);
   return image;
 }
 

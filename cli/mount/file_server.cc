@@ -97,14 +97,15 @@ int number_of_error(const Error& error) {
   }
 }
 
-}  // namespace
-
+// Of the mounted file system; not before the kernel's initial request was answered, which sets it.
 void read_ahead_more(dev_t device) {
   if (device == 0) return;
   std::ofstream("/sys/class/bdi/" + std::to_string(major(device)) + ":" +
                 std::to_string(minor(device)) + "/read_ahead_kb")
       << kReadAheadBytes / kKiB;
 }
+
+}  // namespace
 
 struct FileServer::Impl {
   using Attributes = SnapshotTree::Attributes;

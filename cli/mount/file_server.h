@@ -4,8 +4,6 @@
 // while a file of it is open, and no longer.
 #pragma once
 
-#include <sys/types.h>
-
 #include <memory>
 #include <string>
 
@@ -24,10 +22,6 @@ struct ServedMount {
   // ... or the descriptor of /dev/fuse that a mount was made with already. Not closed.
   int device = -1;
 };
-
-// Reads more ahead of sequential readers of the FUSE file system with this st_dev than the kernel's
-// 128 KiB, if this process may set that. Not before a file of it was opened.
-void read_ahead_more(dev_t device);
 
 class FileServer {
  public:

@@ -152,7 +152,7 @@ class ForegroundMount {
 // Changes a byte of a stored chunk that holds `letter` alone; `skip`: so many bytes behind the
 // first.
 inline void corrupt_chunk_of(const std::string& store, char letter, std::size_t skip = 0) {
-  const std::string wanted(kChunk, letter);
+  const std::string wanted(kChunk + skip, letter);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(store)) {
     if (!entry.is_regular_file()) continue;
     const std::string bytes = read_file(entry.path());

@@ -328,10 +328,10 @@ TEST_F(Open, CopiesWhatCanBeReadBesideACorruptChunk) {
     const LoopDevice loop = LoopDevice::make(image_, 0);
     const std::string folder = make_new_directory();
     const Mount mount(loop.path(), folder, "ext4");
-    std::ofstream(folder + "/etc/letters") << std::string(4 * kChunk, 'q');
+    std::ofstream(folder + "/etc/letters") << std::string(16 * kChunk, 'q');
   }
   const std::string id = snapshot(image_, "before");
-  corrupt_chunk_of(store_, 'q', kChunk);  // the first may hold the end of another file as well
+  corrupt_chunk_of(store_, 'q', kChunk);  // the first chunk may hold more
   const std::string copy = file("copy");
   const json failed = ask({"open", "before", "--path", "etc", "--to", copy}, 4);
   EXPECT_NE(failed.value("message", "").find("etc/letters"), std::string::npos) << failed;
