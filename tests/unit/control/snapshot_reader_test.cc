@@ -248,7 +248,9 @@ TEST_F(Importing, RefusesAPipeOfAnotherLengthOrFormat) {
   foreign.replace(0, 4, "QFI\xfb");
   EXPECT_TRUE(failed(import_piped(foreign), Errc::kPrecondition));
   std::size_t accomplished = 0;
-  for (const SnapshotInfo& info : *engine_->snapshots()) {
+  const auto infos = engine_->snapshots();
+  ASSERT_TRUE(ok(infos));
+  for (const SnapshotInfo& info : *infos) {
     if (info.status == SnapshotStatus::kAccomplished) ++accomplished;
   }
   EXPECT_EQ(accomplished, before);

@@ -18,12 +18,12 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::uint64_t kChunks = 150;  // more than one leaf
-constexpr std::uint64_t kTail = 512;    // the last chunk is short
+constexpr std::uint64_t kReadChunks = 150;  // more than one leaf
+constexpr std::uint64_t kReadTail = 512;    // the last chunk is short
 
 // Data and holes of different lengths, across the border of two leaves.
-Bytes content_with_holes() {
-  Bytes content = pattern(kChunks * kChunk + kTail, 3);
+Bytes content_to_read() {
+  Bytes content = pattern(kReadChunks * kChunk + kReadTail, 3);
   for (const auto& [first, count] : {std::pair{2, 1}, {5, 40}, {127, 2}, {140, 3}}) {
     std::fill_n(content.begin() + first * std::int64_t{kChunk}, count * std::int64_t{kChunk},
                 std::byte{0});
@@ -31,7 +31,7 @@ Bytes content_with_holes() {
   return content;
 }
 
-std::shared_ptr<OpenSnapshot> must_open(OperationsBench& bench, SnapshotNumber number) {
+std::shared_ptr<OpenSnapshot> must_open_snapshot(OperationsBench& bench, SnapshotNumber number) {
   auto opened = bench.operations().open_snapshot(bench.key(number));
   EXPECT_TRUE(ok(opened));
   return opened ? *opened : nullptr;
@@ -48,11 +48,11 @@ testing::AssertionResult reads_as(const OpenSnapshot& snapshot, const Bytes& con
 }
 
 TEST(OpenSnapshot, ReadsEveryRange) {
-  const Bytes content = content_with_holes();
+  const Bytes content = content_to_read();
   OperationsBench bench(content, kChunk);
   const SnapshotNumber number = bench.must_snapshot();
   bench.write(0, pattern(content.size(), 4));
-  const auto snapshot = must_open(bench, number);
+  const auto snapshot = must_open_snapshot(bench, number);
   ASSERT_TRUE(snapshot);
   EXPECT_TRUE(reads_as(*snapshot, content, {0, content.size()}));
   EXPECT_TRUE(reads_as(*snapshot, content, {content.size(), 0}));
@@ -73,7 +73,7 @@ TEST(OpenSnapshot, ReadsChunksLargerThanASlot) {
   constexpr std::uint32_t kLarge = kMaxChunkBytes;
   const Bytes content = pattern(3 * std::uint64_t{kLarge} + 4096, 5);
   OperationsBench bench(content, kLarge);
-  const auto snapshot = must_open(bench, bench.must_snapshot());
+  const auto snapshot = must_open_snapshot(bench, bench.must_snapshot());
   ASSERT_TRUE(snapshot);
   EXPECT_TRUE(reads_as(*snapshot, content, {0, content.size()}));
   EXPECT_TRUE(reads_as(*snapshot, content, {kLarge - 100, 200}));
@@ -82,11 +82,11 @@ TEST(OpenSnapshot, ReadsChunksLargerThanASlot) {
 
 // Of a damaged store: what is right is handed out, what is not is an error that says where.
 TEST(OpenSnapshot, KeepsBadChunksFromEveryReadThatTouchesThem) {
-  const Bytes content = content_with_holes();
+  const Bytes content = content_to_read();
   for (const bool removed : {false, true}) {
     OperationsBench bench(content, kChunk);
     const SnapshotNumber number = bench.must_snapshot();
-    for (std::uint64_t chunk = 0; chunk <= kChunks; ++chunk) {
+    for (std::uint64_t chunk = 0; chunk <= kReadChunks; ++chunk) {
       const std::uint64_t length = std::min<std::uint64_t>(kChunk, content.size() - chunk * kChunk);
       const auto [path, offset] = bench.find_stored(content, chunk * kChunk);
       const auto from = content.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
@@ -101,7 +101,7 @@ TEST(OpenSnapshot, KeepsBadChunksFromEveryReadThatTouchesThem) {
         ASSERT_TRUE(bench.spoil(content, chunk * kChunk));
       }
       const std::uint64_t mutations = bench.env().mutations();
-      const auto snapshot = must_open(bench, number);
+      const auto snapshot = must_open_snapshot(bench, number);
       ASSERT_TRUE(snapshot);
       const Errc code = removed ? Errc::kIo : Errc::kIntegrity;
       const Extent whole{chunk * kChunk, length};
@@ -135,7 +135,7 @@ TEST(OpenSnapshot, NamesASegmentThatIsGone) {
   const std::string path = bench.find_stored(content, 0).first;
   ASSERT_TRUE(ok(bench.open()));
   ASSERT_TRUE(ok(bench.env().remove(path)));
-  const auto snapshot = must_open(bench, number);
+  const auto snapshot = must_open_snapshot(bench, number);
   ASSERT_TRUE(snapshot);
   Bytes bytes(100);
   const Status done = snapshot->read(0, bytes);
@@ -144,9 +144,9 @@ TEST(OpenSnapshot, NamesASegmentThatIsGone) {
 }
 
 TEST(OpenSnapshot, TellsDataFromZeroes) {
-  const Bytes content = content_with_holes();
+  const Bytes content = content_to_read();
   OperationsBench bench(content, kChunk);
-  const auto snapshot = must_open(bench, bench.must_snapshot());
+  const auto snapshot = must_open_snapshot(bench, bench.must_snapshot());
   ASSERT_TRUE(snapshot);
   sim::Random random(12);
   for (int round = 0; round < 500; ++round) {
@@ -181,14 +181,14 @@ TEST(OpenSnapshot, TellsDataFromZeroes) {
 }
 
 TEST(OpenSnapshot, TellsWhatHasChangedSince) {
-  Bytes content = content_with_holes();
+  Bytes content = content_to_read();
   OperationsBench bench(content, kChunk);
-  const auto first = must_open(bench, bench.must_snapshot());
+  const auto first = must_open_snapshot(bench, bench.must_snapshot());
   put(content, 3 * kChunk + 7, pattern(10, 6));
   put(content, 127 * kChunk, pattern(2 * kChunk, 7));
-  put(content, kChunks * kChunk, Bytes(kTail));
+  put(content, kReadChunks * kChunk, Bytes(kReadTail));
   bench.write(0, content);
-  const auto second = must_open(bench, bench.must_snapshot());
+  const auto second = must_open_snapshot(bench, bench.must_snapshot());
   ASSERT_TRUE(first && second);
   std::vector<Extent> changes;
   const auto collect = [&](const Extent& change) {
@@ -196,7 +196,7 @@ TEST(OpenSnapshot, TellsWhatHasChangedSince) {
     return true;
   };
   const std::vector<Extent> expected = {
-      {3 * kChunk, kChunk}, {127 * kChunk, 2 * kChunk}, {kChunks * kChunk, kTail}};
+      {3 * kChunk, kChunk}, {127 * kChunk, 2 * kChunk}, {kReadChunks * kChunk, kReadTail}};
   ASSERT_TRUE(ok(second->visit_changes(*first, {0, content.size()}, collect)));
   EXPECT_EQ(changes, expected);
   changes.clear();
@@ -215,7 +215,7 @@ TEST_P(HeldSnapshot, IsDeletedByNoProcessWhileItIsOpen) {
   const SnapshotNumber number = bench.must_snapshot();
   auto other = bench.another_process();
   ASSERT_TRUE(ok(other));
-  auto snapshot = must_open(bench, number);
+  auto snapshot = must_open_snapshot(bench, number);
   auto again = (*other)->open_snapshot(bench.key(number));
   ASSERT_TRUE(ok(again));
   ASSERT_TRUE(failed(bench.remove(number), Errc::kBusy));
