@@ -33,7 +33,9 @@ Status serve_store(const Session& session, const ServedMount& where, MountLog::T
       [&log](const Error& error) { log.error(error); });
   BLKREWIND_ASSIGN(auto server, FileServer::mount(tree, reads, log, where));
   ready();
-  return server->serve();
+  Status served = server->serve();
+  if (!served) log.error(served.error());
+  return served;
 }
 
 Status run_mount(Session& session, const MountArguments& arguments) {

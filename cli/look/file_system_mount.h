@@ -17,7 +17,8 @@ struct FileSystemMount {
   bool as_it_was = false;
 };
 
-// Mounts `device`, which is read-only, nodev and nosuid. `type`: as libblkid names it.
+// Mounts `device` read-only, nodev and nosuid. The device must not be writable, as a loop device of
+// attach_loop() is not: the kernel would replay a journal on it. `type`: as libblkid names it.
 // kUnsupported: this kernel does not know it, or not its features; kIntegrity: it is damaged. Needs
 // root, and Linux 5.2.
 [[nodiscard]] Result<FileSystemMount> mount_file_system(const std::string& device,

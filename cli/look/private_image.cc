@@ -58,7 +58,9 @@ Status serve_snapshot(const Session& session, const SnapshotInfo& snapshot, int 
   where.device = device;
   BLKREWIND_ASSIGN(auto server, FileServer::mount(tree, engine, log, where));
   ready();
-  return server->serve();
+  Status served = server->serve();
+  if (!served) log.error(served.error());
+  return served;
 }
 
 }  // namespace

@@ -346,7 +346,9 @@ struct FileServer::Impl {
       error.code = Errc::kUnsupported;
       error.remedy = run_program("load the kernel's module", "modprobe fuse");
     } else if (geteuid() != 0) {
-      error.remedy = "install fuse3 for its fusermount3, and name a folder of your own";
+      error.remedy = where.allow_other
+                         ? "leave --allow-other out, or allow it in /etc/fuse.conf"
+                         : "name a folder of your own; fusermount3 (of fuse3) has to be installed";
     }
     return error;
   }

@@ -40,11 +40,12 @@ struct SnapshotTree::Index {
   std::map<std::string, ListedSnapshot> snapshots;
 };
 
-SnapshotTree::SnapshotTree(const Listing& first, Lister list, OnError on_error)
+SnapshotTree::SnapshotTree(const Listing& first, Lister list, OnError on_error, Clock clock)
     : list_(std::move(list)),
       on_error_(std::move(on_error)),
+      clock_(std::move(clock)),
       index_(std::make_shared<const Index>(first)),
-      listed_at_(std::chrono::steady_clock::now()) {
+      listed_at_(clock_()) {
   nodes_.emplace_back();  // no file has the number 0
   static_cast<void>(number_of({Kind::kRoot, {}}));
 }
@@ -52,22 +53,25 @@ SnapshotTree::SnapshotTree(const Listing& first, Lister list, OnError on_error)
 SnapshotTree::~SnapshotTree() = default;
 
 SnapshotTree::Answer<std::shared_ptr<const SnapshotTree::Index>> SnapshotTree::index(
-    std::chrono::steady_clock::duration age) {
+    Time::duration age) {
+  const Time begun = clock_();
   {
     const std::scoped_lock lock(mutex_);
-    if (listing_ || std::chrono::steady_clock::now() - listed_at_ < age) return index_;
+    if (listing_ || age == kAnyAge) return index_;
+    if (listed_at_ && begun - *listed_at_ < std::max(age, listing_took_)) return index_;
     listing_ = true;
   }
-  const auto begun = std::chrono::steady_clock::now();
   auto listing = list_();
   std::shared_ptr<const Index> made;
   if (listing) made = std::make_shared<const Index>(*listing);
+  const Time ended = clock_();
   {
     const std::scoped_lock lock(mutex_);
     listing_ = false;
     if (made) {
       index_ = made;
-      listed_at_ = begun;
+      listed_at_ = ended;
+      listing_took_ = ended - begun;
     }
   }
   if (made) return made;
@@ -77,7 +81,7 @@ SnapshotTree::Answer<std::shared_ptr<const SnapshotTree::Index>> SnapshotTree::i
 
 void SnapshotTree::outdated() {
   const std::scoped_lock lock(mutex_);
-  listed_at_ = {};
+  listed_at_.reset();
 }
 
 SnapshotTree::Answer<SnapshotTree::Node> SnapshotTree::node(std::uint64_t number) {
@@ -125,8 +129,7 @@ SnapshotTree::Answer<SnapshotTree::Attributes> SnapshotTree::lookup(std::uint64_
   const auto parent = node(folder);
   if (!parent) return tl::unexpected(parent.error());
   // Only what is there may be answered from a list that is a moment old.
-  for (const auto age : {std::chrono::steady_clock::duration(kFreshFor),
-                         std::chrono::steady_clock::duration::zero()}) {
+  for (const auto age : {Time::duration(kFreshFor), Time::duration::zero()}) {
     const auto now = index(age);
     if (!now) return tl::unexpected(now.error());
     const auto inside = folder_of(**now, *parent);
@@ -144,7 +147,7 @@ SnapshotTree::Answer<SnapshotTree::Attributes> SnapshotTree::attributes(std::uin
   // The two that are always there are described without the store: the mount point can be looked
   // at, and taken down, whatever became of it.
   const bool fixed = asked->kind == Kind::kRoot || asked->kind == Kind::kById;
-  const auto now = index(fixed ? std::chrono::steady_clock::duration::max() : kFreshFor);
+  const auto now = index(fixed ? kAnyAge : kFreshFor);
   if (!now) return tl::unexpected(now.error());
   return describe(**now, *asked);
 }
@@ -152,7 +155,7 @@ SnapshotTree::Answer<SnapshotTree::Attributes> SnapshotTree::attributes(std::uin
 SnapshotTree::Answer<std::vector<SnapshotTree::Entry>> SnapshotTree::entries(std::uint64_t folder) {
   const auto asked = node(folder);
   if (!asked) return tl::unexpected(asked.error());
-  const auto now = index(std::chrono::steady_clock::duration::zero());
+  const auto now = index(Time::duration::zero());
   if (!now) return tl::unexpected(now.error());
   const auto inside = folder_of(**now, *asked);
   if (!inside) return tl::unexpected(inside.error());

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <tuple>
@@ -31,13 +32,18 @@ class SnapshotTree {
   using Answer = tl::expected<T, int>;
 
   using Lister = std::function<Result<Listing>()>;
+  using Time = std::chrono::steady_clock::time_point;
+  using Clock = std::function<Time()>;
   using OnError = std::function<void(const Error&)>;
 
   // `first` is shown until the first look for more. `list` is called when names are asked for and
   // the last list is older than kFreshFor. While it runs, in any thread, the list before is the
   // answer to all others: a lister that looks at a file of this very mount does not wait for
-  // itself. `on_error` is called with each of its errors, which are EIO here.
-  SnapshotTree(const Listing& first, Lister list, OnError on_error);
+  // itself. What was listed is also good for as long as it took: most of the time is left for
+  // answers, however many disks there are. `on_error` is called with each of its errors, which are
+  // EIO here.
+  SnapshotTree(const Listing& first, Lister list, OnError on_error,
+               Clock clock = std::chrono::steady_clock::now);
   ~SnapshotTree();
   static constexpr std::chrono::seconds kFreshFor{1};
 
@@ -61,7 +67,7 @@ class SnapshotTree {
   [[nodiscard]] Answer<Attributes> lookup(std::uint64_t folder, const std::string& name);
   // ESTALE: it is not there any more.
   [[nodiscard]] Answer<Attributes> attributes(std::uint64_t number);
-  // Always listed anew. Without "." and "..".
+  // Listed anew. Without "." and "..".
   [[nodiscard]] Answer<std::vector<Entry>> entries(std::uint64_t folder);
   // EISDIR, ESTALE.
   [[nodiscard]] Answer<std::string> snapshot_id(std::uint64_t file);
@@ -78,10 +84,11 @@ class SnapshotTree {
       return std::tie(kind, id) < std::tie(other.kind, other.id);
     }
   };
+  static constexpr Time::duration kAnyAge = Time::duration::max();
   struct Folder;
   struct Index;
 
-  [[nodiscard]] Answer<std::shared_ptr<const Index>> index(std::chrono::steady_clock::duration age);
+  [[nodiscard]] Answer<std::shared_ptr<const Index>> index(Time::duration age);
   [[nodiscard]] Answer<Node> node(std::uint64_t number);
   [[nodiscard]] std::uint64_t number_of(const Node& node);
   // ENOTDIR, ESTALE, EIO.
@@ -90,10 +97,12 @@ class SnapshotTree {
 
   const Lister list_;
   const OnError on_error_;
+  const Clock clock_;
 
   std::mutex mutex_;
   std::shared_ptr<const Index> index_;
-  std::chrono::steady_clock::time_point listed_at_{};
+  std::optional<Time> listed_at_;  // none: it is outdated
+  Time::duration listing_took_{};
   bool listing_ = false;
   std::map<Node, std::uint64_t> numbers_;
   std::vector<Node> nodes_;  // by number

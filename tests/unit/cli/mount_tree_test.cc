@@ -63,6 +63,7 @@ class MountTree : public testing::Test {
 
   Listing listing_ = {disk_at("d-1", "/dev/vdb", {snapshot_of("s-1", "before")})};
   int lists_ = 0;
+  SnapshotTree::Time now_{std::chrono::hours(1)};
   std::vector<std::string> errors_;
   std::optional<Error> error_;
   std::function<void()> meanwhile_ = [] {};
@@ -73,7 +74,8 @@ class MountTree : public testing::Test {
                        if (error_) return fail(*error_);
                        return listing_;
                      },
-                     [this](const Error& error) { errors_.push_back(error.message); }};
+                     [this](const Error& error) { errors_.push_back(error.message); },
+                     [this] { return now_; }};
 };
 
 TEST_F(MountTree, ASnapshotHasOneNumberUnderBothNames) {
@@ -119,6 +121,27 @@ TEST_F(MountTree, AFolderIsListedEachTime) {
   EXPECT_EQ(entries->at(1).name, "s-2.img");
   listing_.clear();
   EXPECT_EQ(tree_.entries(folder->number).error(), ESTALE);
+}
+
+TEST_F(MountTree, WhatIsThereIsListedAnewAfterASecond) {
+  EXPECT_NE(number("vdb", "before.img"), 0U);
+  now_ += SnapshotTree::kFreshFor - std::chrono::milliseconds(1);
+  EXPECT_NE(number("vdb", "before.img"), 0U);
+  EXPECT_EQ(lists_, 0);
+  now_ += std::chrono::milliseconds(1);
+  EXPECT_NE(number("vdb", "before.img"), 0U);
+  EXPECT_EQ(lists_, 1);
+}
+
+TEST_F(MountTree, AListThatTakesLongIsGoodForAsLong) {
+  meanwhile_ = [this] { now_ += std::chrono::seconds(5); };
+  EXPECT_TRUE(tree_.entries(SnapshotTree::kRoot).has_value());
+  now_ += std::chrono::milliseconds(4999);
+  EXPECT_TRUE(tree_.entries(SnapshotTree::kRoot).has_value());
+  EXPECT_EQ(lists_, 1);
+  now_ += std::chrono::milliseconds(1);
+  EXPECT_TRUE(tree_.entries(SnapshotTree::kRoot).has_value());
+  EXPECT_EQ(lists_, 2);
 }
 
 TEST_F(MountTree, WhatIsNoFolderOrNoFileIsRefused) {
