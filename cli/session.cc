@@ -93,13 +93,13 @@ Result<Engine> Session::open_for(const std::string& target) const {
   if (stat(target.c_str(), &status) != 0) {
     Error error = system_error(errno, "cannot find " + target);
     if (errno == ENOENT)
-      error.remedy = run_program("check the name among the block devices", "lsblk");
+      error.remedy = blkrewind::run_program("check the name among the block devices", "lsblk");
     return fail(std::move(error));
   }
   if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {
-    return fail(
-        Errc::kInvalidArgument, target + " is neither a block device nor an image file",
-        run_program("name one of the block devices", "lsblk").or_else("name an image file"));
+    return fail(Errc::kInvalidArgument, target + " is neither a block device nor an image file",
+                blkrewind::run_program("name one of the block devices", "lsblk")
+                    .or_else("name an image file"));
   }
   return open(true);
 }

@@ -91,14 +91,14 @@ Error mount_error(const std::string& type, const Attempt& made) {
   } else if (made.error == EUCLEAN || made.error == EBADMSG || made.error == EINVAL) {
     // EINVAL: of a newer kernel, or too damaged to be taken for one. The kernel log says more.
     error.code = made.error == EINVAL ? Errc::kUnsupported : Errc::kIntegrity;
-    error.remedy = run_program("see what the kernel says", "dmesg");
+    error.remedy = blkrewind::run_program("see what the kernel says", "dmesg");
   } else if (made.error == EEXIST || made.error == EBUSY) {
     error.code = Errc::kBusy;
     error.remedy = "unmount what has the same UUID: the disk itself, or another snapshot of it";
     if (type == "btrfs") {  // kernels before 6.7 remember devices that are not mounted as well
-      error.remedy =
-          std::move(error.remedy)
-              .or_else(run_program("have the kernel forget it", "btrfs device scan --forget"));
+      error.remedy = std::move(error.remedy)
+                         .or_else(blkrewind::run_program("have the kernel forget it",
+                                                         "btrfs device scan --forget"));
     }
   }
   return error;

@@ -40,11 +40,12 @@ Status wait_for_detach(const Opened& opened) {
     if (std::chrono::steady_clock::now() > until) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  return fail(Errc::kBusy,
-              opened.loop.path +
-                  " is still in use: it is not mounted here, but another process "
-                  "has it open, or it is mounted in another mount namespace",
-              run_program("see where it is mounted", "findmnt --task 1", {opened.loop.path}));
+  return fail(
+      Errc::kBusy,
+      opened.loop.path +
+          " is still in use: it is not mounted here, but another process "
+          "has it open, or it is mounted in another mount namespace",
+      blkrewind::run_program("see where it is mounted", "findmnt --task 1", {opened.loop.path}));
 }
 
 }  // namespace
@@ -90,7 +91,7 @@ Status close_opened(const Opened& opened) {
       Error error = system_error(errno, "cannot unmount " + folder);
       if (error.code == Errc::kBusy) {
         error.message = folder + " is in use";
-        error.remedy = run_program("see by which processes", "fuser -vm", {folder});
+        error.remedy = blkrewind::run_program("see by which processes", "fuser -vm", {folder});
       }
       return fail(std::move(error));
     }

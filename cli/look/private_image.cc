@@ -77,7 +77,7 @@ Result<PrivateImage> open_private_image(const Session& session, const std::strin
   if (!device.valid()) {
     Error error = system_error(errno, "cannot open /dev/fuse");
     if (error.code == Errc::kNotFound) {
-      error.remedy = run_program("load the kernel's module", "modprobe fuse");
+      error.remedy = blkrewind::run_program("load the kernel's module", "modprobe fuse");
     }
     return fail(std::move(error));
   }

@@ -344,7 +344,7 @@ struct FileServer::Impl {
     if (access("/dev/fuse", F_OK) != 0) {
       error = system_error(errno, "cannot find /dev/fuse");
       error.code = Errc::kUnsupported;
-      error.remedy = run_program("load the kernel's module", "modprobe fuse");
+      error.remedy = blkrewind::run_program("load the kernel's module", "modprobe fuse");
     } else if (geteuid() != 0) {
       error.remedy = where.allow_other
                          ? "leave --allow-other out, or allow it in /etc/fuse.conf"

@@ -45,10 +45,11 @@ Result<std::string> check_mount_point(const std::string& folder, const std::stri
   struct stat status = {};
   if (!real || stat(real.get(), &status) != 0) {
     Error error = system_error(errno, "cannot mount on " + folder);
-    if (errno == ENOENT) error.remedy = run_program("create it", "mkdir", {folder});
+    if (errno == ENOENT) error.remedy = blkrewind::run_program("create it", "mkdir", {folder});
     if (errno == ENOTCONN) {
       error.code = Errc::kPrecondition;
-      error.remedy = run_program("take the mount down whose process has ended", "umount", {folder});
+      error.remedy =
+          blkrewind::run_program("take the mount down whose process has ended", "umount", {folder});
     }
     return fail(std::move(error));
   }
@@ -61,7 +62,7 @@ Result<std::string> check_mount_point(const std::string& folder, const std::stri
   for (const MountLine& mount : mounts) {
     if (mount.point != path || mount.type != kMountType) continue;
     return fail(Errc::kPrecondition, folder + " is a mount of blkrewind already",
-                run_program("take that down", "umount", {folder}));
+                blkrewind::run_program("take that down", "umount", {folder}));
   }
   BLKREWIND_ASSIGN(const bool inside, lies_in(path, store));
   if (inside) {

@@ -117,7 +117,7 @@ Result<int> Listener::bind() {
     return port;
   }
   Error error = system_error(errno, "cannot listen on " + where);
-  error.remedy = run_program("see which process has that port", "ss -ltnp")
+  error.remedy = blkrewind::run_program("see which process has that port", "ss -ltnp")
                      .or_else("name another address: --listen ADDRESS:PORT");
   return fail(std::move(error));
 }

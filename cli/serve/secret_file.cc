@@ -32,21 +32,22 @@ Result<std::size_t> check_file(int fd, const std::string& path, const SecretFile
     return fail(Errc::kPrecondition, path + " is not a regular file", "name " + rules.kind);
   }
   if (facts.st_uid != 0 && facts.st_uid != ::geteuid()) {
-    return fail(Errc::kPrecondition,
-                path + " belongs to user " + std::to_string(facts.st_uid) +
-                    ", which is neither root nor the user of this command",
-                run_program("make it your own", "chown", {std::to_string(::geteuid()), path}));
+    return fail(
+        Errc::kPrecondition,
+        path + " belongs to user " + std::to_string(facts.st_uid) +
+            ", which is neither root nor the user of this command",
+        blkrewind::run_program("make it your own", "chown", {std::to_string(::geteuid()), path}));
   }
   if (rules.others_may_read && (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail(
-        Errc::kPrecondition, path + " can be written by other users",
-        Remedy("make a new key and certificate")
-            .and_then(run_program("make it writable by its owner only", "chmod go-w", {path})));
+    return fail(Errc::kPrecondition, path + " can be written by other users",
+                Remedy("make a new key and certificate")
+                    .and_then(blkrewind::run_program("make it writable by its owner only",
+                                                     "chmod go-w", {path})));
   }
   if (!rules.others_may_read && (facts.st_mode & 07777U & ~0600U) != 0) {
     return fail(Errc::kPrecondition,
                 path + " must have mode 0600 or 0400, which lets only its owner read it",
-                run_program("make it readable by its owner only", "chmod 600", {path}));
+                blkrewind::run_program("make it readable by its owner only", "chmod 600", {path}));
   }
   if (facts.st_size < 0 || static_cast<std::size_t>(facts.st_size) > rules.bytes_max) {
     return fail(Errc::kInvalidArgument,
