@@ -19,7 +19,7 @@ class ReadLanes {
  public:
   // A chunk, or several small ones that are neighbours in the store, is read into one slot.
   static constexpr std::uint32_t kSlotBytes = 256 * kKiB;
-  static constexpr std::uint32_t kSlots = 4;
+  static constexpr std::uint32_t kSlots = 8;
   static constexpr std::size_t kLanesMax = 16;
 
   struct Lane {
