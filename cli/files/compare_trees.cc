@@ -19,27 +19,10 @@
 
 #include "cli/files/file_map.h"
 #include "cli/output.h"
+#include "cli/owned_fd.h"
 
 namespace blkrewind::cli {
 namespace {
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 tl::unexpected<Error> cannot_read(const std::string& path) {
   return fail(system_error(errno, "cannot read " + printable(path)));
@@ -69,15 +52,15 @@ struct Found {
   }
 };
 
-Result<Descriptor> open_in(const Found& found, int flags, const std::string& path) {
-  Descriptor opened(
+Result<OwnedFd> open_in(const Found& found, int flags, const std::string& path) {
+  OwnedFd opened(
       ::openat(found.folder, found.name->c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_RDONLY));
   if (opened.get() < 0) return cannot_read(path);
   return opened;
 }
 
 Result<std::vector<std::string>> names_in(int folder, const std::string& path) {
-  Descriptor own(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  OwnedFd own(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (own.get() < 0) return cannot_read(path);
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(::dup(own.get())), &::closedir);
   if (!entries) return cannot_read(path);
@@ -186,8 +169,8 @@ class Comparison {
       ++compared_.differing;
       BLKREWIND_TRY(visit_(difference));
     }
-    Descriptor old_folder;
-    Descriptor new_folder;
+    OwnedFd old_folder;
+    OwnedFd new_folder;
     if (was.kind() == FileKind::kDirectory) {
       BLKREWIND_ASSIGN(old_folder, open_in(was, O_DIRECTORY, path));
     }
@@ -226,8 +209,8 @@ class Comparison {
   Result<bool> files_differ(const Found& was, const Found& is, const std::string& path) {
     if (was.size() != is.size()) return true;
     if (is.size() == 0) return false;
-    BLKREWIND_ASSIGN(const Descriptor old_file, open_in(was, O_NONBLOCK, path));
-    BLKREWIND_ASSIGN(const Descriptor new_file, open_in(is, O_NONBLOCK, path));
+    BLKREWIND_ASSIGN(const OwnedFd old_file, open_in(was, O_NONBLOCK, path));
+    BLKREWIND_ASSIGN(const OwnedFd new_file, open_in(is, O_NONBLOCK, path));
     const auto old_map = map_of(old_file.get(), was.status);
     const auto new_map = map_of(new_file.get(), is.status);
     if (!old_map || !new_map) {
@@ -301,8 +284,8 @@ class Comparison {
     // Changing one changes this time, which no program can set.
     if (one.st_ino == other.st_ino && same_time(one.st_ctim, other.st_ctim)) return false;
     if (is.kind() != FileKind::kFile && is.kind() != FileKind::kDirectory) return false;
-    BLKREWIND_ASSIGN(const Descriptor old_file, open_in(was, O_NONBLOCK, path));
-    BLKREWIND_ASSIGN(const Descriptor new_file, open_in(is, O_NONBLOCK, path));
+    BLKREWIND_ASSIGN(const OwnedFd old_file, open_in(was, O_NONBLOCK, path));
+    BLKREWIND_ASSIGN(const OwnedFd new_file, open_in(is, O_NONBLOCK, path));
     const auto old_attributes = attributes_of(old_file.get());
     const auto new_attributes = attributes_of(new_file.get());
     if (!old_attributes || !new_attributes) return cannot_read(path);
