@@ -56,7 +56,7 @@ Status check_divisible(const State& journal) {
     }
   }
   if (journal.resets.size() + journal.clocks.size() + journal.notes.size() +
-          journal.tokens.size() !=
+          journal.tokens.size() + journal.origins.size() + journal.holds.size() !=
       0) {
     return forged("it has entries that version 1 did not have");
   }
