@@ -218,8 +218,8 @@ struct OriginRecord {
   friend bool operator==(const OriginRecord&, const OriginRecord&) = default;
 };
 
-// The snapshot, and with it the disk, is needed by a clone, for as long as that exists. A hold for a
-// disk that the index does not name is void: the clone was never completed, or is gone.
+// The snapshot, and with it the disk, is needed by a clone, for as long as that exists. A hold for
+// a disk that the index does not name is void: the clone was never completed, or is gone.
 struct HoldRecord {
   DiskNumber clone = 0;
   SnapshotNumber snapshot = 0;
@@ -230,11 +230,11 @@ struct HoldRemoved {
   friend bool operator==(const HoldRemoved&, const HoldRemoved&) = default;
 };
 
-using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters,
-                                  DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved,
-                                  ResetRecord, ClockRecord, NoteRecord, TokenRecord, TokenRemoved,
-                                  PendingRecord, PendingEnded, GroupRecord, GroupRemoved, OriginRecord,
-                                  HoldRecord, HoldRemoved>;
+using JournalEntry =
+    std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters, DiskRemoved,
+                 SnapshotRemoved, IntentRemoved, SegmentRemoved, ResetRecord, ClockRecord,
+                 NoteRecord, TokenRecord, TokenRemoved, PendingRecord, PendingEnded, GroupRecord,
+                 GroupRemoved, OriginRecord, HoldRecord, HoldRemoved>;
 
 // Entries that take effect together or not at all: one record of a log.
 using Transaction = std::vector<JournalEntry>;

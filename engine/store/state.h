@@ -71,8 +71,8 @@ class State {
   // How many puts, and their bytes in a log.
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + resets.size() +
-           clocks.size() + notes.size() + tokens.size() + pending.size() + groups.size() + origins.size() +
-           holds.size() + 1;
+           clocks.size() + notes.size() + tokens.size() + pending.size() + groups.size() +
+           origins.size() + holds.size() + 1;
   }
   [[nodiscard]] std::uint64_t put_bytes() const;
 

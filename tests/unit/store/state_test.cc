@@ -113,8 +113,8 @@ TEST(State, OriginAndHoldsComeAndGo) {
   format::DiskRecord clone = format::full_disk();
   clone.number = origin.disk;
   State state;
-  state.apply(format::Transaction{clone, origin, format::HoldRecord{70, 31},
-                                  format::HoldRecord{71, 31}});
+  state.apply(
+      format::Transaction{clone, origin, format::HoldRecord{70, 31}, format::HoldRecord{71, 31}});
   EXPECT_EQ(*state.origins.get(origin.disk), origin);
   EXPECT_EQ(state.counters.next_segment, 57U);
   EXPECT_EQ(state.entry_count(), 1U + 4);
