@@ -128,6 +128,12 @@ Result<DiskInfo> Engine::Impl::describe(DiskView view) {
     view.reset->error_message.clear();
   }
   DiskInfo info = control::describe_disk(view, attachment);
+  if (view.origin) {
+    info.origin = DiskOrigin{{}, view.origin->snapshot_id};
+    for (const format::DiskRecord& known : operations_->known_disks()) {
+      if (known.number == view.origin->parent()) info.origin->disk_id = known.id;
+    }
+  }
   Presence presence = operations_->find_device(view.disk);
   info.attached = presence.attached;
   info.path = std::move(presence.path);
@@ -281,6 +287,8 @@ Result<DiskInfo> Engine::forget_disk(const std::string& target, bool with_snapsh
     return fail(refused(ResetRule::kResetInProgress, way_out(found.view, target)));
   }
   if (found.view.locked) return fail(busy(found.view));
+  // Before any of its snapshots is deleted.
+  BLKREWIND_TRY(impl().operations_->check_not_held(found.view.disk.number));
   if (found.view.intent) {
     BLKREWIND_TRY(impl().operations_->abandon_rollback(found.view.disk.number));
   }

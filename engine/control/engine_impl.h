@@ -69,6 +69,9 @@ struct Engine::Impl {
   // Of a disk whose log is lost, which is `why` the others failed; given its id only.
   [[nodiscard]] Result<DiskInfo> forget_lost(const std::string& disk_id, Error why);
 
+  // A snapshot that exists and is complete, of any disk.
+  [[nodiscard]] Result<SnapshotKey> find_to_read(const std::string& snapshot);
+
   // engine_snapshots.cc: oldest first.
   [[nodiscard]] std::vector<SnapshotInfo> describe_snapshots(const DiskView& view) const;
   // Whether a snapshot of this name can be taken of this disk now.

@@ -196,17 +196,22 @@ Result<SnapshotReceipt> Engine::import_image(const std::string& target, const st
   return fail(caught());
 }
 
+Result<SnapshotKey> Engine::Impl::find_to_read(const std::string& snapshot) {
+  BLKREWIND_TRY(operations_->refresh());
+  BLKREWIND_ASSIGN(const auto views, views_for(snapshot, 0));
+  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
+  BLKREWIND_TRY(need_accomplished(found));
+  return key_of(found);
+}
+
 Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const std::string& file,
                                            const Monitor& monitor) try {
   if (file.empty()) {
     return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
-  BLKREWIND_TRY(impl().operations_->refresh());
-  BLKREWIND_ASSIGN(const auto views, impl().views_for(snapshot, 0));
-  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
-  BLKREWIND_TRY(need_accomplished(found));
-  return impl().operations_->export_image(key_of(found), file, monitor);
+  BLKREWIND_ASSIGN(const SnapshotKey key, impl().find_to_read(snapshot));
+  return impl().operations_->export_image(key, file, monitor);
 } catch (...) {
   return fail(caught());
 }
@@ -329,9 +334,11 @@ Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
     BLKREWIND_ASSIGN(const auto view, impl().operations_->disk(at->disk));
     for (const format::DiskNumber disk = at->disk; at != over.end() && at->disk == disk; ++at) {
       const auto* snapshot = view ? control::snapshot_of(*view, at->number) : nullptr;
-      // One in progress is not deleted.
+      // One in progress is not deleted, and one that a clone needs not yet.
       if (snapshot != nullptr &&
-          status_now(*snapshot, view->locked) != SnapshotStatus::kProgressing) {
+          status_now(*snapshot, view->locked) != SnapshotStatus::kProgressing &&
+          std::ranges::find(view->holds, at->number, &format::HoldRecord::snapshot) ==
+              view->holds.end()) {
         oldest_first.push_back(snapshot->id);
       }
     }
