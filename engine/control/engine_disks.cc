@@ -128,12 +128,6 @@ Result<DiskInfo> Engine::Impl::describe(DiskView view) {
     view.reset->error_message.clear();
   }
   DiskInfo info = control::describe_disk(view, attachment);
-  if (view.origin) {
-    info.origin = DiskOrigin{{}, view.origin->snapshot_id};
-    for (const format::DiskRecord& known : operations_->known_disks()) {
-      if (known.number == view.origin->parent()) info.origin->disk_id = known.id;
-    }
-  }
   Presence presence = operations_->find_device(view.disk);
   info.attached = presence.attached;
   info.path = std::move(presence.path);

@@ -144,9 +144,13 @@ Result<std::optional<DiskView>> Operations::disk(format::DiskNumber number) {
   view.locked = locked;
   if (const auto* intent = state->intents.get(number)) view.intent = *intent;
   if (const auto* reset = state->resets.get(number)) view.reset = *reset;
-  if (const auto* origin = state->origins.get(number)) view.origin = *origin;
+  const auto index = store.disks();
+  if (const auto* origin = state->origins.get(number)) {
+    view.origin = *origin;
+    if (const auto* parent = index->disk(origin->parent())) view.origin_disk_id = parent->id;
+  }
   for (const auto& [clone, hold] : state->holds) {
-    if (store::counts(*store.disks(), hold)) view.holds.push_back(hold);
+    if (store::counts(*index, hold)) view.holds.push_back(hold);
   }
   for (const auto& [noted, note] : state->notes) view.notes.emplace(noted, note);
   for (const auto& [snapshot_number, snapshot] : state->snapshots) {

@@ -63,6 +63,7 @@ struct DiskView {
   std::optional<format::IntentRecord> intent;
   std::optional<format::ResetRecord> reset;    // the last one that was accepted to run later
   std::optional<format::OriginRecord> origin;  // it is a clone
+  std::string origin_disk_id;                  // of that disk
   std::vector<format::HoldRecord> holds;       // of its clones
   bool locked = false;                         // an operation is running on it now, in any process
   // Why its log cannot be read: `disk` is what the index says, and the rest is empty.

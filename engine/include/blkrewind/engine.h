@@ -110,8 +110,8 @@ struct RollbackOptions {
 };
 
 struct CloneOptions {
-  std::string name;  // of the new disk's first snapshot; empty: none
-  bool undo = true;  // first save the data of the target that will be overwritten
+  std::string name = {};  // of the new disk's first snapshot; empty: none
+  bool undo = true;       // first save the data of the target that will be overwritten
   bool raw = false;  // overwrite an image file of another format (qcow2, ...), refused otherwise
   VerifyAfter verify_after = VerifyAfter::kAuto;
 };
