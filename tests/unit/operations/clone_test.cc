@@ -383,6 +383,48 @@ TEST_P(Clone, ThatWasInterruptedIsResumedOrUndone) {
   }
 }
 
+// At every request of a process that makes a clone another one takes the snapshot's disk over and
+// deletes the snapshot: it is refused, or there is no clone.
+TEST(CloneOfALostDisk, ExistsOnlyIfItsSnapshotDoes) {
+  const Bytes bytes = content(3, 512, 9);
+  int deleted = 0;
+  int refusals = 0;
+  bool called = true;
+  for (std::uint64_t request = 0; called && !testing::Test::HasFailure(); ++request) {
+    SCOPED_TRACE("before request " + std::to_string(request));
+    OperationsBench bench(bytes, kChunk, host::DeviceKind::kBlock, HomeType::kRemote);
+    const SnapshotNumber number = bench.must_snapshot();
+    bench.env().add_device(kCloneDevice, 2 * bytes.size(), host::DeviceKind::kBlock);
+    auto other = bench.another_process();
+    ASSERT_TRUE(ok(other));
+    called = false;
+    std::optional<Result<DeleteReceipt>> removed;
+    bench.home().network()->call_after(request, [&] {
+      called = true;
+      bench.home().pool()->expire(bench.disk());
+      EXPECT_TRUE(ok((*other)->refresh()));
+      removed = (*other)->remove_snapshot(bench.key(number), {});
+    });
+    const auto cloned = clone_to(bench, bench.key(number), kCloneDevice);
+    ASSERT_TRUE(ok(bench.open()));
+    const auto clone = only_clone(bench);
+    EXPECT_EQ(clone.has_value(), cloned.has_value());
+    if (!called) {
+      EXPECT_TRUE(ok(cloned));
+    } else if (*removed) {
+      ++deleted;
+      EXPECT_FALSE(clone.has_value());
+    } else {
+      ++refusals;
+      EXPECT_TRUE(clone.has_value()) << removed->error().to_string();
+      EXPECT_TRUE(failed(*removed, Errc::kPrecondition));
+    }
+    EXPECT_TRUE(bench.all_verify());
+  }
+  EXPECT_GT(deleted, 3);
+  EXPECT_GT(refusals, 3);
+}
+
 // The log of a pool is no file, which could be lost.
 class CloneInFolder : public Clone {};
 
