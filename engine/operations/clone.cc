@@ -255,8 +255,10 @@ Result<CloneReceipt> Operations::clone(const CloneRequest& request, const Restor
   BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*origin->state, request.snapshot.number));
   BLKREWIND_ASSIGN(NewFile file,
                    NewFile::make(parts_->env, store.folder(), request.path, snapshot.device_bytes));
-  BLKREWIND_ASSIGN(const MadeClone made,
-                   make_clone(store, parts_->env, request, *origin, snapshot));
+  auto outcome = make_clone(store, parts_->env, request, *origin, snapshot);
+  // Where the index may name the disk, its file has to stay.
+  if (!outcome && store.index().in_doubt()) file.keep();
+  BLKREWIND_ASSIGN(const MadeClone made, std::move(outcome));
   origin.reset();
   const auto restored = [&]() -> Result<RollbackReceipt> {
     BLKREWIND_ASSIGN(const auto view, disk(made.disk.number));

@@ -15,30 +15,40 @@ namespace {
 
 constexpr std::uint64_t kStatesMax = 10;
 constexpr std::uint64_t kLarger = 3 * kChunk;
+constexpr const char* kCloneFile = "/images/clone.img";
+
+enum class Work : std::uint8_t { kMake, kMakeFile, kForget };
 
 struct CloneScene {
   std::unique_ptr<sim::SimulatedEnv> env;
-  Bytes content;      // of the snapshot
-  Bytes former;       // of the target
-  Bytes cloned;       // of the target, when it is the clone
+  Bytes content;  // of the snapshot
+  Bytes former;   // of the target
+  Bytes cloned;   // of the target, when it is the clone
+  std::string path = kCloneDevice;
   bool goes = false;  // the workload forgets the clone
 };
 
-// Two chunks, the last one short, on a device that is larger.
-CloneScene prepare(bool goes) {
+// Two chunks, the last one short, on a device that is larger, or on a new file.
+CloneScene prepare(Work work) {
   CloneScene scene;
-  scene.goes = goes;
+  scene.goes = work == Work::kForget;
   scene.content = pattern(kChunk + 512, 1);
   OperationsBench bench(scene.content, kChunk);
   const SnapshotNumber number = bench.must_snapshot();
   EXPECT_EQ(number, 1U);
   scene.cloned = scene.content;
-  scene.cloned.resize(kLarger);
-  scene.former = Bytes(kLarger);
-  put(scene.former, 0, pattern(2 * kChunk, 2));
-  bench.env().add_device(kCloneDevice, kLarger, host::DeviceKind::kBlock);
-  bench.env().poke(kCloneDevice, 0, scene.former);
-  if (goes) {
+  if (work == Work::kMakeFile) {
+    bench.env().add_directory("/images");
+    scene.path = kCloneFile;
+    scene.former = Bytes(scene.content.size());
+  } else {
+    scene.cloned.resize(kLarger);
+    scene.former = Bytes(kLarger);
+    put(scene.former, 0, pattern(2 * kChunk, 2));
+    bench.env().add_device(kCloneDevice, kLarger, host::DeviceKind::kBlock);
+    bench.env().poke(kCloneDevice, 0, scene.former);
+  }
+  if (scene.goes) {
     EXPECT_TRUE(ok(clone_to(bench, bench.key(number), kCloneDevice)));
   }
   bench.close();
@@ -51,7 +61,7 @@ Status run(OperationsBench& bench, const CloneScene& scene) {
     BLKREWIND_ASSIGN(const auto clone, bench.operations().disk(2));
     return clone ? forget_clone(bench, *clone) : fail(Errc::kInternal, "there is no clone");
   }
-  const auto receipt = clone_to(bench, bench.key(1), kCloneDevice);
+  const auto receipt = clone_to(bench, bench.key(1), scene.path);
   if (!receipt) return fail(receipt.error());
   return {};
 }
@@ -64,7 +74,9 @@ void check(OperationsBench& bench, const CloneScene& scene, bool done, bool back
   ASSERT_TRUE(ok(bench.open()));
   EXPECT_TRUE(bench.exports_as(1, scene.content));
   EXPECT_TRUE(bench.all_verify());
-  const Bytes target = bench.env().contents(kCloneDevice);
+  // A file that was not there before may be gone again, or empty.
+  const bool there = *bench.env().exists(scene.path);
+  const Bytes target = there ? bench.env().contents(scene.path) : Bytes();
   auto clone = only_clone(bench);
   if (done) {
     EXPECT_EQ(clone.has_value(), !scene.goes);
@@ -72,15 +84,15 @@ void check(OperationsBench& bench, const CloneScene& scene, bool done, bool back
   EXPECT_EQ(bench.view().holds.size(), clone.has_value() ? 1U : 0U);
   if (scene.goes) {
     EXPECT_TRUE(same(target, scene.cloned));
-  } else if (!clone) {
+  } else if (!clone && (scene.path == kCloneDevice || !target.empty())) {
     EXPECT_TRUE(same(target, scene.former));
   }
   if (clone) {
     EXPECT_FALSE(bench.remove(1)) << "a clone needs it";
     if (clone->intent) {
       const bool back = backwards && clone->intent->undo != 0;
-      ASSERT_TRUE(ok(bench.operations().resume(clone->disk.number, kCloneDevice, back, {})));
-      EXPECT_TRUE(same(bench.env().contents(kCloneDevice), back ? scene.former : scene.cloned));
+      ASSERT_TRUE(ok(bench.operations().resume(clone->disk.number, scene.path, back, {})));
+      EXPECT_TRUE(same(bench.env().contents(scene.path), back ? scene.former : scene.cloned));
     } else if (!scene.goes) {
       // Before its rollback began, or after that had ended.
       EXPECT_TRUE(same(target, clone->disk.base_snapshot == 1 ? scene.cloned : scene.former));
@@ -101,7 +113,7 @@ void check(OperationsBench& bench, const CloneScene& scene, bool done, bool back
   EXPECT_TRUE(bench.empties());
 }
 
-class CloneCrash : public testing::TestWithParam<bool> {};
+class CloneCrash : public testing::TestWithParam<Work> {};
 
 TEST_P(CloneCrash, PowerCutAtEveryOperation) {
   const CloneScene scene = prepare(GetParam());
@@ -168,8 +180,13 @@ TEST_P(CloneCrash, EveryOperationFails) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Operations, CloneCrash, testing::Bool(),
-                         [](const auto& goes) { return goes.param ? "Forget" : "Make"; });
+INSTANTIATE_TEST_SUITE_P(Operations, CloneCrash,
+                         testing::Values(Work::kMake, Work::kMakeFile, Work::kForget),
+                         [](const auto& work) {
+                           return work.param == Work::kMake       ? "Make"
+                                  : work.param == Work::kMakeFile ? "MakeFile"
+                                                                  : "Forget";
+                         });
 
 }  // namespace
 }  // namespace blkrewind::test
