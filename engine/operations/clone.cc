@@ -198,6 +198,7 @@ class CloneMaker {
     first_.description = "clone of " + snapshot_.id;
     first_.state = SnapshotState::kAccomplished;
     first_.damaged = snapshot_.damaged;
+    first_.failure = snapshot_.failure;  // of an undo snapshot: what could not be read
     first_.created_at = now_seconds();
     first_.device_bytes = device_bytes_;
     first_.chunk_bytes = snapshot_.chunk_bytes;

@@ -337,6 +337,21 @@ TEST_P(Clone, ToAPathWithoutAFileMakesOne) {
       refused(clone_to(bench_, bench_.key(number), path), Errc::kAlreadyExists, receipt->disk_id));
 }
 
+// What an undo snapshot could not read is not there in its clone either, which says so.
+TEST_P(Clone, OfAnUndoSnapshotTellsOfItsPlaceholders) {
+  const SnapshotNumber number = bench_.must_snapshot();
+  bench_.write(0, content(kChunks, 0, 2));
+  bench_.env().break_sectors(kDevice, {2 * kChunk, kChunk});
+  const auto back = bench_.rollback(number);
+  ASSERT_TRUE(ok(back));
+  ASSERT_EQ(back->unreadable_bytes, kChunk);
+  add(kCloneDevice, content_.size());
+  const SnapshotNumber undo = bench_.view().disk.last_rollback.undo;
+  const auto cloned = clone_to(bench_, bench_.key(undo), kCloneDevice);
+  ASSERT_TRUE(ok(cloned));
+  EXPECT_EQ(cloned->rollback.marked_bytes, kChunk);
+}
+
 TEST_P(Clone, OfADamagedSnapshotLeavesTheTargetAsItWas) {
   const SnapshotNumber number = bench_.must_snapshot();
   const Bytes former = add(kCloneDevice, content_.size());
