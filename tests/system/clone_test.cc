@@ -14,16 +14,16 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kBytes = 96 * kMiB;
-constexpr int kTriesMax = 30;
+constexpr std::uint64_t kCloneBytes = 96 * kMiB;
+constexpr int kAttemptsMax = 30;
 
 class CloneSystem : public DeviceSystem {
  protected:
   void SetUp() override {
     DeviceSystem::SetUp();
     if (IsSkipped()) return;
-    disk_.emplace(make_disk("disk.img", kBytes));
-    write_noise(disk_->path(), 0, kBytes, 1);
+    disk_.emplace(make_disk("disk.img", kCloneBytes));
+    write_noise(disk_->path(), 0, kCloneBytes, 1);
     snapshot_ = ask({"snapshot", disk_->path(), "--name", "golden"}).value("snapshot_id", "");
     content_ = digest_of_file(disk_->backing());
   }
@@ -59,18 +59,18 @@ class CloneSystem : public DeviceSystem {
 
 TEST_F(CloneSystem, HoldsTheSameBytesAndTheStoreDoesNotGrow) {
   const std::uint64_t before = allocated();
-  const LoopDevice same = make_disk("same.img", kBytes);
-  const LoopDevice larger = make_disk("larger.img", 2 * kBytes);
+  const LoopDevice same = make_disk("same.img", kCloneBytes);
+  const LoopDevice larger = make_disk("larger.img", 2 * kCloneBytes);
   const json cloned = ask({"clone", "golden", same.path()});
   EXPECT_EQ(cloned.at("origin_snapshot_id"), snapshot_);
   EXPECT_EQ(cloned.at("stored_bytes"), 0);
   EXPECT_EQ(cloned.at("file_created"), false);
-  EXPECT_EQ(cloned.at("rollback").at("restored_bytes"), kBytes);
+  EXPECT_EQ(cloned.at("rollback").at("restored_bytes"), kCloneBytes);
   EXPECT_EQ(digest_of_file(same.backing()), content_);
   ask({"clone", "golden", larger.path(), "--no-undo"});
-  EXPECT_EQ(digest_of_file(larger.backing(), 0, kBytes), content_);
-  EXPECT_EQ(digest_of_file(larger.backing(), kBytes, kBytes),
-            digest_of_file(make_disk("zero.img", kBytes).backing()));
+  EXPECT_EQ(digest_of_file(larger.backing(), 0, kCloneBytes), content_);
+  EXPECT_EQ(digest_of_file(larger.backing(), kCloneBytes, kCloneBytes),
+            digest_of_file(make_disk("zero.img", kCloneBytes).backing()));
   const json made = ask({"clone", "golden", file("made.img"), "--name", "copy"});
   EXPECT_EQ(made.at("file_created"), true);
   EXPECT_EQ(digest_of_file(file("made.img")), content_);
@@ -97,8 +97,8 @@ TEST_F(CloneSystem, HoldsTheSameBytesAndTheStoreDoesNotGrow) {
 }
 
 TEST_F(CloneSystem, IsRefusedAndLeavesNothing) {
-  const LoopDevice small = make_disk("small.img", kBytes / 2);
-  const LoopDevice other = make_disk("other.img", kBytes);
+  const LoopDevice small = make_disk("small.img", kCloneBytes / 2);
+  const LoopDevice other = make_disk("other.img", kCloneBytes);
   write_noise(other.path(), 0, kMiB, 3);
   expect_no_clone(small, small.path(), "name a device or file");
   expect_no_clone(*disk_, disk_->path(), "the snapshot is its own");
@@ -117,12 +117,12 @@ TEST_F(CloneSystem, IsRefusedAndLeavesNothing) {
 // before.
 TEST_F(CloneSystem, SigkillAtAnyMoment) {
   const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  const LoopDevice target = make_disk("target.img", kBytes);
+  const LoopDevice target = make_disk("target.img", kCloneBytes);
   std::mt19937 random(20240609);
   int resumed = 0;
   int undone = 0;
-  for (int attempt = 0; attempt < kTriesMax && (resumed == 0 || undone == 0); ++attempt) {
-    write_noise(target.path(), 0, kBytes, 10 + static_cast<std::uint64_t>(attempt));
+  for (int attempt = 0; attempt < kAttemptsMax && (resumed == 0 || undone == 0); ++attempt) {
+    write_noise(target.path(), 0, kCloneBytes, 10 + static_cast<std::uint64_t>(attempt));
     const std::string former = digest_of_file(target.backing());
     // Each attempt takes a number, whether it gets as far as a disk or not.
     const std::string log = store_ + "/disks/" + std::to_string(attempt + 2) + "/log";

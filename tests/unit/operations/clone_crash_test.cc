@@ -13,7 +13,7 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kStatesMax = 10;
+constexpr std::uint64_t kCloneStatesMax = 10;
 constexpr std::uint64_t kLarger = 3 * kChunk;
 constexpr const char* kCloneFile = "/images/clone.img";
 
@@ -130,7 +130,7 @@ TEST_P(CloneCrash, PowerCutAtEveryOperation) {
     }
     bench.close();
     bench.env().crash_states(
-        kStatesMax,
+        kCloneStatesMax,
         [&](std::unique_ptr<sim::SimulatedEnv> after, const std::string& what) {
           SCOPED_TRACE("after mutation " + std::to_string(cut) + (done ? ", done" : "") + "; " +
                        what);
