@@ -1,4 +1,6 @@
 // export, import
+#include <unistd.h>
+
 #include "cli/commands.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
@@ -10,6 +12,7 @@ namespace {
 struct ExportArguments {
   std::string snapshot;
   std::string file;
+  std::string range;
 };
 
 Status run_export(Session& session, const ExportArguments& arguments) {
@@ -18,9 +21,14 @@ Status run_export(Session& session, const ExportArguments& arguments) {
     return fail(Errc::kInvalidArgument, "refusing to write an image to a terminal",
                 "send it to a file or a program, with > or |");
   }
+  ExportOptions options;
+  if (!arguments.range.empty()) {
+    BLKREWIND_ASSIGN(options.range, parse_range(arguments.range));
+  }
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  BLKREWIND_ASSIGN(const ExportReceipt receipt,
-                   engine.export_image(arguments.snapshot, arguments.file, session.monitor()));
+  BLKREWIND_ASSIGN(
+      const ExportReceipt receipt,
+      engine.export_image(arguments.snapshot, arguments.file, options, session.monitor()));
   Json json = json_of(receipt);
   json["file"] = arguments.file;
   if (!to_stdout) return session.receipt(json, text_of(receipt, arguments.file));
@@ -42,6 +50,10 @@ struct ImportArguments {
 };
 
 Status run_import(Session& session, const ImportArguments& arguments) {
+  if (arguments.file == "-" && isatty(STDIN_FILENO) != 0) {
+    return fail(Errc::kInvalidArgument, "refusing to read an image from a terminal",
+                "send it from a file or a program, with < or |");
+  }
   ImportOptions options;
   options.name = arguments.name;
   options.description = arguments.description;
@@ -66,6 +78,8 @@ void add_image_commands(CommandSyntax app, Command& chosen) {
         "export before-upgrade /backup/disk.img", run_export);
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
     command.add_option("FILE", arguments->file, "A new file, or -").required();
+    command.add_option("--range", arguments->range,
+                       "Only these bytes of the device: OFFSET+LENGTH, as in 1MiB+512KiB");
   }
   {
     auto [command, arguments] = add_command<ImportArguments>(
@@ -74,7 +88,9 @@ void add_image_commands(CommandSyntax app, Command& chosen) {
         "import /dev/loop0 /backup/disk.img --name golden", run_import);
     command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
         .required();
-    command.add_option("FILE", arguments->file, "A raw image of exactly the size of TARGET")
+    command
+        .add_option("FILE", arguments->file,
+                    "A raw image of exactly the size of TARGET; a pipe; - for standard input")
         .required();
     command.add_option("--name", arguments->name, "Name of the snapshot");
     command.add_option("--description", arguments->description, "A note");

@@ -4,9 +4,13 @@
 
 #include "cli/change_source.h"
 #include "cli/commands.h"
+#include "cli/files/diff_files.h"
+#include "cli/files/receipts.h"
+#include "cli/look/file_systems.h"
 #include "cli/receipts.h"
 #include "cli/signals.h"
 #include "cli/sizes.h"
+#include "cli/streamed_list.h"
 
 namespace blkrewind::cli {
 namespace {
@@ -93,86 +97,57 @@ struct DiffArguments {
   std::string target;
   std::string snapshot;
   std::string other;
+  bool files = false;
+  std::optional<std::string> partition;
 };
 
-// Writes extents as they are found: a device may have more extents that differ than fit into
-// memory.
-class DiffPrinter {
- public:
-  explicit DiffPrinter(Session& session) : session_(session) {}
+std::string right(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  text.insert(0, 20 - text.size(), ' ');  // 64 bits have at most 20 digits
+  return text;
+}
 
-  // A failed write cancels the operation; the failure is the result of finish().
-  void add(Extent extent) {
-    if (!written_) return;
-    session_.erase_progress();
-    written_ = begin(false);
-    if (written_) written_ = session_.out().write(line_of(extent));
-    if (!written_) request_cancel();
-  }
+std::string line_of(const Extent& extent) {
+  return right(extent.offset) + " " + right(extent.length);
+}
 
-  Status finish(const Result<DiffReceipt>& receipt) {
-    session_.erase_progress();
-    BLKREWIND_TRY(written_);
-    if (!receipt) {
-      // Output that has started ends as valid JSON that marks it as incomplete.
-      if (begun_ && session_.json()) {
-        BLKREWIND_TRY(session_.out().write("],\"complete\":false}\n"));
-      }
-      BLKREWIND_TRY(session_.out().flush());
-      return fail(receipt.error());
-    }
-    BLKREWIND_TRY(begin(true));
-    if (session_.json()) {
-      Json rest = json_of(*receipt);
-      rest["complete"] = true;
-      // Without its opening brace, which was written already.
-      BLKREWIND_TRY(session_.out().write("]," + dump(rest).substr(1) + "\n"));
-    } else if (!session_.options().quiet) {
-      BLKREWIND_TRY(session_.out().write(text_of(*receipt)));
-    }
-    return session_.out().flush();
-  }
-
- private:
-  // `empty`: no extents follow.
-  Status begin(bool empty) {
-    if (begun_) return {};
-    begun_ = true;
-    if (session_.json()) return session_.out().write("{\"extents\":[");
-    if (empty || session_.options().quiet) return {};
-    return session_.out().write("              offset               length\n");
-  }
-
-  std::string line_of(Extent extent) {
-    if (session_.json()) {
-      const std::string comma = first_ ? "" : ",";
-      first_ = false;
-      return comma + dump(json_of(extent));
-    }
-    return right(extent.offset) + " " + right(extent.length) + "\n";
-  }
-
-  static std::string right(std::uint64_t value) {
-    std::string text = std::to_string(value);
-    text.insert(0, 20 - text.size(), ' ');  // 64 bits have at most 20 digits
-    return text;
-  }
-
-  Session& session_;
-  Status written_;
-  bool begun_ = false;
-  bool first_ = true;
-};
+Status run_diff_files(Session& session, const DiffArguments& arguments) {
+  BLKREWIND_ASSIGN(const auto partition, parse_partition(arguments.partition));
+  StreamedList list(session, "files", "");
+  const auto receipt =
+      diff_files(session,
+                 {.target = arguments.target,
+                  .before = arguments.snapshot,
+                  .after = arguments.other,
+                  .partition = partition},
+                 [&](const FileDifference& file) {
+                   return list.add([&] { return json_of(file); }, [&] { return line_of(file); });
+                 });
+  if (!receipt) return list.finish(fail(receipt.error()), {}, {});
+  return list.finish({}, json_of(*receipt), text_of(*receipt));
+}
 
 Status run_diff(Session& session, const DiffArguments& arguments) {
+  if (arguments.files) return run_diff_files(session, arguments);
+  if (arguments.partition) {
+    return fail(Errc::kInvalidArgument, "--partition is for --files",
+                "add --files, or leave --partition out");
+  }
   BLKREWIND_ASSIGN(Engine engine, session.open());
   std::optional<std::string> other;
   if (!arguments.other.empty()) other = arguments.other;
-  DiffPrinter printer(session);
+  StreamedList list(session, "extents", "              offset               length");
+  // A failed write cancels the operation; the failure is the result of finish().
   const auto receipt = engine.diff(
-      arguments.target, arguments.snapshot, other, [&](Extent extent) { printer.add(extent); },
+      arguments.target, arguments.snapshot, other,
+      [&](Extent extent) {
+        const Status added =
+            list.add([&] { return json_of(extent); }, [&] { return line_of(extent); });
+        if (!added) request_cancel();
+      },
       session.monitor());
-  return printer.finish(receipt);
+  if (!receipt) return list.finish(fail(receipt.error()), {}, {});
+  return list.finish({}, json_of(*receipt), text_of(*receipt));
 }
 
 struct DeleteArguments {
@@ -218,6 +193,10 @@ void add_snapshot_commands(CommandSyntax app, Command& chosen) {
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
     command.add_option("OTHER", arguments->other,
                        "Compare with this snapshot instead of the device");
+    command.add_flag("--files", arguments->files,
+                     "Show which files differ (root only: mounts both, read-only)");
+    command.add_option("--partition", arguments->partition,
+                       "With --files: the number of the partition");
   }
   {
     auto [command, arguments] = add_command<DeleteArguments>(

@@ -172,6 +172,8 @@ Json json_of(const ExportReceipt& receipt) {
   Json json;
   json["snapshot_id"] = receipt.snapshot_id;
   json["device_bytes"] = receipt.device_bytes;
+  json["range_offset"] = receipt.range.offset;
+  json["range_bytes"] = receipt.range.length;
   json["written_bytes"] = receipt.written_bytes;
   json["zero_bytes"] = receipt.zero_bytes;
   json["elapsed_seconds"] = receipt.elapsed_seconds;

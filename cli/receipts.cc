@@ -180,7 +180,7 @@ std::string text_of(const ExportReceipt& receipt, const std::string& file) {
   const std::string where = file == "-" ? "standard output" : printable(file);
   return "exported " + receipt.snapshot_id + " to " + where + "\n" +
          Facts()
-             .add("size", format_bytes(receipt.device_bytes))
+             .add("size", format_bytes(receipt.range.length))
              .add("written", bytes_in(receipt.written_bytes, receipt.elapsed_seconds))
              .add("zero", format_bytes(receipt.zero_bytes))
              .add("digest", receipt.root_digest)

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "cli/remedy_text.h"
 #include "cli/signals.h"
@@ -101,6 +102,14 @@ Result<Engine> Session::open_for(const std::string& target) const {
         run_program("name one of the block devices", "lsblk").or_else("name an image file"));
   }
   return open(true);
+}
+
+GlobalOptions Session::options_anywhere() const {
+  GlobalOptions options = options_;
+  std::error_code error;
+  options.store = std::filesystem::absolute(store_, error);
+  if (error) options.store = store_;
+  return options;
 }
 
 Monitor Session::monitor() {

@@ -21,6 +21,8 @@ class Session {
   [[nodiscard]] const GlobalOptions& options() const { return options_; }
   [[nodiscard]] bool json() const { return options_.json; }
   [[nodiscard]] const std::string& store() const { return store_; }
+  // The same options, for a process that works in another folder.
+  [[nodiscard]] GlobalOptions options_anywhere() const;
 
   // `create`: create the store if there is none. kInvalidArgument for an invalid environment
   // variable, otherwise the errors of Engine::open.

@@ -47,6 +47,18 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   return refuse();
 }
 
+Result<Extent> parse_range(std::string_view text) {
+  const std::size_t plus = text.find('+');
+  if (plus == std::string_view::npos) {
+    return fail(Errc::kInvalidArgument, "\"" + std::string(text) + "\" is not a range",
+                "give offset and length with a plus between them, as in 1MiB+512KiB");
+  }
+  Extent range;
+  BLKREWIND_ASSIGN(range.offset, parse_size(text.substr(0, plus)));
+  BLKREWIND_ASSIGN(range.length, parse_size(text.substr(plus + 1)));
+  return range;
+}
+
 Result<std::uint32_t> parse_chunk_size(std::string_view text) {
   BLKREWIND_ASSIGN(const std::uint64_t bytes, parse_size(text));
   if (!is_valid_chunk_bytes(bytes)) {

@@ -8,12 +8,16 @@
 #include <string_view>
 
 #include "blkrewind/error.h"
+#include "blkrewind/units.h"
 
 namespace blkrewind::cli {
 
 // "65536", "64KiB", "64k", "1MiB", "1M", "1 MiB": powers of 1024, whatever the letter case. "kB"
 // and "MB" are refused, because some programs mean 1000 by them and some 1024.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
+
+// "1MiB+512KiB": offset and length, each as parse_size() takes it.
+[[nodiscard]] Result<Extent> parse_range(std::string_view text);
 
 // parse_size() of a power of two from 4 KiB to 1 MiB.
 [[nodiscard]] Result<std::uint32_t> parse_chunk_size(std::string_view text);

@@ -13,8 +13,8 @@ foreach(kind static shared)
   install(EXPORT blkrewind-${kind} NAMESPACE blkrewind:: FILE blkrewind-${kind}.cmake
     DESTINATION ${package_dir})
 endforeach()
-install(DIRECTORY include/blkrewind DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/blkrewind ${generated_headers}/blkrewind
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
 configure_package_config_file(blkrewind-config.cmake.in
   ${CMAKE_CURRENT_BINARY_DIR}/blkrewind-config.cmake INSTALL_DESTINATION ${package_dir})

@@ -19,7 +19,7 @@ _blkrewind_devices() {
 
 _blkrewind() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="snapshot list diff delete rollback undo resume clone export import verify store disk instance track serve"
+  local commands="snapshot list diff delete rollback undo resume clone export import mount open close verify store disk instance track serve"
   local words="" command="" sub="" position=0 i
   local -a store=()
 
@@ -27,7 +27,7 @@ _blkrewind() {
     case ${COMP_WORDS[i]} in
       --store) store=(--store "${COMP_WORDS[++i]}") ;;
       --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
-        --arrears | --source | --change-source | --verify-after) ((i++)) ;;
+        --arrears | --source | --change-source | --verify-after | --range | --of | --partition | --path | --to) ((i++)) ;;
       --listen | --access-key-file | --region | --tls-cert | --tls-key | --workers | --max-waiting | \
         --max-connections | --grace) ((i++)) ;;
       -*) ;;
@@ -56,11 +56,13 @@ _blkrewind() {
     --source) words="auto bitmap extents" ;;
     --change-source) words="auto scan bitmap extents" ;;
     --verify-after) words="none written all" ;;
-    --access-key-file | --tls-cert | --tls-key)
+    --of) words=$(_blkrewind_devices) ;;
+    --access-key-file | --tls-cert | --tls-key | --to)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
-    --name | --description | --created-at | --listen | --region | --workers | --max-waiting | \
+    --name | --description | --created-at | --range | --partition | --path | --listen | --region | --workers | \
+      --max-waiting | \
       --max-connections | --grace) return ;;
   esac
   if [[ -n $words ]]; then
@@ -73,10 +75,15 @@ _blkrewind() {
     case "$command $sub" in
       " ") words+=" --version" ;;
       "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
+      "diff ") words+=" --files --partition" ;;
+      "export ") words+=" --range" ;;
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;
       "undo " | "resume ") words+=" --verify-after" ;;
       "clone ") words+=" --name --no-undo --raw --verify-after" ;;
+      "open ") words+=" --of --partition --path --to" ;;
+      "close ") words+=" --all" ;;
+      "mount ") words+=" --foreground --allow-other" ;;
       "track start") words+=" --source --chunk-size --raw" ;;
       "track list") words+=" --all" ;;
       "track prune") words+=" --dry-run" ;;
@@ -99,6 +106,21 @@ _blkrewind() {
     " ") words=$commands ;;
     "store ") words="init info gc upgrade" ;;
     "serve ") ;;
+    "open ")
+      if ((position == 0)); then
+        words=$(_blkrewind_snapshots)
+      else
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+      fi
+      ;;
+    "close ")
+      words="$(_blkrewind_snapshots) $(compgen -G '/run/blkrewind/open/*' || true)"
+      ;;
+    "mount ")
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
     "disk ") words="register attach detach show forget adopt" ;;
     "track ") words="start stop status list prune" ;;
     "instance ") words="create start stop lock unlock set show delete" ;;

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "blkrewind/text.h"  // is_valid_id(), new_request_id()
+#include "blkrewind/text.h"  // is_printable_text(), is_valid_id(), new_request_id()
 
 namespace blkrewind {
 
@@ -26,9 +26,6 @@ inline constexpr std::size_t kMaxDescriptionBytes = 1024;  // of a snapshot
 
 // Starts like an id, whether or not it is a valid one; nothing else may be named so.
 [[nodiscard]] bool looks_like_id(std::string_view prefix, std::string_view text);
-
-// Well-formed UTF-8 of 1 to `max_bytes` bytes without control characters and line breaks.
-[[nodiscard]] bool is_printable_text(std::string_view text, std::size_t max_bytes);
 
 // Printable, well-formed UTF-8 of 1 to kMaxNameBytes bytes, without control characters, '/' and
 // blanks at either end; not "latest", and nothing that could be taken for an id ("s-", "d-", "i-").

@@ -5,11 +5,36 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 namespace blkrewind {
 namespace {
 
 std::atomic<LogLevel> current_level{LogLevel::kOff};
+
+// Held while a message is on its way, so that set_log_sink() waits for it. Never destroyed,
+// as below.
+struct Destination {
+  std::mutex mutex;
+  LogSink sink;  // empty: standard error
+};
+
+Destination& destination() {
+  static Destination* const instance = new Destination;
+  return *instance;
+}
+
+// True in the thread that runs a sink, whose own messages are dropped.
+thread_local bool in_sink = false;
+
+void call_sink(const LogSink& sink, LogLevel level, std::string_view text) {
+  struct Guard {
+    Guard() { in_sink = true; }
+    ~Guard() { in_sink = false; }
+  } const guard;
+  sink(level, text);
+}
 
 // Created by the first message and never destroyed: other threads and static destructors may still
 // log while the program ends. Not in spdlog's registry, which belongs to the embedding program.
@@ -27,8 +52,11 @@ spdlog::logger* logger() {
 
 void write_line(LogLevel level, spdlog::level::level_enum spdlog_level,
                 std::string_view text) noexcept {
-  if (!log::enabled(level)) return;
+  if (!log::enabled(level) || in_sink) return;
   try {
+    Destination& to = destination();
+    const std::lock_guard lock(to.mutex);
+    if (to.sink) return call_sink(to.sink, level, text);
     logger()->log(spdlog_level, spdlog::string_view_t(text.data(), text.size()));
   } catch (...) {
     // A failed log message does not fail an operation.
@@ -38,6 +66,12 @@ void write_line(LogLevel level, spdlog::level::level_enum spdlog_level,
 }  // namespace
 
 void set_log_level(LogLevel level) { current_level.store(level, std::memory_order_relaxed); }
+
+void set_log_sink(LogSink sink) {
+  Destination& to = destination();
+  const std::lock_guard lock(to.mutex);
+  to.sink.swap(sink);
+}
 
 namespace log {
 

@@ -1,4 +1,4 @@
-// Log messages to standard error, off until set_log_level() (blkrewind/engine.h).
+// Log messages, off until set_log_level() (blkrewind/engine.h), to where set_log_sink() says.
 //
 // Any thread. A message below the level costs one atomic load: call enabled() before building an
 // expensive text. Never throws; a message that cannot be written is dropped.

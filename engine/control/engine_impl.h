@@ -69,10 +69,15 @@ struct Engine::Impl {
   // Of a disk whose log is lost, which is `why` the others failed; given its id only.
   [[nodiscard]] Result<DiskInfo> forget_lost(const std::string& disk_id, Error why);
 
-  // A snapshot that exists and is complete, of any disk.
-  [[nodiscard]] Result<SnapshotKey> find_to_read(const std::string& snapshot);
-
-  // engine_snapshots.cc: oldest first.
+  // engine_snapshots.cc: by id, name or "latest"; a name is looked up among the snapshots of
+  // `target`, or of all disks if that is empty.
+  struct Readable {
+    SnapshotKey key;
+    SnapshotInfo info;
+  };
+  [[nodiscard]] Result<Readable> need_readable(const std::string& snapshot,
+                                               const std::string& target);
+  // Oldest first.
   [[nodiscard]] std::vector<SnapshotInfo> describe_snapshots(const DiskView& view) const;
   // Whether a snapshot of this name can be taken of this disk now.
   [[nodiscard]] static Status check_new_snapshot(const Found& found, const std::string& target,

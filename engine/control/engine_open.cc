@@ -1,6 +1,7 @@
 // An Engine is opened, here and for tests; what it does is in the other engine_*.cc.
 #include <utility>
 
+#include "blkrewind/version.h"
 #include "control/caught.h"
 #include "control/engine_impl.h"
 #include "control/engine_internal.h"
@@ -23,6 +24,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   wanted.create = options.create;
   wanted.threads = options.threads;
   wanted.buffer_bytes = options.buffer_bytes;
+  wanted.cache_bytes = options.cache_bytes;
   wanted.trackers = trackers;
   BLKREWIND_ASSIGN(impl->operations_, Operations::open(env, wanted));
   BLKREWIND_ASSIGN(impl->catalog_, control::Catalog::open(catalog_path));
@@ -83,6 +85,6 @@ void EngineAccess::set_moments(Engine& engine, std::function<Moment()> moments) 
 Operations& EngineAccess::operations(Engine& engine) { return *engine.impl_->operations_; }
 control::Catalog& EngineAccess::catalog(Engine& engine) { return *engine.impl_->catalog_; }
 
-const char* version() { return BLKREWIND_VERSION; }
+const char* version() { return BLKREWIND_VERSION_STRING; }
 
 }  // namespace blkrewind

@@ -114,11 +114,11 @@ Result<CloneReceipt> Engine::clone(const std::string& snapshot, const std::strin
                 "name a block device or a file that is to become the clone");
   }
   BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, {}));
-  BLKREWIND_ASSIGN(const SnapshotKey key, impl().find_to_read(snapshot));
+  BLKREWIND_ASSIGN(const Impl::Readable found, impl().need_readable(snapshot, {}));
   const auto write = [&](const DiskView& clone, format::SnapshotNumber first) {
     Impl::Restore to;
     to.request.target = target;
-    if (const auto* found = control::snapshot_of(clone, first)) to.found.snapshot = *found;
+    if (const auto* record = control::snapshot_of(clone, first)) to.found.snapshot = *record;
     to.request.snapshot_text = to.found.snapshot->id;
     to.found.path = target;
     to.found.disk = clone;
@@ -126,7 +126,7 @@ Result<CloneReceipt> Engine::clone(const std::string& snapshot, const std::strin
                              monitor);
   };
   return impl().operations_->clone(
-      {.snapshot = key, .path = target, .name = options.name, .raw = options.raw}, write);
+      {.snapshot = found.key, .path = target, .name = options.name, .raw = options.raw}, write);
 } catch (...) {
   return fail(caught());
 }

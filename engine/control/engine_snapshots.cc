@@ -196,24 +196,46 @@ Result<SnapshotReceipt> Engine::import_image(const std::string& target, const st
   return fail(caught());
 }
 
-Result<SnapshotKey> Engine::Impl::find_to_read(const std::string& snapshot) {
-  BLKREWIND_TRY(operations_->refresh());
-  BLKREWIND_ASSIGN(const auto views, views_for(snapshot, 0));
-  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, snapshot));
-  BLKREWIND_TRY(need_accomplished(found));
-  return key_of(found);
-}
-
 Result<ExportReceipt> Engine::export_image(const std::string& snapshot, const std::string& file,
+                                           const ExportOptions& options,
                                            const Monitor& monitor) try {
   if (file.empty()) {
     return fail(Errc::kInvalidArgument, "no file was given",
                 "name a new file, or - for standard output");
   }
-  BLKREWIND_ASSIGN(const SnapshotKey key, impl().find_to_read(snapshot));
-  return impl().operations_->export_image(key, file, monitor);
+  BLKREWIND_ASSIGN(const Impl::Readable found, impl().need_readable(snapshot, {}));
+  return impl().operations_->export_image(found.key, file, options, monitor);
 } catch (...) {
   return fail(caught());
+}
+
+Result<ExportReceipt> Engine::export_stream(const std::string& snapshot, const ImageSink& sink,
+                                            const ExportOptions& options,
+                                            const Monitor& monitor) try {
+  BLKREWIND_ASSIGN(const Impl::Readable found, impl().need_readable(snapshot, {}));
+  return impl().operations_->export_stream(found.key, sink, options, monitor);
+} catch (...) {
+  return fail(caught());
+}
+
+Result<Engine::Impl::Readable> Engine::Impl::need_readable(const std::string& snapshot,
+                                                           const std::string& target) {
+  BLKREWIND_TRY(operations_->refresh());
+  format::DiskNumber disk = 0;
+  if (!target.empty()) {
+    BLKREWIND_ASSIGN(const Found known, need(target));
+    disk = known.view.disk.number;
+  }
+  BLKREWIND_ASSIGN(const auto views, views_for(snapshot, disk));
+  auto looked_up = disk == 0 ? find_snapshot_anywhere(views, snapshot)
+                             : need_snapshot_of(views, disk, target, snapshot);
+  BLKREWIND_ASSIGN(const FoundSnapshot found, std::move(looked_up));
+  BLKREWIND_TRY(need_accomplished(found));
+  Readable readable{.key = key_of(found), .info = {}};
+  for (SnapshotInfo& info : describe_snapshots(*found.disk)) {
+    if (info.id == found.snapshot->id) readable.info = std::move(info);
+  }
+  return readable;
 }
 
 Result<DiffReceipt> Engine::diff(const std::string& target, const std::string& snapshot,

@@ -110,9 +110,13 @@ struct QueueOptions {
   // Maximum number of requests in flight. 1: for what makes one request after another; those are
   // ordinary system calls, because a ring takes longer to set up than most of them.
   std::uint32_t depth = 64;
+  // Used by one thread at a time, but not always the same, and idle when it changes.
+  bool changes_threads = false;
   std::uint32_t slots = 0;       // buffer slots
   std::uint32_t slot_bytes = 0;  // size of a slot in bytes, a multiple of 4096
 };
+
+class Stream;  // stream.h
 
 class Env {
  public:
@@ -123,6 +127,10 @@ class Env {
 
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path,
                                                            const OpenOptions& options) = 0;
+  // What comes once, in order, if the path leads to such: a pipe, a socket, a character device; or
+  // "-", standard input. `size_bytes`: how much is expected. Null: it is something else.
+  [[nodiscard]] virtual Result<std::unique_ptr<Stream>> open_stream(const std::string& path,
+                                                                    std::uint64_t size_bytes);
   [[nodiscard]] virtual Result<std::unique_ptr<Queue>> make_queue(const QueueOptions& options) = 0;
 
   // Operations on names. None is durable before sync_directory() of the directory that contains the
@@ -156,6 +164,13 @@ class Env {
   // Whether any process holds that byte exclusively. Takes no lock, so it never blocks another
   // process.
   [[nodiscard]] virtual Result<bool> is_locked(const std::string& path, std::uint64_t offset) = 0;
+
+  // The processes that hold a lock on that byte, as far as they are visible: "fio (process 4711)",
+  // several with commas. Empty: none is.
+  [[nodiscard]] virtual std::string lock_holders(const std::string& path, std::uint64_t offset) {
+    (void)path, (void)offset;
+    return {};
+  }
 
   // Size, sector size, identity and users of the path. Changes nothing. For lists and answers:
   // processes that have it open for writing are not searched, and the path may refer to another

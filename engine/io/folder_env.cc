@@ -120,6 +120,10 @@ class FolderEnv final : public Env {
     return byte_is_locked(fd.get(), path, offset);
   }
 
+  std::string lock_holders(const std::string& path, std::uint64_t offset) override {
+    return env_.lock_holders(path, offset);
+  }
+
   Result<host::DeviceInfo> probe(const std::string& path) override { return env_.probe(path); }
   Result<host::DeviceInfo> probe(File& file) override { return env_.probe(file); }
   Result<std::unique_ptr<Env>> beneath(const std::string& folder) override {

@@ -11,12 +11,14 @@
 #include "base/fd.h"
 #include "host/attached.h"
 #include "host/lives_on.h"
+#include "host/lock_holders.h"
 #include "host/probe.h"
 #include "io/env.h"
 #include "io/file_lock.h"
 #include "io/folder.h"
 #include "io/folder_env.h"
 #include "io/local_file.h"
+#include "io/stream.h"
 #include "io/sync_queue.h"
 #include "io/uring_queue.h"
 
@@ -54,6 +56,12 @@ class LocalEnv final : public Env {
   }
   Result<bool> is_locked(const std::string& path, std::uint64_t offset) override {
     return byte_is_locked(path, offset);
+  }
+
+  Result<std::unique_ptr<Stream>> open_stream(const std::string& path,
+                                              std::uint64_t size_bytes) override;
+  std::string lock_holders(const std::string& path, std::uint64_t offset) override {
+    return host::lock_holders(path, offset);
   }
 
   Result<host::DeviceInfo> probe(const std::string& path) override {
@@ -105,6 +113,24 @@ Result<std::unique_ptr<Queue>> LocalEnv::make_queue(const QueueOptions& options)
   auto queue = make_uring_queue(options);
   if (!queue && means_no_uring(queue.error().sys_errno)) return make_sync_queue(options);
   return queue;
+}
+
+Result<std::unique_ptr<Stream>> LocalEnv::open_stream(const std::string& path,
+                                                      std::uint64_t size_bytes) {
+  if (path == "-") {
+    UniqueFd fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!fd.valid()) return errno_error("cannot read standard input");
+    return std::make_unique<Stream>(std::move(fd), "standard input", size_bytes);
+  }
+  struct stat status {};
+  // What is not there, or is something else, is for open() to judge.
+  if (::stat(path.c_str(), &status) != 0) return std::unique_ptr<Stream>();
+  if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && !S_ISCHR(status.st_mode)) {
+    return std::unique_ptr<Stream>();
+  }
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd.valid()) return errno_error("cannot open " + path);
+  return std::make_unique<Stream>(std::move(fd), path, size_bytes);
 }
 
 Status LocalEnv::make_directory(const std::string& path) {

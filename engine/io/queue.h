@@ -1,9 +1,9 @@
 // One I/O queue over many files.
 //
-// A queue belongs to the thread that created it: every call on it must come from that thread. A
-// completion is the whole extent or an error: short transfers, EINTR and EAGAIN are re-issued
-// internally (EAGAIN a bounded number of times). Requests are independent of each other; only
-// waiting orders them.
+// A queue belongs to the thread that created it: every call on it must come from that thread,
+// unless QueueOptions::changes_threads. A completion is the whole extent or an error: short
+// transfers, EINTR and EAGAIN are re-issued internally (EAGAIN a bounded number of times). Requests
+// are independent of each other; only waiting orders them.
 //
 // The bytes behind a request's `data` must stay valid until wait() has returned its completion. For
 // direct I/O the fast path needs offset, length and address aligned to the file's

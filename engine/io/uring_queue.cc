@@ -48,7 +48,7 @@ class UringQueue final : public Queue {
   }
   ~UringQueue() override;
 
-  Status start();
+  Status start(bool changes_threads);
   Status submit(std::span<const Request> requests) override;
   Result<std::size_t> wait(std::size_t min, std::vector<Completion>& out) override;
 
@@ -79,9 +79,10 @@ class UringQueue final : public Queue {
   int refusals_ = 0;
 };
 
-Status UringQueue::start() {
+Status UringQueue::start(bool changes_threads) {
   int error = EINVAL;
   for (const unsigned flags : kLadder) {
+    if (changes_threads && (flags & IORING_SETUP_SINGLE_ISSUER) != 0) continue;
     io_uring_params params = {};
     params.flags = flags;
     // Every transfer has at most one entry in the kernel, so this many answers never overflow.
@@ -254,7 +255,7 @@ Result<std::unique_ptr<Queue>> make_uring_queue(const QueueOptions& options) {
   BLKREWIND_TRY(check_queue_options(options));
   BLKREWIND_ASSIGN(BufferPool pool, BufferPool::make(options.slots, options.slot_bytes));
   auto queue = std::make_unique<UringQueue>(options.depth, std::move(pool));
-  BLKREWIND_TRY(queue->start());
+  BLKREWIND_TRY(queue->start(options.changes_threads));
   return queue;
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -14,81 +13,87 @@
 #include "store/tree_reader.h"
 
 namespace blkrewind {
+
+ImageSink write_to(int descriptor) {
+  return [descriptor](std::span<const std::byte> bytes) -> Status {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) {
+        return fail(system_error(errno, descriptor == STDOUT_FILENO
+                                            ? "cannot write to standard output"
+                                            : "cannot write the image"));
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+    return {};
+  };
+}
+
 namespace {
 
-// A tree of this geometry that is all zero: it differs from the snapshot in every stored chunk.
-store::Tree empty_tree(const format::Geometry& geometry) { return {geometry, {}}; }
+// Called with every range of `range` that has data, in order, and its bytes.
+using TakeData = std::function<Status(std::uint64_t offset, std::span<const std::byte> bytes)>;
 
-Status write_out(const std::byte* data, std::uint64_t length) {
-  while (length > 0) {
-    const ssize_t written = ::write(STDOUT_FILENO, data, length);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail(system_error(errno, "cannot write to standard output"));
-    data += written;
-    length -= static_cast<std::uint64_t>(written);
-  }
-  return {};
+Status read_data(const OpenSnapshot& snapshot, const Extent& range, ExportReceipt& receipt,
+                 const Monitor& monitor, const TakeData& take) {
+  constexpr std::uint64_t kPieceBytes = 4 * kMiB;
+  pipeline::Meter meter(monitor, "export", range.length);
+  AlignedBuffer buffer(std::min(kPieceBytes, range.length));
+  std::uint64_t at = range.offset;
+  const auto take_all = [&](const Extent& data) -> Status {
+    BLKREWIND_TRY(meter.advance(data.offset - at));
+    for (at = data.offset; at < data.end();) {
+      const auto piece = buffer.span().first(std::min(kPieceBytes, data.end() - at));
+      BLKREWIND_TRY(snapshot.read(at, piece));
+      BLKREWIND_TRY(take(at, piece));
+      receipt.written_bytes += piece.size();
+      at += piece.size();
+      BLKREWIND_TRY(meter.advance(piece.size()));
+    }
+    return {};
+  };
+  Status done;
+  BLKREWIND_TRY(snapshot.visit_data(range, [&](const Extent& data) {
+    done = take_all(data);
+    return done.has_value();
+  }));
+  if (done) meter.finish();
+  return done;
 }
 
-Status write_zeroes_out(std::uint64_t length) {
+Status stream_out(const OpenSnapshot& snapshot, const Extent& range, const ImageSink& sink,
+                  ExportReceipt& receipt, const Monitor& monitor) {
   static const std::vector<std::byte> zeroes(1 * kMiB);
-  while (length > 0) {
-    const std::uint64_t piece = std::min<std::uint64_t>(length, zeroes.size());
-    BLKREWIND_TRY(write_out(zeroes.data(), piece));
-    length -= piece;
-  }
-  return {};
+  std::uint64_t at = range.offset;
+  const auto fill_up_to = [&](std::uint64_t end) -> Status {
+    while (at < end) {
+      const std::uint64_t piece = std::min<std::uint64_t>(end - at, zeroes.size());
+      BLKREWIND_TRY(sink(std::span(zeroes).first(piece)));
+      at += piece;
+    }
+    return {};
+  };
+  const auto take = [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Status {
+    BLKREWIND_TRY(fill_up_to(offset));
+    at += bytes.size();
+    return sink(bytes);
+  };
+  BLKREWIND_TRY(read_data(snapshot, range, receipt, monitor, take));
+  return fill_up_to(range.end());
 }
 
-// In order, chunk by chunk: a pipe cannot seek.
-Status stream_out(store::History& history, const store::Tree& tree, ExportReceipt& receipt,
-                  const Monitor& monitor) {
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
-  store::TreeReader reader(history.files(), *queue, history.secret());
-  store::TreeDiff diff(reader, empty_tree(tree.geometry), tree);
-  pipeline::Meter meter(monitor, "export", tree.geometry.device_bytes);
-  AlignedBuffer buffer(tree.geometry.chunk_bytes);
-  std::uint64_t at = 0;
-  while (true) {
-    BLKREWIND_ASSIGN(const auto chunk, diff.next());
-    const Extent extent =
-        chunk ? tree.geometry.chunk_extent(chunk->chunk) : Extent{tree.geometry.device_bytes, 0};
-    BLKREWIND_TRY(write_zeroes_out(extent.offset - at));
-    if (!chunk) break;
-    if (chunk->to.length_bytes != extent.length) {
-      // Never read, because it might be longer than the buffer.
-      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
-    }
-    BLKREWIND_ASSIGN(const auto file, history.files().get(chunk->to.segment, *queue));
-    const Extent stored{chunk->to.offset_bytes(),
-                        align_up(chunk->to.length_bytes, format::kBlockBytes)};
-    BLKREWIND_ASSIGN(const std::uint64_t there,
-                     io::read_there_now(*queue, *file, stored, buffer.data()));
-    if (there < stored.length) {
-      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0, true}, tree.geometry));
-    }
-    if (digest_of(history.secret(), buffer.span().first(extent.length), DigestDomain::kChunk, 0,
-                  chunk->chunk) != chunk->to.digest) {
-      return fail(pipeline::bad_chunk_error({chunk->chunk, chunk->to, 0}, tree.geometry));
-    }
-    BLKREWIND_TRY(write_out(buffer.data(), extent.length));
-    receipt.written_bytes += extent.length;
-    BLKREWIND_TRY(meter.advance(extent.end() - at));
-    at = extent.end();
-  }
-  meter.finish();
-  return {};
-}
-
-Status fill_file(store::History& history, const store::Tree& tree, io::File& file,
-                 const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
-  BLKREWIND_TRY(file.truncate(tree.geometry.device_bytes));
+// All of the snapshot: by as many workers as are useful.
+Status fill_file(const OpenSnapshot& snapshot, io::File& file, const pipeline::Means& means,
+                 ExportReceipt& receipt, const Monitor& monitor) {
+  store::History& history = snapshot.history();
+  const store::Tree& tree = snapshot.tree();
   BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   store::TreeReader reader(history.files(), *queue, history.secret());
   pipeline::RestoreRequest request;
   request.device = &file;
   request.geometry = tree.geometry;
-  request.chunks = pipeline::difference_stream(reader, empty_tree(tree.geometry), tree);
+  request.chunks = pipeline::difference_stream(reader, {tree.geometry, {}}, tree);
   request.phase = "export";
   request.work_bytes = tree.geometry.device_bytes;
   request.means = means;
@@ -98,6 +103,23 @@ Status fill_file(store::History& history, const store::Tree& tree, io::File& fil
     return fail(pipeline::bad_chunk_error(outcome.bad.front(), tree.geometry));
   BLKREWIND_TRY(pipeline::all_readable(history, outcome, tree.geometry));
   receipt.written_bytes = outcome.restored_bytes;
+  return {};
+}
+
+// A part of it: the file begins with the first byte of the range.
+Status fill_file(const OpenSnapshot& snapshot, const Extent& range, io::File& file,
+                 const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
+  BLKREWIND_TRY(file.truncate(range.length));
+  BLKREWIND_ASSIGN(auto queue, snapshot.history().env().make_queue({.depth = 1}));
+  if (range == Extent{0, snapshot.record().device_bytes}) {
+    BLKREWIND_TRY(fill_file(snapshot, file, means, receipt, monitor));
+  } else {
+    BLKREWIND_TRY(read_data(snapshot, range, receipt, monitor,
+                            [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+                              const Extent at{offset - range.offset, bytes.size()};
+                              return io::write_now(*queue, file, at, bytes.data());
+                            }));
+  }
   return io::flush_now(*queue, file);
 }
 
@@ -109,13 +131,14 @@ Status refuse_existing(io::Env& env, const std::string& path) {
 }
 
 // A partial image could be taken for a complete one, so it is renamed last.
-Status write_image(store::History& history, const store::Tree& tree, const std::string& path,
+Status write_image(const OpenSnapshot& snapshot, const Extent& range, const std::string& path,
                    const pipeline::Means& means, ExportReceipt& receipt, const Monitor& monitor) {
-  io::Env& env = history.env();
+  io::Env& env = snapshot.history().env();
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  if (is_in_store(env, history.folder(), folder)) {
-    return fail(Errc::kPrecondition, path + " would be a file in the store " + history.folder(),
+  if (is_in_store(env, snapshot.history().folder(), folder)) {
+    return fail(Errc::kPrecondition,
+                path + " would be a file in the store " + snapshot.history().folder(),
                 "name a file outside of the store");
   }
   BLKREWIND_TRY(refuse_existing(env, path));
@@ -124,7 +147,7 @@ Status write_image(store::History& history, const store::Tree& tree, const std::
       (slash == std::string::npos ? "" : folder) + ".blkrewind-" + new_id("partial-");
   BLKREWIND_ASSIGN(const auto file,
                    env.open(partial, {.access = io::Access::kReadWrite, .create_new = true}));
-  Status done = fill_file(history, tree, *file, means, receipt, monitor);
+  Status done = fill_file(snapshot, range, *file, means, receipt, monitor);
   // Another process may have created a file of that name meanwhile.
   if (done) done = env.rename_new(partial, path);
   if (!done) {
@@ -134,33 +157,46 @@ Status write_image(store::History& history, const store::Tree& tree, const std::
   return env.sync_directory(folder);
 }
 
-}  // namespace
+using Export = std::function<Status(const Extent& range, ExportReceipt& receipt)>;
 
-Result<ExportReceipt> Operations::export_image(const SnapshotKey& key, const std::string& path,
-                                               const Monitor& monitor) {
+Result<ExportReceipt> export_by(const OpenSnapshot& snapshot, const ExportOptions& options,
+                                const Export& write) {
   const pipeline::Stopwatch watch;
-  BLKREWIND_ASSIGN(const auto history, parts_->store->history(key.disk));
-  BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*history->state(), key.number));
-  const store::Tree tree = store::tree_of(snapshot);
+  const Extent whole{0, snapshot.record().device_bytes};
+  const Extent range = options.range.value_or(whole);
+  BLKREWIND_TRY(snapshot.check_within(range.offset, range.length));
   ExportReceipt receipt;
-  receipt.snapshot_id = snapshot.id;
-  receipt.device_bytes = tree.geometry.device_bytes;
-  receipt.root_digest = to_hex(snapshot.root_digest);
-
-  const Status done = path == "-"
-                          ? stream_out(*history, tree, receipt, monitor)
-                          : write_image(*history, tree, path, parts_->means, receipt, monitor);
-  if (!done) {
-    // A concurrent delete removes chunks, which is not damage.
-    if (history->log().refresh() && !find_accomplished(*history->state(), key.number)) {
-      return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the export");
-    }
-    Error error = done.error();
-    return fail(std::move(error).while_doing("exporting snapshot " + snapshot.id));
+  receipt.snapshot_id = snapshot.record().id;
+  receipt.device_bytes = whole.length;
+  receipt.range = range;
+  if (range == whole) receipt.root_digest = to_hex(snapshot.record().root_digest);
+  if (Status done = write(range, receipt); !done) {
+    return fail(std::move(done).error().while_doing("exporting snapshot " + receipt.snapshot_id));
   }
-  receipt.zero_bytes = receipt.device_bytes - receipt.written_bytes;
+  receipt.zero_bytes = range.length - receipt.written_bytes;
   receipt.elapsed_seconds = watch.seconds();
   return receipt;
+}
+
+}  // namespace
+
+Result<ExportReceipt> Operations::export_stream(const SnapshotKey& key, const ImageSink& sink,
+                                                const ExportOptions& options,
+                                                const Monitor& monitor) {
+  BLKREWIND_ASSIGN(const auto snapshot, open_snapshot(key));
+  return export_by(*snapshot, options, [&](const Extent& range, ExportReceipt& receipt) {
+    return stream_out(*snapshot, range, sink, receipt, monitor);
+  });
+}
+
+Result<ExportReceipt> Operations::export_image(const SnapshotKey& key, const std::string& path,
+                                               const ExportOptions& options,
+                                               const Monitor& monitor) {
+  if (path == "-") return export_stream(key, write_to(STDOUT_FILENO), options, monitor);
+  BLKREWIND_ASSIGN(const auto snapshot, open_snapshot(key));
+  return export_by(*snapshot, options, [&](const Extent& range, ExportReceipt& receipt) {
+    return write_image(*snapshot, range, path, parts_->means, receipt, monitor);
+  });
 }
 
 }  // namespace blkrewind

@@ -104,10 +104,8 @@ Result<std::unique_ptr<store::Store>> open_store(io::Env& env, const OperationsO
 Result<std::unique_ptr<Operations>> Operations::open(io::Env& env,
                                                      const OperationsOptions& options) {
   BLKREWIND_ASSIGN(auto store, open_store(env, options));
-  pipeline::Means means{.threads = options.threads, .buffer_bytes = options.buffer_bytes};
-  if (options.list_leaves != 0) means.list_leaves = options.list_leaves;
-  return std::unique_ptr<Operations>(new Operations(
-      std::make_unique<Parts>(Parts{env, std::move(store), means, options.trackers})));
+  return std::unique_ptr<Operations>(
+      new Operations(std::make_unique<Parts>(env, std::move(store), options)));
 }
 
 Operations::Operations(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

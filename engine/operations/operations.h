@@ -20,6 +20,7 @@
 #include "format/records.h"
 #include "io/env.h"
 #include "operations/accepted_reset.h"
+#include "operations/open_snapshot.h"
 #include "operations/recognise.h"
 #include "track/trackers.h"
 
@@ -39,6 +40,7 @@ struct OperationsOptions {
   bool create = false;
   unsigned threads = 0;  // 0: by the number of cores; 1: everything in the calling thread
   std::uint64_t buffer_bytes = kDefaultBufferBytes;  // of an operation
+  std::uint64_t cache_bytes = kDefaultCacheBytes;    // of open snapshots
   // How many leaves of what differs are kept in memory (chunk_list.h); 0: as many as fit the bound.
   std::size_t list_leaves = 0;
   track::Trackers* trackers = nullptr;  // outlive the Operations; null: no tracking
@@ -229,8 +231,16 @@ class Operations {
                                                      const std::string& file,
                                                      const ImportOptions& options,
                                                      const Monitor& monitor);
+  // For as long as the result lives the snapshot cannot be deleted. kBusy: it is being deleted.
+  [[nodiscard]] Result<std::shared_ptr<OpenSnapshot>> open_snapshot(const SnapshotKey& snapshot);
   [[nodiscard]] Result<ExportReceipt> export_image(const SnapshotKey& snapshot,
-                                                   const std::string& file, const Monitor& monitor);
+                                                   const std::string& file,
+                                                   const ExportOptions& options,
+                                                   const Monitor& monitor);
+  [[nodiscard]] Result<ExportReceipt> export_stream(const SnapshotKey& snapshot,
+                                                    const ImageSink& sink,
+                                                    const ExportOptions& options,
+                                                    const Monitor& monitor);
   [[nodiscard]] Result<DiffReceipt> diff_device(format::DiskNumber disk, const std::string& path,
                                                 format::SnapshotNumber snapshot,
                                                 const std::function<void(Extent)>& visit,

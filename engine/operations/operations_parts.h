@@ -14,10 +14,20 @@
 namespace blkrewind {
 
 struct Operations::Parts {
+  Parts(io::Env& machine, std::unique_ptr<store::Store> opened, const OperationsOptions& options)
+      : env(machine),
+        store(std::move(opened)),
+        means{.threads = options.threads, .buffer_bytes = options.buffer_bytes},
+        trackers(options.trackers),
+        reading(store->env(), options.buffer_bytes, options.cache_bytes) {
+    if (options.list_leaves != 0) means.list_leaves = options.list_leaves;
+  }
+
   io::Env& env;
   std::unique_ptr<store::Store> store;
   pipeline::Means means;
   track::Trackers* trackers;
+  pipeline::ReadMeans reading;  // of open snapshots
 };
 
 // The disk, locked for one operation, and the state of its history at that time.

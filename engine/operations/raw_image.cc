@@ -7,6 +7,22 @@
 
 namespace blkrewind {
 
+namespace {
+
+Status check_format(const std::string& path, std::span<const std::byte> head,
+                    std::span<const std::byte> tail) {
+  const std::string format(host::image_format(head, tail));
+  if (format.empty()) return {};
+  return fail(Errc::kPrecondition,
+              path + " is not a raw image but one of the format " + format +
+                  ": its bytes are not those of the disk that it contains",
+              run_program("convert it", "qemu-img convert -O raw", {path, "RAW"})
+                  .or_else(run_program("attach it as a device", "qemu-nbd", {path}))
+                  .or_else({Verb::kRepeat, "take the file's own bytes", {{Parameter::kRaw, {}}}}));
+}
+
+}  // namespace
+
 Status check_raw(io::Env& env, const host::DeviceInfo& info) {
   if (info.kind != host::DeviceKind::kFile) return {};
   BLKREWIND_ASSIGN(const auto file,
@@ -20,15 +36,12 @@ Status check_raw(io::Env& env, const host::DeviceInfo& info) {
   if (size == 0) return {};
   BLKREWIND_TRY(io::read_now(*queue, *file, {0, head_bytes}, head.data()));
   BLKREWIND_TRY(io::read_now(*queue, *file, {size - tail_bytes, tail_bytes}, tail.data()));
-  const std::string format(
-      host::image_format(head.span().first(head_bytes), tail.span().first(tail_bytes)));
-  if (format.empty()) return {};
-  return fail(Errc::kPrecondition,
-              info.path + " is not a raw image but one of the format " + format +
-                  ": its bytes are not those of the disk that it contains",
-              run_program("convert it", "qemu-img convert -O raw", {info.path, "RAW"})
-                  .or_else(run_program("attach it as a device", "qemu-nbd", {info.path}))
-                  .or_else({Verb::kRepeat, "take the file's own bytes", {{Parameter::kRaw, {}}}}));
+  return check_format(info.path, head.span().first(head_bytes), tail.span().first(tail_bytes));
+}
+
+Status check_raw(io::Stream& stream) {
+  BLKREWIND_ASSIGN(const auto head, stream.peek(host::kImageHeadBytes));
+  return check_format(stream.path(), head, {});
 }
 
 }  // namespace blkrewind

@@ -5,6 +5,7 @@
 
 #include "blkrewind/error.h"
 #include "io/env.h"
+#include "io/stream.h"
 
 namespace blkrewind {
 
@@ -12,5 +13,7 @@ namespace blkrewind {
 // (host/image_format.h). Block devices are not checked. Checked when a disk is registered, and for
 // each file that is imported; the later content of a registered disk is not checked.
 [[nodiscard]] Status check_raw(io::Env& env, const host::DeviceInfo& info);
+// The same for what comes as a stream, by its first bytes.
+[[nodiscard]] Status check_raw(io::Stream& stream);
 
 }  // namespace blkrewind

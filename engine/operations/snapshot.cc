@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "io/stream.h"
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/tracking.h"
@@ -34,6 +35,11 @@ struct SnapshotPlan {
   ChangeSource change_source = ChangeSource::kAuto;
   std::string recognised_by;  // of the device
   NewNotes notes;
+
+  // Then its bytes cannot be read a second time.
+  [[nodiscard]] bool is_stream() const {
+    return dynamic_cast<const io::Stream*>(source.file.get()) != nullptr;
+  }
 };
 
 Status check_name(const store::State& state, format::DiskNumber disk, const std::string& name) {
@@ -135,6 +141,10 @@ class SnapshotMaker {
     if (outcome || !parent || outcome.error().code != Errc::kIntegrity) return outcome;
     // Only the tree to share with can be damaged. The device holds all that it is to hold.
     mark_damaged(history_, parent->number);
+    if (plan_.is_stream()) {
+      return fail(std::move(outcome).error().with_remedy(
+          "import it again: nothing is shared with the damaged snapshot any more"));
+    }
     return scan_and_commit({}, tracking, monitor);
   }
 
@@ -198,6 +208,7 @@ class SnapshotMaker {
   }
 
   Status recheck() {
+    if (plan_.is_stream()) return {};
     if (!plan_.is_device) return recheck_free(history_.env(), plan_.source);
     return recheck_device(history_.env(), history_.folder(), locked_.disk, plan_.source);
   }
@@ -255,6 +266,28 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
                             {{Parameter::kTarget, disk.id}, {Parameter::kWithSnapshots, {}}}}));
 }
 
+// What is imported: an image file or device, or a stream. Its size is the disk's.
+Result<OpenedDevice> open_imported(io::Env& env, const std::string& path,
+                                   const format::DiskRecord& disk, bool raw) {
+  BLKREWIND_ASSIGN(auto stream, env.open_stream(path, disk.device_bytes));
+  if (stream) {
+    if (!raw) BLKREWIND_TRY(check_raw(*stream));
+    OpenedDevice opened;
+    opened.info.path = path;
+    opened.info.size_bytes = disk.device_bytes;
+    opened.info.modified_at = now_seconds();
+    opened.file = std::move(stream);
+    return opened;
+  }
+  BLKREWIND_ASSIGN(OpenedDevice opened, open_image(env, path));
+  if (!raw) BLKREWIND_TRY(check_raw(env, opened.info));
+  if (opened.info.size_bytes == disk.device_bytes) return opened;
+  return fail(Errc::kInvalidArgument,
+              path + " has " + std::to_string(opened.info.size_bytes) + " bytes, but disk " +
+                  disk.id + " has " + std::to_string(disk.device_bytes),
+              "import a raw image of exactly the disk's size");
+}
+
 }  // namespace
 
 Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber number,
@@ -301,22 +334,14 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(OpenedDevice image, open_image(parts_->env, file));
-  if (!options.raw) BLKREWIND_TRY(check_raw(parts_->env, image.info));
-  const std::uint64_t size = image.info.size_bytes;
-  if (size != locked.disk.device_bytes) {
-    return fail(Errc::kInvalidArgument,
-                file + " has " + std::to_string(size) + " bytes, but disk " + locked.disk.id +
-                    " has " + std::to_string(locked.disk.device_bytes),
-                "import a raw image of exactly the disk's size");
-  }
+  BLKREWIND_ASSIGN(OpenedDevice image, open_imported(parts_->env, file, locked.disk, options.raw));
   SnapshotPlan plan;
   plan.kind = SnapshotKind::kImport;
   plan.name = options.name;
   plan.description = options.description;
   plan.created_at = options.created_at.value_or(image.info.modified_at);
   plan.source = std::move(image);
-  plan.geometry = {size, locked.disk.chunk_bytes};
+  plan.geometry = {locked.disk.device_bytes, locked.disk.chunk_bytes};
   plan.is_device = false;
   BLKREWIND_ASSIGN(const auto announced,
                    announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));

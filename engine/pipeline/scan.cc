@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "io/stream.h"
 #include "pipeline/full_scan.h"
 #include "pipeline/meter.h"
 #include "pipeline/worker_pool.h"
@@ -129,7 +130,11 @@ Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& requ
   FullScan everything(*request.device, request.geometry);
   CandidateSource& candidates = request.candidates != nullptr ? *request.candidates : everything;
   BLKREWIND_ASSIGN(const std::uint64_t work_bytes, candidates.work_bytes());
-  const Workforce force = Workforce::plan(request.means, work_bytes);
+  Means means = request.means;
+  // A stream is read in order.
+  const bool is_stream = dynamic_cast<const io::Stream*>(request.device) != nullptr;
+  if (is_stream) means.threads = 1;
+  const Workforce force = Workforce::plan(means, work_bytes);
   BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   Scan scan(history, request, monitor, *queue);
   ScanSettings settings{request.device, request.geometry, &history.secret(), {}, request.mark};
@@ -143,6 +148,7 @@ Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& requ
     // A chunk is read whole.
     options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
     BLKREWIND_ASSIGN(auto worker_queue, history.env().make_queue(options));
+    if (is_stream) worker_queue = io::make_stream_queue(std::move(worker_queue));
     return std::make_unique<ScanWorker>(std::move(worker_queue), settings);
   };
   WorkerPool<ScanWorker> pool(force.workers, leaves_under_way(force, request.geometry),
@@ -173,6 +179,12 @@ Status check_same_size(io::File& file, std::uint64_t size_bytes) {
   BLKREWIND_ASSIGN(const std::uint64_t now, file.end_bytes());
   if (now < size_bytes) return fail(io::ended_error(file, now));
   if (now == size_bytes) return {};
+  if (dynamic_cast<const io::Stream*>(&file) != nullptr) {
+    return fail(Errc::kInvalidArgument,
+                file.path() + " goes on after the " + std::to_string(size_bytes) +
+                    " bytes that the disk has",
+                "import a raw image of exactly the disk's size");
+  }
   return fail(Errc::kIo,
               file.path() + " has become longer while it was used: it had " +
                   std::to_string(size_bytes) + " bytes and has " + std::to_string(now),

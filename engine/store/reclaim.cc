@@ -158,6 +158,20 @@ Status check_segments(History& history, const State& state,
 
 }  // namespace
 
+namespace {
+
+Error is_open(History& history, const format::SnapshotRecord& snapshot) {
+  const std::string who = history.home().holders(history.disk(), snapshot.number);
+  Error error;
+  error.code = Errc::kBusy;
+  error.message = "snapshot " + snapshot.id + " is open for reading" +
+                  (who.empty() ? " in another process" : ": " + who);
+  error.remedy = "close it there (an export, a mount, a loop device), then try again";
+  return error;
+}
+
+}  // namespace
+
 Result<std::uint64_t> delete_snapshot(History& history, SnapshotNumber number,
                                       const format::Transaction& extra) {
   BLKREWIND_TRY(history.log().refresh());
@@ -166,6 +180,10 @@ Result<std::uint64_t> delete_snapshot(History& history, SnapshotNumber number,
   if (record == nullptr || record->state != SnapshotState::kAccomplished) {
     return fail(Errc::kNotFound, "the snapshot was already deleted");
   }
+  // Until it is deleting, after which it cannot be opened.
+  BLKREWIND_ASSIGN(const auto hold,
+                   history.home().hold_snapshot(history.disk(), number, io::LockMode::kExclusive));
+  if (!hold) return fail(is_open(history, *record));
   std::map<SegmentId, std::uint64_t> freed;
   {
     BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));

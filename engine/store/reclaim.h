@@ -27,7 +27,8 @@
 
 namespace blkrewind::store {
 
-// Steps 1 to 4. Returns the number of bytes freed. `extra`: entries that take effect with step 2.
+// Steps 1 to 4. Returns the number of bytes freed. kBusy: the snapshot is open for reading.
+// `extra`: entries that take effect with step 2.
 [[nodiscard]] Result<std::uint64_t> delete_snapshot(History& history, format::SnapshotNumber number,
                                                     const format::Transaction& extra = {});
 // Steps 3 and 4 for a snapshot that is deleting. Returns by how many bytes the segment files have

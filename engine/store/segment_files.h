@@ -23,6 +23,8 @@ class SegmentFiles {
  public:
   SegmentFiles(Home& home, format::DiskNumber disk, const format::StoreHeader& header);
 
+  [[nodiscard]] format::DiskNumber disk() const { return disk_; }
+
   // How many segments an operation should have open at once: a quarter of the process's limit
   // (RLIMIT_NOFILE), at most 256.
   [[nodiscard]] static std::size_t open_max();

@@ -6,8 +6,8 @@ namespace blkrewind::store {
 
 using format::kFanoutBits;
 
-TreeDiff::TreeDiff(TreeReader& reader, const Tree& from, const Tree& to)
-    : from_(reader, from), to_(reader, to) {
+TreeDiff::TreeDiff(TreeReader& reader, const Tree& from, const Tree& to, std::uint64_t first_chunk)
+    : from_(reader, from), to_(reader, to), chunk_(first_chunk) {
   BLKREWIND_CHECK(from.geometry == to.geometry);
 }
 

@@ -20,8 +20,8 @@ struct ChunkDifference {
 
 class TreeDiff {
  public:
-  // Two trees of the same geometry.
-  TreeDiff(TreeReader& reader, const Tree& from, const Tree& to);
+  // Two trees of the same geometry, from `first_chunk` on.
+  TreeDiff(TreeReader& reader, const Tree& from, const Tree& to, std::uint64_t first_chunk = 0);
 
   // Empty after the last one.
   [[nodiscard]] Result<std::optional<ChunkDifference>> next();
@@ -29,7 +29,7 @@ class TreeDiff {
  private:
   TreeCursor from_;
   TreeCursor to_;
-  std::uint64_t chunk_ = 0;
+  std::uint64_t chunk_;
 };
 
 }  // namespace blkrewind::store

@@ -14,6 +14,10 @@ TreeReader::TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret
                        SegmentWriter* writer)
     : files_(files), queue_(queue), secret_(secret), writer_(writer) {}
 
+TreeReader::TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret,
+                       NodeCache& nodes)
+    : files_(files), queue_(queue), secret_(secret), nodes_(&nodes) {}
+
 Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64_t offset) {
   ++clock_;
   Window* oldest = windows_.data();
@@ -65,6 +69,17 @@ Result<const std::byte*> TreeReader::bytes_at(std::uint32_t segment, std::uint64
 }
 
 Result<format::Node> TreeReader::load(const format::Entry& entry, std::uint32_t level,
+                                      std::uint64_t index) {
+  if (nodes_ == nullptr) return read(entry, level, index);
+  const NodeCache::Place place{files_.disk(), entry.segment, entry.block};
+  // The digest binds level and index.
+  if (const auto known = nodes_->find(place, entry.digest)) return *known;
+  BLKREWIND_ASSIGN(format::Node node, read(entry, level, index));
+  nodes_->add(place, entry.digest, node);
+  return node;
+}
+
+Result<format::Node> TreeReader::read(const format::Entry& entry, std::uint32_t level,
                                       std::uint64_t index) {
   BLKREWIND_ASSIGN(const std::byte* bytes, bytes_at(entry.segment, entry.offset_bytes()));
   auto node =

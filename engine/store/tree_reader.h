@@ -15,6 +15,7 @@
 #include "blkrewind/error.h"
 #include "format/node.h"
 #include "io/env.h"
+#include "store/node_cache.h"
 #include "store/segment_files.h"
 #include "store/segment_writer.h"
 
@@ -25,6 +26,8 @@ class TreeReader {
   // `writer`: its nodes can be read too (after write_nodes()); may be null.
   TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret,
              SegmentWriter* writer = nullptr);
+  // Nodes that are in `nodes` are not read again, and those that are read are added.
+  TreeReader(SegmentFiles& files, io::Queue& queue, const DigestSecret& secret, NodeCache& nodes);
 
   // `entry` must be stored. The message of kIntegrity names the node, its segment and its offset.
   [[nodiscard]] Result<format::Node> load(const format::Entry& entry, std::uint32_t level,
@@ -41,12 +44,15 @@ class TreeReader {
   static constexpr std::size_t kWindows = 8;
   static constexpr std::uint64_t kWindowMaxBytes = 256 * kKiB;
 
+  [[nodiscard]] Result<format::Node> read(const format::Entry& entry, std::uint32_t level,
+                                          std::uint64_t index);
   [[nodiscard]] Result<const std::byte*> bytes_at(std::uint32_t segment, std::uint64_t offset);
 
   SegmentFiles& files_;
   io::Queue& queue_;
   const DigestSecret& secret_;
-  SegmentWriter* writer_;
+  SegmentWriter* writer_ = nullptr;
+  NodeCache* nodes_ = nullptr;
   std::array<Window, kWindows> windows_;
   std::uint64_t clock_ = 0;
 };

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace blkrewind::campaign {
 namespace {
@@ -150,7 +152,57 @@ Status status(Result<T> result) {
   return {};
 }
 
-Status finish(OperationsBench& bench, const Scene& scene, Last last) {
+// Another process that has every snapshot open while the last operation runs.
+class Readers {
+ public:
+  Readers(OperationsBench& bench, const Scene& scene) : bench_(bench), scene_(scene) {
+    auto other = bench.another_process();
+    if (!other) return;
+    process_ = std::move(*other);
+    for (const auto& [number, bytes] : scene.snapshots) open(number);
+  }
+
+  // What is open is not deleted.
+  void expect_kept(SnapshotNumber number) {
+    if (!open(number)) return;
+    const auto refused = bench_.remove(number);
+    // Not always as busy: a process of a remote home may be behind, and not have seen it yet.
+    EXPECT_FALSE(refused) << "an open snapshot was deleted";
+    open_.pop_back();
+  }
+
+  void expect_unchanged() {
+    for (const auto& reader : open_) {
+      const Bytes& expected = scene_.snapshots.at(reader->record().number);
+      Bytes bytes(expected.size());
+      const Status read = reader->read(0, bytes);
+      if (read) {
+        EXPECT_TRUE(test::same(bytes, expected)) << "an open snapshot changed";
+      } else if (!disturbed()) {
+        ADD_FAILURE() << ok(read).message();
+      }
+    }
+  }
+
+ private:
+  bool open(SnapshotNumber number) {
+    if (!process_) return false;
+    auto opened = process_->open_snapshot(bench_.key(number));
+    if (opened) open_.push_back(std::move(*opened));
+    return opened.has_value();
+  }
+  // Then a failure says nothing.
+  [[nodiscard]] bool disturbed() const {
+    return bench_.env().power_is_off() || bench_.env().fault_hits() > 0;
+  }
+
+  OperationsBench& bench_;
+  const Scene& scene_;
+  std::unique_ptr<Operations> process_;
+  std::vector<std::shared_ptr<OpenSnapshot>> open_;
+};
+
+Status run_last(OperationsBench& bench, const Scene& scene, Last last) {
   switch (last) {
     case Last::kSnapshot:
       return status(bench.snapshot());
@@ -168,6 +220,14 @@ Status finish(OperationsBench& bench, const Scene& scene, Last last) {
       return status(bench.resume(last == Last::kResumeBackwards));
   }
   return {};
+}
+
+Status finish(OperationsBench& bench, const Scene& scene, Last last) {
+  Readers readers(bench, scene);
+  if (last == Last::kDelete) readers.expect_kept(scene.going);
+  Status done = run_last(bench, scene, last);
+  readers.expect_unchanged();
+  return done;
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ Judge::Judge(const Golden& golden) : golden_(golden) {
     if (snapshot.state != format::SnapshotState::kAccomplished) continue;
     const auto wanted = std::ranges::find(golden.expected, snapshot.id, &Expected::snapshot_id);
     if (wanted == golden.expected.end()) throw std::runtime_error(snapshot.id + " is not expected");
-    const auto receipt = (*operations)->export_image(number, export_path(number), {});
+    const auto receipt = (*operations)->export_image(number, export_path(number), {}, {});
     if (!receipt) throw std::runtime_error(receipt.error().to_string());
     const sim::SparseBytes& image = *env.find(export_path(number));
     if (image.size_bytes() != wanted->device_bytes || xxh3_of(image) != wanted->xxh3 ||
@@ -139,7 +139,8 @@ Verdict Judge::judge_files(const sim::MemoryFiles& files) const {
   if (damaged.empty() != receipt->findings.empty()) return harmful("verify contradicts itself");
 
   for (const Image& image : images_) {
-    const auto exported = (*operations)->export_image(image.number, export_path(image.number), {});
+    const auto exported =
+        (*operations)->export_image(image.number, export_path(image.number), {}, {});
     const bool named = damaged.contains(image.id);
     if (!exported) {
       if (!named) return harmful("verify passed " + image.id + "; " + exported.error().to_string());

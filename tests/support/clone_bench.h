@@ -64,7 +64,7 @@ inline constexpr const char* kCloneDevice = "/dev/clone";
                                                          const SnapshotKey& key,
                                                          const Bytes& expected) {
   (void)bench.env().remove(kExported);
-  const auto receipt = bench.operations().export_image(key, kExported, {});
+  const auto receipt = bench.operations().export_image(key, kExported, {}, {});
   if (!receipt) return ok(receipt);
   const auto result = same(bench.env().contents(kExported), expected);
   (void)bench.env().remove(kExported);

@@ -47,7 +47,7 @@ void check_never_wrong(OperationsBench& bench, const Scene& scene, bool acknowle
   }
   for (const auto& [number, bytes] : scene.snapshots) {
     (void)bench.env().remove(kExported);
-    const auto receipt = bench.operations().export_image(bench.key(number), kExported, {});
+    const auto receipt = bench.operations().export_image(bench.key(number), kExported, {}, {});
     if (receipt) {
       EXPECT_TRUE(same(bench.env().contents(kExported), bytes)) << "snapshot " << number;
     } else {

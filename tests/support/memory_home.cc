@@ -26,6 +26,19 @@ class MemoryLease final : public store::HomeLease {
   const LeaseGrant grant_;
 };
 
+class MemoryHold final : public io::Lock {
+ public:
+  MemoryHold(std::shared_ptr<MemoryProcess> process, std::uint64_t token)
+      : process_(std::move(process)), token_(token) {}
+  ~MemoryHold() override { process_->pool->end_hold(token_); }
+  MemoryHold(const MemoryHold&) = delete;
+  MemoryHold& operator=(const MemoryHold&) = delete;
+
+ private:
+  const std::shared_ptr<MemoryProcess> process_;
+  const std::uint64_t token_;
+};
+
 tl::unexpected<store::AppendFailure> refused(Error error) {
   return not_appended(NotAppended::kRefused, std::move(error));
 }
@@ -199,6 +212,15 @@ Result<std::unique_ptr<store::HomeLease>> MemoryHome::take_lease(format::DiskNum
 Result<bool> MemoryHome::has_owner(format::DiskNumber disk) {
   BLKREWIND_TRY(process_->alive());
   return pool().has_owner(disk);
+}
+
+Result<std::unique_ptr<io::Lock>> MemoryHome::hold_snapshot(format::DiskNumber disk,
+                                                            format::SnapshotNumber snapshot,
+                                                            io::LockMode mode) {
+  BLKREWIND_TRY(process_->alive());
+  const std::uint64_t token = pool().hold(disk, snapshot, mode, process_->id);
+  if (token == 0) return std::unique_ptr<io::Lock>();
+  return std::make_unique<MemoryHold>(process_, token);
 }
 
 Result<std::unique_ptr<io::File>> MemoryHome::open(format::DiskNumber disk, format::SegmentId id,

@@ -83,6 +83,9 @@ class MemoryHome : public store::Home {
   [[nodiscard]] Result<std::unique_ptr<store::HomeLease>> take_lease(format::DiskNumber disk,
                                                                      io::LockMode mode) override;
   [[nodiscard]] Result<bool> has_owner(format::DiskNumber disk) final;
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> hold_snapshot(format::DiskNumber disk,
+                                                                format::SnapshotNumber snapshot,
+                                                                io::LockMode mode) final;
   [[nodiscard]] Result<std::unique_ptr<io::File>> create_segment(format::DiskNumber disk,
                                                                  format::SegmentId id) override;
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_segment(format::DiskNumber disk,

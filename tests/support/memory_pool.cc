@@ -194,14 +194,33 @@ Result<LogPage> MemoryPool::read(format::DiskNumber log, const Head& from,
   return page;
 }
 
+bool MemoryPool::excluded(const std::vector<Lease>& leases, io::LockMode mode) {
+  return std::ranges::any_of(leases, [&](const Lease& lease) {
+    return mode == io::LockMode::kExclusive || lease.mode == io::LockMode::kExclusive;
+  });
+}
+
+std::uint64_t MemoryPool::hold(format::DiskNumber disk, format::SnapshotNumber snapshot,
+                               io::LockMode mode, ClientId holder) {
+  const std::lock_guard guard(mutex_);
+  std::vector<Lease>& holds = holds_[{disk, snapshot}];
+  if (excluded(holds, mode)) return 0;
+  holds.push_back({++last_token_, mode, holder});
+  return last_token_;
+}
+
+void MemoryPool::end_hold(std::uint64_t token) {
+  const std::lock_guard guard(mutex_);
+  for (auto& [snapshot, holds] : holds_) {
+    std::erase_if(holds, [&](const Lease& lease) { return lease.token == token; });
+  }
+}
+
 std::optional<LeaseGrant> MemoryPool::take_lease(format::DiskNumber disk, io::LockMode mode,
                                                  ClientId holder) {
   const std::lock_guard guard(mutex_);
   std::vector<Lease>& leases = leases_[disk];
-  const bool excluded = std::ranges::any_of(leases, [&](const Lease& lease) {
-    return mode == io::LockMode::kExclusive || lease.mode == io::LockMode::kExclusive;
-  });
-  if (excluded) return {};
+  if (excluded(leases, mode)) return {};
   const std::uint64_t token = ++last_token_;
   leases.push_back({token, mode, holder});
   if (mode == io::LockMode::kExclusive) ++epochs_[disk];
@@ -221,12 +240,14 @@ bool MemoryPool::has_owner(format::DiskNumber disk) const {
          });
 }
 
-bool MemoryPool::holds_lease(format::DiskNumber disk, ClientId holder) const {
+bool MemoryPool::holds_any_of(format::DiskNumber disk, ClientId holder) const {
   const std::lock_guard guard(mutex_);
+  const auto is_of = [&](const Lease& lease) { return lease.holder == holder; };
   const auto leases = leases_.find(disk);
-  return leases != leases_.end() && std::ranges::any_of(leases->second, [&](const Lease& lease) {
-           return lease.holder == holder;
-         });
+  if (leases != leases_.end() && std::ranges::any_of(leases->second, is_of)) return true;
+  return std::ranges::any_of(holds_, [&](const auto& held) {
+    return held.first.first == disk && std::ranges::any_of(held.second, is_of);
+  });
 }
 
 void MemoryPool::expire(format::DiskNumber disk) {
@@ -236,9 +257,9 @@ void MemoryPool::expire(format::DiskNumber disk) {
 
 void MemoryPool::end_leases(ClientId holder) {
   const std::lock_guard guard(mutex_);
-  for (auto& [disk, leases] : leases_) {
-    std::erase_if(leases, [&](const Lease& lease) { return lease.holder == holder; });
-  }
+  const auto is_of = [&](const Lease& lease) { return lease.holder == holder; };
+  for (auto& [disk, leases] : leases_) std::erase_if(leases, is_of);
+  for (auto& [snapshot, holds] : holds_) std::erase_if(holds, is_of);
 }
 
 }  // namespace blkrewind::sim

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "format/log_codec.h"
@@ -92,11 +93,18 @@ class MemoryPool {
                                                      ClientId holder);
   void release(format::DiskNumber disk, std::uint64_t token);
   [[nodiscard]] bool has_owner(format::DiskNumber disk) const;
-  [[nodiscard]] bool holds_lease(format::DiskNumber disk, ClientId holder) const;
+  // A lease, or a hold of one of the disk's snapshots.
+  [[nodiscard]] bool holds_any_of(format::DiskNumber disk, ClientId holder) const;
   // All leases of the disk end, without the knowledge of their holders.
   void expire(format::DiskNumber disk);
-  // All leases of a client that has died.
+  // All leases of a client that has died, and its holds.
   void end_leases(ClientId holder);
+
+  // --- holds of snapshots ---
+  // 0: one of another kind is in the way.
+  [[nodiscard]] std::uint64_t hold(format::DiskNumber disk, format::SnapshotNumber snapshot,
+                                   io::LockMode mode, ClientId holder);
+  void end_hold(std::uint64_t token);
 
  private:
   struct Record {
@@ -121,6 +129,8 @@ class MemoryPool {
     ClientId holder = 0;
   };
 
+  // Whether one of them is in the way of another one of this kind.
+  [[nodiscard]] static bool excluded(const std::vector<Lease>& leases, io::LockMode mode);
   [[nodiscard]] static store::Appended apply(Log& log, std::uint64_t& epoch,
                                              const LogChange& change);
   [[nodiscard]] static store::Head head_after(const Log& log, const store::Head& from,
@@ -135,6 +145,7 @@ class MemoryPool {
   // Of the owners so far. Changes that name a lower one are fenced.
   std::map<format::DiskNumber, std::uint64_t> epochs_;
   std::map<format::DiskNumber, std::vector<Lease>> leases_;
+  std::map<std::pair<format::DiskNumber, format::SnapshotNumber>, std::vector<Lease>> holds_;
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
 };

@@ -179,7 +179,7 @@ class OperationsBench {
   [[nodiscard]] testing::AssertionResult exports_as(SnapshotNumber number, const Bytes& expected) {
     // A power cut may have reverted to the previous one.
     (void)env_->remove(kExported);
-    const auto receipt = operations_->export_image(key(number), kExported, {});
+    const auto receipt = operations_->export_image(key(number), kExported, {}, {});
     if (!receipt) return ok(receipt);
     const auto result = same(env_->contents(kExported), expected);
     (void)env_->remove(kExported);

@@ -34,7 +34,7 @@ class RemoteLog final : public MemoryLog {
   [[nodiscard]] std::uint64_t withheld() override {
     network_->pass_time();
     if (std::exchange(must_see_all_, false)) return 0;
-    return pool().holds_lease(disk(), process().id) ? 0 : network_->withheld();
+    return pool().holds_any_of(disk(), process().id) ? 0 : network_->withheld();
   }
 
  private:

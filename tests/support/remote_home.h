@@ -25,7 +25,9 @@
 //               former owner is not asked, and finds out by kFenced, whatever it has read in
 //               between. A time-out leaves a lock that expires and an epoch without an owner: both
 //               are harmless.
-//   read        from `head` on. With a lease from the primary, so complete; otherwise from any
+//   hold        a lock with a cookie on the log's object, shared or exclusive, named by the
+//   snapshot. read        from `head` on. With a lease or a hold from the primary, so complete;
+//   otherwise from any
 //               replica, which may be behind: a prefix, but never a part of a checkpoint. After
 //               kStale or kFenced, at least up to the version that the refusal named. `epoch` is
 //               read with the records, so that a process that owns nothing can append under it.

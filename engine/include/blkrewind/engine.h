@@ -19,12 +19,14 @@
 // is Errc::kPrecondition with the API's code in `api`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blkrewind/error.h"
@@ -32,12 +34,14 @@
 #include "blkrewind/info.h"
 #include "blkrewind/monitor.h"
 #include "blkrewind/receipt.h"
+#include "blkrewind/snapshot_reader.h"
 #include "blkrewind/tasks.h"
 #include "blkrewind/units.h"
 
 namespace blkrewind {
 
 inline constexpr std::uint64_t kDefaultBufferBytes = 32 * kMiB;
+inline constexpr std::uint64_t kDefaultCacheBytes = 16 * kMiB;
 
 struct OpenOptions {
   std::string store = "/var/lib/blkrewind";
@@ -46,8 +50,11 @@ struct OpenOptions {
   bool create = false;
   bool allow_io_uring = true;
   unsigned threads = 0;  // 0: one per core, at most 4
-  // Memory for the buffers of one operation, in MiB; two concurrent operations use twice as much.
+  // Memory for the buffers of one operation, in bytes; two concurrent operations use twice as much.
   std::uint64_t buffer_bytes = kDefaultBufferBytes;
+  // Memory for chunks that all open snapshots keep for the next read; the nodes of their trees add
+  // a quarter.
+  std::uint64_t cache_bytes = kDefaultCacheBytes;
   bool accept_available_disks = false;  // as in the current API; false: In_use only (2016)
 };
 
@@ -87,11 +94,22 @@ struct SnapshotNotes {
 struct ImportOptions {
   std::string name;
   std::string description;
-  std::optional<std::int64_t> created_at;  // default: the image file's modification time
+  // default: the image file's modification time; now, of a stream
+  std::optional<std::int64_t> created_at;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   bool chunk_bytes_given = false;
   bool raw = false;  // for the file, and for the target if this call registers it
 };
+
+struct ExportOptions {
+  std::optional<Extent> range;  // of the device; nullopt: all of it
+};
+
+// Takes the next bytes of an image; its first error ends the export and is that of the call. The
+// bytes are valid during the call.
+using ImageSink = std::function<Status(std::span<const std::byte> bytes)>;
+// Writes to a descriptor, which stays the caller's and may be a pipe.
+[[nodiscard]] BLKREWIND_API ImageSink write_to(int descriptor);
 
 // What is read back from the device, bypassing the caches, after it was written and flushed.
 enum class VerifyAfter : std::uint8_t {
@@ -141,16 +159,27 @@ class BLKREWIND_API Engine {
   [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
                                                  const SnapshotOptions& options = {},
                                                  const Monitor& monitor = {});
-  // Imports a raw image of exactly the disk's size as a snapshot of the target.
+  // Imports a raw image of exactly the disk's size as a snapshot of the target. `file`: an image, a
+  // block device, a pipe or another stream, or "-" for standard input. A stream is read once, by
+  // one thread.
   [[nodiscard]] Result<SnapshotReceipt> import_image(const std::string& target,
                                                      const std::string& file,
                                                      const ImportOptions& options = {},
                                                      const Monitor& monitor = {});
+  // `target`: of whose snapshots a name is looked up; empty: of all disks.
+  [[nodiscard]] Result<SnapshotReader> open_snapshot(const std::string& snapshot,
+                                                     const std::string& target = {});
   // Writes a new sparse file, or, for "-", every byte to standard output. An existing file is
   // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
                                                    const std::string& file,
+                                                   const ExportOptions& options = {},
                                                    const Monitor& monitor = {});
+  // Hands every byte to `sink`, in order.
+  [[nodiscard]] Result<ExportReceipt> export_stream(const std::string& snapshot,
+                                                    const ImageSink& sink,
+                                                    const ExportOptions& options = {},
+                                                    const Monitor& monitor = {});
 
   // Calls `visit` with the extents that differ, merged and in ascending order, as they are found:
   // between the device and a snapshot, or between two snapshots of the target.
@@ -285,11 +314,18 @@ class BLKREWIND_API Engine {
 // Stops those whose store or device is gone, and returns them. `dry_run`: stops none.
 [[nodiscard]] BLKREWIND_API Result<std::vector<PinnedTracking>> prune_tracking(bool dry_run);
 
-// "0.1.0"
+// Of the library that runs, "MAJOR.MINOR.PATCH"; BLKREWIND_VERSION_STRING (blkrewind/version.h) is
+// that of the headers.
 [[nodiscard]] BLKREWIND_API const char* version();
 
-// Sets the level and destination of log messages. Initially off; default destination is stderr.
+// Log messages, of all Engines of the process. Initially off.
 enum class LogLevel : std::uint8_t { kOff, kError, kWarning, kInfo, kDebug };
 BLKREWIND_API void set_log_level(LogLevel level);
+// Messages go to `sink`; an empty one, as initially, is standard error. It is called by any thread
+// that the library runs on, one at a time, with one message without a line break at its end.
+// What it throws, or logs by calling the library, is dropped. It must not call set_log_sink(),
+// which returns when no thread runs the former sink any more.
+using LogSink = std::function<void(LogLevel, std::string_view)>;
+BLKREWIND_API void set_log_sink(LogSink sink);
 
 }  // namespace blkrewind

@@ -121,10 +121,11 @@ struct VerifyReceipt {
 struct ExportReceipt {
   std::string snapshot_id;
   std::uint64_t device_bytes = 0;
+  Extent range;  // of the device: what was exported
   std::uint64_t written_bytes = 0;
   std::uint64_t zero_bytes = 0;
   double elapsed_seconds = 0;
-  std::string root_digest;
+  std::string root_digest;  // empty unless all of it was exported
 };
 
 struct DeleteReceipt {

@@ -3,6 +3,7 @@
 // Any thread; nothing is kept.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@ namespace blkrewind {
 // is taken off, when they are not well-formed UTF-8 (Unicode table 3-7: no overlong forms, no
 // surrogates, nothing above U+10FFFF). `text` must not be empty.
 [[nodiscard]] BLKREWIND_API std::optional<char32_t> take_character(std::string_view& text);
+
+// Well-formed UTF-8 of 1 to `max_bytes` bytes without control characters and line breaks, which can
+// be shown on a terminal.
+[[nodiscard]] BLKREWIND_API bool is_printable_text(std::string_view text, std::size_t max_bytes);
 
 // `prefix` ("d-", "s-", "i-"), then at least one letter or digit and nothing else; at most 30 bytes
 // in all, as in the ResetDisk API.

@@ -171,6 +171,20 @@ class Home {
                                                                       io::LockMode mode) = 0;
   [[nodiscard]] virtual Result<bool> has_owner(format::DiskNumber disk) = 0;
 
+  // For as long as the lock is held: shared by readers of the snapshot, exclusive to who deletes
+  // it. Does not wait; null: it is held otherwise. A reader looks into the log after it has got it,
+  // and what it reads then is complete; a delete writes its first record before it gives it up, so
+  // that no reader finds a snapshot there whose chunks go. Ends with the process. A snapshot that
+  // no log names may be held.
+  [[nodiscard]] virtual Result<std::unique_ptr<io::Lock>> hold_snapshot(
+      format::DiskNumber disk, format::SnapshotNumber snapshot, io::LockMode mode) = 0;
+  // Processes that hold it now, for messages: "blkrewind (process 4711)". Empty: none is visible.
+  [[nodiscard]] virtual std::string holders(format::DiskNumber disk,
+                                            format::SnapshotNumber snapshot) {
+    (void)disk, (void)snapshot;
+    return {};
+  }
+
   // Whether a write to a segment that failed may still happen, at any time, also to another segment
   // that was given its name meanwhile. Then a name is given up only after its number was used up
   // (History::remove_orphans()), and create_segment() returns when the name is durable.

@@ -76,6 +76,16 @@ Result<bool> LocalHome::has_owner(format::DiskNumber disk) {
   return env_.is_locked(layout_.format(), LocalLayout::lease_lock(disk));
 }
 
+Result<std::unique_ptr<io::Lock>> LocalHome::hold_snapshot(format::DiskNumber disk,
+                                                           format::SnapshotNumber snapshot,
+                                                           io::LockMode mode) {
+  return env_.try_lock(layout_.format(), LocalLayout::snapshot_lock(disk, snapshot), mode);
+}
+
+std::string LocalHome::holders(format::DiskNumber disk, format::SnapshotNumber snapshot) {
+  return env_.lock_holders(layout_.format(), LocalLayout::snapshot_lock(disk, snapshot));
+}
+
 Result<std::unique_ptr<io::File>> LocalHome::create_segment(format::DiskNumber disk,
                                                             format::SegmentId id) {
   return env_.open(layout_.segment(disk, id),

@@ -40,6 +40,11 @@ class LocalHome final : public Home {
   [[nodiscard]] Result<std::unique_ptr<HomeLease>> take_lease(format::DiskNumber disk,
                                                               io::LockMode mode) override;
   [[nodiscard]] Result<bool> has_owner(format::DiskNumber disk) override;
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> hold_snapshot(format::DiskNumber disk,
+                                                                format::SnapshotNumber snapshot,
+                                                                io::LockMode mode) override;
+  [[nodiscard]] std::string holders(format::DiskNumber disk,
+                                    format::SnapshotNumber snapshot) override;
   [[nodiscard]] Result<std::unique_ptr<io::File>> create_segment(format::DiskNumber disk,
                                                                  format::SegmentId id) override;
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_segment(format::DiskNumber disk,

@@ -59,6 +59,13 @@ class LocalLayout {
   [[nodiscard]] static constexpr std::uint64_t lease_lock(format::DiskNumber disk) {
     return (std::uint64_t{2} << 32) + disk;
   }
+  // Of a snapshot that is open for reading. 2^30 snapshots of a disk have a byte of their own; two
+  // that share one only keep each other from being deleted.
+  [[nodiscard]] static constexpr std::uint64_t snapshot_lock(format::DiskNumber disk,
+                                                             format::SnapshotNumber snapshot) {
+    constexpr std::uint64_t kPerDisk = std::uint64_t{1} << 30;
+    return (std::uint64_t{1} << 62) + disk * kPerDisk + snapshot % kPerDisk;
+  }
   // Of version 1: the journal's, and the one that operations share which create segments.
   static constexpr std::uint64_t kOldJournalLock = std::uint64_t{1} << 32;
   static constexpr std::uint64_t kOldWritersLock = kOldJournalLock + 1;

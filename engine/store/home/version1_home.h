@@ -49,6 +49,11 @@ class Version1Home final : public Home {
   [[nodiscard]] Result<bool> has_owner(format::DiskNumber disk) override {
     return local_->has_owner(disk);
   }
+  [[nodiscard]] Result<std::unique_ptr<io::Lock>> hold_snapshot(format::DiskNumber disk,
+                                                                format::SnapshotNumber snapshot,
+                                                                io::LockMode mode) override {
+    return local_->hold_snapshot(disk, snapshot, mode);
+  }
   [[nodiscard]] Result<std::unique_ptr<io::File>> create_segment(format::DiskNumber,
                                                                  format::SegmentId) override;
   [[nodiscard]] Result<std::unique_ptr<io::File>> open_segment(format::DiskNumber disk,

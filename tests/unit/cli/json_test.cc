@@ -97,8 +97,8 @@ TEST(Json, OfTheOtherReceipts) {
                   "stored_bytes", "elapsed_seconds", "rollback"}));
   EXPECT_EQ(keys_of(json_of(CloneReceipt{}).at("rollback")), keys_of(json_of(RollbackReceipt{})));
   EXPECT_EQ(keys_of(json_of(ExportReceipt{})),
-            (Keys{"snapshot_id", "device_bytes", "written_bytes", "zero_bytes", "elapsed_seconds",
-                  "root_digest"}));
+            (Keys{"snapshot_id", "device_bytes", "range_offset", "range_bytes", "written_bytes",
+                  "zero_bytes", "elapsed_seconds", "root_digest"}));
   EXPECT_EQ(keys_of(json_of(DeleteReceipt{})),
             (Keys{"snapshot_id", "reclaimed_bytes", "elapsed_seconds"}));
   EXPECT_EQ(keys_of(json_of(CollectReceipt{})),

@@ -276,13 +276,13 @@ TEST_F(EngineControl, AnExportGetsItsNameWhenItIsWhole) {
     EXPECT_FALSE(std::filesystem::exists(file));
     EXPECT_EQ(partial(), 1U);
   };
-  ASSERT_TRUE(ok(engine_->export_image("before", file, monitor)));
+  ASSERT_TRUE(ok(engine_->export_image("before", file, {}, monitor)));
   EXPECT_TRUE(seen);
   EXPECT_EQ(read_file(file), std::string(kImageBytes, 'a'));
   EXPECT_TRUE(failed(engine_->export_image("before", file), Errc::kAlreadyExists));
   cancel = true;
   std::filesystem::remove(file);
-  EXPECT_TRUE(failed(engine_->export_image("before", file, monitor), Errc::kCancelled));
+  EXPECT_TRUE(failed(engine_->export_image("before", file, {}, monitor), Errc::kCancelled));
   EXPECT_FALSE(std::filesystem::exists(file));
   EXPECT_EQ(partial(), 0U);
 }

@@ -12,8 +12,10 @@
 #include <iterator>
 #include <random>
 #include <system_error>
+#include <thread>
 #include <tuple>
 
+#include "support/results.h"
 #include "unit/io/queue_fixture.h"
 
 namespace blkrewind::io {
@@ -200,6 +202,24 @@ TEST_P(QueueTest, IsOfTheKindAskedFor) {
     GTEST_SKIP() << "this kernel has no io_uring for us";
   }
   EXPECT_EQ(made, GetParam() == QueueKind::kUring ? 1 : 0);
+}
+
+TEST_P(QueueTest, ChangesThreadsIfItWasMadeSo) {
+  const test::TempDir directory;
+  const auto file =
+      open_of(*env_, directory.file("f"), {.access = Access::kReadWrite, .create_new = true});
+  const auto queue =
+      queue_of(*env_, {.depth = 4, .changes_threads = true, .slots = 1, .slot_bytes = 4096});
+  for (int round = 0; round < 20; ++round) {
+    std::thread([&] {
+      std::byte* const bytes = queue->slots()[0].data;
+      std::fill_n(bytes, 4096, static_cast<std::byte>(round));
+      EXPECT_TRUE(test::ok(write_now(*queue, *file, {0, 4096}, bytes)));
+      bytes[17] = std::byte{0xff};
+      EXPECT_TRUE(test::ok(read_now(*queue, *file, {0, 4096}, bytes)));
+      EXPECT_EQ(bytes[17], static_cast<std::byte>(round));
+    }).join();
+  }
 }
 
 TEST_P(QueueTest, RefusesMoreThanItsDepthAndTakesNothing) {

@@ -186,8 +186,9 @@ TEST_F(Claim, AnExportDoesNotReplaceAFileThatAppearedMeanwhile) {
     bench_.env().poke("/images/new", 0, precious);
   });
   bench_.env().add_directory("/images");
-  EXPECT_TRUE(failed(bench_.operations().export_image(bench_.key(target_), "/images/new", monitor),
-                     Errc::kAlreadyExists));
+  EXPECT_TRUE(
+      failed(bench_.operations().export_image(bench_.key(target_), "/images/new", {}, monitor),
+             Errc::kAlreadyExists));
   EXPECT_TRUE(same(bench_.env().contents("/images/new"), precious));
   EXPECT_EQ(bench_.env().list_directory("/images")->size(), 1U) << "nothing half done stays";
 }

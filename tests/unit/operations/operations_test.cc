@@ -316,12 +316,12 @@ TEST(Export, NeverOverwritesAndLeavesNoHalfImage) {
   OperationsBench bench(pattern(8 * kChunk, 1), kChunk);
   const SnapshotNumber number = bench.must_snapshot();
   bench.env().add_device("/precious", 10);
-  EXPECT_TRUE(failed(bench.operations().export_image(bench.key(number), "/precious", {}),
+  EXPECT_TRUE(failed(bench.operations().export_image(bench.key(number), "/precious", {}, {}),
                      Errc::kAlreadyExists));
   EXPECT_EQ(bench.env().contents("/precious").size(), 10U);
 
   ASSERT_TRUE(bench.spoil(pattern(8 * kChunk, 1), 5 * kChunk));
-  const auto failure = bench.operations().export_image(bench.key(number), "/half", {});
+  const auto failure = bench.operations().export_image(bench.key(number), "/half", {}, {});
   ASSERT_TRUE(failed(failure, Errc::kIntegrity));
   EXPECT_THAT(failure.error().to_string(), HasSubstr("chunk 5"));
   const auto there = bench.env().exists("/half");

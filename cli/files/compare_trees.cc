@@ -1,0 +1,329 @@
+#include "cli/files/compare_trees.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/files/file_map.h"
+#include "cli/output.h"
+
+namespace blkrewind::cli {
+namespace {
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+tl::unexpected<Error> cannot_read(const std::string& path) {
+  return fail(system_error(errno, "cannot read " + printable(path)));
+}
+
+FileKind kind_of(const struct stat& status) {
+  if (S_ISREG(status.st_mode)) return FileKind::kFile;
+  if (S_ISDIR(status.st_mode)) return FileKind::kDirectory;
+  if (S_ISLNK(status.st_mode)) return FileKind::kLink;
+  return FileKind::kOther;
+}
+
+bool same_time(const timespec& one, const timespec& other) {
+  return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
+}
+
+// A name in a folder of one tree; or its absence.
+struct Found {
+  int folder = -1;
+  const std::string* name = nullptr;  // null: it is not there
+  struct stat status {};
+
+  [[nodiscard]] bool there() const { return name != nullptr; }
+  [[nodiscard]] FileKind kind() const { return there() ? kind_of(status) : FileKind::kNone; }
+  [[nodiscard]] std::uint64_t size() const {
+    return kind() == FileKind::kFile ? static_cast<std::uint64_t>(status.st_size) : 0;
+  }
+};
+
+Result<Descriptor> open_in(const Found& found, int flags, const std::string& path) {
+  Descriptor opened(
+      ::openat(found.folder, found.name->c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_RDONLY));
+  if (opened.get() < 0) return cannot_read(path);
+  return opened;
+}
+
+Result<std::vector<std::string>> names_in(int folder, const std::string& path) {
+  Descriptor own(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (own.get() < 0) return cannot_read(path);
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(::dup(own.get())), &::closedir);
+  if (!entries) return cannot_read(path);
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    errno = 0;
+  }
+  if (errno != 0) return cannot_read(path);
+  std::ranges::sort(names);
+  return names;
+}
+
+// The extended attributes of an open file: name -> value.
+using Attributes = std::map<std::string, std::string>;
+std::optional<Attributes> attributes_of(int fd) {
+  const ssize_t length = ::flistxattr(fd, nullptr, 0);
+  if (length <= 0)
+    return length == 0 || errno == ENOTSUP ? std::optional(Attributes{}) : std::nullopt;
+  std::string names(static_cast<std::size_t>(length), '\0');
+  const ssize_t got = ::flistxattr(fd, names.data(), names.size());
+  if (got < 0) return std::nullopt;
+  names.resize(static_cast<std::size_t>(got));
+  Attributes attributes;
+  for (std::size_t at = 0; at < names.size();) {
+    const std::string name = names.c_str() + at;
+    at += name.size() + 1;
+    const ssize_t size = ::fgetxattr(fd, name.c_str(), nullptr, 0);
+    if (size < 0) return std::nullopt;
+    std::string value(static_cast<std::size_t>(size), '\0');
+    const ssize_t read = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+    if (read < 0) return std::nullopt;
+    value.resize(static_cast<std::size_t>(read));
+    attributes.emplace(name, std::move(value));
+  }
+  return attributes;
+}
+
+class Comparison {
+ public:
+  Comparison(const MountedTree& before, const MountedTree& after, const ChangedExtents& changed,
+             const VisitFile& visit)
+      : before_(before), after_(after), changed_(changed), visit_(visit) {}
+
+  Result<ComparedFiles> run() {
+    BLKREWIND_TRY(compare_folders(before_.root, after_.root, ""));
+    return compared_;
+  }
+
+ private:
+  // -1: there is no such folder on that side.
+  Status compare_folders(int before, int after, const std::string& path) {
+    std::vector<std::string> old_names;
+    std::vector<std::string> new_names;
+    if (before >= 0) {
+      BLKREWIND_ASSIGN(old_names, names_in(before, path));
+    }
+    if (after >= 0) {
+      BLKREWIND_ASSIGN(new_names, names_in(after, path));
+    }
+    auto old_name = old_names.begin();
+    auto new_name = new_names.begin();
+    while (old_name != old_names.end() || new_name != new_names.end()) {
+      const bool from_old =
+          new_name == new_names.end() || (old_name != old_names.end() && *old_name <= *new_name);
+      const bool from_new =
+          old_name == old_names.end() || (new_name != new_names.end() && *new_name <= *old_name);
+      const std::string& name = from_old ? *old_name : *new_name;
+      const std::string full = path.empty() ? name : path + "/" + name;
+      Found was;
+      Found is;
+      if (from_old) {
+        BLKREWIND_ASSIGN(was, look(before, *old_name++, full));
+      }
+      if (from_new) {
+        BLKREWIND_ASSIGN(is, look(after, *new_name++, full));
+      }
+      BLKREWIND_TRY(compare(was, is, full));
+    }
+    return {};
+  }
+
+  static Result<Found> look(int folder, const std::string& name, const std::string& path) {
+    Found found{.folder = folder, .name = &name};
+    if (::fstatat(folder, name.c_str(), &found.status, AT_SYMLINK_NOFOLLOW) != 0) {
+      return cannot_read(path);
+    }
+    return found;
+  }
+
+  Status compare(const Found& was, const Found& is, const std::string& path) {
+    ++compared_.files;
+    FileDifference difference;
+    difference.path = path;
+    difference.before = was.kind();
+    difference.after = is.kind();
+    difference.size_before = was.size();
+    difference.size_after = is.size();
+    if (was.kind() == is.kind()) {
+      BLKREWIND_ASSIGN(difference.content, differs(was, is, path));
+      BLKREWIND_ASSIGN(difference.attributes, attributes_differ(was, is, path));
+    }
+    if (was.kind() != is.kind() || difference.content || difference.attributes) {
+      ++compared_.differing;
+      BLKREWIND_TRY(visit_(difference));
+    }
+    Descriptor old_folder;
+    Descriptor new_folder;
+    if (was.kind() == FileKind::kDirectory) {
+      BLKREWIND_ASSIGN(old_folder, open_in(was, O_DIRECTORY, path));
+    }
+    if (is.kind() == FileKind::kDirectory) {
+      BLKREWIND_ASSIGN(new_folder, open_in(is, O_DIRECTORY, path));
+    }
+    if (old_folder.get() < 0 && new_folder.get() < 0) return {};
+    return compare_folders(old_folder.get(), new_folder.get(), path);
+  }
+
+  Result<bool> differs(const Found& was, const Found& is, const std::string& path) {
+    switch (is.kind()) {
+      case FileKind::kFile:
+        return files_differ(was, is, path);
+      case FileKind::kLink: {
+        BLKREWIND_ASSIGN(const std::string old_target, target_of(was, path));
+        BLKREWIND_ASSIGN(const std::string new_target, target_of(is, path));
+        return old_target != new_target;
+      }
+      case FileKind::kOther:
+        return (was.status.st_mode & S_IFMT) != (is.status.st_mode & S_IFMT) ||
+               was.status.st_rdev != is.status.st_rdev;
+      default:
+        return false;
+    }
+  }
+
+  static Result<std::string> target_of(const Found& found, const std::string& path) {
+    std::array<char, 4097> target{};
+    const ssize_t got =
+        ::readlinkat(found.folder, found.name->c_str(), target.data(), target.size());
+    if (got < 0) return cannot_read(path);
+    return std::string(target.data(), static_cast<std::size_t>(got));
+  }
+
+  Result<bool> files_differ(const Found& was, const Found& is, const std::string& path) {
+    if (was.size() != is.size()) return true;
+    if (is.size() == 0) return false;
+    BLKREWIND_ASSIGN(const Descriptor old_file, open_in(was, O_NONBLOCK, path));
+    BLKREWIND_ASSIGN(const Descriptor new_file, open_in(is, O_NONBLOCK, path));
+    const auto old_map = map_of(old_file.get(), was.status);
+    const auto new_map = map_of(new_file.get(), is.status);
+    if (!old_map || !new_map) {
+      return bytes_differ(old_file.get(), new_file.get(), {0, is.size()}, path);
+    }
+    const bool untouched =
+        was.status.st_ino == is.status.st_ino && same_time(was.status.st_ctim, is.status.st_ctim);
+    for (const Extent& range : suspicious(*old_map, *new_map, untouched, is.size())) {
+      BLKREWIND_ASSIGN(const bool differ,
+                       bytes_differ(old_file.get(), new_file.get(), range, path));
+      if (differ) return true;
+    }
+    return false;
+  }
+
+  // The ranges of a file in which its bytes may differ.
+  [[nodiscard]] std::vector<Extent> suspicious(const FileMap& was, const FileMap& is,
+                                               bool untouched, std::uint64_t size) const {
+    if (was != is) return {{0, size}};
+    std::vector<Extent> ranges;
+    for (const MappedRange& range : is) {
+      if (range.file.offset >= size) break;
+      if (!may_differ(range, untouched)) continue;
+      ranges.push_back({range.file.offset, std::min(range.file.end(), size) - range.file.offset});
+    }
+    return ranges;
+  }
+
+  [[nodiscard]] bool may_differ(const MappedRange& range, bool untouched) const {
+    if (!range.device_offset) return true;
+    if (!after_.tells_device_offsets) return !untouched;
+    return changed_.touch({after_.device_offset + *range.device_offset, range.file.length});
+  }
+
+  Result<bool> bytes_differ(int old_file, int new_file, const Extent& range,
+                            const std::string& path) {
+    if (buffers_.empty()) buffers_.resize(2 * kPieceBytes);
+    for (std::uint64_t at = range.offset; at < range.end();) {
+      const std::size_t piece = std::min<std::uint64_t>(kPieceBytes, range.end() - at);
+      std::byte* const old_bytes = buffers_.data();
+      std::byte* const new_bytes = buffers_.data() + kPieceBytes;
+      if (!read_whole(old_file, old_bytes, piece, at) ||
+          !read_whole(new_file, new_bytes, piece, at)) {
+        return cannot_read(path);
+      }
+      compared_.read_bytes += piece;
+      if (std::memcmp(old_bytes, new_bytes, piece) != 0) return true;
+      at += piece;
+    }
+    return false;
+  }
+
+  static bool read_whole(int fd, std::byte* into, std::size_t length, std::uint64_t offset) {
+    for (std::size_t got = 0; got < length;) {
+      const ssize_t more = ::pread(fd, into + got, length - got, static_cast<off_t>(offset + got));
+      if (more < 0 && errno == EINTR) continue;
+      if (more == 0) errno = EIO;  // it ends before its size
+      if (more <= 0) return false;
+      got += static_cast<std::size_t>(more);
+    }
+    return true;
+  }
+
+  Result<bool> attributes_differ(const Found& was, const Found& is, const std::string& path) {
+    const struct stat& one = was.status;
+    const struct stat& other = is.status;
+    if (one.st_mode != other.st_mode || one.st_uid != other.st_uid || one.st_gid != other.st_gid ||
+        !same_time(one.st_mtim, other.st_mtim)) {
+      return true;
+    }
+    // Changing one changes this time, which no program can set.
+    if (one.st_ino == other.st_ino && same_time(one.st_ctim, other.st_ctim)) return false;
+    if (is.kind() != FileKind::kFile && is.kind() != FileKind::kDirectory) return false;
+    BLKREWIND_ASSIGN(const Descriptor old_file, open_in(was, O_NONBLOCK, path));
+    BLKREWIND_ASSIGN(const Descriptor new_file, open_in(is, O_NONBLOCK, path));
+    const auto old_attributes = attributes_of(old_file.get());
+    const auto new_attributes = attributes_of(new_file.get());
+    if (!old_attributes || !new_attributes) return cannot_read(path);
+    return *old_attributes != *new_attributes;
+  }
+
+  static constexpr std::size_t kPieceBytes = 1 * kMiB;
+
+  const MountedTree& before_;
+  const MountedTree& after_;
+  const ChangedExtents& changed_;
+  const VisitFile& visit_;
+  ComparedFiles compared_;
+  std::vector<std::byte> buffers_;
+};
+
+}  // namespace
+
+Result<ComparedFiles> compare_trees(const MountedTree& before, const MountedTree& after,
+                                    const ChangedExtents& changed, const VisitFile& visit) {
+  return Comparison(before, after, changed, visit).run();
+}
+
+}  // namespace blkrewind::cli

@@ -1,0 +1,98 @@
+#include "cli/files/diff_files.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "cli/look/loop_device.h"
+#include "cli/look/snapshot_files.h"
+
+namespace blkrewind::cli {
+namespace {
+
+// The device as it is now, in the same form.
+Result<SnapshotFiles> open_device_files(const DiskInfo& disk, std::optional<unsigned> partition) {
+  const OwnedFd device(::open(disk.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!device.valid()) return fail(system_error(errno, "cannot open " + disk.path));
+  SnapshotFiles files;
+  BLKREWIND_ASSIGN(DiskParts parts, find_parts(device.get(), disk.device_bytes));
+  files.table = parts.table;
+  BLKREWIND_ASSIGN(files.part, choose_part(parts, partition));
+  BLKREWIND_ASSIGN(const LoopDevice loop,
+                   attach_loop(device.get(), files.part.bytes,
+                               {.snapshot_id = disk.id, .partition = files.part.number}));
+  files.loop = loop.path;
+  BLKREWIND_ASSIGN(files.mount, mount_file_system(loop.path, files.part.type));
+  return files;
+}
+
+// Two states of one btrfs have the same UUID, by which kernels before Linux 6.7 tell file systems.
+Error beside_the_other(Error error, const SnapshotFiles& other) {
+  if (other.part.type == "btrfs") {
+    error.remedy =
+        Remedy("open one after the other")
+            .because("before Linux 6.7 a kernel mounts only one of two states of a btrfs")
+            .or_else(std::move(error.remedy));
+  }
+  return error;
+}
+
+MountedTree tree_of(const SnapshotFiles& files) {
+  return {.root = files.mount.root.get(),
+          .device_offset = files.part.bytes.offset,
+          .tells_device_offsets = files.part.type != "btrfs"};
+}
+
+}  // namespace
+
+Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what,
+                                    const VisitFile& visit) {
+  const auto start = std::chrono::steady_clock::now();
+  BLKREWIND_ASSIGN(
+      const SnapshotFiles before,
+      open_snapshot_files(
+          session, {.snapshot = what.before, .disk = what.target, .partition = what.partition}));
+  SnapshotFiles after;
+  if (!what.after.empty()) {
+    auto opened = open_snapshot_files(
+        session, {.snapshot = what.after, .disk = what.target, .partition = what.partition});
+    if (!opened) return fail(beside_the_other(std::move(opened).error(), before));
+    after = std::move(*opened);
+  }
+  ChangedExtents changed;
+  {
+    BLKREWIND_ASSIGN(Engine engine, session.open());
+    std::optional<std::string> other;
+    if (!what.after.empty()) other = after.snapshot.id;
+    BLKREWIND_TRY(engine.diff(
+        what.target, before.snapshot.id, other, [&](Extent extent) { changed.add(extent); },
+        session.monitor()));
+    if (what.after.empty()) {
+      BLKREWIND_ASSIGN(const DiskInfo disk, engine.disk(what.target));
+      auto opened = open_device_files(disk, what.partition);
+      if (!opened) return fail(beside_the_other(std::move(opened).error(), before));
+      after = std::move(*opened);
+    }
+  }
+  session.erase_progress();
+  if (before.part.bytes != after.part.bytes || before.part.type != after.part.type) {
+    // Where a file is says nothing then.
+    changed.add({0, before.snapshot.device_bytes});
+  }
+  DiffFilesReceipt receipt;
+  receipt.from = before.snapshot.id;
+  receipt.to = after.snapshot.id;
+  receipt.type = after.part.type;
+  receipt.partition = after.part.number;
+  BLKREWIND_ASSIGN(receipt.compared,
+                   compare_trees(tree_of(before), tree_of(after), changed, visit));
+  receipt.elapsed_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return receipt;
+}
+
+}  // namespace blkrewind::cli

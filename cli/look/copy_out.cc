@@ -1,0 +1,260 @@
+#include "cli/look/copy_out.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/owned_fd.h"
+
+namespace blkrewind::cli {
+namespace {
+
+constexpr std::size_t kPieceBytes = 1 * kMiB;
+// Two descriptors for each: below the usual limit of 1024.
+constexpr int kMaxDepth = 400;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+// As if `root` were "/": neither ".." nor an absolute link leads out of it.
+Result<OwnedFd> open_in(int root, const std::string& path) {
+  open_how how = {};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  OwnedFd file(static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
+  if (file.valid()) return file;
+  return fail(system_error(errno, "cannot open " + path));
+}
+
+class Copier {
+ public:
+  explicit Copier(const CopyOptions& options) : options_(options), buffer_(kPieceBytes) {}
+
+  [[nodiscard]] CopyReceipt& receipt() { return receipt_; }
+
+  // Holes are skipped if `sparse`: `to` is a file, all of whose bytes are zero yet.
+  Status copy_bytes(int from, int to, const std::string& path, bool sparse) {
+    struct stat status = {};
+    if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
+    off_t at = 0;
+    while (at < status.st_size) {
+      off_t end = status.st_size;
+      if (sparse) {
+        const off_t data = lseek(from, at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) break;  // a hole up to the end
+        if (data >= 0) {
+          const off_t hole = lseek(from, data, SEEK_HOLE);
+          at = data;
+          if (hole > data) end = std::min(end, hole);
+        }
+      }
+      BLKREWIND_TRY(copy_range(from, to, path, at, end, sparse));
+      at = end;
+    }
+    if (sparse && ftruncate(to, status.st_size) != 0) {
+      return fail(system_error(errno, "cannot write a copy of " + path));
+    }
+    ++receipt_.files;
+    return {};
+  }
+
+  // `from`: an open regular file.
+  Status copy_file(const OwnedFd& from, int folder, const std::string& name,
+                   const std::string& path) {
+    OwnedFd to(
+        openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!to.valid()) return fail(cannot_create(name));
+    Status done = copy_bytes(from.get(), to.get(), path, true);
+    if (done) done = finish(from.get(), to.get(), path);
+    if (!done) unlinkat(folder, name.c_str(), 0);
+    return done;
+  }
+
+  // `from`: an open folder.
+  Status copy_folder(OwnedFd from, int folder, const std::string& name, const std::string& path,
+                     int depth) {
+    if (depth > kMaxDepth) {
+      return skip(
+          system_error(ELOOP, path + " is below " + std::to_string(kMaxDepth) + " folders"));
+    }
+    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(cannot_create(name));
+    const OwnedFd to(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
+    ++receipt_.folders;
+    const Directory directory(fdopendir(from.get()));
+    if (!directory) return fail(system_error(errno, "cannot read " + path));
+    static_cast<void>(from.release());
+    const int source = dirfd(directory.get());
+    while (true) {
+      errno = 0;
+      const dirent* const entry = readdir(directory.get());
+      if (entry == nullptr && errno != 0) {
+        BLKREWIND_TRY(skip(system_error(errno, "cannot read all of the folder " + path)));
+      }
+      if (entry == nullptr) break;
+      const std::string child = entry->d_name;
+      if (child == "." || child == ".." || child.find('/') != std::string::npos) continue;
+      BLKREWIND_TRY(copy_entry(source, to.get(), child, path + "/" + child, depth));
+    }
+    return finish(source, to.get(), path);
+  }
+
+ private:
+  Status cancelled() const {
+    if (options_.cancel == nullptr || !options_.cancel->load()) return {};
+    return fail(Errc::kCancelled, "cancelled; what was copied is left");
+  }
+
+  Error cannot_create(const std::string& name) const {
+    Error error = system_error(errno, "cannot create " + name);
+    if (errno == EEXIST) {
+      error.code = Errc::kAlreadyExists;
+      error.message = name + " exists already";
+      error.remedy = "choose another name: nothing is overwritten";
+    }
+    return error;
+  }
+
+  // The rest is copied nevertheless.
+  Status skip(Error error) {
+    ++receipt_.failed;
+    options_.warn(error.to_string());
+    if (!receipt_.first_failure) receipt_.first_failure = std::move(error);
+    return {};
+  }
+
+  Status copy_range(int from, int to, const std::string& path, off_t at, off_t end, bool sparse) {
+    while (at < end) {
+      BLKREWIND_TRY(cancelled());
+      const auto wanted = std::min<std::size_t>(buffer_.size(), static_cast<std::size_t>(end - at));
+      const ssize_t got = pread(from, buffer_.data(), wanted, at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) {
+        Error error = system_error(errno, "cannot read " + path);
+        error.extent = Extent{static_cast<std::uint64_t>(at), wanted};
+        read_failed_ = true;
+        return fail(std::move(error));
+      }
+      if (got == 0) break;
+      for (ssize_t done = 0; done < got;) {
+        const auto rest = static_cast<std::size_t>(got - done);
+        const ssize_t written = sparse ? pwrite(to, buffer_.data() + done, rest, at + done)
+                                       : write(to, buffer_.data() + done, rest);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return fail(system_error(errno, "cannot write a copy of " + path));
+        done += written;
+      }
+      receipt_.bytes += static_cast<std::uint64_t>(got);
+      at += got;
+    }
+    return {};
+  }
+
+  // Last, since writing changes the times, and a folder may not be writable.
+  static Status finish(int from, int to, const std::string& path) {
+    struct stat status = {};
+    if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
+    const std::array times = {status.st_atim, status.st_mtim};
+    if (fchmod(to, status.st_mode & 0777) != 0 || futimens(to, times.data()) != 0) {
+      return fail(system_error(errno, "cannot set mode and times of the copy of " + path));
+    }
+    return {};
+  }
+
+  Status copy_link(int source, int folder, const std::string& name, const std::string& path) {
+    std::array<char, PATH_MAX> target{};
+    const ssize_t length = readlinkat(source, name.c_str(), target.data(), target.size() - 1);
+    if (length < 0) return skip(system_error(errno, "cannot read the link " + path));
+    struct stat status = {};
+    if (symlinkat(target.data(), folder, name.c_str()) != 0) return fail(cannot_create(name));
+    if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+      const std::array times = {status.st_atim, status.st_mtim};
+      static_cast<void>(utimensat(folder, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW));
+    }
+    ++receipt_.links;
+    return {};
+  }
+
+  Status copy_entry(int source, int folder, const std::string& name, const std::string& path,
+                    int depth) {
+    BLKREWIND_TRY(cancelled());
+    struct stat status = {};
+    if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      return skip(system_error(errno, "cannot look at " + path));
+    }
+    if (S_ISLNK(status.st_mode)) return copy_link(source, folder, name, path);
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+      ++receipt_.left_out;
+      options_.warn(path + " is neither a file nor a folder nor a link: left out");
+      return {};
+    }
+    OwnedFd from(openat(source, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!from.valid()) return skip(system_error(errno, "cannot open " + path));
+    if (S_ISDIR(status.st_mode)) {
+      return copy_folder(std::move(from), folder, name, path, depth + 1);
+    }
+    read_failed_ = false;
+    Status done = copy_file(from, folder, name, path);
+    if (!done && read_failed_) return skip(std::move(done).error());
+    return done;
+  }
+
+  const CopyOptions& options_;
+  std::vector<char> buffer_;
+  CopyReceipt receipt_;
+  bool read_failed_ = false;  // of the last file
+};
+
+Result<struct stat> status_of(const OwnedFd& file, const std::string& path) {
+  struct stat status = {};
+  if (fstat(file.get(), &status) != 0) return fail(system_error(errno, "cannot look at " + path));
+  return status;
+}
+
+}  // namespace
+
+Result<CopyReceipt> copy_out(int root, const std::string& path, const std::string& to,
+                             const CopyOptions& options) {
+  BLKREWIND_ASSIGN(OwnedFd from, open_in(root, path));
+  BLKREWIND_ASSIGN(const struct stat status, status_of(from, path));
+  Copier copier(options);
+  if (S_ISDIR(status.st_mode)) {
+    BLKREWIND_TRY(copier.copy_folder(std::move(from), AT_FDCWD, to, path, 0));
+  } else if (S_ISREG(status.st_mode)) {
+    BLKREWIND_TRY(copier.copy_file(from, AT_FDCWD, to, path));
+  } else {
+    return fail(Errc::kInvalidArgument, path + " is neither a file nor a folder");
+  }
+  return std::move(copier.receipt());
+}
+
+Result<CopyReceipt> write_out(int root, const std::string& path, int to,
+                              const CopyOptions& options) {
+  BLKREWIND_ASSIGN(const OwnedFd from, open_in(root, path));
+  BLKREWIND_ASSIGN(const struct stat status, status_of(from, path));
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Errc::kInvalidArgument, path +
+                                            " is not a file: only the content of one can be "
+                                            "written to standard output");
+  }
+  Copier copier(options);
+  BLKREWIND_TRY(copier.copy_bytes(from.get(), to, path, false));
+  return std::move(copier.receipt());
+}
+
+}  // namespace blkrewind::cli

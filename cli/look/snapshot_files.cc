@@ -1,0 +1,53 @@
+#include "cli/look/snapshot_files.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "cli/look/loop_device.h"
+#include "cli/look/private_image.h"
+
+namespace blkrewind::cli {
+namespace {
+
+Status check_root() {
+  if (geteuid() == 0) return {};
+  return fail(Errc::kPrecondition,
+              "only root may attach a loop device and mount the file system on it",
+              Remedy("run it as root")
+                  .or_else("use the file of the snapshot, which blkrewind mount shows"));
+}
+
+}  // namespace
+
+Result<SnapshotFiles> open_snapshot_files(const Session& session, const FilesOf& what) {
+  BLKREWIND_TRY(check_root());
+  BLKREWIND_ASSIGN(PrivateImage image, open_private_image(session, what.snapshot, what.disk));
+  SnapshotFiles files;
+  files.snapshot = std::move(image.snapshot);
+  const std::string reading = "opening snapshot " + files.snapshot.id;
+  const Remedy verify(Verb::kVerify, "look for corrupt chunks",
+                      {{Parameter::kSnapshot, files.snapshot.id}});
+  auto parts = find_parts(image.file.get(), files.snapshot.device_bytes);
+  if (!parts) {
+    return fail(std::move(parts).error().while_doing(reading).with_remedy(verify));
+  }
+  files.table = parts->table;
+  auto part = choose_part(*parts, what.partition);
+  if (!part) return fail(std::move(part).error().while_doing(reading));
+  files.part = std::move(*part);
+  BLKREWIND_ASSIGN(const LoopDevice loop,
+                   attach_loop(image.file.get(), files.part.bytes,
+                               {.snapshot_id = files.snapshot.id, .partition = files.part.number}));
+  files.loop = loop.path;
+  auto mount = mount_file_system(loop.path, files.part.type);
+  if (!mount) {
+    Error error = std::move(mount).error().while_doing(reading);
+    if (error.code == Errc::kIo) error.remedy = verify;
+    return fail(std::move(error));
+  }
+  files.mount = std::move(*mount);
+  return files;
+}
+
+}  // namespace blkrewind::cli

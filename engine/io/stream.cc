@@ -1,0 +1,106 @@
+#include "io/stream.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace blkrewind::io {
+
+Result<std::unique_ptr<Stream>> Env::open_stream(const std::string& path,
+                                                 std::uint64_t size_bytes) {
+  (void)path, (void)size_bytes;
+  return std::unique_ptr<Stream>();
+}
+
+std::size_t Stream::read_on(std::span<std::byte> into, int& error) {
+  std::size_t got = 0;
+  while (got < into.size()) {
+    const ssize_t more = ::read(fd_.get(), into.data() + got, into.size() - got);
+    if (more < 0 && errno == EINTR) continue;
+    error = more < 0 ? errno : 0;
+    if (more <= 0) break;
+    got += static_cast<std::size_t>(more);
+  }
+  return got;
+}
+
+Result<std::span<const std::byte>> Stream::peek(std::size_t length) {
+  int error = 0;
+  ahead_.resize(length);
+  ahead_.resize(read_on(ahead_, error));
+  if (error != 0) return tl::unexpected(system_error(error, "cannot read " + path_));
+  return std::span<const std::byte>(ahead_);
+}
+
+Completion Stream::read(const Request& request) {
+  Completion done{.user_data = request.user_data};
+  if (request.op != Op::kRead || request.extent.offset != position_) {
+    done.error = EINVAL;
+    return done;
+  }
+  std::span<std::byte> into(request.data, request.extent.length);
+  const std::size_t known = std::min(ahead_.size(), into.size());
+  std::ranges::copy(std::span(ahead_).first(known), into.begin());
+  ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(known));
+  into = into.subspan(known);
+  const std::size_t got = read_on(into, done.error);
+  position_ += known + got;
+  done.missing_bytes = done.error == 0 ? into.size() - got : 0;
+  return done;
+}
+
+Result<std::uint64_t> Stream::end_bytes() {
+  if (position_ < size_bytes_) return position_;
+  std::array<std::byte, 1> more{};
+  int error = 0;
+  const std::size_t got = read_on(more, error);
+  if (error != 0) return tl::unexpected(system_error(error, "cannot read " + path_));
+  return position_ + got;
+}
+
+Status Stream::truncate(std::uint64_t /*size_bytes*/) {
+  return fail(Errc::kInternal, path_ + " is a stream, which has no length to set");
+}
+
+namespace {
+
+class StreamQueue final : public Queue {
+ public:
+  explicit StreamQueue(std::unique_ptr<Queue> inner) : inner_(std::move(inner)) {}
+
+  Status submit(std::span<const Request> requests) override {
+    for (const Request& request : requests) {
+      if (auto* stream = dynamic_cast<Stream*>(request.file); stream != nullptr) {
+        done_.push_back(stream->read(request));
+      } else {
+        BLKREWIND_TRY(inner_->submit({&request, 1}));
+      }
+    }
+    return {};
+  }
+  Result<std::size_t> wait(std::size_t min, std::vector<Completion>& out) override {
+    const std::size_t own = done_.size();
+    out.insert(out.end(), done_.begin(), done_.end());
+    done_.clear();
+    BLKREWIND_ASSIGN(const std::size_t others, inner_->wait(min - std::min(min, own), out));
+    return own + others;
+  }
+  std::size_t in_flight() const override { return done_.size() + inner_->in_flight(); }
+  std::size_t depth() const override { return inner_->depth(); }
+  std::span<const Slot> slots() const override { return inner_->slots(); }
+
+ private:
+  const std::unique_ptr<Queue> inner_;
+  std::vector<Completion> done_;
+};
+
+}  // namespace
+
+std::unique_ptr<Queue> make_stream_queue(std::unique_ptr<Queue> inner) {
+  return std::make_unique<StreamQueue>(std::move(inner));
+}
+
+}  // namespace blkrewind::io

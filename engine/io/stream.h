@@ -1,0 +1,56 @@
+// Bytes that come once, in order: a pipe, a socket, standard input.
+//
+// As a File it can be scanned by one thread whose requests ascend without gaps, over a queue of
+// make_stream_queue().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "io/env.h"
+#include "io/queue.h"
+
+namespace blkrewind::io {
+
+class Stream final : public File {
+ public:
+  // `size_bytes`: how many are expected. `path`: for messages.
+  Stream(UniqueFd fd, std::string path, std::uint64_t size_bytes)
+      : fd_(std::move(fd)), path_(std::move(path)), size_bytes_(size_bytes) {}
+
+  // The first bytes, at most `length`, which the next read() returns again. Before any read().
+  [[nodiscard]] Result<std::span<const std::byte>> peek(std::size_t length);
+  // EINVAL: not the next bytes.
+  [[nodiscard]] Completion read(const Request& request);
+
+  [[nodiscard]] const std::string& path() const override { return path_; }
+  [[nodiscard]] std::uint32_t alignment_bytes() const override { return 1; }
+  [[nodiscard]] std::uint32_t max_request_bytes() const override { return 1 * kMiB; }
+  [[nodiscard]] Result<std::uint64_t> size_bytes() override { return size_bytes_; }
+  // Once all expected bytes were read: waits for the end, or for one byte more.
+  [[nodiscard]] Result<std::uint64_t> end_bytes() override;
+  [[nodiscard]] Result<Extent> next_data(std::uint64_t offset) override {
+    return Extent{offset, size_bytes_ - offset};
+  }
+  [[nodiscard]] Status truncate(std::uint64_t size_bytes) override;
+
+ private:
+  // Fewer than wanted: it has ended, or the error says why not.
+  [[nodiscard]] std::size_t read_on(std::span<std::byte> into, int& error);
+
+  const UniqueFd fd_;
+  const std::string path_;
+  const std::uint64_t size_bytes_;
+  std::vector<std::byte> ahead_;  // read by peek()
+  std::uint64_t position_ = 0;    // of the next read()
+};
+
+// Requests on a Stream are carried out when they are submitted, all others by `inner`.
+[[nodiscard]] std::unique_ptr<Queue> make_stream_queue(std::unique_ptr<Queue> inner);
+
+}  // namespace blkrewind::io

@@ -1,0 +1,415 @@
+// The files in a snapshot: `blkrewind open` and `close`.
+#ifdef BLKREWIND_PROGRAM
+
+#include <csignal>
+
+#include "system/open_fixture.h"
+
+namespace blkrewind::test {
+namespace {
+
+constexpr std::uint64_t kDiskBytes = 400 * kMiB;  // mkfs.xfs makes none below 300 MiB
+constexpr Extent kFirst{1 * kMiB, 20 * kMiB};
+constexpr Extent kSecond{32 * kMiB, 360 * kMiB};
+
+struct Layout {
+  std::string name;
+  std::string table;  // empty: none
+};
+
+class OpenedFiles : public Opening,
+                    public testing::WithParamInterface<std::tuple<std::size_t, Layout>> {
+ protected:
+  [[nodiscard]] static const FileSystemKind& kind() {
+    return file_system_kinds()[std::get<0>(GetParam())];
+  }
+  [[nodiscard]] static const std::string& table() { return std::get<1>(GetParam()).table; }
+  [[nodiscard]] static Extent where() { return table().empty() ? Extent{} : kSecond; }
+
+  void SetUp() override {
+    Opening::SetUp();
+    if (IsSkipped()) return;
+    if (!kind().skip().empty()) GTEST_SKIP() << kind().skip();
+    make_sparse_file(image_, kDiskBytes);
+    if (!table().empty()) {
+      const std::string script = file("script");
+      std::ofstream(script) << "label: " << table()
+                            << "\nstart=2048, size=40960\nstart=65536, size=737280\n";
+      shell({"sfdisk", "-q", image_, "<", script});
+    }
+    make_file_system(kind(), image_, where());
+  }
+};
+
+TEST_P(OpenedFiles, AreThoseOfTheDisk) {
+  const std::string id = snapshot(image_, "before");
+  const std::string wanted = digest_of_files(image_, where());
+  const json opened = ask({"open", "before"});
+  const std::string folder = opened.value("path", "");
+  EXPECT_EQ(folder, "/run/blkrewind/open/" + id);
+  EXPECT_EQ(opened.value("file_system", ""), kind().name);
+  EXPECT_EQ(opened.at("partition"), table().empty() ? json(nullptr) : json(2));
+  EXPECT_EQ(opened.at("table"), table().empty() ? json(nullptr) : json(table()));
+  EXPECT_TRUE(opened.value("journal_replayed", false));
+  EXPECT_EQ(digest_of_tree(folder), wanted);
+  EXPECT_EQ(::open((folder + "/new").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), -1);
+  EXPECT_EQ(errno, EROFS);
+  // What is on the loop device is what was exported.
+  const std::string exported = file("exported.img");
+  ask({"export", "before", exported});
+  EXPECT_EQ(
+      digest_of_file(opened.value("loop", "")),
+      digest_of_file(exported, where().offset, where().length == 0 ? kDiskBytes : where().length));
+  ask({"close", "before"});
+  expect_closed(id);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OpenedFiles,
+                         testing::Combine(testing::Range<std::size_t>(0,
+                                                                      file_system_kinds().size()),
+                                          testing::Values(Layout{"Whole", ""}, Layout{"Gpt", "gpt"},
+                                                          Layout{"Dos", "dos"})),
+                         [](const auto& one) {
+                           return file_system_kinds()[std::get<0>(one.param)].name +
+                                  std::get<1>(one.param).name;
+                         });
+
+class OpenedDirty : public Opening, public testing::WithParamInterface<std::size_t> {};
+
+// The copy of a disk in use: what was flushed is there, and the journal is not replayed.
+TEST_P(OpenedDirty, ShowsWhatWasFlushed) {
+  const FileSystemKind& kind = file_system_kinds()[GetParam()];
+  if (!kind.skip().empty()) GTEST_SKIP() << kind.skip();
+  if (kind.unreplayed.empty()) GTEST_SKIP() << "it has no journal";
+  make_sparse_file(image_, kDiskBytes);
+  make_file_system(kind, image_);
+  const std::string copy = file("copy.img");
+  {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, kind.name);
+    write_noise(folder + "/before-freeze", 0, 200000, 8);
+    shell({"fsfreeze", "-f", folder});
+    shell({"fsfreeze", "-u", folder});
+    // The first may be committed in full.
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      write_noise(folder + "/in-the-journal" + std::to_string(i), 0, 4096, i);
+    }
+    std::filesystem::copy_file(image_, copy);
+  }
+  const std::string id = snapshot(copy, "dirty");
+  const json opened = ask({"open", "dirty"});
+  const std::string folder = opened.value("path", "");
+  EXPECT_FALSE(opened.value("journal_replayed", true));
+  EXPECT_NE(opened.value("options", "").find(kind.unreplayed.substr(0, kind.unreplayed.find(','))),
+            std::string::npos)
+      << opened;
+  const std::string wanted = file("wanted");
+  write_noise(wanted, 0, 200000, 8);
+  EXPECT_EQ(digest_of_file(folder + "/before-freeze"), digest_of_file(wanted));
+  EXPECT_EQ(read_file(folder + "/etc/fstab"), "/dev/vdb / " + kind.name + "\n");
+  ask({"close", folder});
+  expect_closed(id);
+
+  // The same by hand, from the file that is mounted.
+  const std::string shown = make_new_directory();
+  ask({"mount", shown});
+  const std::string by_hand = make_new_directory();
+  shell({"mount", "-o", "ro,loop," + kind.unreplayed, shown + "/copy.img/dirty.img", by_hand});
+  EXPECT_EQ(digest_of_file(by_hand + "/before-freeze"), digest_of_file(wanted));
+  shell({"umount", by_hand});
+  EXPECT_TRUE(soon([&] { return loops_of("dirty").empty(); }));
+  shell({"umount", shown});
+}
+
+INSTANTIATE_TEST_SUITE_P(, OpenedDirty, testing::Range<std::size_t>(0, file_system_kinds().size()),
+                         [](const auto& one) { return file_system_kinds()[one.param].name; });
+
+// The disk itself, with the same UUID, may be mounted.
+TEST_P(OpenedDirty, BesideItsDisk) {
+  const FileSystemKind& kind = file_system_kinds()[GetParam()];
+  if (!kind.skip().empty()) GTEST_SKIP() << kind.skip();
+  make_sparse_file(image_, kDiskBytes);
+  make_file_system(kind, image_);
+  const std::string id = snapshot(image_, "before");
+  const std::string wanted = digest_of_files(image_);
+  const LoopDevice loop = LoopDevice::make(image_, 0);
+  const std::string folder = make_new_directory();
+  const Mount mount(loop.path(), folder, kind.name);
+  std::ofstream(folder + "/changed") << "since";
+  if (kind.name == "btrfs" && !kernel_is_at_least(6, 7)) {
+    EXPECT_NE(ask({"open", "before"}, 6).value("hint", "").find("unmount"), std::string::npos);
+    expect_closed(id);
+    return;
+  }
+  const std::string opened = ask({"open", "before"}).value("path", "");
+  EXPECT_EQ(digest_of_tree(opened), wanted);
+  EXPECT_NE(digest_of_tree(folder), wanted);
+  ask({"close", "before"});
+  expect_closed(id);
+}
+
+class Open : public Opening {
+ protected:
+  void SetUp() override {
+    Opening::SetUp();
+    if (IsSkipped()) return;
+    make_sparse_file(image_, 32 * kMiB);
+    make_file_system(ext4(), image_);
+  }
+  [[nodiscard]] static const FileSystemKind& ext4() { return file_system_kinds().front(); }
+};
+
+TEST_F(Open, IsClosedByFolderNameIdAndAll) {
+  const std::string id = snapshot(image_, "before");
+  const std::string folder = make_new_directory();
+  EXPECT_EQ(ask({"close", "before"}).at("closed").size(), 0U);
+  for (const std::vector<std::string>& how : std::vector<std::vector<std::string>>{
+           {"close", folder},
+           {"close", folder + "/../" + std::filesystem::path(folder).filename().string() + "/"},
+           {"close", "before"},
+           {"close", id}}) {
+    EXPECT_EQ(ask({"open", "before", folder}).value("path", ""), folder);
+    EXPECT_TRUE(std::filesystem::exists(folder + "/etc/fstab"));
+    const json closed = ask(how);
+    ASSERT_EQ(closed.at("closed").size(), 1U) << closed;
+    EXPECT_EQ(closed.at("closed").at(0).value("snapshot_id", ""), id);
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+    expect_closed(id);
+    EXPECT_EQ(ask(how).at("closed").size(), 0U);
+  }
+  // Nothing else is unmounted.
+  const Mount other("tmpfs", folder, "tmpfs");
+  EXPECT_EQ(ask({"close", folder}).at("closed").size(), 0U);
+  EXPECT_EQ(mounts_on(folder), 1);
+}
+
+TEST_F(Open, ASecondOneOnTheSameFolderIsRefused) {
+  const std::string id = snapshot(image_, "before");
+  const std::string folder = ask({"open", "before"}).value("path", "");
+  EXPECT_EQ(ask({"open", "before"}, 3).value("code", ""), "AlreadyExists");
+  EXPECT_TRUE(soon([&] { return loops() == 1; }));
+  const std::string other = make_new_directory();
+  ask({"open", "before", other});
+  EXPECT_EQ(loops(), 2);
+  EXPECT_EQ(digest_of_tree(folder), digest_of_tree(other));
+  EXPECT_EQ(ask({"close", other}).at("closed").size(), 1U);
+  EXPECT_EQ(loops(), 1);
+  ask({"close", id});
+  expect_closed(id);
+}
+
+TEST_F(Open, HoldsTheSnapshotAndNamesTheProcess) {
+  const std::string id = snapshot(image_, "before");
+  ask({"open", "before"});
+  EXPECT_NE(ask({"delete", "before"}, 6).value("message", "").find("blkrewind (process "),
+            std::string::npos);
+  ask({"close", "before"});
+  expect_closed(id);
+  ask({"delete", "before"});
+}
+
+TEST_F(Open, WhatIsInUseIsNotClosed) {
+  const std::string id = snapshot(image_, "before");
+  const std::string folder = ask({"open", "before"}).value("path", "");
+  {
+    const UniqueFd used(::open((folder + "/etc/fstab").c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(used.valid());
+    EXPECT_NE(ask({"close", "before"}, 6).value("message", "").find(folder + " is in use"),
+              std::string::npos);
+    EXPECT_TRUE(std::filesystem::exists(folder + "/etc/fstab"));
+  }
+  ask({"close", "before"});
+  expect_closed(id);
+}
+
+// Other operations on its disk, and by a store with a relative path.
+TEST_F(Open, ARollbackOfTheDiskChangesNothingInIt) {
+  const std::string id = snapshot(image_, "before");
+  const std::string wanted = digest_of_files(image_);
+  write_noise(image_, 8 * kMiB, 8 * kMiB, 4);
+  snapshot(image_, "after");
+  const std::string folder = make_new_directory();
+  const std::string line = "cd " + std::filesystem::path(store_).parent_path().string() + " && " +
+                           BLKREWIND_PROGRAM + " --store store open before " + folder;
+  ASSERT_EQ(std::system((line + " >/dev/null").c_str()), 0);
+  ask({"rollback", image_, "before"});
+  ask({"undo", image_});
+  ask({"delete", "after"});
+  ask({"store", "gc"});
+  EXPECT_EQ(digest_of_tree(folder), wanted);
+  ask({"close", "before"});
+  expect_closed(id);
+}
+
+TEST_F(Open, SeveralPartitionsAreListed) {
+  std::filesystem::remove(image_);
+  make_sparse_file(image_, kDiskBytes);
+  const std::string script = file("script");
+  std::ofstream(script) << "label: gpt\nstart=2048, size=40960\nstart=65536, size=737280\n";
+  shell({"sfdisk", "-q", image_, "<", script});
+  make_file_system(ext4(), image_, kFirst);
+  make_file_system(ext4(), image_, kSecond);
+  const std::string id = snapshot(image_, "before");
+  const json refused = ask({"open", "before"}, 2);
+  EXPECT_NE(refused.value("message", "").find("1: 20 MiB, ext4; 2: 360 MiB, ext4"),
+            std::string::npos)
+      << refused;
+  EXPECT_TRUE(soon([&] { return servers().empty(); }));
+  const std::string one = ask({"open", "before", "--partition", "1"}).value("path", "");
+  const std::string two = ask({"open", "before", "--partition", "2"}).value("path", "");
+  EXPECT_EQ(one, "/run/blkrewind/open/" + id + ".p1");
+  EXPECT_EQ(digest_of_tree(one), digest_of_files(image_, kFirst));
+  EXPECT_EQ(digest_of_tree(two), digest_of_files(image_, kSecond));
+  EXPECT_EQ(ask({"close", id}).at("closed").size(), 2U);
+  expect_closed(id);
+  EXPECT_EQ(ask({"open", "before", "--partition", "3"}, 3).value("code", ""), "NotFound");
+  EXPECT_EQ(ask({"open", "before", "--partition", "0"}, 2).value("code", ""), "InvalidArgument");
+}
+
+// A damaged file system, one whose label is not to be printed, and none at all.
+TEST_F(Open, AHostileFileSystemIsAnError) {
+  const std::string escape = "\x1b[2Jx";
+  {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    shell({"e2label", loop.path(), "\"$(printf '\\033[2Jx')\""});
+  }
+  const std::string id = snapshot(image_, "label");
+  const CliOutcome outcome =
+      program_.run_with({}, {"--store", store_, "open", "label", make_new_directory()});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
+  EXPECT_NE(outcome.out.find("?[2Jx"), std::string::npos) << outcome.out;
+  ask({"close", "label"});
+
+  // Of the group descriptors, behind the superblock.
+  write_noise(image_, 4096, 4096, 3);
+  write_noise(image_, 2048, 2048, 3);
+  const std::string damaged = snapshot(image_, "damaged");
+  EXPECT_NE(ask({"open", "damaged"}, 5).value("message", "").find("ext4"), std::string::npos);
+  expect_closed(damaged);
+
+  write_noise(image_, 0, kMiB, 3);
+  const std::string nothing = snapshot(image_, "nothing");
+  EXPECT_NE(ask({"open", "nothing"}, 3).value("message", "").find("no file system"),
+            std::string::npos);
+  expect_closed(nothing);
+}
+
+TEST_F(Open, CopiesOutAndLeavesNothing) {
+  const std::string id = snapshot(image_, "before");
+  const std::string to = file("fstab");
+  const json done = ask({"open", "before", "--path", "etc/fstab", "--to", to});
+  EXPECT_EQ(done.value("files", 0), 1);
+  EXPECT_EQ(read_file(to), "/dev/vdb / ext4\n");
+  expect_closed(id);
+  EXPECT_EQ(ask({"open", "before", "--path", "link", "--to", to}, 3).value("code", ""),
+            "AlreadyExists");
+  const CliOutcome out =
+      program_.run_with({}, {"--store", store_, "open", "before", "--path", "link", "--to", "-"});
+  EXPECT_EQ(out.status, 0) << out.err;
+  EXPECT_EQ(out.out, "/dev/vdb / ext4\n");
+  EXPECT_EQ(out.err, "");
+  const std::string copy = file("copy");
+  EXPECT_EQ(ask({"open", "before", "--path", "/", "--to", copy}).value("files", 0), 3);
+  const std::string folder = ask({"open", "before"}).value("path", "");
+  EXPECT_EQ(digest_of_tree(copy), digest_of_tree(folder));
+  ask({"close", "before"});
+  expect_closed(id);
+  EXPECT_EQ(ask({"open", "before", "--path", "none", "--to", file("x")}, 3).value("code", ""),
+            "NotFound");
+  EXPECT_EQ(ask({"open", "before", "--path", "etc"}, 2).value("code", ""), "InvalidArgument");
+  expect_closed(id);
+}
+
+// One file that cannot be read keeps no other from being copied.
+TEST_F(Open, CopiesWhatCanBeReadBesideACorruptChunk) {
+  {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    std::ofstream(folder + "/etc/letters") << std::string(16 * kChunk, 'q');
+  }
+  const std::string id = snapshot(image_, "before");
+  corrupt_chunk_of(store_, 'q', kChunk);  // the first chunk may hold more
+  const std::string copy = file("copy");
+  const json failed = ask({"open", "before", "--path", "etc", "--to", copy}, 4);
+  EXPECT_NE(failed.value("message", "").find("etc/letters"), std::string::npos) << failed;
+  EXPECT_NE(failed.value("hint", "").find("verify " + id), std::string::npos) << failed;
+  EXPECT_EQ(read_file(copy + "/fstab"), "/dev/vdb / ext4\n");
+  EXPECT_FALSE(std::filesystem::exists(copy + "/letters"));
+  expect_closed(id);
+}
+
+TEST_F(Open, AKilledServerIsAnErrorOfReadersAndIsClosed) {
+  const std::string id = snapshot(image_, "before");
+  const std::string folder = ask({"open", "before"}).value("path", "");
+  ASSERT_EQ(servers().size(), 1U);
+  ::kill(servers().front(), SIGKILL);
+  EXPECT_TRUE(soon([&] { return servers().empty(); }));
+  EXPECT_NE(read_piece(folder + "/etc/noise", 0, 300000).error, 0);
+  EXPECT_EQ(ask({"close", folder}).at("closed").size(), 1U);
+  expect_closed(id);
+  ask({"open", "before"});
+  ask({"close", "before"});
+  expect_closed(id);
+}
+
+TEST_F(Open, AStoreThatIsDeletedIsNoReasonToHang) {
+  const std::string id = snapshot(image_, "before");
+  const std::string folder = ask({"open", "before"}).value("path", "");
+  std::filesystem::rename(store_, store_ + ".gone");
+  std::filesystem::remove_all(store_ + ".gone");
+  static_cast<void>(read_piece(folder + "/etc/noise", 0, 300000));
+  EXPECT_EQ(ask({"close", folder}).at("closed").size(), 1U);
+  expect_closed(id);
+  EXPECT_FALSE(std::filesystem::exists(store_));
+}
+
+TEST_F(Open, AnOrdinaryUserIsToldWhatNeedsRoot) {
+  snapshot(image_, "before");
+  const std::string line = std::string("setpriv --reuid 65534 --regid 65534 --clear-groups ") +
+                           BLKREWIND_PROGRAM + " --store " + store_ + " open before 2>" +
+                           file("said");
+  EXPECT_NE(std::system(line.c_str()), 0);
+  EXPECT_NE(read_file(file("said")).find("only root may attach a loop device"), std::string::npos);
+}
+
+// Killed at each of its steps, it leaves nothing that close does not remove, and a copy leaves
+// nothing at all.
+TEST_F(Open, KilledAtAnyStep) {
+  if (!has_program("strace")) GTEST_SKIP() << "needs strace";
+  const std::string id = snapshot(image_, "before");
+  const std::string copy = file("copy");
+  for (const std::string& arguments : std::vector<std::string>{"", " --path / --to " + copy}) {
+    int killed = 0;
+    for (const std::string call : {"fsopen", "fsconfig", "fsmount", "clone", "clone3", "openat",
+                                   "ioctl", "move_mount", "mkdir", "flock", "read", "openat2"}) {
+      for (int when = 1; when < 400; when += call == "openat" || call == "read" ? 9 : 1) {
+        const std::string line =
+            "strace -qq -o /dev/null -E ASAN_OPTIONS=detect_leaks=0 -e trace=" + call +
+            " -e inject=" + call + ":signal=KILL:when=" + std::to_string(when) + " " +
+            BLKREWIND_PROGRAM + " --store " + store_ + " open before" + arguments +
+            " >/dev/null 2>&1";
+        const int status = std::system(line.c_str());
+        const bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (!ended) ++killed;
+        if (arguments.empty()) static_cast<void>(ask({"close", id}));
+        ASSERT_TRUE(soon([&] { return loops() == 0; })) << call << " " << when;
+        ASSERT_TRUE(soon([&] { return servers().empty(); })) << call << " " << when;
+        ASSERT_FALSE(std::filesystem::exists("/run/blkrewind/open/" + id)) << call << " " << when;
+        std::filesystem::remove_all(copy);
+        if (ended) break;  // it makes fewer of these calls
+      }
+    }
+    EXPECT_GT(killed, 15);
+  }
+  ask({"open", "before"});
+  ask({"close", "before"});
+  expect_closed(id);
+}
+
+}  // namespace
+}  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM

@@ -1,0 +1,200 @@
+// Copying files out of a folder that may be hostile.
+#include "cli/look/copy_out.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+#include "base/fd.h"
+#include "support/read_file.h"
+#include "support/temp_dir.h"
+
+namespace blkrewind::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using test::read_file;
+using test::TempDir;
+
+class CopyOut : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directory(inside("etc"));
+    write(inside("etc/fstab"), "/dev/vdb / ext4\n");
+    root_.reset(::open(inside("").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    fs::create_directory(outside(""));
+    options_.warn = [this](const std::string& text) { warnings_.push_back(text); };
+  }
+
+  [[nodiscard]] std::string inside(const std::string& name) const { return image_.file(name); }
+  [[nodiscard]] std::string outside(const std::string& name) const {
+    return target_.file("out/" + name);
+  }
+
+  static void write(const std::string& path, const std::string& text) {
+    std::ofstream file(path, std::ios::binary);
+    file << text;
+    ASSERT_TRUE(file.flush().good());
+  }
+
+  Result<CopyReceipt> copy(const std::string& path, const std::string& name) {
+    return copy_out(root_.get(), path, outside(name), options_);
+  }
+
+  TempDir image_;
+  TempDir target_;
+  UniqueFd root_;
+  CopyOptions options_;
+  std::vector<std::string> warnings_;
+};
+
+struct stat status_of(const std::string& path) {
+  struct stat status = {};
+  EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
+  return status;
+}
+
+TEST_F(CopyOut, AFileWithItsModeAndTimes) {
+  ASSERT_EQ(::chmod(inside("etc/fstab").c_str(), 06751), 0);
+  const std::array times = {timespec{1000000001, 5}, timespec{1000000002, 7}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, inside("etc/fstab").c_str(), times.data(), 0), 0);
+  const auto done = copy("etc/fstab", "fstab");
+  ASSERT_TRUE(done.has_value()) << done.error().to_string();
+  EXPECT_EQ(done->files, 1U);
+  EXPECT_EQ(done->bytes, 16U);
+  EXPECT_EQ(read_file(outside("fstab")), "/dev/vdb / ext4\n");
+  const struct stat made = status_of(outside("fstab"));
+  EXPECT_EQ(made.st_mode & 07777, 0751U);  // nothing that runs as another user
+  EXPECT_EQ(made.st_mtim.tv_sec, 1000000002);
+  EXPECT_EQ(made.st_mtim.tv_nsec, 7);
+}
+
+TEST_F(CopyOut, AFolderWithEverythingInIt) {
+  const std::string hostile = "a\n\033[2J\xff b";
+  fs::create_directories(inside("top/deep/deeper"));
+  write(inside("top/deep/" + hostile), "x");
+  write(inside("top/deep/deeper/empty"), "");
+  fs::create_symlink("/etc/passwd", inside("top/absolute"));
+  fs::create_symlink("../../..", inside("top/up"));
+  ASSERT_EQ(::mkfifo(inside("top/pipe").c_str(), 0600), 0);
+  const std::array times = {timespec{1000000001, 0}, timespec{1000000002, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, inside("top/deep").c_str(), times.data(), 0), 0);
+  ASSERT_EQ(::chmod(inside("top/deep").c_str(), 0555), 0);
+  const auto done = copy("top", "copy");
+  ASSERT_TRUE(done.has_value()) << done.error().to_string();
+  EXPECT_EQ(done->files, 2U);
+  EXPECT_EQ(done->folders, 3U);
+  EXPECT_EQ(done->links, 2U);
+  EXPECT_EQ(done->left_out, 1U);
+  EXPECT_EQ(done->failed, 0U);
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_NE(warnings_[0].find("top/pipe"), std::string::npos);
+  EXPECT_EQ(read_file(outside("copy/deep/" + hostile)), "x");
+  EXPECT_EQ(fs::read_symlink(outside("copy/absolute")), "/etc/passwd");
+  EXPECT_EQ(fs::read_symlink(outside("copy/up")), "../../..");
+  EXPECT_FALSE(fs::exists(outside("copy/pipe")));
+  EXPECT_EQ(status_of(outside("copy/deep")).st_mode & 07777, 0555U);
+  EXPECT_EQ(status_of(outside("copy/deep")).st_mtim.tv_sec, 1000000002);
+  ASSERT_EQ(::chmod(inside("top/deep").c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(outside("copy/deep").c_str(), 0755), 0);
+}
+
+TEST_F(CopyOut, NoLinkLeadsOutOfTheRoot) {
+  write(target_.file("secret"), "secret");
+  fs::create_symlink(target_.file("secret"), inside("absolute"));
+  fs::create_symlink("../../../../../../.." + target_.file("secret"), inside("relative"));
+  fs::create_symlink(target_.path(), inside("folder"));
+  const std::vector<std::string> paths = {"absolute", "relative", "folder/secret",
+                                          "../../../../../.." + target_.file("secret")};
+  for (const std::string& path : paths) {
+    const auto done = copy(path, "taken");
+    ASSERT_FALSE(done.has_value()) << path;
+    EXPECT_EQ(done.error().code, Errc::kNotFound) << path;
+  }
+  EXPECT_FALSE(fs::exists(outside("taken")));
+  // As it would be there.
+  fs::create_symlink("/etc/fstab", inside("link"));
+  ASSERT_TRUE(copy("link", "fstab").has_value());
+  EXPECT_EQ(read_file(outside("fstab")), "/dev/vdb / ext4\n");
+}
+
+TEST_F(CopyOut, NothingIsOverwrittenNorFollowed) {
+  write(outside("file"), "mine");
+  fs::create_directory(outside("folder"));
+  fs::create_symlink(outside("elsewhere"), outside("link"));
+  for (const std::string name : {"file", "folder", "link"}) {
+    for (const std::string path : {"etc/fstab", "etc"}) {
+      const auto done = copy(path, name);
+      ASSERT_FALSE(done.has_value()) << name;
+      EXPECT_EQ(done.error().code, Errc::kAlreadyExists) << name;
+    }
+  }
+  EXPECT_EQ(read_file(outside("file")), "mine");
+  EXPECT_TRUE(fs::is_empty(outside("folder")));
+  EXPECT_FALSE(fs::exists(outside("elsewhere")));
+}
+
+TEST_F(CopyOut, HolesStayHoles) {
+  constexpr off_t kSize = 1 << 30;
+  {
+    const UniqueFd file(::open(inside("sparse").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    ASSERT_EQ(::pwrite(file.get(), "middle", 6, kSize / 2), 6);
+    ASSERT_EQ(::ftruncate(file.get(), kSize), 0);
+  }
+  const auto done = copy("sparse", "copy");
+  ASSERT_TRUE(done.has_value());
+  const struct stat made = status_of(outside("copy"));
+  EXPECT_EQ(made.st_size, kSize);
+  EXPECT_LT(made.st_blocks, 2048);
+  const UniqueFd file(::open(outside("copy").c_str(), O_RDONLY | O_CLOEXEC));
+  std::string middle(6, ' ');
+  EXPECT_EQ(::pread(file.get(), middle.data(), 6, kSize / 2), 6);
+  EXPECT_EQ(middle, "middle");
+}
+
+TEST_F(CopyOut, WhatIsNoFileIsRefused) {
+  ASSERT_EQ(::mkfifo(inside("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(copy("pipe", "copy").error().code, Errc::kInvalidArgument);
+  EXPECT_EQ(copy("none", "copy").error().code, Errc::kNotFound);
+  EXPECT_EQ(write_out(root_.get(), "etc", STDOUT_FILENO).error().code, Errc::kInvalidArgument);
+  EXPECT_FALSE(fs::exists(outside("copy")));
+}
+
+TEST_F(CopyOut, FoldersAreFollowedToALimit) {
+  std::string path = inside("deep");
+  fs::create_directory(path);
+  {
+    UniqueFd at(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (int i = 0; i < 450; ++i) {
+      ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
+      at.reset(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      ASSERT_TRUE(at.valid());
+    }
+  }
+  const auto done = copy("deep", "copy");
+  ASSERT_TRUE(done.has_value()) << done.error().to_string();
+  EXPECT_EQ(done->failed, 1U);
+  ASSERT_TRUE(done->first_failure.has_value());
+  EXPECT_EQ(done->first_failure->sys_errno, ELOOP);
+}
+
+TEST_F(CopyOut, ContentGoesToADescriptor) {
+  const UniqueFd to(::open(outside("out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_TRUE(write_out(root_.get(), "/etc/fstab", to.get()).has_value());
+  EXPECT_EQ(read_file(outside("out")), "/dev/vdb / ext4\n");
+}
+
+TEST_F(CopyOut, IsCancelled) {
+  const std::atomic<bool> cancel{true};
+  options_.cancel = &cancel;
+  EXPECT_EQ(copy("etc/fstab", "copy").error().code, Errc::kCancelled);
+  EXPECT_FALSE(fs::exists(outside("copy")));
+}
+
+}  // namespace
+}  // namespace blkrewind::cli
