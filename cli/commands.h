@@ -13,7 +13,7 @@ namespace blkrewind::cli {
 
 void add_snapshot_commands(CommandSyntax app, Command& chosen);  // snapshot, list, diff, delete
 void add_image_commands(CommandSyntax app, Command& chosen);     // export, import
-void add_rollback_commands(CommandSyntax app, Command& chosen);  // rollback, undo, resume
+void add_rollback_commands(CommandSyntax app, Command& chosen);  // rollback, undo, resume, clone
 void add_store_commands(CommandSyntax app, Command& chosen);  // verify, store init|info|gc|upgrade
 void add_disk_commands(CommandSyntax app, Command& chosen);
 void add_track_commands(CommandSyntax app, Command& chosen);

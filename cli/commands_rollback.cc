@@ -1,4 +1,4 @@
-// rollback, undo, resume
+// rollback, undo, resume, clone
 #include "cli/change_source.h"
 #include "cli/commands.h"
 #include "cli/receipts.h"
@@ -58,6 +58,29 @@ Status run_resume(Session& session, const TargetArguments& arguments) {
   return report_rollback(session, receipt, RollbackVerb::kResume, arguments.target);
 }
 
+struct CloneArguments {
+  std::string snapshot;
+  std::string target;
+  std::string name;
+  bool no_undo = false;
+  bool raw = false;
+  std::string verify_after;
+};
+
+Status run_clone(Session& session, const CloneArguments& arguments) {
+  BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const CloneReceipt receipt,
+                   engine.clone(arguments.snapshot, arguments.target,
+                                {.name = arguments.name,
+                                 .undo = !arguments.no_undo,
+                                 .raw = arguments.raw,
+                                 .verify_after = verify_after_of(arguments.verify_after)},
+                                session.monitor()));
+  return session.receipt(
+      json_of(receipt),
+      text_of(receipt, arguments.target, session.command_line(Verb::kUndo, arguments.target)));
+}
+
 }  // namespace
 
 void add_rollback_commands(CommandSyntax app, Command& chosen) {
@@ -91,6 +114,25 @@ void add_rollback_commands(CommandSyntax app, Command& chosen) {
         app, chosen, "resume", "Finish an interrupted rollback", "resume /dev/loop0", run_resume);
     command.add_option("TARGET", arguments->target, "Block device, image file or disk id")
         .required();
+    add_verify_after(command, arguments->verify_after);
+  }
+  {
+    auto [command, arguments] = add_command<CloneArguments>(
+        app, chosen, "clone",
+        "Write a snapshot onto another device or file, as a disk of its own that shares its data",
+        "clone before-upgrade /dev/loop1", run_clone);
+    command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
+    command
+        .add_option("DEVICE", arguments->target,
+                    "Block device or file that is not registered, at least as large as the "
+                    "snapshot; or a file that does not exist yet")
+        .required();
+    command.add_option("--name", arguments->name, "Name of the first snapshot of the new disk");
+    command.add_flag("--no-undo", arguments->no_undo,
+                     "Keep nothing of what DEVICE holds now: the clone cannot be undone");
+    command.add_flag(
+        "--raw", arguments->raw,
+        "Overwrite DEVICE even if it is an image of another format (qcow2, vmdk, ...)");
     add_verify_after(command, arguments->verify_after);
   }
 }

@@ -142,6 +142,19 @@ Json json_of(const RollbackReceipt& receipt) {
   return json;
 }
 
+Json json_of(const CloneReceipt& receipt) {
+  Json json;
+  json["disk_id"] = receipt.disk_id;
+  json["snapshot_id"] = receipt.snapshot_id;
+  json["origin_disk_id"] = receipt.origin_disk_id;
+  json["origin_snapshot_id"] = receipt.origin_snapshot_id;
+  json["file_created"] = receipt.file_created;
+  json["stored_bytes"] = receipt.stored_bytes;
+  json["elapsed_seconds"] = receipt.elapsed_seconds;
+  json["rollback"] = json_of(receipt.rollback);
+  return json;
+}
+
 Json json_of(const VerifyReceipt& receipt) {
   Json json;
   json["snapshot_count"] = receipt.snapshots;
@@ -249,6 +262,10 @@ Json json_of(const DiskInfo& disk) {
   json["last_rollback_snapshot_id"] = text_or_null(disk.last_rollback_snapshot_id);
   json["undo_snapshot_id"] = text_or_null(disk.undo_snapshot_id);
   json["anchor_snapshot_id"] = text_or_null(disk.anchor_snapshot_id);
+  json["origin"] = nullptr;
+  if (disk.origin) {
+    json["origin"] = {{"disk_id", disk.origin->disk_id}, {"snapshot_id", disk.origin->snapshot_id}};
+  }
   json["error"] = json_of_trouble(disk.trouble);
   return json;
 }

@@ -24,6 +24,7 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const std::vector<Extent>& extents);
 [[nodiscard]] Json json_of(const SnapshotReceipt& receipt);
 [[nodiscard]] Json json_of(const RollbackReceipt& receipt);
+[[nodiscard]] Json json_of(const CloneReceipt& receipt);
 [[nodiscard]] Json json_of(const VerifyReceipt& receipt);
 [[nodiscard]] Json json_of(const ExportReceipt& receipt);
 [[nodiscard]] Json json_of(const DeleteReceipt& receipt);

@@ -134,6 +134,17 @@ std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb, const std
   return text + facts.text();
 }
 
+std::string text_of(const CloneReceipt& receipt, const std::string& target,
+                    const std::string& undo_command) {
+  return "cloned " + receipt.origin_snapshot_id + " to " + printable(target) + "\n" +
+         Facts()
+             .add("disk", receipt.disk_id + ", new" + (receipt.file_created ? ", a new file" : ""))
+             .add("shares with", receipt.origin_disk_id)
+             .add("stored", format_bytes(receipt.stored_bytes))
+             .text() +
+         text_of(receipt.rollback, RollbackVerb::kRollback, target, {}, undo_command);
+}
+
 std::string text_of(const DiffReceipt& receipt) {
   std::string text = format_bytes(receipt.changed_bytes) + " of " +
                      format_bytes(receipt.device_bytes) + " differ, in " +
@@ -290,6 +301,9 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
           .add("status", disk.status)
           .add("device", disk.attached.value_or(true) ? "" : "not attached; last seen at this path")
           .add("instance", disk.instance_id)
+          .add("clone of",
+               disk.origin ? id_and_name(disk.origin->snapshot_id, "disk " + disk.origin->disk_id)
+                           : "")
           .add("registered", format_time(disk.registered_at))
           .add("detached", disk.detached_at != 0 ? format_time(disk.detached_at) : "")
           .add("base", disk.anchor_snapshot_id.empty()

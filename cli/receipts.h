@@ -18,6 +18,8 @@ enum class RollbackVerb { kRollback, kUndo, kResume };
 [[nodiscard]] std::string text_of(const RollbackReceipt& receipt, RollbackVerb verb,
                                   const std::string& target, const std::string& snapshot,
                                   const std::string& undo_command);
+[[nodiscard]] std::string text_of(const CloneReceipt& receipt, const std::string& target,
+                                  const std::string& undo_command);
 [[nodiscard]] std::string text_of(const DiffReceipt& receipt);
 [[nodiscard]] std::string text_of(const VerifyReceipt& receipt);
 [[nodiscard]] std::string text_of(const ExportReceipt& receipt, const std::string& file);

@@ -19,7 +19,7 @@ _blkrewind_devices() {
 
 _blkrewind() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="snapshot list diff delete rollback undo resume export import mount open close verify store disk instance track serve"
+  local commands="snapshot list diff delete rollback undo resume clone export import mount open close verify store disk instance track serve"
   local words="" command="" sub="" position=0 i
   local -a store=()
 
@@ -80,6 +80,7 @@ _blkrewind() {
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;
       "undo " | "resume ") words+=" --verify-after" ;;
+      "clone ") words+=" --name --no-undo --raw --verify-after" ;;
       "open ") words+=" --of --partition --path --to" ;;
       "close ") words+=" --all" ;;
       "mount ") words+=" --foreground --allow-other" ;;
@@ -127,6 +128,9 @@ _blkrewind() {
     "instance create" | "track list" | "track prune") ;;
     "instance "*) words=$(_blkrewind_instances) ;;
     "export ") if ((position == 0)); then words=$(_blkrewind_snapshots); fi ;;
+    "clone ")
+      if ((position == 0)); then words=$(_blkrewind_snapshots); else words=$(_blkrewind_devices); fi
+      ;;
     "diff " | "rollback ")
       if ((position == 0)); then words=$(_blkrewind_devices); else words=$(_blkrewind_snapshots); fi
       ;;
@@ -135,7 +139,7 @@ _blkrewind() {
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   # Devices and image files are completed as file names.
   case "$command" in
-    snapshot | list | diff | rollback | undo | resume | disk | track | export | import)
+    snapshot | list | diff | rollback | undo | resume | clone | disk | track | export | import)
       local -a files
       mapfile -t files < <(compgen -f -- "$current")
       COMPREPLY+=("${files[@]}")

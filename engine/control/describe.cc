@@ -80,6 +80,7 @@ DiskInfo describe_disk(const DiskView& view, const std::optional<Attachment>& at
     info.trouble = view.trouble;
     return info;
   }
+  if (view.origin) info.origin = DiskOrigin{view.origin_disk_id, view.origin->snapshot_id};
   info.status = status_of(view, info.instance_id);
   if (const auto& reset = view.reset) {
     info.last_reset = {reset->request_id,    reset->snapshot_id, reset->state,

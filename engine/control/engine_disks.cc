@@ -281,6 +281,8 @@ Result<DiskInfo> Engine::forget_disk(const std::string& target, bool with_snapsh
     return fail(refused(ResetRule::kResetInProgress, way_out(found.view, target)));
   }
   if (found.view.locked) return fail(busy(found.view));
+  // Before any of its snapshots is deleted.
+  BLKREWIND_TRY(impl().operations_->check_not_held(found.view.disk.number));
   if (found.view.intent) {
     BLKREWIND_TRY(impl().operations_->abandon_rollback(found.view.disk.number));
   }

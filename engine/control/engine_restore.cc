@@ -107,6 +107,30 @@ Result<RollbackReceipt> Engine::rollback(const std::string& target, const std::s
   return fail(caught());
 }
 
+Result<CloneReceipt> Engine::clone(const std::string& snapshot, const std::string& target,
+                                   const CloneOptions& options, const Monitor& monitor) try {
+  if (target.empty()) {
+    return fail(Errc::kInvalidArgument, "no target was given",
+                "name a block device or a file that is to become the clone");
+  }
+  BLKREWIND_TRY(Impl::check_new_snapshot({}, target, options.name, {}));
+  BLKREWIND_ASSIGN(const Impl::Readable found, impl().need_readable(snapshot, {}));
+  const auto write = [&](const DiskView& clone, format::SnapshotNumber first) {
+    Impl::Restore to;
+    to.request.target = target;
+    if (const auto* record = control::snapshot_of(clone, first)) to.found.snapshot = *record;
+    to.request.snapshot_text = to.found.snapshot->id;
+    to.found.path = target;
+    to.found.disk = clone;
+    return impl().restore_to(to, {.undo = options.undo, .verify_after = options.verify_after},
+                             monitor);
+  };
+  return impl().operations_->clone(
+      {.snapshot = found.key, .path = target, .name = options.name, .raw = options.raw}, write);
+} catch (...) {
+  return fail(caught());
+}
+
 Result<RollbackReceipt> Engine::undo(const std::string& target, const Monitor& monitor,
                                      VerifyAfter verify_after) try {
   BLKREWIND_ASSIGN(Impl::Found found, impl().need(target, Errc::kPrecondition));

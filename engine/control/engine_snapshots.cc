@@ -356,9 +356,11 @@ Result<std::vector<std::string>> Engine::snapshots_past_retention() try {
     BLKREWIND_ASSIGN(const auto view, impl().operations_->disk(at->disk));
     for (const format::DiskNumber disk = at->disk; at != over.end() && at->disk == disk; ++at) {
       const auto* snapshot = view ? control::snapshot_of(*view, at->number) : nullptr;
-      // One in progress is not deleted.
+      // One in progress is not deleted, and one that a clone needs not yet.
       if (snapshot != nullptr &&
-          status_now(*snapshot, view->locked) != SnapshotStatus::kProgressing) {
+          status_now(*snapshot, view->locked) != SnapshotStatus::kProgressing &&
+          std::ranges::find(view->holds, at->number, &format::HoldRecord::snapshot) ==
+              view->holds.end()) {
         oldest_first.push_back(snapshot->id);
       }
     }

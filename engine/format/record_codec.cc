@@ -33,6 +33,9 @@ enum class EntryType : std::uint16_t {
   kPendingEnded = 17,
   kGroup = 18,
   kGroupRemoved = 19,
+  kOrigin = 20,
+  kHold = 21,
+  kHoldRemoved = 22,
 };
 
 // Indexed by the alternative of JournalEntry.
@@ -55,6 +58,9 @@ constexpr EntryType kTypes[] = {
     EntryType::kPendingEnded,
     EntryType::kGroup,
     EntryType::kGroupRemoved,
+    EntryType::kOrigin,
+    EntryType::kHold,
+    EntryType::kHoldRemoved,
 };
 static_assert(std::size(kTypes) == std::variant_size_v<JournalEntry>);
 
@@ -94,6 +100,13 @@ struct Put {
     out.put(static_cast<std::uint32_t>(disks.size()));
     for (const DiskNumber disk : disks) out.put(disk);
   }
+  void operator()(const std::vector<OriginRecord::Share>& shares) {
+    out.put(static_cast<std::uint32_t>(shares.size()));
+    for (const OriginRecord::Share& share : shares) {
+      out.put(share.disk);
+      out.put(share.below);
+    }
+  }
   void operator()(const std::vector<Tag>& tags) {
     out.put(static_cast<std::uint32_t>(tags.size()));
     for (const Tag& tag : tags) {
@@ -122,6 +135,9 @@ struct Count {
   }
   void operator()(const std::vector<DiskNumber>& disks) {
     bytes += sizeof(std::uint32_t) + disks.size() * sizeof(DiskNumber);
+  }
+  void operator()(const std::vector<OriginRecord::Share>& shares) {
+    bytes += sizeof(std::uint32_t) + shares.size() * (sizeof(DiskNumber) + sizeof(SegmentId));
   }
   void operator()(const std::vector<Tag>& tags) {
     bytes += sizeof(std::uint32_t);
@@ -178,6 +194,18 @@ struct Get {
     }
     disks.resize(count);
     for (DiskNumber& disk : disks) disk = in.get<DiskNumber>();
+  }
+  void operator()(std::vector<OriginRecord::Share>& shares) {
+    const auto count = in.get<std::uint32_t>();
+    if (std::uint64_t{count} * (sizeof(DiskNumber) + sizeof(SegmentId)) > in.remaining()) {
+      in.invalidate();
+      return;
+    }
+    shares.resize(count);
+    for (OriginRecord::Share& share : shares) {
+      share.disk = in.get<DiskNumber>();
+      share.below = in.get<SegmentId>();
+    }
   }
   void operator()(std::vector<Tag>& tags) {
     constexpr std::uint64_t kTagBytesMin = 2 * sizeof(std::uint32_t);
@@ -406,6 +434,25 @@ void walk_fields(Walk& walk, Record& removed) {
   walk(removed.group);
 }
 
+template <class Walk, Is<OriginRecord> Record>
+void walk_fields(Walk& walk, Record& origin) {
+  walk(origin.disk);
+  walk(origin.snapshot);
+  walk(origin.snapshot_id);
+  walk(origin.shares);
+}
+
+template <class Walk, Is<HoldRecord> Record>
+void walk_fields(Walk& walk, Record& hold) {
+  walk(hold.clone);
+  walk(hold.snapshot);
+}
+
+template <class Walk, Is<HoldRemoved> Record>
+void walk_fields(Walk& walk, Record& removed) {
+  walk(removed.clone);
+}
+
 template <class Walk, Is<SegmentRecord> Record>
 void walk_fields(Walk& walk, Record& segment) {
   walk(segment.id);
@@ -501,6 +548,25 @@ bool is_sound(const GroupRecord& group) {
   return std::ranges::all_of(group.disks,
                              [](DiskNumber disk) { return disk != 0 && disk <= kNumberMax; });
 }
+// A clone is younger than the disks that it shares with, so its origins cannot form a cycle.
+bool is_sound(const OriginRecord& origin) {
+  if (origin.shares.empty() || origin.disk > kNumberMax || origin.snapshot == 0 ||
+      origin.snapshot > kSnapshotNumberMax || !is_valid_id("s-", origin.snapshot_id)) {
+    return false;
+  }
+  OriginRecord::Share before{0, 1};
+  for (const OriginRecord::Share& share : origin.shares) {
+    if (share.disk <= before.disk || share.below < before.below || share.below > kNumberMax) {
+      return false;
+    }
+    before = share;
+  }
+  return before.disk < origin.disk;
+}
+bool is_sound(const HoldRecord& hold) {
+  return hold.clone != 0 && hold.clone <= kNumberMax && hold.snapshot != 0 &&
+         hold.snapshot <= kSnapshotNumberMax;
+}
 bool is_sound(const auto& /*record*/) { return true; }
 
 Status check_sound(const auto& record) {
@@ -556,6 +622,8 @@ std::uint64_t encoded_bytes(const NoteRecord& note) { return count_bytes(note); 
 std::uint64_t encoded_bytes(const TokenRecord& token) { return count_bytes(token); }
 std::uint64_t encoded_bytes(const PendingRecord& pending) { return count_bytes(pending); }
 std::uint64_t encoded_bytes(const GroupRecord& group) { return count_bytes(group); }
+std::uint64_t encoded_bytes(const OriginRecord& origin) { return count_bytes(origin); }
+std::uint64_t encoded_bytes(const HoldRecord& hold) { return count_bytes(hold); }
 
 std::vector<std::byte> encode_entries(const Transaction& transaction) {
   ByteWriter writer;
@@ -651,6 +719,12 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
       return get_record<GroupRecord>(fields);
     case EntryType::kGroupRemoved:
       return get_record<GroupRemoved>(fields);
+    case EntryType::kOrigin:
+      return get_record<OriginRecord>(fields);
+    case EntryType::kHold:
+      return get_record<HoldRecord>(fields);
+    case EntryType::kHoldRemoved:
+      return get_record<HoldRemoved>(fields);
   }
   return fail(Errc::kUnsupported, "the log has an entry of unknown type " + std::to_string(type),
               "use a newer blkrewind for this store");

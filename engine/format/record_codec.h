@@ -29,6 +29,8 @@ namespace blkrewind::format {
 [[nodiscard]] std::uint64_t encoded_bytes(const TokenRecord& token);
 [[nodiscard]] std::uint64_t encoded_bytes(const PendingRecord& pending);
 [[nodiscard]] std::uint64_t encoded_bytes(const GroupRecord& group);
+[[nodiscard]] std::uint64_t encoded_bytes(const OriginRecord& origin);
+[[nodiscard]] std::uint64_t encoded_bytes(const HoldRecord& hold);
 
 // Of a pending record. kIntegrity: one of them is damaged, or is of a group itself.
 [[nodiscard]] std::vector<std::byte> encode_entries(const Transaction& transaction);

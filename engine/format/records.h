@@ -198,10 +198,43 @@ struct GroupRemoved {
   friend bool operator==(const GroupRemoved&, const GroupRemoved&) = default;
 };
 
-using JournalEntry = std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters,
-                                  DiskRemoved, SnapshotRemoved, IntentRemoved, SegmentRemoved,
-                                  ResetRecord, ClockRecord, NoteRecord, TokenRecord, TokenRemoved,
-                                  PendingRecord, PendingEnded, GroupRecord, GroupRemoved>;
+// The disk is a clone: its trees share chunks and nodes with those of the snapshot that it was made
+// from. Of the clone's log and, as a copy, of the index. Never changes, and goes with its disk.
+struct OriginRecord {
+  // The segments from the disk before it in the list, or from 1, up to this number are those of
+  // `disk`.
+  struct Share {
+    DiskNumber disk = 0;
+    SegmentId below = 0;
+    friend bool operator==(const Share&, const Share&) = default;
+  };
+  DiskNumber disk = 0;          // the clone
+  SnapshotNumber snapshot = 0;  // of parent()
+  std::string snapshot_id;
+  std::vector<Share> shares;  // the oldest disk first; at least one
+  [[nodiscard]] DiskNumber parent() const { return shares.back().disk; }
+  // The first number of the clone's own segments.
+  [[nodiscard]] SegmentId own_from() const { return shares.back().below; }
+  friend bool operator==(const OriginRecord&, const OriginRecord&) = default;
+};
+
+// The snapshot, and with it the disk, is needed by a clone, for as long as that exists. A hold for
+// a disk that the index does not name is void: the clone was never completed, or is gone.
+struct HoldRecord {
+  DiskNumber clone = 0;
+  SnapshotNumber snapshot = 0;
+  friend bool operator==(const HoldRecord&, const HoldRecord&) = default;
+};
+struct HoldRemoved {
+  DiskNumber clone = 0;
+  friend bool operator==(const HoldRemoved&, const HoldRemoved&) = default;
+};
+
+using JournalEntry =
+    std::variant<DiskRecord, SnapshotRecord, IntentRecord, SegmentRecord, Counters, DiskRemoved,
+                 SnapshotRemoved, IntentRemoved, SegmentRemoved, ResetRecord, ClockRecord,
+                 NoteRecord, TokenRecord, TokenRemoved, PendingRecord, PendingEnded, GroupRecord,
+                 GroupRemoved, OriginRecord, HoldRecord, HoldRemoved>;
 
 // Entries that take effect together or not at all: one record of a log.
 using Transaction = std::vector<JournalEntry>;

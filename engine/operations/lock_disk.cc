@@ -8,6 +8,7 @@
 #include "operations/operations_parts.h"
 #include "operations/recognise.h"
 #include "store/group.h"
+#include "store/holds.h"
 #include "store/reclaim.h"
 #include "store/tree_cursor.h"
 
@@ -84,6 +85,7 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   store::History& history = *locked.history;
   BLKREWIND_TRY(history.log().make_last_record_durable());
   BLKREWIND_TRY(store::settle_groups(store, history));
+  BLKREWIND_TRY(store::settle_holds(store, history));
   // Whole files first: they free space without a record.
   BLKREWIND_ASSIGN(const auto orphans, history.remove_orphans());
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(history));

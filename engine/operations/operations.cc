@@ -11,6 +11,7 @@
 #include "operations/raw_image.h"
 #include "operations/recognise.h"
 #include "operations/tracking.h"
+#include "store/holds.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -141,6 +142,14 @@ Result<std::optional<DiskView>> Operations::disk(format::DiskNumber number) {
   view.locked = locked;
   if (const auto* intent = state->intents.get(number)) view.intent = *intent;
   if (const auto* reset = state->resets.get(number)) view.reset = *reset;
+  const auto index = store.disks();
+  if (const auto* origin = state->origins.get(number)) {
+    view.origin = *origin;
+    if (const auto* parent = index->disk(origin->parent())) view.origin_disk_id = parent->id;
+  }
+  for (const auto& [clone, hold] : state->holds) {
+    if (store::counts(*index, hold)) view.holds.push_back(hold);
+  }
   for (const auto& [noted, note] : state->notes) view.notes.emplace(noted, note);
   for (const auto& [snapshot_number, snapshot] : state->snapshots) {
     if (snapshot.state == SnapshotState::kTombstone) continue;
@@ -227,22 +236,9 @@ Presence Operations::find_device(const format::DiskRecord& disk) {
   return blkrewind::find_device(parts_->env, disk);
 }
 
-Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes,
-                                           bool raw, bool as_new) {
-  if (!is_valid_chunk_bytes(chunk_bytes)) {
-    return fail(Errc::kInvalidArgument,
-                "invalid chunk size: " + std::to_string(chunk_bytes) + " bytes",
-                "use a power of two from 4 KiB to 1 MiB");
-  }
-  BLKREWIND_ASSIGN(const host::DeviceInfo info, parts_->env.probe(path));
-  if (info.size_bytes == 0) {
-    return fail(Errc::kInvalidArgument, path + " is empty",
-                "name a device or an image file that holds something");
-  }
-  if (info.size_bytes > kMaxDeviceBytes) {
-    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind supports");
-  }
-  if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
+Result<AddedDisk> add_device(store::Store& store, const host::DeviceInfo& info,
+                             std::uint32_t chunk_bytes, bool as_new,
+                             const store::Store::BeginDisk& begin) {
   const std::string id = new_id("d-");
   format::DiskRecord record;
   std::vector<format::DiskNumber> twins;  // whose hardware id is this device's as well
@@ -264,7 +260,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
       }
       // Recognised is less than proven: a copy looks the same.
       if (judgement.verdict == host::Verdict::kRecognised && !one_id) continue;
-      if (!one_id) return already_known(known, path, judgement.why);
+      if (!one_id) return already_known(known, info.path, judgement.why);
       // The caller asserts that two devices have this id: it identifies neither of them.
       shared = true;
       twins.push_back(other_number);
@@ -286,12 +282,33 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
   };
   // In the twins' logs first: what the index says of a disk is judged by its log. And again for one
   // that came in between.
-  BLKREWIND_TRY(parts_->store->index().refresh());
-  BLKREWIND_TRY(build(*parts_->store->disks(), 1));
-  BLKREWIND_TRY(mark_shared_in_logs(*parts_->store, twins));
-  BLKREWIND_TRY(parts_->store->add_disk(build));
-  BLKREWIND_TRY(mark_shared_in_logs(*parts_->store, twins));
-  BLKREWIND_ASSIGN(auto view, disk(record.number));
+  BLKREWIND_TRY(store.index().refresh());
+  BLKREWIND_TRY(build(*store.disks(), 1));
+  BLKREWIND_TRY(mark_shared_in_logs(store, twins));
+  BLKREWIND_TRY(store.add_disk(build, begin));
+  BLKREWIND_TRY(mark_shared_in_logs(store, twins));
+  const bool added = record.id == id;
+  return AddedDisk{std::move(record), added};
+}
+
+Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes,
+                                           bool raw, bool as_new) {
+  if (!is_valid_chunk_bytes(chunk_bytes)) {
+    return fail(Errc::kInvalidArgument,
+                "invalid chunk size: " + std::to_string(chunk_bytes) + " bytes",
+                "use a power of two from 4 KiB to 1 MiB");
+  }
+  BLKREWIND_ASSIGN(const host::DeviceInfo info, parts_->env.probe(path));
+  if (info.size_bytes == 0) {
+    return fail(Errc::kInvalidArgument, path + " is empty",
+                "name a device or an image file that holds something");
+  }
+  if (info.size_bytes > kMaxDeviceBytes) {
+    return fail(Errc::kInvalidArgument, path + " is larger than blkrewind supports");
+  }
+  if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
+  BLKREWIND_ASSIGN(const AddedDisk added, add_device(*parts_->store, info, chunk_bytes, as_new));
+  BLKREWIND_ASSIGN(auto view, disk(added.record.number));
   if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   return std::move(*view);
 }
@@ -336,8 +353,21 @@ Status Operations::adopt_disk(format::DiskNumber number, const std::string& path
       });
 }
 
+namespace {
+
+// A clone of the disk is gone: its hold is dropped with what else is settled when the disk is
+// locked. If that is not possible now, the next operation on it does so.
+void release_origin(store::Store& store, format::DiskNumber parent) {
+  const auto locked = lock_disk(store, parent, Pending::kAllow);
+  if (!locked) log::info("a hold is dropped later: " + locked.error().to_string());
+}
+
+}  // namespace
+
 Status Operations::forget_disk(format::DiskNumber number) {
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kRefuse));
+  store::Store& store = *parts_->store;
+  BLKREWIND_TRY(store::check_not_held(*store.disks(), *locked.state, locked.disk));
   for (const auto& [snapshot_number, snapshot] : locked.state->snapshots) {
     if (snapshot.state != SnapshotState::kAccomplished) continue;
     return fail(
@@ -347,12 +377,29 @@ Status Operations::forget_disk(format::DiskNumber number) {
                       "have them deleted",
                       {{Parameter::kTarget, locked.disk.id}, {Parameter::kWithSnapshots, {}}}}));
   }
-  return parts_->store->remove_disk(number);
+  const auto* origin = locked.state->origins.get(number);
+  BLKREWIND_TRY(store.remove_disk(number));
+  if (origin != nullptr) release_origin(store, origin->parent());
+  return {};
+}
+
+Status Operations::check_not_held(format::DiskNumber number) {
+  store::Store& store = *parts_->store;
+  BLKREWIND_ASSIGN(const auto history, store.history(number));
+  const auto index = store.disks();
+  const auto* record = index->disk(number);
+  if (record == nullptr) return {};
+  return store::check_not_held(*index, *history->state(), *record);
 }
 
 Result<Error> Operations::forget_lost_disk(const format::DiskRecord& disk) {
   store::Store& store = *parts_->store;
+  std::optional<format::OriginRecord> origin;
+  if (const auto index = store.disks(); const auto* copy = index->origins.get(disk.number)) {
+    origin = *copy;
+  }
   BLKREWIND_ASSIGN(Error lost, store.remove_lost_disk(disk.number));
+  if (origin) release_origin(store, origin->parent());
   if (parts_->trackers == nullptr) return lost;
   const auto stopped =
       parts_->trackers->stop(tracked_disk(store, disk, disk.path, disk.device_bytes));

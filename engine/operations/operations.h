@@ -63,8 +63,11 @@ struct DiskView {
   std::map<format::SnapshotNumber, format::NoteRecord> notes;  // of those that have one
   std::vector<format::SnapshotRecord> deleting;  // their delete was interrupted, or is running
   std::optional<format::IntentRecord> intent;
-  std::optional<format::ResetRecord> reset;  // the last one that was accepted to run later
-  bool locked = false;                       // an operation is running on it now, in any process
+  std::optional<format::ResetRecord> reset;    // the last one that was accepted to run later
+  std::optional<format::OriginRecord> origin;  // it is a clone
+  std::string origin_disk_id;                  // of that disk
+  std::vector<format::HoldRecord> holds;       // of its clones
+  bool locked = false;                         // an operation is running on it now, in any process
   // Why its log cannot be read: `disk` is what the index says, and the rest is empty.
   std::optional<Error> trouble;
   // The device that find_disk() inspected if it was given a path, because probing is not cheap.
@@ -85,6 +88,15 @@ struct RollbackRequest {
   ChangeSource change_source = ChangeSource::kAuto;
   VerifyAfter verify_after = VerifyAfter::kAuto;
 };
+
+struct CloneRequest {
+  SnapshotKey snapshot;
+  std::string path;
+  std::string name = {};  // of the clone's first snapshot; empty: none
+  bool raw = false;       // overwrite a file of another image format
+};
+using RestoreClone =
+    std::function<Result<RollbackReceipt>(const DiskView& clone, format::SnapshotNumber first)>;
 
 // What a snapshot is given beside its content, by the record that announces it.
 struct NewNotes {
@@ -154,7 +166,10 @@ class Operations {
   // kPrecondition if the device and the disk differ in size. A reset that was accepted for the
   // former device, and has not begun, fails.
   [[nodiscard]] Status adopt_disk(format::DiskNumber disk, const std::string& path);
+  // kPrecondition: it has snapshots, or a clone needs one.
   [[nodiscard]] Status forget_disk(format::DiskNumber disk);
+  // kPrecondition, naming it: a clone needs a snapshot of the disk.
+  [[nodiscard]] Status check_not_held(format::DiskNumber disk);
   // A disk whose log is damaged or missing, with all of its snapshots; returns what is wrong with
   // the log. Another failure to read it is an error, since it may be intact.
   [[nodiscard]] Result<Error> forget_lost_disk(const format::DiskRecord& disk);
@@ -243,6 +258,13 @@ class Operations {
                                                std::shared_ptr<store::Lease> held = nullptr,
                                                VerifyAfter verify_after = VerifyAfter::kAuto);
 
+  // Makes the device or file at the path a disk of its own, whose first snapshot shares all that is
+  // stored with this one, and restores it to that. `restore` does the latter, given the new disk:
+  // it passes the rules, and calls rollback(). If it fails before anything was written, or put back
+  // what was, nothing stays. A path that does not exist becomes a sparse file. (store/holds.h)
+  [[nodiscard]] Result<CloneReceipt> clone(const CloneRequest& request,
+                                           const RestoreClone& restore);
+
   // None given: all, without those that are deleted meanwhile. A disk whose log cannot be read is
   // then in the receipt.
   [[nodiscard]] Result<VerifyReceipt> verify(std::vector<SnapshotKey> snapshots,
@@ -254,6 +276,8 @@ class Operations {
   [[nodiscard]] const std::string& store_path() const;
 
  private:
+  [[nodiscard]] bool drop_clone(format::DiskNumber disk, format::SnapshotNumber first);
+
   struct Parts;
   explicit Operations(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

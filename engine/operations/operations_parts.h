@@ -64,6 +64,16 @@ void remember_seen(store::Store& store, LockedDisk& locked, const OpenedDevice& 
 [[nodiscard]] tl::unexpected<Error> reset_in_progress(const format::DiskRecord& disk,
                                                       const format::IntentRecord& intent);
 
+// Adds the device to the store, unless another process has meanwhile: then the record is that
+// one's. `as_new` as in register_disk(), `begin` as in Store::add_disk().
+struct AddedDisk {
+  format::DiskRecord record;
+  bool added = false;
+};
+[[nodiscard]] Result<AddedDisk> add_device(store::Store& store, const host::DeviceInfo& info,
+                                           std::uint32_t chunk_bytes, bool as_new,
+                                           const store::Store::BeginDisk& begin = {});
+
 [[nodiscard]] Result<format::SnapshotRecord> find_accomplished(const store::State& state,
                                                                format::SnapshotNumber number);
 

@@ -5,6 +5,7 @@
 
 #include "operations/operations_parts.h"
 #include "store/group.h"
+#include "store/holds.h"
 #include "store/reclaim.h"
 
 namespace blkrewind {
@@ -52,6 +53,7 @@ Result<DeleteReceipt> Operations::remove_snapshot(const SnapshotKey& key, const 
       (intent->second.target == number || intent->second.undo == number)) {
     return reset_in_progress(locked.disk, intent->second);
   }
+  BLKREWIND_TRY(store::check_not_held(*parts_->store->disks(), *locked.state, *record));
   pipeline::Meter meter(monitor, "reclaim", 1);
   BLKREWIND_TRY(meter.advance(0));
   if (record->state == SnapshotState::kAccomplished) {

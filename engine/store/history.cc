@@ -19,6 +19,13 @@ History::History(Home& home, const format::StoreHeader& header, format::DiskNumb
       log_(std::move(log), disk, {header.uuid, header.secret}),
       files_(home, disk, header) {}
 
+Status History::refresh() {
+  BLKREWIND_TRY(log_.refresh());
+  const auto read = log_.state();
+  if (const auto* origin = read->origins.get(disk_)) files_.share(origin->shares);
+  return {};
+}
+
 std::shared_ptr<const State> History::state() const {
   auto state = log_.state();
   if (state->pending.empty()) return state;

@@ -32,11 +32,11 @@ class History {
   [[nodiscard]] const DigestSecret& secret() const { return header_.secret; }
   [[nodiscard]] Log& log() { return log_; }
   [[nodiscard]] SegmentFiles& files() { return files_; }
+  // Reads the log on, and whose segments a clone shares. Before anything else is used.
+  [[nodiscard]] Status refresh();
   // Only this disk's records, with what the index says of pending ones (group.h).
   [[nodiscard]] std::shared_ptr<const State> state() const;
-  [[nodiscard]] std::string segment_name(format::SegmentId id) const {
-    return home_.segment_name(disk_, id);
-  }
+  [[nodiscard]] std::string segment_name(format::SegmentId id) const { return files_.name_of(id); }
 
   // For an operation that adds to the history, and holds the disk's lease.
   [[nodiscard]] Result<std::unique_ptr<SegmentWriter>> make_writer();

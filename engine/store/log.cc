@@ -42,6 +42,9 @@ struct Belongs {
   }
   bool operator()(const format::GroupRecord&) const { return disk == format::kIndexLog; }
   bool operator()(const format::GroupRemoved&) const { return disk == format::kIndexLog; }
+  bool operator()(const format::OriginRecord& origin) const {
+    return disk == format::kIndexLog || origin.disk == disk;
+  }
   bool operator()(const format::SnapshotRecord& snapshot) const {
     return disk != format::kIndexLog &&
            (snapshot.disk == disk || snapshot.state == format::SnapshotState::kTombstone);
@@ -109,6 +112,12 @@ Status Log::refresh_locked() {
     // It was there when it was opened: the caller has made no mistake.
     return fail(Errc::kIntegrity, "the log " + home_->name() + " is missing",
                 "bring it back from a backup of the store");
+  }
+  if (!state.has_own_segments(disk_)) {
+    return fail(Errc::kIntegrity,
+                "the log " + home_->name() + " names a segment of the disk that this is a clone of",
+                "bring it back from a backup of the store; if the store was given to you, do not "
+                "trust it");
   }
   if (restarted) {
     if (const auto twice = state.repeated_id(); !twice.empty()) {

@@ -13,6 +13,7 @@
 namespace blkrewind::store {
 namespace {
 
+using format::DiskNumber;
 using format::SegmentId;
 using format::SnapshotNumber;
 using format::SnapshotState;
@@ -23,6 +24,12 @@ std::vector<Tree> trees_near(const State& state, SnapshotNumber number) {
     trees.push_back(tree_of(*state.snapshot(near)));
   }
   return trees;
+}
+
+// The first segment of the disk's own; 0: it is no clone.
+SegmentId own_from(const State& state, DiskNumber disk) {
+  const auto* origin = state.origins.get(disk);
+  return origin == nullptr ? 0 : origin->own_from();
 }
 
 std::uint64_t blocks_of(const format::Entry& entry) {
@@ -181,12 +188,13 @@ Result<std::uint64_t> delete_snapshot(History& history, SnapshotNumber number,
   {
     BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
     TreeReader reader(history.files(), *queue, history.secret());
-    BLKREWIND_TRY(for_each_unique(reader, tree_of(*record), trees_near(*state, number),
-                                  {.pass_over_damage = true},
-                                  [&](const UniqueExtent& extent) -> Status {
-                                    freed[extent.entry.segment] += blocks_of(extent.entry);
-                                    return {};
-                                  }));
+    BLKREWIND_TRY(
+        for_each_unique(reader, tree_of(*record), trees_near(*state, number),
+                        {.own_from = own_from(*state, history.disk()), .pass_over_damage = true},
+                        [&](const UniqueExtent& extent) -> Status {
+                          freed[extent.entry.segment] += blocks_of(extent.entry);
+                          return {};
+                        }));
   }
   BLKREWIND_TRY(check_segments(history, *state, freed));
   std::uint64_t total = 0;
@@ -227,9 +235,11 @@ Result<std::uint64_t> finish_delete(History& history, SnapshotNumber number) {
   for (int level = UniqueFilter::kChunks; level < height; ++level) {
     TreeReader reader(history.files(), *queue, history.secret());
     Puncher puncher(history, *state, *punch_queue);
-    BLKREWIND_TRY(
-        for_each_unique(reader, tree, kin, {.what = level, .pass_over_damage = true},
-                        [&](const UniqueExtent& extent) { return puncher.add(extent.entry); }));
+    const UniqueFilter filter = {
+        .what = level, .own_from = own_from(*state, history.disk()), .pass_over_damage = true};
+    BLKREWIND_TRY(for_each_unique(reader, tree, kin, filter, [&](const UniqueExtent& extent) {
+      return puncher.add(extent.entry);
+    }));
     BLKREWIND_TRY(puncher.flush());
     given_back += puncher.given_back_bytes();
   }

@@ -37,6 +37,23 @@ void SegmentFiles::close_idle(std::size_t count) {
   }
 }
 
+void SegmentFiles::share(const std::vector<format::OriginRecord::Share>& shares) {
+  const std::lock_guard lock(mutex_);
+  shares_ = shares;
+}
+
+format::DiskNumber SegmentFiles::disk_of(format::SegmentId id) const {
+  for (const auto& share : shares_) {
+    if (id < share.below) return share.disk;
+  }
+  return disk_;
+}
+
+std::string SegmentFiles::name_of(format::SegmentId id) const {
+  const std::lock_guard lock(mutex_);
+  return home_.segment_name(disk_of(id), id);
+}
+
 Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Queue& queue) {
   const std::lock_guard lock(mutex_);
   const auto found = std::ranges::find(by_use_, id, &Open::id);
@@ -45,17 +62,18 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     return by_use_.front().file;
   }
   close_idle(open_max_);
-  auto opened = home_.open_segment(disk_, id, io::Access::kReadOnly);
+  const format::DiskNumber disk = disk_of(id);
+  auto opened = home_.open_segment(disk, id, io::Access::kReadOnly);
   if (!opened && (opened.error().sys_errno == EMFILE || opened.error().sys_errno == ENFILE)) {
     close_idle(0);
-    opened = home_.open_segment(disk_, id, io::Access::kReadOnly);
+    opened = home_.open_segment(disk, id, io::Access::kReadOnly);
   }
   if (!opened) {
     Error error = std::move(opened).error();
     if (error.code == Errc::kNotFound) {
       error.code = Errc::kIntegrity;
       error.message = "segment " + std::to_string(id) + " is missing from the store (" +
-                      home_.segment_name(disk_, id) + ")";
+                      home_.segment_name(disk, id) + ")";
       error.remedy = restore_file("bring the file back from a backup of the store");
     }
     return fail(std::move(error));
@@ -65,34 +83,43 @@ Result<std::shared_ptr<io::File>> SegmentFiles::get(format::SegmentId id, io::Qu
     delete closed;
     --*open;
   });
-  BLKREWIND_TRY(check_header(id, *file, queue));
+  BLKREWIND_TRY(check_header(header_of(disk, id), *file, queue));
   by_use_.push_front({id, file});
   return file;
 }
 
-Status SegmentFiles::check_header(format::SegmentId id, io::File& file, io::Queue& queue) {
+Status SegmentFiles::check_header(const format::SegmentHeader& header, io::File& file,
+                                  io::Queue& queue) {
   AlignedBuffer block(format::kSegmentHeaderBytes);
   BLKREWIND_ASSIGN(const std::uint64_t there,
                    io::read_there_now(queue, file, {0, block.size()}, block.data()));
   if (there < block.size()) {
     return fail(Errc::kIntegrity,
-                "segment " + std::to_string(id) + " is missing from the store: " + file.path() +
-                    " ends after " + std::to_string(there) + " bytes",
+                "segment " + std::to_string(header.id) + " is missing from the store: " +
+                    file.path() + " ends after " + std::to_string(there) + " bytes",
                 restore_file("bring the file back from a backup of the store"));
   }
   return format::check_segment_header(
-      secret_, header_of(id),
+      secret_, header,
       std::span<const std::byte, format::kSegmentHeaderBytes>(block.data(), block.size()));
 }
 
 Result<std::unique_ptr<io::File>> SegmentFiles::open_for_punching(format::SegmentId id,
                                                                   io::Queue& queue) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (disk_of(id) != disk_) {
+      return fail(Errc::kIntegrity, "segment " + std::to_string(id) + " (" +
+                                        home_.segment_name(disk_of(id), id) +
+                                        ") is of the disk that this is a clone of");
+    }
+  }
   BLKREWIND_ASSIGN(auto file, home_.open_segment(disk_, id, io::Access::kReadWrite));
   BLKREWIND_ASSIGN(const std::uint64_t size, file->size_bytes());
   if (size < format::kSegmentHeaderBytes) {
     return fail(Errc::kNotFound, file->path() + " ends within its header");
   }
-  if (Status ours = check_header(id, *file, queue); !ours) {
+  if (Status ours = check_header(header_of(disk_, id), *file, queue); !ours) {
     Error error = std::move(ours).error();
     if (error.remedy.empty()) {
       error.remedy = Remedy("move " + file->path() + " away, then try again")
@@ -108,7 +135,8 @@ Result<bool> SegmentFiles::is_left_over(format::SegmentId id, io::Queue& queue) 
   AlignedBuffer block(format::kSegmentHeaderBytes);
   BLKREWIND_ASSIGN(const std::uint64_t there,
                    io::read_there_now(queue, *file, {0, block.size()}, block.data()));
-  return format::may_become_segment_header(secret_, header_of(id), block.span().first(there));
+  return format::may_become_segment_header(secret_, header_of(disk_, id),
+                                           block.span().first(there));
 }
 
 }  // namespace blkrewind::store

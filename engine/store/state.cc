@@ -77,6 +77,7 @@ struct State::Apply {
     state.remove(state.disks, removed.number);
     state.remove(state.resets, removed.number);
     state.remove(state.clocks, removed.number);
+    state.remove(state.origins, removed.number);
   }
   void operator()(const format::SnapshotRemoved& removed) {
     unlink(state.snapshot(removed.number));
@@ -104,6 +105,14 @@ struct State::Apply {
   void operator()(const format::GroupRemoved& removed) {
     state.remove(state.groups, removed.group);
   }
+
+  void operator()(const format::OriginRecord& origin) {
+    state.put(state.origins, origin.disk, origin);
+    // In the index it counts nothing, because an index has no segments.
+    (*this)(format::Counters{.next_segment = origin.own_from()});
+  }
+  void operator()(const format::HoldRecord& hold) { state.put(state.holds, hold.clone, hold); }
+  void operator()(const format::HoldRemoved& removed) { state.remove(state.holds, removed.clone); }
 
   void forget_notes(format::SnapshotNumber snapshot) {
     state.remove(state.notes, snapshot);
@@ -137,6 +146,8 @@ Status State::for_each_put(const std::function<Status(const format::JournalEntry
   for (const auto& [number, token] : tokens) BLKREWIND_TRY(visit(token));
   for (const auto& [number, entries] : pending) BLKREWIND_TRY(visit(entries));
   for (const auto& [number, group] : groups) BLKREWIND_TRY(visit(group));
+  for (const auto& [number, origin] : origins) BLKREWIND_TRY(visit(origin));
+  for (const auto& [clone, hold] : holds) BLKREWIND_TRY(visit(hold));
   return {};
 }
 

@@ -36,6 +36,9 @@ class State {
   // index, the groups.
   PersistentMap<format::GroupNumber, format::PendingRecord> pending;
   PersistentMap<format::GroupNumber, format::GroupRecord> groups;
+  // Of the index: of each clone; of a disk's log: its own, if it is one.
+  PersistentMap<format::DiskNumber, format::OriginRecord> origins;
+  PersistentMap<format::DiskNumber, format::HoldRecord> holds;  // by the clone
   format::Counters counters;
 
   void apply(const format::JournalEntry& entry);
@@ -48,7 +51,13 @@ class State {
            kin_.size() > 4 * kRecordsMax || resets.size() > kRecordsMax ||
            clocks.size() > kRecordsMax || notes.size() > kRecordsMax ||
            tokens.size() > kRecordsMax || pending.size() > kRecordsMax ||
-           groups.size() > kRecordsMax;
+           groups.size() > kRecordsMax || origins.size() > kRecordsMax ||
+           holds.size() > kRecordsMax;
+  }
+  // Whether the segments that the log of `disk` names are its own.
+  [[nodiscard]] bool has_own_segments(format::DiskNumber disk) const {
+    const auto* origin = origins.get(disk);
+    return origin == nullptr || segments.empty() || segments.begin()->first >= origin->own_from();
   }
   // An id that two disks or two snapshots share, so that one could be taken for the other; or
   // empty.
@@ -62,7 +71,8 @@ class State {
   // How many puts, and their bytes in a log.
   [[nodiscard]] std::size_t entry_count() const {
     return disks.size() + snapshots.size() + intents.size() + segments.size() + resets.size() +
-           clocks.size() + notes.size() + tokens.size() + pending.size() + groups.size() + 1;
+           clocks.size() + notes.size() + tokens.size() + pending.size() + groups.size() +
+           origins.size() + holds.size() + 1;
   }
   [[nodiscard]] std::uint64_t put_bytes() const;
 

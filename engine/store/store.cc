@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "store/holds.h"
 #include "store/home/local_home.h"
 #include "store/home/version1_home.h"
 #include "store/upgrade.h"
@@ -134,7 +135,7 @@ Result<std::shared_ptr<History>> Store::open_history(DiskNumber disk) {
 
 Result<std::shared_ptr<History>> Store::read_history(DiskNumber disk) {
   BLKREWIND_ASSIGN(auto history, open_history(disk));
-  BLKREWIND_TRY(history->log().refresh());
+  BLKREWIND_TRY(history->refresh());
   // Read after the log: what the index had said by then, it says now.
   if (!history->log().state()->pending.empty()) BLKREWIND_TRY(index_.refresh());
   return history;
@@ -192,7 +193,7 @@ Result<std::unique_ptr<HomeLease>> Store::lease_for_reading(DiskNumber disk) {
 
 Result<bool> Store::has_owner(DiskNumber disk) { return home_->has_owner(disk); }
 
-Status Store::add_disk(const BuildDisk& build) {
+Status Store::add_disk(const BuildDisk& build, const BeginDisk& begin) {
   BLKREWIND_TRY(check_writable());
   // Before anything is made: there may be nothing to add.
   BLKREWIND_TRY(index_.refresh());
@@ -211,16 +212,25 @@ Status Store::add_disk(const BuildDisk& build) {
     BLKREWIND_ASSIGN(auto opened, home_->open_log(number, key));
     Log log(std::move(opened), number, key);
     log.set_owner(lease.get());
+    Beginning more;
+    if (begin) {
+      BLKREWIND_TRY(log.refresh());
+      BLKREWIND_ASSIGN(more, begin(number, log.epoch()));
+    }
     return index_.update([&](const State& index) -> Result<format::Transaction> {
-      BLKREWIND_ASSIGN(const auto entries, build(index, number));
+      BLKREWIND_ASSIGN(auto entries, build(index, number));
       const format::DiskRecord* record = find_record(entries, number);
       if (record == nullptr) return entries;
       // The log first, and again if another process has changed the index: each build may differ.
       BLKREWIND_TRY(log.update([&](const State& state) -> Result<format::Transaction> {
         const auto* written = state.disk(number);
         if (written != nullptr && *written == *record) return format::Transaction{};
-        return format::Transaction{*record};
+        format::Transaction first = {*record};
+        if (written == nullptr) first.insert(first.end(), more.log.begin(), more.log.end());
+        return first;
       }));
+      if (more.confirm) BLKREWIND_TRY(more.confirm());
+      entries.insert(entries.end(), more.index.begin(), more.index.end());
       return entries;
     });
   };
@@ -274,12 +284,13 @@ Status Store::note_disk(const format::DiskRecord& record) {
 }
 
 Status Store::remove_disk(DiskNumber disk) {
-  BLKREWIND_TRY(index_.update(
-      [&](const State& index) -> Result<format::Transaction> {
-        if (!index.disks.contains(disk)) return format::Transaction{};
-        return format::Transaction{format::DiskRemoved{disk}};
-      },
-      Room::kFrees));
+  const auto remove = [&](const State& index) -> Result<format::Transaction> {
+    const auto* record = index.disk(disk);
+    if (record == nullptr) return format::Transaction{};
+    BLKREWIND_TRY(check_not_shared(index, *record));
+    return format::Transaction{format::DiskRemoved{disk}};
+  };
+  BLKREWIND_TRY(index_.update(remove, Room::kFrees));
   {
     const std::lock_guard lock(mutex_);
     open_.erase(disk);

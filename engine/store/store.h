@@ -89,10 +89,22 @@ class Store {
   // there is a disk of that number, which this index does not name; it stays as it is.
   using BuildDisk =
       std::function<Result<format::Transaction>(const State& index, format::DiskNumber number)>;
-  [[nodiscard]] Status add_disk(const BuildDisk& build);
+  //
+  // `begin` says what more the disk's log and the index get with its record. Called once, between 1
+  // and 2; may write segments of the disk.
+  struct Beginning {
+    format::Transaction log;
+    format::Transaction index;
+    // Called immediately before 3, again for each attempt: an error, and the disk is not added.
+    std::function<Status()> confirm;
+  };
+  using BeginDisk =
+      std::function<Result<Beginning>(format::DiskNumber number, std::uint64_t epoch)>;
+  [[nodiscard]] Status add_disk(const BuildDisk& build, const BeginDisk& begin = {});
   // Changes the index's copy of the disk's record to `record`, before the log's. Under its lease.
   [[nodiscard]] Status note_disk(const format::DiskRecord& record);
-  // Removes the disk from the index, then all that there is of it. Under its lease.
+  // Removes the disk from the index, then all that there is of it. Under its lease. kPrecondition:
+  // a clone shares with it.
   [[nodiscard]] Status remove_disk(format::DiskNumber disk);
   // The same for a disk whose log is damaged or missing, which this returns; takes its lease. What
   // its snapshots were stays unknown. Any other failure to read the log is an error, because the

@@ -77,8 +77,8 @@ class Walk {
     return kin;
   }
 
-  static bool is_shared(const Entry& entry, const std::vector<Entry>& kin) {
-    return entry.is_zero() ||
+  [[nodiscard]] bool is_shared(const Entry& entry, const std::vector<Entry>& kin) const {
+    return entry.is_zero() || entry.segment < filter_.own_from ||
            std::ranges::any_of(kin, [&](const Entry& other) { return entry.same_place(other); });
   }
 

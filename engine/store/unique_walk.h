@@ -15,6 +15,7 @@
 
 #include "blkrewind/error.h"
 #include "format/entry.h"
+#include "format/records.h"
 #include "store/tree_cursor.h"
 
 namespace blkrewind::store {
@@ -24,6 +25,9 @@ struct UniqueFilter {
   static constexpr int kChunks = -1;
   static constexpr int kEverything = -2;
   int what = kEverything;
+  // Of a clone: the segments below are another disk's, so what they hold counts as shared. So does
+  // all that it refers to, which is older.
+  format::SegmentId own_from = 0;
   // A damaged node is skipped, with everything below it, and so are the nodes beside a damaged node
   // of the lineage. Deleting a damaged snapshot therefore frees less than possible, and never what
   // other snapshots need. It also makes a walk repeatable after an interruption: below a node that

@@ -55,8 +55,8 @@ Status check_divisible(const State& journal) {
       if (live_bytes != 0) return forged("segment " + std::to_string(id) + " is of no disk");
     }
   }
-  if (journal.resets.size() + journal.clocks.size() + journal.notes.size() +
-          journal.tokens.size() !=
+  if (journal.resets.size() + journal.clocks.size() + journal.notes.size() + journal.tokens.size() +
+          journal.origins.size() + journal.holds.size() !=
       0) {
     return forged("it has entries that version 1 did not have");
   }

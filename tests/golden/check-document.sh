@@ -16,9 +16,17 @@ for version in 1 2; do
   tests/golden/read_store.py check "$golden/v$version/store"
   tests/golden/read_store.py example "$golden/v$version/store" >"$work/example"  # the last one is shown
 done
-awk -v example="$work/example" '
-  /^<!-- end of example -->$/ { inside = 0 }
+tests/golden/read_store.py check "$golden/clone/store"
+tests/golden/read_store.py clones "$golden/clone/store" >"$work/clones"
+awk -v example="$work/example" -v clones="$work/clones" '
+  /^<!-- end of (clone )?example -->$/ { inside = 0 }
   !inside
+  /^<!-- clone example -->$/ {
+    inside = 1
+    print "```"
+    while ((getline line < clones) > 0) print line
+    print "```"
+  }
   /^<!-- example -->$/ {
     inside = 1
     print "```"
@@ -32,7 +40,7 @@ diff -u "$document" "$work/document" ||
   { echo "$document shows another example; tests/golden/check-document.sh --fix puts it right"; exit 1; }
 
 # A reader that cannot fail proves nothing: one wrong bit must be found.
-for chunk in v1/store/segments/10 v2/store/disks/3/segments/1; do
+for chunk in v1/store/segments/10 v2/store/disks/3/segments/1 clone/store/disks/1/segments/1; do
   rm -rf "$work/store"
   cp -r "$golden/${chunk%%/*}/store" "$work/store"
   printf '\001' | dd of="$work/store/${chunk#*/store/}" bs=1 seek=5000 conv=notrunc status=none

@@ -3,6 +3,7 @@
 
   tests/golden/read_store.py check STORE     checks every checksum and digest; says what the store holds
   tests/golden/read_store.py example STORE   the annotated pieces that docs/FORMAT.md shows
+  tests/golden/read_store.py clones STORE    those of its clones
 
 Python 3 and the shared library of xxHash (Debian: libxxhash0).
 """
@@ -87,6 +88,12 @@ class Walk:
             self.at = start + 4 + 4 * count
             need(self.at <= len(self.data), name)
             value = list(struct.unpack_from("<%dI" % count, self.data, start + 4))
+        elif kind == "shares":  # of an origin: (disk, below) for each
+            (count,) = struct.unpack_from("<I", self.data, start)
+            self.at = start + 4 + 8 * count
+            need(self.at <= len(self.data), name)
+            numbers = struct.unpack_from("<%dI" % (2 * count), self.data, start + 4)
+            value = list(zip(numbers[::2], numbers[1::2]))
         elif kind == "bytes":
             (length,) = struct.unpack_from("<I", self.data, start)
             self.at = start + 4 + length
@@ -192,6 +199,10 @@ ENTRIES = {
     17: ("pending_ended", [("u64", "group"), ("u8", "done")]),
     18: ("group", [("u64", "group"), ("u8", "committed"), ("u32[]", "disks")]),
     19: ("group_removed", [("u64", "group")]),
+    20: ("origin", [("u32", "disk"), ("u64", "snapshot"), ("string", "snapshot_id"),
+                    ("shares", "shares")]),
+    21: ("hold", [("u32", "clone"), ("u64", "snapshot")]),
+    22: ("hold_removed", [("u32", "clone")]),
     DISK_IN_LAYERS: ("disk", DISK_HEAD),
 }
 
@@ -268,7 +279,7 @@ class Log:
     def state(self, committed=()):
         keys = {"disk": "number", "snapshot": "number", "intent": "disk", "segment": "id",
                 "reset": "disk", "clock": "disk", "note": "snapshot", "token": "snapshot",
-                "pending": "group", "group": "group"}
+                "pending": "group", "group": "group", "origin": "disk", "hold": "clone"}
         tables = {name: {} for name in keys}
 
         def apply(name, fields):
@@ -284,6 +295,7 @@ class Log:
             if name == "disk_removed":
                 tables["reset"].pop(fields["number"], None)
                 tables["clock"].pop(fields["number"], None)
+                tables["origin"].pop(fields["number"], None)
             if name == "snapshot_removed" or (
                     name == "snapshot" and STATES[fields["state"]] in ("deleting", "tombstone")):
                 tables["note"].pop(fields["number"], None)
@@ -312,6 +324,7 @@ class Store:
         self.secret, self.uuid = header["secret"], header["uuid"]
         self.logs = []
         self.snapshots = {}    # by (disk, number)
+        self.origins = {}      # by disk: [(disk, below)] of a clone
         self.segments = set()  # file names
         if self.version == 1:
             self.logs.append(Log(self, "journal", 1, INDEX))
@@ -327,8 +340,30 @@ class Store:
                  log.name + ": another disk than in the index")
             need(all(s["disk"] == number for s in state["snapshot"].values())
                  and set(state["intent"]) <= {number}, log.name + ": entries of another disk")
+            need(state["origin"].get(number) == index["origin"].get(number),
+                 log.name + ": another origin than in the index")
+            for fields in state["origin"].values():
+                self.check_origin(number, fields["shares"], state["segment"])
             self.logs.append(log)
             self.take(state)
+        self.check_holds(index, committed)
+
+    def check_origin(self, disk, shares, segments):
+        disks, below = [share[0] for share in shares], [share[1] for share in shares]
+        need(shares and disks == sorted(set(disks)) and disks[0] > 0 and disks[-1] < disk
+             and below == sorted(below) and below[0] > 0, "the origin of disk %d" % disk)
+        need(all(id >= below[-1] for id in segments), "a clone's own segments")
+        self.origins[disk] = shares
+
+    def check_holds(self, index, committed):
+        held = {}  # clone -> (disk, snapshot)
+        for log in self.logs[1:]:
+            for fields in log.state(committed)["hold"].values():
+                held[fields["clone"]] = (log.disk, fields["snapshot"])
+        for number, fields in index["origin"].items():
+            source = (fields["shares"][-1][0], fields["snapshot"])
+            need(held.get(number) == source, "the hold of clone %d" % number)
+            need(self.snapshots[source]["id"] == fields["snapshot_id"], "what a clone was made from")
 
     def take(self, state):
         for number, fields in state["snapshot"].items():
@@ -343,7 +378,12 @@ class Store:
     def segment_name(self, disk, number):
         return "segments/%d" % number if self.version == 1 else "disks/%d/segments/%d" % (disk, number)
 
+    def owner(self, disk, number):
+        """Whose the segment is that trees of the disk name so."""
+        return next((share for share, below in self.origins.get(disk, []) if number < below), disk)
+
     def segment(self, disk, number):
+        disk = self.owner(disk, number)
         data = self.read(self.segment_name(disk, number))
         # One that was made in a store of version 1 keeps its header.
         (version,) = struct.unpack_from("<I", data, 8)
@@ -490,6 +530,20 @@ def example(store):
           % (len(data), digest_hex(digest_of(store.secret, data, CHUNK, 0, index))))
 
 
+def clones(store):
+    for log in store.logs:
+        for offset, data, sequence, _, entries in log.records:
+            at = RECORD_HEADER_BYTES[log.version]
+            for name, _ in entries:
+                walk = Walk(data, at)
+                head = walk.all(ENTRY_HEADER)
+                if name in ("origin", "hold"):
+                    print("STORE/%s: record %d, %s" % (log.name, sequence, name))
+                    dump_walk(data, ENTRY_HEADER, at, offset)
+                    dump_walk(data, dict(ENTRIES.values())[name], walk.at, offset)
+                at = walk.at + head["length_bytes"]
+
+
 def dump_node(store, segment, block):
     data = segment[block * BLOCK:(block + 1) * BLOCK]
     dump_walk(data, NODE_HEADER, 0, block * BLOCK)
@@ -515,7 +569,7 @@ def check(store):
             continue
         chunks = list(store.chunks(snapshot))
         for _, segment, block, data in chunks:
-            used[snapshot["disk"], segment, block] = len(data)
+            used[store.owner(snapshot["disk"], segment), segment, block] = len(data)
         print("snapshot %s %s: %d stored chunks, root digest %s"
               % (snapshot["id"], snapshot["name"] or "-", len(chunks),
                  digest_hex(snapshot["root_digest"])))
@@ -527,10 +581,10 @@ def check(store):
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("check", "example"):
+    actions = {"check": check, "example": example, "clones": clones}
+    if len(sys.argv) != 3 or sys.argv[1] not in actions:
         sys.exit(__doc__)
-    store = Store(sys.argv[2])
-    check(store) if sys.argv[1] == "check" else example(store)
+    actions[sys.argv[1]](Store(sys.argv[2]))
 
 
 main()

@@ -127,6 +127,13 @@ struct RollbackOptions {
   bool paranoid = false;  // the same as VerifyAfter::kAll
 };
 
+struct CloneOptions {
+  std::string name = {};  // of the new disk's first snapshot; empty: none
+  bool undo = true;       // first save the data of the target that will be overwritten
+  bool raw = false;  // overwrite an image file of another format (qcow2, ...), refused otherwise
+  VerifyAfter verify_after = VerifyAfter::kAuto;
+};
+
 struct AcceptOptions {
   std::string request_id;  // UUID in upper case; empty: a new one
   bool dry_run = false;    // if all rules are met, return the error DryRunOperation
@@ -185,6 +192,16 @@ class BLKREWIND_API Engine {
                                                  const std::string& snapshot,
                                                  const RollbackOptions& options = {},
                                                  const Monitor& monitor = {});
+  // Writes a snapshot onto another device or file, which becomes a disk of its own and shares with
+  // the snapshot what is stored: nothing is stored twice. `target`: a device or file that is not
+  // registered and at least as large as the snapshot, all of which is overwritten (what is beyond
+  // the snapshot with zeroes); or a path where there is nothing yet, for a sparse file. Writing is
+  // a rollback of the new disk to its first snapshot, with all of its rules, and is resumed or
+  // undone as such. If it is refused, nothing stays. While the new disk exists, the snapshot and
+  // its disk cannot be removed.
+  [[nodiscard]] Result<CloneReceipt> clone(const std::string& snapshot, const std::string& target,
+                                           const CloneOptions& options = {},
+                                           const Monitor& monitor = {});
   // Undoes the last rollback, or an interrupted one. The undo can itself be undone.
   [[nodiscard]] Result<RollbackReceipt> undo(const std::string& target, const Monitor& monitor = {},
                                              VerifyAfter verify_after = VerifyAfter::kAuto);

@@ -69,6 +69,12 @@ struct PendingRollback {
   bool running = false;  // a process holds the disk's lock now
 };
 
+// What a clone was made from, and shares its data with.
+struct DiskOrigin {
+  std::string disk_id;
+  std::string snapshot_id;
+};
+
 struct DiskInfo {
   std::string id;    // "d-..."
   std::string path;  // where the device was seen last
@@ -85,7 +91,8 @@ struct DiskInfo {
   std::optional<ResetInfo> last_reset;    // the last rollback that was accepted for later execution
   std::string last_rollback_snapshot_id;  // target of the rollback that `undo` would undo; or empty
   std::string undo_snapshot_id;           // what `undo` would restore; or empty
-  std::string anchor_snapshot_id;  // the base snapshot: what the device equalled last; or empty
+  std::string anchor_snapshot_id;    // the base snapshot: what the device equalled last; or empty
+  std::optional<DiskOrigin> origin;  // the disk is a clone
   // Whether its device is attached now, at `path`. Empty: it cannot be determined, or the evidence
   // is weak.
   std::optional<bool> attached;

@@ -79,6 +79,17 @@ struct RollbackReceipt {
   std::string recognised_by;     // the evidence that identified the device
 };
 
+struct CloneReceipt {
+  std::string disk_id;      // the new disk
+  std::string snapshot_id;  // its first snapshot
+  std::string origin_disk_id;
+  std::string origin_snapshot_id;
+  bool file_created = false;       // the target did not exist
+  std::uint64_t stored_bytes = 0;  // bytes of chunks and tree nodes that the store took for it
+  RollbackReceipt rollback;        // of the target to the snapshot
+  double elapsed_seconds = 0;
+};
+
 struct DiffReceipt {
   std::string from;  // a snapshot id, or empty for the device
   std::string to;

@@ -92,6 +92,10 @@ TEST(Json, OfTheOtherReceipts) {
                   "findings", "unreadable_disks", "elapsed_seconds"}));
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("unreadable").is_array());
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("damaged").is_array());
+  EXPECT_EQ(keys_of(json_of(CloneReceipt{})),
+            (Keys{"disk_id", "snapshot_id", "origin_disk_id", "origin_snapshot_id", "file_created",
+                  "stored_bytes", "elapsed_seconds", "rollback"}));
+  EXPECT_EQ(keys_of(json_of(CloneReceipt{}).at("rollback")), keys_of(json_of(RollbackReceipt{})));
   EXPECT_EQ(keys_of(json_of(ExportReceipt{})),
             (Keys{"snapshot_id", "device_bytes", "range_offset", "range_bytes", "written_bytes",
                   "zero_bytes", "elapsed_seconds", "root_digest"}));
@@ -126,17 +130,20 @@ TEST(Json, OfADiskTellsOfAnInterruptedRollback) {
   DiskInfo disk;
   disk.id = "d-1";
   const Json quiet = json_of(disk);
-  EXPECT_EQ(
-      keys_of(quiet),
-      (Keys{"disk_id", "path", "attached", "device_bytes", "chunk_bytes", "status", "instance_id",
-            "registered_at", "attached_at", "first_detached_at", "detached_at", "pending_rollback",
-            "last_rollback_snapshot_id", "undo_snapshot_id", "anchor_snapshot_id", "error"}));
+  EXPECT_EQ(keys_of(quiet),
+            (Keys{"disk_id", "path", "attached", "device_bytes", "chunk_bytes", "status",
+                  "instance_id", "registered_at", "attached_at", "first_detached_at", "detached_at",
+                  "pending_rollback", "last_rollback_snapshot_id", "undo_snapshot_id",
+                  "anchor_snapshot_id", "origin", "error"}));
+  EXPECT_TRUE(quiet.at("origin").is_null());
   EXPECT_TRUE(quiet.at("error").is_null());
   EXPECT_TRUE(quiet.at("pending_rollback").is_null());
   EXPECT_TRUE(quiet.at("instance_id").is_null());
   EXPECT_TRUE(quiet.at("attached").is_null()) << "it cannot be told";
   disk.attached = false;
   EXPECT_EQ(json_of(disk).at("attached"), false);
+  disk.origin = DiskOrigin{"d-2", "s-2"};
+  EXPECT_EQ(dump(json_of(disk).at("origin")), R"({"disk_id":"d-2","snapshot_id":"s-2"})");
   disk.pending_rollback = PendingRollback{};
   disk.pending_rollback->snapshot_id = "s-1";
   const Json pending = json_of(disk).at("pending_rollback");

@@ -27,7 +27,14 @@ std::vector<JournalEntry> one_of_each() {
           full_clock(),
           full_note(),
           full_token(),
-          TokenRemoved{std::uint64_t{85} << 40}};
+          TokenRemoved{std::uint64_t{85} << 40},
+          PendingRecord{86, encode_entries({SegmentRemoved{87}})},
+          PendingEnded{88, true},
+          GroupRecord{89, true, {90, 91}},
+          GroupRemoved{92},
+          full_origin(),
+          HoldRecord{93, std::uint64_t{94} << 40},
+          HoldRemoved{95}};
 }
 
 std::vector<std::byte> encode(const JournalEntry& entry) {
@@ -267,6 +274,38 @@ TEST(RecordCodec, TimesAndTextsThatNoProgramWritesAreRefused) {
   }
 }
 
+// Segments that would be looked for in the clone itself, in a cycle, or nowhere.
+TEST(RecordCodec, AnOriginThatNoCloneHasIsRefused) {
+  const auto expect_refused = [](const auto& change) {
+    OriginRecord origin = full_origin();
+    EXPECT_TRUE(check_entry(origin)) << "as it is";
+    change(origin);
+    EXPECT_FALSE(check_entry(origin));
+    const auto decoded = decode(encode(origin));
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().code, Errc::kIntegrity);
+  };
+  expect_refused([](auto& origin) { origin.shares.clear(); });
+  expect_refused([](auto& origin) { origin.shares[1].disk = origin.disk; });
+  expect_refused([](auto& origin) { origin.shares[1].disk = origin.disk + 1; });
+  expect_refused([](auto& origin) { origin.shares[1].disk = origin.shares[0].disk; });
+  expect_refused([](auto& origin) { origin.shares[0].disk = 0; });
+  expect_refused([](auto& origin) { origin.shares[0].below = 0; });
+  expect_refused([](auto& origin) { origin.shares[1].below = origin.shares[0].below - 1; });
+  expect_refused([](auto& origin) { origin.shares[1].below = 0xF0000001; });
+  expect_refused([](auto& origin) { origin.disk = 0xF0000001; });
+  expect_refused([](auto& origin) { origin.snapshot = 0; });
+  expect_refused([](auto& origin) { origin.snapshot = (SnapshotNumber{1} << 62) + 1; });
+  expect_refused([](auto& origin) { origin.snapshot_id = "s-../x"; });
+  OriginRecord empty = full_origin();
+  empty.shares[1].below = empty.shares[0].below;  // the clone has no segment of its own
+  EXPECT_TRUE(decode(encode(empty)));
+  for (const HoldRecord hold : {HoldRecord{0, 1}, HoldRecord{1, 0}, HoldRecord{0xF0000001, 1},
+                                HoldRecord{1, (SnapshotNumber{1} << 62) + 1}}) {
+    EXPECT_FALSE(check_entry(hold));
+  }
+}
+
 // A geometry for which arithmetic fails (a division by zero, too many levels).
 TEST(RecordCodec, AGeometryThatNoStoreHasIsRefused) {
   for (const std::uint32_t chunk_bytes : {0U, 1U, 2048U, 65537U, 2097152U, 4294963200U}) {
@@ -329,6 +368,11 @@ TEST(RecordCodec, AListLongerThanItsEntryAllocatesNothing) {
   bytes = encode(note);
   for (const std::uint32_t hostile : {2U, 0x20000000U, 0xffffffffU}) {
     std::memcpy(bytes.data() + bytes.size() - 12, &hostile, sizeof hostile);
+    EXPECT_FALSE(decode(bytes)) << hostile;
+  }
+  bytes = encode(full_origin());
+  for (const std::uint32_t hostile : {3U, 0x20000000U, 0xffffffffU}) {
+    std::memcpy(bytes.data() + bytes.size() - 20, &hostile, sizeof hostile);
     EXPECT_FALSE(decode(bytes)) << hostile;
   }
 }

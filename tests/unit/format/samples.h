@@ -136,6 +136,9 @@ void forge(std::span<std::byte> bytes, std::size_t offset, T value, std::size_t 
 
 [[nodiscard]] inline TokenRecord full_token() { return {31, 11, "token", {53, 54}, 55}; }
 
+// Of a clone of a clone.
+[[nodiscard]] inline OriginRecord full_origin() { return {59, 31, "s-snap", {{11, 56}, {58, 57}}}; }
+
 // A leaf with stored, zero and absent entries.
 [[nodiscard]] inline Node mixed_leaf(std::uint64_t index) {
   Node node;

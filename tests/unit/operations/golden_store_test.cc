@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -25,6 +26,7 @@
 #include "blkrewind/engine.h"
 #include "format/store_header.h"
 #include "support/errors.h"
+#include "support/read_file.h"
 #include "support/results.h"
 #include "support/temp_dir.h"
 
@@ -377,6 +379,61 @@ TEST_P(WrittenGoldenStore, HasNothingToUpgrade) {
   const auto again = Engine::upgrade_store(options());
   ASSERT_TRUE(ok(again));
   EXPECT_FALSE(again->upgraded);
+}
+
+// `text`, line by line, as make-clone.sh writes it.
+void put_lines(std::string& image, std::size_t offset, std::size_t length, const char* text) {
+  for (std::size_t at = 0; at < length; ++at) {
+    image[offset + at] = at % (std::strlen(text) + 1) < std::strlen(text)
+                             ? text[at % (std::strlen(text) + 1)]
+                             : '\n';
+  }
+}
+
+// tests/golden/clone, made by make-clone.sh.
+TEST(GoldenClone, GivesBackItsBytesAndKeepsWhatItShares) {
+  const test::TempDir directory;
+  fs::copy(fs::path(test::golden_folder(2)).parent_path() / "clone" / "store",
+           directory.file("store"), fs::copy_options::recursive);
+  OpenOptions options;
+  options.store = directory.file("store");
+  auto engine = Engine::open(options);
+  ASSERT_TRUE(ok(engine));
+  std::string first(17000, '\0');
+  put_lines(first, 0, 4096, "first");
+  put_lines(first, 16384, 616, "last");
+  std::string cloned = first;
+  cloned.resize(40960);
+  std::string changed = cloned;
+  put_lines(changed, 4096, 4096, "changed");
+  const std::pair<const char*, const std::string*> all[] = {
+      {"first", &first}, {"cloned", &cloned}, {"changed", &changed}, {"again", &changed}};
+  const auto expect_bytes = [&] {
+    for (const auto& [name, bytes] : all) {
+      const std::string path = directory.file(name);
+      ASSERT_TRUE(ok(engine->export_image(name, path)));
+      EXPECT_EQ(test::read_file(path), *bytes) << name;
+      fs::remove(path);
+    }
+  };
+  expect_bytes();
+  const auto verified = engine->verify({});
+  ASSERT_TRUE(ok(verified));
+  EXPECT_THAT(verified->findings, testing::IsEmpty());
+
+  const auto disks = engine->disks();
+  ASSERT_TRUE(ok(disks));
+  ASSERT_EQ(disks->size(), 3U);
+  EXPECT_FALSE((*disks)[0].origin.has_value());
+  EXPECT_EQ((*disks)[2].origin->disk_id, (*disks)[1].id);
+  EXPECT_FALSE(engine->remove_snapshot("first"));
+  EXPECT_FALSE(engine->remove_snapshot("changed"));
+  EXPECT_FALSE(engine->forget_disk((*disks)[1].id, true));
+  expect_bytes();
+  for (const std::size_t clone : {2, 1}) {
+    EXPECT_TRUE(ok(engine->forget_disk((*disks)[clone].id, true)));
+  }
+  EXPECT_TRUE(ok(engine->remove_snapshot("first")));
 }
 
 constexpr Golden kVersion1 = {"Version1", 1, 5};

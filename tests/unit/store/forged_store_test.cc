@@ -414,5 +414,100 @@ TEST_F(ForgedStoreTest, WhatRootMakesInAUsersStoreIsTheUsers) {
   }
 }
 
+// A disk that says that it is a clone of disk 1, with one leaf in a segment of that.
+class ForgedCloneTest : public ForgedStoreTest {
+ protected:
+  static constexpr format::SegmentId kOwnFrom = 3;
+
+  void SetUp() override {
+    leaf_.entries[0] = chunk(2, 1);
+    store_.write_segment(1, {store_.node_block(leaf_)});
+    store_.write_segment(2, {format::random_bytes(4096, 4)});
+    std::filesystem::create_directories(store_.file("disks/2/segments"));
+    std::filesystem::permissions(store_.file("disks/2"), std::filesystem::perms::owner_all);
+    std::filesystem::permissions(store_.file("disks/2/segments"),
+                                 std::filesystem::perms::owner_all);
+    clone_.number = 2;
+    clone_.id = "d-clone";
+    origin_ = {2, 1, "s-forged", {{1, kOwnFrom}}};
+  }
+  // The clone, whose log has these entries beside its disk and a snapshot.
+  [[nodiscard]] Result<std::shared_ptr<History>> open_clone(Transaction entries,
+                                                            bool with_origin_disk = true) {
+    SnapshotRecord snapshot = store_.snapshot_of(leaf_, 1, 1);
+    snapshot.disk = 2;
+    entries.insert(entries.begin(), {clone_, snapshot});
+    for (const char* log : {"disks/1/log", "disks/2/log", "index"}) {
+      std::filesystem::remove(store_.file(log));
+    }
+    store_.write_log("disks/1/log", 1, {{test::forged_disk()}});
+    store_.write_log("disks/2/log", 2, {entries});
+    Transaction index = {clone_, origin_};
+    if (with_origin_disk) index.emplace_back(test::forged_disk());
+    store_.write_log("index", format::kIndexLog, {index});
+    BLKREWIND_ASSIGN(opened_, Store::open(*env_, store_.path()));
+    return opened_->history(2);
+  }
+
+  format::Node leaf_;
+  format::DiskRecord clone_ = test::forged_disk();
+  format::OriginRecord origin_;
+};
+
+TEST_F(ForgedCloneTest, ReadsTheSegmentsThatItsOriginNames) {
+  const auto clone = open_clone({origin_, SegmentRecord{kOwnFrom, 0}});
+  ASSERT_TRUE(clone) << clone.error().to_string();
+  const auto queue = env_->make_queue({.depth = 1});
+  EXPECT_TRUE((*clone)->files().get(1, **queue));
+  EXPECT_EQ((*clone)->files().get(kOwnFrom, **queue).error().code, Errc::kIntegrity);
+  EXPECT_EQ((*clone)->files().open_for_punching(1, **queue).error().code, Errc::kIntegrity);
+}
+
+TEST_F(ForgedCloneTest, NamesNoSegmentOfItsOriginAsItsOwn) {
+  for (const format::SegmentId id : {1U, kOwnFrom - 1}) {
+    const auto clone = open_clone({origin_, SegmentRecord{id, 8192}});
+    ASSERT_FALSE(clone);
+    EXPECT_EQ(clone.error().code, Errc::kIntegrity);
+    EXPECT_FALSE(words_of(clone.error()).empty());
+  }
+  format::OriginRecord other = origin_;
+  other.disk = 3;
+  EXPECT_EQ(open_clone({other}).error().code, Errc::kIntegrity) << "an entry of another log";
+}
+
+// The bound is too low, or there is no such disk: what is shared is missing, and nothing else.
+TEST_F(ForgedCloneTest, WhatAWrongOriginLeadsToIsMissing) {
+  const auto expect_missing = [&](format::SegmentId id) {
+    const auto clone = open_clone({origin_}, false);
+    ASSERT_TRUE(clone) << clone.error().to_string();
+    const auto queue = env_->make_queue({.depth = 1});
+    const auto file = (*clone)->files().get(id, **queue);
+    ASSERT_FALSE(file);
+    EXPECT_EQ(file.error().code, Errc::kIntegrity);
+    EXPECT_FALSE(words_of(file.error()).empty());
+  };
+  origin_.shares = {{1, 1}};
+  expect_missing(1);
+  origin_ = {2, 1, "s-forged", {{1, kOwnFrom}}};
+  std::filesystem::remove_all(store_.file("disks/1/segments"));
+  expect_missing(1);
+}
+
+TEST_F(ForgedCloneTest, DeletesNothingOfItsOrigin) {
+  const auto bytes_of = [&](const char* name) {
+    std::ifstream in(store_.file(name), std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  };
+  const std::string node = bytes_of("disks/1/segments/1");
+  const std::string chunk = bytes_of("disks/1/segments/2");
+  const auto clone = open_clone({origin_});
+  ASSERT_TRUE(clone) << clone.error().to_string();
+  const auto freed = delete_snapshot(**clone, 1);
+  ASSERT_TRUE(freed) << freed.error().to_string();
+  EXPECT_EQ(*freed, 0U);
+  EXPECT_EQ(bytes_of("disks/1/segments/1"), node);
+  EXPECT_EQ(bytes_of("disks/1/segments/2"), chunk);
+}
+
 }  // namespace
 }  // namespace blkrewind::store

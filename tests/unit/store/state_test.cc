@@ -107,6 +107,33 @@ TEST(State, NotesGoWithWhatTheyAreOf) {
   EXPECT_EQ(state.put_bytes(), format::encoded_bytes(format::Counters{}));
 }
 
+// A clone's own segments have numbers above those that it shares.
+TEST(State, OriginAndHoldsComeAndGo) {
+  const format::OriginRecord origin = format::full_origin();
+  format::DiskRecord clone = format::full_disk();
+  clone.number = origin.disk;
+  State state;
+  state.apply(
+      format::Transaction{clone, origin, format::HoldRecord{70, 31}, format::HoldRecord{71, 31}});
+  EXPECT_EQ(*state.origins.get(origin.disk), origin);
+  EXPECT_EQ(state.counters.next_segment, 57U);
+  EXPECT_EQ(state.entry_count(), 1U + 4);
+  State again;
+  again.apply(state.as_puts());
+  EXPECT_EQ(again.as_puts(), state.as_puts());
+  EXPECT_EQ(again.put_bytes(), state.put_bytes());
+  EXPECT_TRUE(state.has_own_segments(origin.disk));
+  state.apply(format::SegmentRecord{57, 0});
+  EXPECT_TRUE(state.has_own_segments(origin.disk));
+  again.apply(format::SegmentRecord{56, 0});
+  EXPECT_FALSE(again.has_own_segments(origin.disk));
+  EXPECT_TRUE(again.has_own_segments(origin.disk + 1)) << "another disk's origin says nothing";
+  state.apply(format::Transaction{format::HoldRemoved{70}, format::DiskRemoved{origin.disk}});
+  EXPECT_TRUE(state.origins.empty());
+  EXPECT_EQ(*state.holds.get(71), (format::HoldRecord{71, 31}));
+  EXPECT_EQ(state.holds.size(), 1U);
+}
+
 TEST(State, CountersOnlyGrow) {
   State state;
   state.apply(format::Counters{5, 6, 7});
