@@ -1,12 +1,9 @@
 // The extents that differ between a device and a snapshot, or between two snapshots.
 #include <utility>
 
-#include "base/remedies.h"
 #include "operations/operations_parts.h"
 #include "pipeline/extent_merger.h"
 #include "pipeline/scan.h"
-#include "store/tree_diff.h"
-#include "store/tree_reader.h"
 
 namespace blkrewind {
 namespace {
@@ -77,61 +74,33 @@ Result<DiffReceipt> Operations::diff_device(format::DiskNumber number, const std
   return receipt;
 }
 
-namespace {
-
-Result<DiffReceipt> compare(store::History& history, const format::SnapshotRecord& first,
-                            const format::SnapshotRecord& second,
-                            const std::function<void(Extent)>& visit, const Monitor& monitor) {
-  const pipeline::Stopwatch watch;
-  const store::Tree first_tree = store::tree_of(first);
-  const store::Tree second_tree = store::tree_of(second);
-  if (first.disk != second.disk || first_tree.geometry != second_tree.geometry) {
-    return fail(Errc::kInvalidArgument,
-                "snapshots " + first.id + " and " + second.id +
-                    " are of different disks, or of different sizes of one");
-  }
-  DiffReceipt receipt;
-  Differences differences(visit, receipt);
-  pipeline::Meter meter(monitor, "diff", first_tree.geometry.device_bytes);
-  BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
-  store::TreeReader reader(history.files(), *queue, history.secret());
-  store::TreeDiff diff(reader, first_tree, second_tree);
-  std::uint64_t at = 0;
-  while (true) {
-    BLKREWIND_ASSIGN(const auto difference, diff.next());
-    if (!difference) break;
-    const Extent chunk = first_tree.geometry.chunk_extent(difference->chunk);
-    differences.add(chunk);
-    BLKREWIND_TRY(meter.advance(chunk.end() - at));
-    at = chunk.end();
-  }
-  differences.finish();
-  meter.finish();
-  receipt.from = first.id;
-  receipt.to = second.id;
-  receipt.device_bytes = first_tree.geometry.device_bytes;
-  receipt.elapsed_seconds = watch.seconds();
-  return receipt;
-}
-
-}  // namespace
-
 Result<DiffReceipt> Operations::diff_snapshots(const SnapshotKey& from, const SnapshotKey& to,
                                                const std::function<void(Extent)>& visit,
                                                const Monitor& monitor) {
-  BLKREWIND_ASSIGN(const auto history, parts_->store->history(from.disk));
-  BLKREWIND_ASSIGN(const auto other, parts_->store->history(to.disk));
-  BLKREWIND_ASSIGN(const auto first, find_accomplished(*history->state(), from.number));
-  BLKREWIND_ASSIGN(const auto second, find_accomplished(*other->state(), to.number));
-  auto compared = compare(*history, first, second, visit, monitor);
-  if (compared || !history->log().refresh()) return compared;
-  // Nothing is locked: a concurrent delete removes nodes, which is not damage.
-  for (const auto& snapshot : {first, second}) {
-    if (find_accomplished(*history->state(), snapshot.number)) continue;
-    return fail(Errc::kNotFound, "snapshot " + snapshot.id + " was deleted during the comparison",
-                look_into_list("see the snapshots that there are"));
-  }
-  return compared;
+  const pipeline::Stopwatch watch;
+  BLKREWIND_ASSIGN(const auto first, open_snapshot(from));
+  BLKREWIND_ASSIGN(const auto second, open_snapshot(to));
+  const std::uint64_t size = second->record().device_bytes;
+  DiffReceipt receipt;
+  pipeline::Meter meter(monitor, "diff", size);
+  std::uint64_t at = 0;
+  Status going;
+  const auto add = [&](const Extent& extent) {
+    receipt.changed_bytes += extent.length;
+    ++receipt.extents;
+    if (visit) visit(extent);
+    going = meter.advance(extent.end() - at);
+    at = extent.end();
+    return going.has_value();
+  };
+  BLKREWIND_TRY(second->visit_changes(*first, {0, size}, add));
+  BLKREWIND_TRY(going);
+  meter.finish();
+  receipt.from = first->record().id;
+  receipt.to = second->record().id;
+  receipt.device_bytes = size;
+  receipt.elapsed_seconds = watch.seconds();
+  return receipt;
 }
 
 }  // namespace blkrewind

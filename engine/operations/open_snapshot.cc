@@ -49,7 +49,7 @@ Result<std::shared_ptr<OpenSnapshot>> Operations::open_snapshot(const SnapshotKe
                    history->home().hold_snapshot(key.disk, key.number, io::LockMode::kShared));
   if (!hold) return fail(Errc::kBusy, "the snapshot is being deleted");
   // A delete that has taken its hold before this one has written its record by now.
-  BLKREWIND_TRY(history->log().refresh());
+  BLKREWIND_TRY(history->refresh());
   BLKREWIND_ASSIGN(auto record, find_accomplished(*history->state(), key.number));
   return std::make_shared<OpenSnapshot>(std::move(history), std::move(hold), std::move(record),
                                         parts_->reading);
