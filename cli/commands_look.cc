@@ -216,7 +216,18 @@ Result<std::vector<Opened>> chosen_to_close(const Session& session,
   BLKREWIND_ASSIGN(const std::set<std::string> ids, ids_of(session, arguments.what));
   std::erase_if(opened,
                 [&](const Opened& one) { return !ids.contains(one.loop.label.snapshot_id); });
-  return opened;
+  const auto is_another = [&](const Opened& one) {
+    return one.loop.label.snapshot_id != opened.front().loop.label.snapshot_id;
+  };
+  if (!std::ranges::any_of(opened, is_another)) return opened;
+  std::string folders;
+  for (const Opened& one : opened) {
+    for (const std::string& folder : one.folders) folders += " " + printable(folder);
+  }
+  return fail(
+      Errc::kInvalidArgument,
+      "several snapshots of the name " + cli::quoted(arguments.what) + " are open:" + folders,
+      "name one by its folder or its id, or give --all");
 }
 
 Status run_close(Session& session, const CloseArguments& arguments) {

@@ -1,5 +1,8 @@
 #include "cli/files/receipts.h"
 
+#include <string_view>
+
+#include "blkrewind/text.h"
 #include "cli/output.h"
 #include "cli/sizes.h"
 
@@ -22,6 +25,23 @@ const char* word_of(FileKind kind) {
   return nullptr;
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    if (!take_character(text)) return false;
+  }
+  return true;
+}
+
+std::string hex_of(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text += kDigits[static_cast<unsigned char>(byte) >> 4];
+    text += kDigits[static_cast<unsigned char>(byte) & 15];
+  }
+  return text;
+}
+
 Json word_or_null(FileKind kind) {
   const char* const word = word_of(kind);
   return word != nullptr ? Json(word) : Json(nullptr);
@@ -40,7 +60,8 @@ std::string line_of(const FileDifference& file) {
   line += static_cast<char>(removed ? file.before : file.after);
   line += " " + printable(file.path);
   if (file.size_before != file.size_after && !added && !removed) {
-    line += "  " + format_bytes(file.size_before) + " -> " + format_bytes(file.size_after);
+    line += "  " + std::to_string(file.size_before) + " -> " + std::to_string(file.size_after) +
+            " bytes";
   }
   return line;
 }
@@ -48,6 +69,7 @@ std::string line_of(const FileDifference& file) {
 Json json_of(const FileDifference& file) {
   Json json;
   json["path"] = file.path;
+  if (!is_utf8(file.path)) json["path_hex"] = hex_of(file.path);
   json["before"] = word_or_null(file.before);
   json["after"] = word_or_null(file.after);
   json["size_before"] = file.size_before;

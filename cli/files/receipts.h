@@ -8,7 +8,7 @@
 
 namespace blkrewind::cli {
 
-// "M f etc/fstab  1.20 KiB -> 1.30 KiB": + added, - removed, M content, m attributes only, T
+// "M f etc/fstab  1230 -> 1250 bytes": + added, - removed, M content, m attributes only, T
 // another kind; then the kind, as in find(1).
 [[nodiscard]] std::string line_of(const FileDifference& file);
 [[nodiscard]] std::string text_of(const DiffFilesReceipt& receipt);

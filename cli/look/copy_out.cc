@@ -22,6 +22,10 @@
 namespace blkrewind::cli {
 namespace {
 
+std::string joined(const std::string& folder, const std::string& name) {
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
 constexpr std::size_t kPieceBytes = 1 * kMiB;
 // Two descriptors for each: below the usual limit of 1024.
 constexpr int kMaxDepth = 400;
@@ -109,7 +113,7 @@ class Copier {
       if (entry == nullptr) break;
       const std::string child = entry->d_name;
       if (child == "." || child == ".." || child.find('/') != std::string::npos) continue;
-      BLKREWIND_TRY(copy_entry(source, to.get(), child, path + "/" + child, depth));
+      BLKREWIND_TRY(copy_entry(source, to.get(), child, joined(path, child), depth));
     }
     return finish(source, to.get(), path);
   }
@@ -122,10 +126,10 @@ class Copier {
 
   Error cannot_create(const std::string& name) const {
     Error error = system_error(errno, "cannot create " + name);
-    if (errno == EEXIST) {
+    if (errno == EEXIST || errno == EISDIR) {
       error.code = Errc::kAlreadyExists;
       error.message = name + " exists already";
-      error.remedy = "choose another name: nothing is overwritten";
+      error.remedy = "give the name that the copy is to have: nothing is overwritten";
     }
     return error;
   }

@@ -166,7 +166,8 @@ Error is_open(History& history, const format::SnapshotRecord& snapshot) {
   error.code = Errc::kBusy;
   error.message = "snapshot " + snapshot.id + " is open for reading" +
                   (who.empty() ? " in another process" : ": " + who);
-  error.remedy = "close it there (an export, a mount, a loop device), then try again";
+  error.remedy =
+      "end what reads it (an export, a mount, blkrewind open, an NBD client), then try again";
   return error;
 }
 

@@ -12,7 +12,7 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kChunk = 64 * kKiB;
+constexpr std::uint64_t kTrackedChunk = 64 * kKiB;
 constexpr std::uint64_t kSize = 16 * kMiB;
 
 // A loop device that the kernel tracks; skips if that is not possible.
@@ -70,7 +70,7 @@ TEST_F(CliTracking, StartStatusAndStopHaveOneShape) {
   EXPECT_EQ(ask({"track", "status", device_}), started_);
   const json begun = tracker();
   EXPECT_EQ(begun.at("source"), "bitmap");
-  EXPECT_EQ(begun.at("granule_bytes"), kChunk);
+  EXPECT_EQ(begun.at("granule_bytes"), kTrackedChunk);
   EXPECT_GT(begun.at("memory_bytes"), 0);
   expect_void("the next snapshot or rollback reads everything once");
 
@@ -80,10 +80,10 @@ TEST_F(CliTracking, StartStatusAndStopHaveOneShape) {
                              {"reason", nullptr},
                              {"base_snapshot_id", snapshot.at("snapshot_id")},
                              {"changed_bytes", 0},
-                             {"granule_bytes", kChunk},
+                             {"granule_bytes", kTrackedChunk},
                              {"memory_bytes", begun.at("memory_bytes")}}));
-  write_noise(device_, 3 * kChunk, 512, 2);
-  EXPECT_EQ(tracker().at("changed_bytes"), kChunk);
+  write_noise(device_, 3 * kTrackedChunk, 512, 2);
+  EXPECT_EQ(tracker().at("changed_bytes"), kTrackedChunk);
   const std::string shown = text({"track", "status", device_});
   for (const char* part : {"tracked by  bitmap", "state       valid", "64 KiB at most"}) {
     EXPECT_NE(shown.find(part), std::string::npos) << part << " in " << shown;
@@ -99,16 +99,16 @@ TEST_F(CliTracking, StartStatusAndStopHaveOneShape) {
 TEST_F(CliTracking, ReceiptsNameTheSourceAndWhatItCost) {
   EXPECT_EQ(ask({"snapshot", device_, "--name", "base"}).at("change_source"), "scan");
   const std::string before = content();
-  const auto change = [&] { write_noise(device_, 5 * kChunk, 2 * kChunk, 3); };
+  const auto change = [&] { write_noise(device_, 5 * kTrackedChunk, 2 * kTrackedChunk, 3); };
   change();
   const std::string after = content();
 
   const json plan = ask({"rollback", device_, "base", "--dry-run"});
   EXPECT_EQ(plan.at("change_source"), "bitmap");
-  EXPECT_EQ(plan.at("scanned_bytes"), 2 * kChunk);
+  EXPECT_EQ(plan.at("scanned_bytes"), 2 * kTrackedChunk);
   const json done = ask({"rollback", device_, "base"});
   EXPECT_EQ(done.at("change_source"), "bitmap");
-  EXPECT_EQ(done.at("changed_bytes"), 2 * kChunk);
+  EXPECT_EQ(done.at("changed_bytes"), 2 * kTrackedChunk);
   EXPECT_TRUE(done.at("scan_seconds").is_number());
   EXPECT_TRUE(done.at("restore_seconds").is_number());
   EXPECT_FALSE(done.contains("rechecked_bytes"));
@@ -119,7 +119,7 @@ TEST_F(CliTracking, ReceiptsNameTheSourceAndWhatItCost) {
   const json unread = ask({"rollback", device_, "base", "--no-undo", "--paranoid"});
   EXPECT_EQ(unread.at("change_source"), "bitmap");
   EXPECT_EQ(unread.at("scanned_bytes"), 0);
-  EXPECT_EQ(unread.at("restored_bytes"), 2 * kChunk);
+  EXPECT_EQ(unread.at("restored_bytes"), 2 * kTrackedChunk);
   EXPECT_GE(unread.at("rechecked_bytes"), 4 * kMiB);
   EXPECT_EQ(content(), before);
 
@@ -132,8 +132,8 @@ TEST_F(CliTracking, ReceiptsNameTheSourceAndWhatItCost) {
   change();
   const json next = ask({"snapshot", device_, "--change-source", "bitmap"});
   EXPECT_EQ(next.at("change_source"), "bitmap");
-  EXPECT_EQ(next.at("scanned_bytes"), 2 * kChunk);
-  EXPECT_EQ(next.at("stored_bytes"), 2 * kChunk);
+  EXPECT_EQ(next.at("scanned_bytes"), 2 * kTrackedChunk);
+  EXPECT_EQ(next.at("stored_bytes"), 2 * kTrackedChunk);
 
   change();
   const std::string receipt = text({"rollback", device_, "base", "--paranoid"});
@@ -154,7 +154,7 @@ TEST_F(CliTracking, ASourceThatSaysNothingIsRefusedWhenItIsInsistedOn) {
   EXPECT_EQ(only_disk().at("snapshots"), json::array()) << "a refusal leaves nothing";
 
   ask({"snapshot", device_, "--name", "base"});
-  write_noise(device_, 0, kChunk, 4);
+  write_noise(device_, 0, kTrackedChunk, 4);
   const json other = expect_refused(
       *disk_, {"rollback", device_, "base", "--change-source", "extents"}, "not tracked by it");
   EXPECT_NE(other.at("hint").get<std::string>().find("track start " + device_), std::string::npos)
@@ -180,13 +180,14 @@ TEST_F(CliTracking, WhatCannotBeTrackedIsSaidSo) {
 TEST_F(CliTracking, AMissedChangeIsFoundByParanoidAndVoidsTheTracker) {
   ask({"snapshot", device_, "--name", "base"});
   const std::string before = content();
-  write_noise(device_, 2 * kChunk, kChunk, 5);
+  write_noise(device_, 2 * kTrackedChunk, kTrackedChunk, 5);
   // Below the device, where it is not detected.
-  write_noise(disk_->backing(), 10 * kChunk, kChunk, 6);
-  write_noise(disk_->backing(), 11 * kChunk, 512, 7);
+  write_noise(disk_->backing(), 10 * kTrackedChunk, kTrackedChunk, 6);
+  write_noise(disk_->backing(), 11 * kTrackedChunk, 512, 7);
   const json missed = ask({"rollback", device_, "base", "--paranoid"}, 5);
   EXPECT_EQ(missed.at("code"), "Integrity");
-  EXPECT_EQ(missed.at("extent"), (json{{"offset", 10 * kChunk}, {"length", 2 * kChunk}}));
+  EXPECT_EQ(missed.at("extent"),
+            (json{{"offset", 10 * kTrackedChunk}, {"length", 2 * kTrackedChunk}}));
   EXPECT_NE(missed.at("hint").get<std::string>().find("--change-source scan"), std::string::npos);
   expect_void("a rollback with --paranoid found it");
   ask({"rollback", device_, "base", "--change-source", "bitmap"}, 3);
@@ -202,7 +203,7 @@ TEST_F(CliTracking, AProgramWithoutAPinIsVoidUntilItIsStartedAnew) {
       "/sys/fs/bpf/blkrewind/" + started_.at("disk_id").get<std::string>() + "/";
   ASSERT_EQ(::unlink((pins + "on_complete").c_str()), 0);
   expect_void("on_complete is gone");
-  write_noise(device_, 0, kChunk, 8);
+  write_noise(device_, 0, kTrackedChunk, 8);
   EXPECT_EQ(ask({"rollback", device_, "base"}).at("change_source"), "scan");
   expect_void("on_complete is gone");
   ask({"track", "start", device_});
@@ -217,7 +218,7 @@ TEST_F(CliTracking, ADeviceThatWasAwayIsVoidUntilItIsStartedAnew) {
   run_program({"losetup", "--detach", device_});
   run_program({"losetup", device_, disk_->backing()});
   expect_void("detached and attached again");
-  write_noise(device_, 0, kChunk, 9);
+  write_noise(device_, 0, kTrackedChunk, 9);
   ask({"rollback", device_, "base", "--change-source", "bitmap"}, 3);
   EXPECT_EQ(ask({"rollback", device_, "base"}).at("change_source"), "scan");
   ask({"track", "start", device_});
@@ -267,10 +268,10 @@ TEST_F(CliExtents, AreWhatAutoIsForAFileAndSeeWhatIsWrittenToIt) {
   const json valid = ask({"track", "status", image_}).at("trackers").at(0);
   EXPECT_EQ(valid.at("valid"), true);
   EXPECT_EQ(valid.at("base_snapshot_id"), base.at("snapshot_id"));
-  write_noise(image_, kChunk, kChunk, 2);
+  write_noise(image_, kTrackedChunk, kTrackedChunk, 2);
   const json done = ask({"rollback", image_, "base", "--change-source", "extents", "--paranoid"});
   EXPECT_EQ(done.at("change_source"), "extents");
-  EXPECT_EQ(done.at("changed_bytes"), kChunk);
+  EXPECT_EQ(done.at("changed_bytes"), kTrackedChunk);
   EXPECT_EQ(done.at("rechecked_bytes"), 4 * kMiB);
   EXPECT_EQ(digest_of_file(image_), before);
 
@@ -287,7 +288,7 @@ TEST_F(CliExtents, AreBelievedBeforeTheBitmap) {
   ask({"track", "start", device, "--source", "extents"});
   ask({"snapshot", device, "--name", "base"});
   const std::string before = digest_of_file(image_);
-  write_noise(image_, kChunk, kChunk, 2);
+  write_noise(image_, kTrackedChunk, kTrackedChunk, 2);
   const json done = ask({"rollback", device, "base"});
   EXPECT_EQ(done.at("change_source"), "extents");
   EXPECT_EQ(digest_of_file(image_), before);

@@ -6,9 +6,9 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kDiskBytes = 400 * kMiB;  // mkfs.xfs makes none below 300 MiB
-constexpr Extent kPartition{32 * kMiB, 360 * kMiB};
-constexpr int kFiles = 300;
+constexpr std::uint64_t kFilesDiskBytes = 400 * kMiB;  // mkfs.xfs makes none below 300 MiB
+constexpr Extent kFilesPartition{32 * kMiB, 360 * kMiB};
+constexpr int kManyFiles = 300;
 
 class DifferingFiles : public Opening,
                        public testing::WithParamInterface<std::tuple<std::size_t, bool>> {
@@ -17,7 +17,7 @@ class DifferingFiles : public Opening,
     return file_system_kinds()[std::get<0>(GetParam())];
   }
   [[nodiscard]] static bool partitioned() { return std::get<1>(GetParam()); }
-  [[nodiscard]] static Extent where() { return partitioned() ? kPartition : Extent{}; }
+  [[nodiscard]] static Extent where() { return partitioned() ? kFilesPartition : Extent{}; }
 
   void SetUp() override {
     Opening::SetUp();
@@ -25,7 +25,7 @@ class DifferingFiles : public Opening,
     if (!kind().skip().empty()) GTEST_SKIP() << kind().skip();
     // Before it a kernel mounts only one of two states of a btrfs.
     if (kind().name == "btrfs" && !kernel_is_at_least(6, 7)) GTEST_SKIP() << "needs Linux 6.7";
-    make_sparse_file(image_, kDiskBytes);
+    make_sparse_file(image_, kFilesDiskBytes);
     if (partitioned()) {
       const std::string script = file("script");
       std::ofstream(script) << "label: gpt\nstart=65536, size=737280\n";
@@ -33,7 +33,7 @@ class DifferingFiles : public Opening,
     }
     make_file_system(kind(), image_, where());
     within([](const std::string& folder) {
-      for (int i = 0; i < kFiles; ++i) {
+      for (int i = 0; i < kManyFiles; ++i) {
         std::ofstream(folder + "/etc/many" + std::to_string(i))
             << std::string(20000, static_cast<char>('a' + i % 26));
       }
@@ -105,7 +105,7 @@ TEST_P(DifferingFiles, AreFoundWithoutReadingTheOthers) {
   EXPECT_EQ(answer.at("partition"), partitioned() ? json(1) : json(nullptr));
   EXPECT_TRUE(answer.value("complete", false));
   EXPECT_EQ(answer.value("differing_count", std::size_t{0}), answer.at("files").size());
-  EXPECT_GT(answer.value("file_count", 0), kFiles);
+  EXPECT_GT(answer.value("file_count", 0), kManyFiles);
   // The 300 files that are as they were have 6 MB, the large one 8.
   EXPECT_LE(answer.value("read_bytes", std::uint64_t{0}), std::uint64_t{9 << 20});
   const json back = ask({"diff", image_, "after", "before", "--files"});

@@ -296,6 +296,21 @@ TEST_F(Open, AHostileFileSystemIsAnError) {
   expect_closed(nothing);
 }
 
+TEST_F(Open, ANameOfSeveralIsClosedByFolderOrId) {
+  const std::string id = snapshot(image_, "before");
+  const std::string other_image = file("other.img");
+  std::filesystem::copy_file(image_, other_image);
+  const std::string other = snapshot(other_image, "before");
+  ask({"open", id});
+  const std::string folder = ask({"open", other}).value("path", "");
+  const json refused = ask({"close", "before"}, 2);
+  EXPECT_THAT(refused.value("message", ""), testing::HasSubstr(folder));
+  EXPECT_EQ(ask({"close", folder}).at("closed").size(), 1U);
+  EXPECT_EQ(ask({"close", "before"}).at("closed").at(0).value("snapshot_id", ""), id);
+  expect_closed(id);
+  expect_closed(other);
+}
+
 TEST_F(Open, CopiesOutAndLeavesNothing) {
   const std::string id = snapshot(image_, "before");
   const std::string to = file("fstab");
@@ -304,6 +319,9 @@ TEST_F(Open, CopiesOutAndLeavesNothing) {
   EXPECT_EQ(read_file(to), "/dev/vdb / ext4\n");
   expect_closed(id);
   EXPECT_EQ(ask({"open", "before", "--path", "link", "--to", to}, 3).value("code", ""),
+            "AlreadyExists");
+  EXPECT_EQ(ask({"open", "before", "--path", "etc/fstab", "--to", directory_.path() + "/"}, 3)
+                .value("code", ""),
             "AlreadyExists");
   const CliOutcome out =
       program_.run_with({}, {"--store", store_, "open", "before", "--path", "link", "--to", "-"});

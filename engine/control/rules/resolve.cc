@@ -123,7 +123,9 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
   }
   if (found.size() > 1) {
     std::string ids;
-    for (const FoundSnapshot& one : found) ids += (ids.empty() ? "" : ", ") + one.snapshot->id;
+    for (const FoundSnapshot& one : found) {
+      ids += (ids.empty() ? "" : ", ") + one.snapshot->id + " (of " + one.disk->disk.path + ")";
+    }
     return fail(Errc::kInvalidArgument,
                 "the name \"" + text + "\" is ambiguous: " + std::to_string(found.size()) +
                     " snapshots have it",
