@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -107,8 +108,12 @@ class Comparison {
              const VisitFile& visit)
       : before_(before), after_(after), changed_(changed), visit_(visit) {}
 
+  // The top folder is named ".".
   Result<ComparedFiles> run() {
-    BLKREWIND_TRY(compare_folders(before_.root, after_.root, ""));
+    const std::string top = ".";
+    BLKREWIND_ASSIGN(const Found was, look(before_.root, top, top));
+    BLKREWIND_ASSIGN(const Found is, look(after_.root, top, top));
+    BLKREWIND_TRY(compare(was, is, top));
     return compared_;
   }
 
@@ -131,7 +136,7 @@ class Comparison {
       const bool from_new =
           old_name == old_names.end() || (new_name != new_names.end() && *new_name <= *old_name);
       const std::string& name = from_old ? *old_name : *new_name;
-      const std::string full = path.empty() ? name : path + "/" + name;
+      const std::string full = path == "." ? name : path + "/" + name;
       Found was;
       Found is;
       if (from_old) {
@@ -226,16 +231,25 @@ class Comparison {
     return false;
   }
 
-  // The ranges of a file in which its bytes may differ.
+  // The ranges of a file in which its bytes may differ: of those that both have at the same place,
+  // the ones that may have changed there; and all that only one has there. May overlap.
   [[nodiscard]] std::vector<Extent> suspicious(const FileMap& was, const FileMap& is,
                                                bool untouched, std::uint64_t size) const {
-    if (was != is) return {{0, size}};
     std::vector<Extent> ranges;
-    for (const MappedRange& range : is) {
-      if (range.file.offset >= size) break;
-      if (!may_differ(range, untouched)) continue;
+    const auto add = [&](const MappedRange& range) {
+      if (range.file.offset >= size) return;
       ranges.push_back({range.file.offset, std::min(range.file.end(), size) - range.file.offset});
+    };
+    auto old_range = was.begin();
+    for (const MappedRange& range : is) {
+      for (; old_range != was.end() && old_range->file.offset < range.file.offset; ++old_range) {
+        add(*old_range);
+      }
+      const bool same = old_range != was.end() && *old_range == range;
+      if (same) ++old_range;
+      if (!same || may_differ(range, untouched)) add(range);
     }
+    std::for_each(old_range, was.end(), add);
     return ranges;
   }
 
@@ -249,6 +263,12 @@ class Comparison {
                             const std::string& path) {
     if (buffers_.empty()) buffers_.resize(2 * kPieceBytes);
     for (std::uint64_t at = range.offset; at < range.end();) {
+      // Where neither has data both are zero: a file may be much larger than its content.
+      const std::uint64_t data = std::min(next_data(old_file, at), next_data(new_file, at));
+      if (data > at) {
+        at = data;
+        continue;
+      }
       const std::size_t piece = std::min<std::uint64_t>(kPieceBytes, range.end() - at);
       std::byte* const old_bytes = buffers_.data();
       std::byte* const new_bytes = buffers_.data() + kPieceBytes;
@@ -261,6 +281,14 @@ class Comparison {
       at += piece;
     }
     return false;
+  }
+
+  // The first byte at or behind `offset` that may be other than zero.
+  static std::uint64_t next_data(int fd, std::uint64_t offset) {
+    const off_t found = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
+    if (found >= 0) return static_cast<std::uint64_t>(found);
+    // Behind the last data; or the file system cannot tell.
+    return errno == ENXIO ? std::numeric_limits<std::uint64_t>::max() : offset;
   }
 
   static bool read_whole(int fd, std::byte* into, std::size_t length, std::uint64_t offset) {

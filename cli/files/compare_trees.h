@@ -33,7 +33,7 @@ enum class FileKind : char {
 };
 
 struct FileDifference {
-  std::string path;  // from the root of the file system, without a slash at its beginning
+  std::string path;  // from the top folder, which is "."; without a slash at its beginning
   FileKind before = FileKind::kNone;  // kNone: it was not there
   FileKind after = FileKind::kNone;
   std::uint64_t size_before = 0;  // of a file

@@ -88,6 +88,7 @@ Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what
   receipt.to = after.snapshot.id;
   receipt.type = after.part.type;
   receipt.partition = after.part.number;
+  receipt.as_it_was = before.mount.as_it_was || after.mount.as_it_was;
   BLKREWIND_ASSIGN(receipt.compared,
                    compare_trees(tree_of(before), tree_of(after), changed, visit));
   receipt.elapsed_seconds =

@@ -23,6 +23,8 @@ struct DiffFilesReceipt {
   std::string to;
   std::string type;        // of the file system
   unsigned partition = 0;  // 0: it is on all of the disk
+  // The journal of one of them was not replayed: it was in use, and may lack the last changes.
+  bool as_it_was = false;
   ComparedFiles compared;
   double elapsed_seconds = 0;
 };

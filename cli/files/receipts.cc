@@ -85,6 +85,7 @@ Json json_of(const DiffFilesReceipt& receipt) {
   json["to"] = receipt.to.empty() ? Json(nullptr) : Json(receipt.to);
   json["type"] = receipt.type;
   json["partition"] = receipt.partition == 0 ? Json(nullptr) : Json(receipt.partition);
+  json["journal_replayed"] = !receipt.as_it_was;
   json["file_count"] = receipt.compared.files;
   json["differing_count"] = receipt.compared.differing;
   json["read_bytes"] = receipt.compared.read_bytes;
@@ -96,7 +97,11 @@ std::string text_of(const DiffFilesReceipt& receipt) {
   return std::to_string(receipt.compared.differing) + " of " +
          std::to_string(receipt.compared.files) + " files and folders differ; read " +
          format_bytes(receipt.compared.read_bytes) + " of their content, in " +
-         format_elapsed(receipt.elapsed_seconds) + "\n";
+         format_elapsed(receipt.elapsed_seconds) + "\n" +
+         (receipt.as_it_was
+              ? "a journal was not replayed: the file system was in use, and what was "
+                "changed last may be missing or different\n"
+              : "");
 }
 
 }  // namespace blkrewind::cli

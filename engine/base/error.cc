@@ -86,6 +86,9 @@ Error system_error(int sys_errno, std::string message) {
     case EBUSY:
       error.code = Errc::kBusy;
       break;
+    case ECANCELED:
+      error.code = Errc::kCancelled;
+      break;
     case EACCES:
     case EPERM:
       error.code = Errc::kIo;

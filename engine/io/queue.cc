@@ -5,6 +5,7 @@
 
 #include "io/env.h"
 #include "io/local_file.h"
+#include "io/stream.h"
 
 namespace blkrewind::io {
 namespace {
@@ -96,6 +97,9 @@ Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
 }
 
 Error ended_error(const File& file, std::uint64_t offset) {
+  if (const auto* stream = dynamic_cast<const Stream*>(&file); stream != nullptr) {
+    return stream->ended_early(offset);
+  }
   Error error;
   error.code = Errc::kIo;
   error.message = file.path() + " has become shorter during use: it ends at " +

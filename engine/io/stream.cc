@@ -1,5 +1,6 @@
 #include "io/stream.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,9 +16,23 @@ Result<std::unique_ptr<Stream>> Env::open_stream(const std::string& path,
   return std::unique_ptr<Stream>();
 }
 
+int Stream::wait_for_bytes() const {
+  constexpr int kLookMilliseconds = 100;
+  while (cancel_ != nullptr) {
+    if (*cancel_) return ECANCELED;
+    pollfd waiting{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&waiting, 1, kLookMilliseconds);
+    if (ready > 0) break;
+    if (ready < 0 && errno != EINTR) return errno;
+  }
+  return 0;
+}
+
 std::size_t Stream::read_on(std::span<std::byte> into, int& error) {
   std::size_t got = 0;
   while (got < into.size()) {
+    error = wait_for_bytes();
+    if (error != 0) break;
     const ssize_t more = ::read(fd_.get(), into.data() + got, into.size() - got);
     if (more < 0 && errno == EINTR) continue;
     error = more < 0 ? errno : 0;
@@ -50,6 +65,22 @@ Completion Stream::read(const Request& request) {
   position_ += known + got;
   done.missing_bytes = done.error == 0 ? into.size() - got : 0;
   return done;
+}
+
+Error Stream::ended_early(std::uint64_t offset) const {
+  Error error;
+  error.code = Errc::kInvalidArgument;
+  error.message = path_ + " ends after " + std::to_string(offset) + " of " +
+                  std::to_string(size_bytes_) + " bytes";
+  return std::move(error).with_remedy("give a raw image of exactly the disk's size");
+}
+
+Error Stream::goes_on() const {
+  Error error;
+  error.code = Errc::kInvalidArgument;
+  error.message =
+      path_ + " goes on after the " + std::to_string(size_bytes_) + " bytes that the disk has";
+  return std::move(error).with_remedy("give a raw image of exactly the disk's size");
 }
 
 Result<std::uint64_t> Stream::end_bytes() {

@@ -4,6 +4,7 @@
 // make_stream_queue().
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,10 +24,18 @@ class Stream final : public File {
   Stream(UniqueFd fd, std::string path, std::uint64_t size_bytes)
       : fd_(std::move(fd)), path_(std::move(path)), size_bytes_(size_bytes) {}
 
+  // From now on, while there is nothing to read, ends with ECANCELED once this is true. May be
+  // null.
+  void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
+
   // The first bytes, at most `length`, which the next read() returns again. Before any read().
   [[nodiscard]] Result<std::span<const std::byte>> peek(std::size_t length);
   // EINVAL: not the next bytes.
   [[nodiscard]] Completion read(const Request& request);
+
+  // kInvalidArgument: it is not of the expected length.
+  [[nodiscard]] Error ended_early(std::uint64_t offset) const;
+  [[nodiscard]] Error goes_on() const;
 
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint32_t alignment_bytes() const override { return 1; }
@@ -41,11 +50,14 @@ class Stream final : public File {
 
  private:
   // Fewer than wanted: it has ended, or the error says why not.
+  // 0: there may be something to read; otherwise an errno.
+  [[nodiscard]] int wait_for_bytes() const;
   [[nodiscard]] std::size_t read_on(std::span<std::byte> into, int& error);
 
   const UniqueFd fd_;
   const std::string path_;
   const std::uint64_t size_bytes_;
+  const std::atomic<bool>* cancel_ = nullptr;
   std::vector<std::byte> ahead_;  // read by peek()
   std::uint64_t position_ = 0;    // of the next read()
 };

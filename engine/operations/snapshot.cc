@@ -217,7 +217,8 @@ class SnapshotMaker {
   // that the caller can see the cause. If it cannot be written now, the next operation on the disk
   // writes it.
   void give_up(const Error& error) {
-    if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition) {
+    if (error.code == Errc::kCancelled || error.code == Errc::kPrecondition ||
+        error.code == Errc::kInvalidArgument) {
       (void)store::forget_unfinished(history_, record_.number);
       return;
     }
@@ -268,9 +269,11 @@ Status check_chunk_bytes(const format::DiskRecord& disk, bool given, std::uint32
 
 // What is imported: an image file or device, or a stream. Its size is the disk's.
 Result<OpenedDevice> open_imported(io::Env& env, const std::string& path,
-                                   const format::DiskRecord& disk, bool raw) {
+                                   const format::DiskRecord& disk, bool raw,
+                                   const Monitor& monitor) {
   BLKREWIND_ASSIGN(auto stream, env.open_stream(path, disk.device_bytes));
   if (stream) {
+    stream->set_cancel(monitor.cancel);
     if (!raw) BLKREWIND_TRY(check_raw(*stream));
     OpenedDevice opened;
     opened.info.path = path;
@@ -334,7 +337,8 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   store::Store& store = *parts_->store;
   BLKREWIND_ASSIGN(LockedDisk locked, lock_disk(store, number, Pending::kRefuse));
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(OpenedDevice image, open_imported(parts_->env, file, locked.disk, options.raw));
+  BLKREWIND_ASSIGN(OpenedDevice image,
+                   open_imported(parts_->env, file, locked.disk, options.raw, monitor));
   SnapshotPlan plan;
   plan.kind = SnapshotKind::kImport;
   plan.name = options.name;

@@ -179,11 +179,8 @@ Status check_same_size(io::File& file, std::uint64_t size_bytes) {
   BLKREWIND_ASSIGN(const std::uint64_t now, file.end_bytes());
   if (now < size_bytes) return fail(io::ended_error(file, now));
   if (now == size_bytes) return {};
-  if (dynamic_cast<const io::Stream*>(&file) != nullptr) {
-    return fail(Errc::kInvalidArgument,
-                file.path() + " goes on after the " + std::to_string(size_bytes) +
-                    " bytes that the disk has",
-                "import a raw image of exactly the disk's size");
+  if (const auto* stream = dynamic_cast<const io::Stream*>(&file); stream != nullptr) {
+    return fail(stream->goes_on());
   }
   return fail(Errc::kIo,
               file.path() + " has become longer while it was used: it had " +

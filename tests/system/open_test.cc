@@ -8,9 +8,9 @@
 namespace blkrewind::test {
 namespace {
 
-constexpr std::uint64_t kDiskBytes = 400 * kMiB;  // mkfs.xfs makes none below 300 MiB
-constexpr Extent kFirst{1 * kMiB, 20 * kMiB};
-constexpr Extent kSecond{32 * kMiB, 360 * kMiB};
+constexpr std::uint64_t kOpenDiskBytes = 400 * kMiB;  // mkfs.xfs makes none below 300 MiB
+constexpr Extent kFirstPart{1 * kMiB, 20 * kMiB};
+constexpr Extent kSecondPart{32 * kMiB, 360 * kMiB};
 
 struct Layout {
   std::string name;
@@ -24,13 +24,13 @@ class OpenedFiles : public Opening,
     return file_system_kinds()[std::get<0>(GetParam())];
   }
   [[nodiscard]] static const std::string& table() { return std::get<1>(GetParam()).table; }
-  [[nodiscard]] static Extent where() { return table().empty() ? Extent{} : kSecond; }
+  [[nodiscard]] static Extent where() { return table().empty() ? Extent{} : kSecondPart; }
 
   void SetUp() override {
     Opening::SetUp();
     if (IsSkipped()) return;
     if (!kind().skip().empty()) GTEST_SKIP() << kind().skip();
-    make_sparse_file(image_, kDiskBytes);
+    make_sparse_file(image_, kOpenDiskBytes);
     if (!table().empty()) {
       const std::string script = file("script");
       std::ofstream(script) << "label: " << table()
@@ -57,9 +57,9 @@ TEST_P(OpenedFiles, AreThoseOfTheDisk) {
   // What is on the loop device is what was exported.
   const std::string exported = file("exported.img");
   ask({"export", "before", exported});
-  EXPECT_EQ(
-      digest_of_file(opened.value("loop", "")),
-      digest_of_file(exported, where().offset, where().length == 0 ? kDiskBytes : where().length));
+  EXPECT_EQ(digest_of_file(opened.value("loop", "")),
+            digest_of_file(exported, where().offset,
+                           where().length == 0 ? kOpenDiskBytes : where().length));
   ask({"close", "before"});
   expect_closed(id);
 }
@@ -81,7 +81,7 @@ TEST_P(OpenedDirty, ShowsWhatWasFlushed) {
   const FileSystemKind& kind = file_system_kinds()[GetParam()];
   if (!kind.skip().empty()) GTEST_SKIP() << kind.skip();
   if (kind.unreplayed.empty()) GTEST_SKIP() << "it has no journal";
-  make_sparse_file(image_, kDiskBytes);
+  make_sparse_file(image_, kOpenDiskBytes);
   make_file_system(kind, image_);
   const std::string copy = file("copy.img");
   {
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(, OpenedDirty, testing::Range<std::size_t>(0, file_syst
 TEST_P(OpenedDirty, BesideItsDisk) {
   const FileSystemKind& kind = file_system_kinds()[GetParam()];
   if (!kind.skip().empty()) GTEST_SKIP() << kind.skip();
-  make_sparse_file(image_, kDiskBytes);
+  make_sparse_file(image_, kOpenDiskBytes);
   make_file_system(kind, image_);
   const std::string id = snapshot(image_, "before");
   const std::string wanted = digest_of_files(image_);
@@ -244,12 +244,12 @@ TEST_F(Open, ARollbackOfTheDiskChangesNothingInIt) {
 
 TEST_F(Open, SeveralPartitionsAreListed) {
   std::filesystem::remove(image_);
-  make_sparse_file(image_, kDiskBytes);
+  make_sparse_file(image_, kOpenDiskBytes);
   const std::string script = file("script");
   std::ofstream(script) << "label: gpt\nstart=2048, size=40960\nstart=65536, size=737280\n";
   shell({"sfdisk", "-q", image_, "<", script});
-  make_file_system(ext4(), image_, kFirst);
-  make_file_system(ext4(), image_, kSecond);
+  make_file_system(ext4(), image_, kFirstPart);
+  make_file_system(ext4(), image_, kSecondPart);
   const std::string id = snapshot(image_, "before");
   const json refused = ask({"open", "before"}, 2);
   EXPECT_NE(refused.value("message", "").find("1: 20 MiB, ext4; 2: 360 MiB, ext4"),
@@ -259,8 +259,8 @@ TEST_F(Open, SeveralPartitionsAreListed) {
   const std::string one = ask({"open", "before", "--partition", "1"}).value("path", "");
   const std::string two = ask({"open", "before", "--partition", "2"}).value("path", "");
   EXPECT_EQ(one, "/run/blkrewind/open/" + id + ".p1");
-  EXPECT_EQ(digest_of_tree(one), digest_of_files(image_, kFirst));
-  EXPECT_EQ(digest_of_tree(two), digest_of_files(image_, kSecond));
+  EXPECT_EQ(digest_of_tree(one), digest_of_files(image_, kFirstPart));
+  EXPECT_EQ(digest_of_tree(two), digest_of_files(image_, kSecondPart));
   EXPECT_EQ(ask({"close", id}).at("closed").size(), 2U);
   expect_closed(id);
   EXPECT_EQ(ask({"open", "before", "--partition", "3"}, 3).value("code", ""), "NotFound");

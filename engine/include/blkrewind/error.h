@@ -64,8 +64,8 @@ using Status = Result<void>;
 [[nodiscard]] BLKREWIND_API tl::unexpected<Error> fail(Errc code, std::string message,
                                                        Remedy remedy = {});
 
-// An error of a system call; kNoSpace for ENOSPC and EDQUOT, kNotFound for ENOENT, kBusy for
-// EBUSY, kIo for the rest.
+// An error of a system call; kNoSpace for ENOSPC and EDQUOT, kNotFound for ENOENT, kBusy for EBUSY,
+// kCancelled for ECANCELED, kIo for the rest.
 [[nodiscard]] BLKREWIND_API Error system_error(int sys_errno, std::string message);
 
 }  // namespace blkrewind

@@ -1,4 +1,5 @@
 // Readers of snapshots through the public interface: names, threads, processes.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -6,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -235,18 +237,53 @@ TEST_F(Importing, ReadsAPipe) {
   EXPECT_EQ(read_file(path), bytes);
 }
 
+TEST_F(Importing, OfAPipeThatStallsCanBeCancelled) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const std::size_t before = engine_->snapshots()->size();
+  // Before its first byte, and behind some.
+  for (const std::size_t written : {std::size_t{0}, std::size_t{50000}}) {
+    std::thread writer([&] {
+      EXPECT_EQ(::write(ends[1], content_.data(), written), static_cast<ssize_t>(written));
+    });
+    std::atomic<bool> cancel = false;
+    Monitor monitor;
+    monitor.cancel = &cancel;
+    std::thread user([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      cancel = true;
+    });
+    const auto cancelled =
+        engine_->import_image(image_, "/dev/fd/" + std::to_string(ends[0]), {}, monitor);
+    user.join();
+    EXPECT_TRUE(failed(cancelled, Errc::kCancelled));
+    EXPECT_EQ(engine_->snapshots()->size(), before);
+    std::string rest(written, '\0');
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    while (::read(ends[0], rest.data(), rest.size()) > 0) {
+    }
+    writer.join();
+    while (written > 0 && ::read(ends[0], rest.data(), rest.size()) > 0) {
+    }
+    fcntl(ends[0], F_SETFL, 0);
+  }
+  for (const int fd : ends) close(fd);
+}
+
 TEST_F(Importing, RefusesAPipeOfAnotherLengthOrFormat) {
   const std::size_t before = engine_->snapshots()->size();
   const auto shorter = import_piped(content_.substr(0, kImageBytes - 1));
-  ASSERT_FALSE(shorter);
-  EXPECT_THAT(shorter.error().to_string(), HasSubstr("/dev/fd/"));
+  ASSERT_TRUE(failed(shorter, Errc::kInvalidArgument));
+  EXPECT_THAT(shorter.error().to_string(),
+              HasSubstr("ends after " + std::to_string(kImageBytes - 1) + " of "));
   const auto longer = import_piped(content_ + "x");
   ASSERT_TRUE(failed(longer, Errc::kInvalidArgument));
   EXPECT_THAT(longer.error().to_string(), HasSubstr("goes on after"));
-  EXPECT_FALSE(import_piped(""));
+  EXPECT_TRUE(failed(import_piped(""), Errc::kInvalidArgument));
   std::string foreign = content_;
   foreign.replace(0, 4, "QFI\xfb");
   EXPECT_TRUE(failed(import_piped(foreign), Errc::kPrecondition));
+  EXPECT_EQ(engine_->snapshots()->size(), before) << "a trace is left";
   std::size_t accomplished = 0;
   const auto infos = engine_->snapshots();
   ASSERT_TRUE(ok(infos));
