@@ -105,7 +105,10 @@ Error device_gone(const format::DiskRecord& disk, const std::string& path) {
   error.remedy = Remedy("bring it back")
                      .or_else({Verb::kDiskAdopt,
                                "say where it is now",
-                               {{Parameter::kDisk, disk.id}, {Parameter::kPath, {}}}});
+                               {{Parameter::kDisk, disk.id}, {Parameter::kPath, {}}}})
+                     .or_else({Verb::kDiskForget,
+                               "give it up with its snapshots",
+                               {{Parameter::kTarget, disk.id}, {Parameter::kWithSnapshots, {}}}});
   return error;
 }
 

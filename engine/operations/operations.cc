@@ -422,11 +422,12 @@ bool is_stuck(const store::State& state, const format::IntentRecord& intent) {
 
 Status Operations::abandon_rollback(format::DiskNumber number) {
   BLKREWIND_ASSIGN(const LockedDisk locked, lock_disk(*parts_->store, number, Pending::kAllow));
+  const bool gone = find_device(locked.disk).attached == false;
   return locked.history->log().update(
       [&](const store::State& state) -> Result<format::Transaction> {
         const auto intent = state.intents.find(number);
         if (intent == state.intents.end()) return format::Transaction{};
-        if (!is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
+        if (!gone && !is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
         format::DiskRecord disk = *state.disk(number);
         disk.base_snapshot = 0;
         format::Transaction transaction = {format::IntentRemoved{number}, disk};

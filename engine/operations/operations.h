@@ -174,7 +174,8 @@ class Operations {
   // the log. Another failure to read it is an error, since it may be intact.
   [[nodiscard]] Result<Error> forget_lost_disk(const format::DiskRecord& disk);
   // Removes the intent of an interrupted rollback, and leaves the device as it is: for one that can
-  // be finished in neither direction. kPrecondition while it still can.
+  // be finished in neither direction, or whose device is not attached any more. kPrecondition while
+  // it still can.
   [[nodiscard]] Status abandon_rollback(format::DiskNumber disk);
 
   // The trackers of a disk.

@@ -115,6 +115,21 @@ TEST_F(EngineRules, RollbackThatScans) {
   EXPECT_TRUE(seen);
 }
 
+TEST_F(EngineRules, InterruptedRollbackOfADeviceThatIsGoneIsGivenUpWithTheDisk) {
+  ASSERT_TRUE(killed_in("restore", [&](Engine& engine, const Monitor& monitor) {
+    (void)engine.rollback(image_, "before", {}, monitor);
+  }));
+  EXPECT_TRUE(refused(engine_->forget_disk(disk_, true), "InvalidOperation.DiskResetInProgress"))
+      << "its device is there";
+  ASSERT_EQ(unlink(image_.c_str()), 0);
+  const auto resumed = engine_->resume(disk_);
+  ASSERT_FALSE(resumed);
+  EXPECT_THAT(words_of(resumed.error()), HasSubstr("give it up with its snapshots"));
+  EXPECT_TRUE(refused(engine_->forget_disk(disk_), "InvalidOperation.DiskResetInProgress"));
+  EXPECT_TRUE(ok(engine_->forget_disk(disk_, true)));
+  EXPECT_TRUE(engine_->disks()->empty());
+}
+
 TEST_F(EngineRules, RollbackWhoseProcessDiedIsFinishedOrTakenBack) {
   for (const bool forward : {true, false}) {
     SCOPED_TRACE(forward);
