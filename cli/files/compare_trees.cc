@@ -232,7 +232,7 @@ class Comparison {
   }
 
   // The ranges of a file in which its bytes may differ: of those that both have at the same place,
-  // the ones that may have changed there; and all that only one has there. May overlap.
+  // the ones that may have changed there; and all that only one has there. Merged.
   [[nodiscard]] std::vector<Extent> suspicious(const FileMap& was, const FileMap& is,
                                                bool untouched, std::uint64_t size) const {
     std::vector<Extent> ranges;
@@ -250,7 +250,17 @@ class Comparison {
       if (!same || may_differ(range, untouched)) add(range);
     }
     std::for_each(old_range, was.end(), add);
-    return ranges;
+    std::ranges::sort(ranges, {}, &Extent::offset);
+    std::vector<Extent> merged;
+    for (const Extent& range : ranges) {
+      if (!merged.empty() && range.offset <= merged.back().end()) {
+        const std::uint64_t end = std::max(merged.back().end(), range.end());
+        merged.back().length = end - merged.back().offset;
+      } else {
+        merged.push_back(range);
+      }
+    }
+    return merged;
   }
 
   [[nodiscard]] bool may_differ(const MappedRange& range, bool untouched) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -9,7 +10,7 @@
 
 namespace blkrewind {
 
-template <class Key, class Value>
+template <class Key, class Value, class Less = std::less<Key>>
 class Lru {
  public:
   using Held = std::shared_ptr<const Value>;
@@ -52,7 +53,7 @@ class Lru {
   const std::uint64_t max_bytes_;
   std::uint64_t bytes_ = 0;
   std::list<Item> by_use_;  // last used first
-  std::map<Key, Place> places_;
+  std::map<Key, Place, Less> places_;
 };
 
 }  // namespace blkrewind

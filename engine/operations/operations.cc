@@ -427,7 +427,8 @@ Status Operations::abandon_rollback(format::DiskNumber number) {
       [&](const store::State& state) -> Result<format::Transaction> {
         const auto intent = state.intents.find(number);
         if (intent == state.intents.end()) return format::Transaction{};
-        if (!gone && !is_stuck(state, intent->second)) return reset_in_progress(locked.disk, intent->second);
+        if (!gone && !is_stuck(state, intent->second))
+          return reset_in_progress(locked.disk, intent->second);
         format::DiskRecord disk = *state.disk(number);
         disk.base_snapshot = 0;
         format::Transaction transaction = {format::IntentRemoved{number}, disk};

@@ -45,10 +45,16 @@ class ChunkCache {
  private:
   [[nodiscard]] Sought seek_locked(const Digest& digest);
 
+  struct Less {
+    bool operator()(const Digest& one, const Digest& other) const {
+      return one.high != other.high ? one.high < other.high : one.low < other.low;
+    }
+  };
+
   std::mutex mutex_;
   std::condition_variable ended_;
-  Lru<Digest, AlignedBuffer> chunks_;
-  std::set<Digest> being_read_;
+  Lru<Digest, AlignedBuffer, Less> chunks_;
+  std::set<Digest, Less> being_read_;
 };
 
 }  // namespace blkrewind::store

@@ -5,10 +5,10 @@
 // reused.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <tuple>
 
 #include "base/lru.h"
 #include "format/node.h"
@@ -18,12 +18,8 @@ namespace blkrewind::store {
 
 class NodeCache {
  public:
-  struct Place {
-    format::DiskNumber disk = 0;
-    std::uint32_t segment = 0;
-    std::uint32_t block = 0;
-    friend auto operator<=>(const Place&, const Place&) = default;
-  };
+  // Disk, segment, block.
+  using Place = std::tuple<format::DiskNumber, std::uint32_t, std::uint32_t>;
 
   explicit NodeCache(std::uint64_t max_bytes) : nodes_(max_bytes) {}
 
