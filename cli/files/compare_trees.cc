@@ -105,8 +105,8 @@ std::optional<Attributes> attributes_of(int fd) {
 class Comparison {
  public:
   Comparison(const MountedTree& before, const MountedTree& after, const ChangedExtents& changed,
-             const VisitFile& visit)
-      : before_(before), after_(after), changed_(changed), visit_(visit) {}
+             const VisitFile& visit, const std::atomic<bool>* cancel)
+      : before_(before), after_(after), changed_(changed), visit_(visit), cancel_(cancel) {}
 
   // The top folder is named ".".
   Result<ComparedFiles> run() {
@@ -158,7 +158,13 @@ class Comparison {
     return found;
   }
 
+  [[nodiscard]] Status check_cancel() const {
+    if (cancel_ == nullptr || !*cancel_) return {};
+    return fail(Errc::kCancelled, "cancelled");
+  }
+
   Status compare(const Found& was, const Found& is, const std::string& path) {
+    BLKREWIND_TRY(check_cancel());
     ++compared_.files;
     FileDifference difference;
     difference.path = path;
@@ -273,6 +279,7 @@ class Comparison {
                             const std::string& path) {
     if (buffers_.empty()) buffers_.resize(2 * kPieceBytes);
     for (std::uint64_t at = range.offset; at < range.end();) {
+      BLKREWIND_TRY(check_cancel());
       // Where neither has data both are zero: a file may be much larger than its content.
       const std::uint64_t data = std::min(next_data(old_file, at), next_data(new_file, at));
       if (data > at) {
@@ -336,6 +343,7 @@ class Comparison {
   const MountedTree& after_;
   const ChangedExtents& changed_;
   const VisitFile& visit_;
+  const std::atomic<bool>* const cancel_;
   ComparedFiles compared_;
   std::vector<std::byte> buffers_;
 };
@@ -343,8 +351,9 @@ class Comparison {
 }  // namespace
 
 Result<ComparedFiles> compare_trees(const MountedTree& before, const MountedTree& after,
-                                    const ChangedExtents& changed, const VisitFile& visit) {
-  return Comparison(before, after, changed, visit).run();
+                                    const ChangedExtents& changed, const VisitFile& visit,
+                                    const std::atomic<bool>* cancel) {
+  return Comparison(before, after, changed, visit, cancel).run();
 }
 
 }  // namespace blkrewind::cli

@@ -4,6 +4,7 @@
 // only where it can differ: where its place on the device changed, or the bytes there did.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -50,11 +51,12 @@ struct ComparedFiles {
 
 // Visits the differences in the order of a walk: names of a folder ascending by their bytes, a
 // folder before what is in it. kIo names the file that cannot be read. Ends with the first error of
-// `visit`.
+// `visit`, and with kCancelled once `cancel`, which may be null, is true.
 using VisitFile = std::function<Status(const FileDifference&)>;
 [[nodiscard]] Result<ComparedFiles> compare_trees(const MountedTree& before,
                                                   const MountedTree& after,
                                                   const ChangedExtents& changed,
-                                                  const VisitFile& visit);
+                                                  const VisitFile& visit,
+                                                  const std::atomic<bool>* cancel = nullptr);
 
 }  // namespace blkrewind::cli

@@ -225,6 +225,11 @@ TEST_F(CompareTrees, EndsWithTheFirstErrorOfItsCaller) {
                                    }),
                      Errc::kCancelled));
   EXPECT_EQ(visited, 1);
+  const std::atomic<bool> cancel = true;
+  EXPECT_TRUE(failed(compare_trees(
+                         {.root = before}, {.root = after}, {},
+                         [](const FileDifference&) -> Status { return {}; }, &cancel),
+                     Errc::kCancelled));
   close(before);
   close(after);
 }
