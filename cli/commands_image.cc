@@ -95,7 +95,7 @@ void add_image_commands(CommandSyntax app, Command& chosen) {
     command.add_option("--name", arguments->name, "Name of the snapshot");
     command.add_option("--description", arguments->description, "A note");
     command.add_option("--created-at", arguments->created_at,
-                       "Time of the content (default: modification time of FILE)");
+                       "Time of the content (default: modification time of FILE; now, of a pipe)");
     command.add_option("--chunk-size", arguments->chunk_size,
                        "If TARGET is not registered yet: 4KiB to 1MiB (64KiB)");
     command.add_flag("--raw", arguments->raw,
