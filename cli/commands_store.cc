@@ -27,6 +27,8 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
   BLKREWIND_ASSIGN(const VerifyReceipt receipt,
                    engine.verify(arguments.snapshots, session.monitor()));
   const Error* lost = first_of(receipt.unreadable_disks);
+  const bool more = lost == nullptr || lost->code != Errc::kIntegrity;
+  if (more && !receipt.damaged_logs.empty()) lost = &receipt.damaged_logs.front();
   const bool unreadable = receipt.unreadable_because.has_value();
   const bool damaged = !receipt.damaged.empty() || (!unreadable && !receipt.findings.empty());
   const Json json = json_of(receipt);

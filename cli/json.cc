@@ -164,6 +164,10 @@ Json json_of(const VerifyReceipt& receipt) {
   json["unreadable"] = receipt.unreadable;
   json["findings"] = receipt.findings;
   json["unreadable_disks"] = json_of(receipt.unreadable_disks);
+  json["damaged_logs"] = Json::array();
+  for (const Error& log : receipt.damaged_logs) {
+    json["damaged_logs"].push_back(json_of_trouble(log));
+  }
   json["elapsed_seconds"] = receipt.elapsed_seconds;
   return json;
 }

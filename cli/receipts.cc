@@ -168,11 +168,15 @@ std::string text_of(const VerifyReceipt& receipt) {
       (receipt.unreadable_disks.empty() ? ""
                                         : " in them; disks that could not be read: " +
                                               std::to_string(receipt.unreadable_disks.size())) +
+      (receipt.damaged_logs.empty()
+           ? ""
+           : "; DAMAGED logs: " + std::to_string(receipt.damaged_logs.size())) +
       (receipt.unreadable.empty()
            ? ""
            : "; could not be read: " + printable(joined(receipt.unreadable))) +
       "\n";
   for (const std::string& finding : receipt.findings) text += "  " + printable(finding) + "\n";
+  for (const Error& log : receipt.damaged_logs) text += "  " + printable(log.to_string()) + "\n";
   return text + lines_of(receipt.unreadable_disks);
 }
 

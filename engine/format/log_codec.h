@@ -68,7 +68,7 @@ void encode_log_header(const DigestSecret& secret, const LogHeader& header, Bloc
 [[nodiscard]] bool begins_log(std::span<const std::byte> bytes);
 
 void encode_log_tail(const DigestSecret& secret, const LogTail& tail, Block out);
-// Empty if it is torn or was never written.
+// Empty if it is damaged or was never written.
 [[nodiscard]] std::optional<LogTail> decode_log_tail(const DigestSecret& secret, ConstBlock block);
 
 // Whole blocks, ready to be written.

@@ -61,15 +61,10 @@ Result<std::uint64_t> clear_unfinished(store::History& history) {
   return given_back;
 }
 
-Status take_state(LockedDisk& locked, format::DiskNumber number) {
+// Under a lease: the log has its disk.
+void take_state(LockedDisk& locked, format::DiskNumber number) {
   locked.state = locked.history->state();
-  const auto* disk = locked.state->disk(number);
-  if (disk == nullptr) {
-    return fail(Errc::kIntegrity, "the log of disk " + std::to_string(number) + " has no disk",
-                "bring it back from a backup of the store");
-  }
-  locked.disk = *disk;
-  return {};
+  locked.disk = *locked.state->disk(number);
 }
 
 }  // namespace
@@ -91,7 +86,7 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
   BLKREWIND_ASSIGN(const std::uint64_t finished, clear_unfinished(history));
   locked.orphans = orphans;
   locked.finished_bytes = orphans.bytes + finished;
-  BLKREWIND_TRY(take_state(locked, number));
+  take_state(locked, number);
   // The index has a copy of the record, and an operation that has ended early may have changed only
   // one of the two.
   if (const Status noted = store.note_disk(locked.disk); !noted) {
@@ -110,7 +105,7 @@ Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber
   LockedDisk locked;
   BLKREWIND_ASSIGN(locked.reading, store.lease_for_reading(number));
   BLKREWIND_ASSIGN(locked.history, store.history(number));
-  BLKREWIND_TRY(take_state(locked, number));
+  take_state(locked, number);
   return locked;
 }
 

@@ -285,9 +285,18 @@ Result<VerifyReceipt> Operations::verify(std::vector<SnapshotKey> snapshots,
     for (const auto& [number, disk] : index->disks) wanted[number];
   }
   VerifyReceipt receipt;
+  const auto check_log = [&](store::Log& log) -> Status {
+    Status whole = log.check();
+    if (whole || whole.error().code != Errc::kIntegrity) return whole;
+    receipt.damaged_logs.push_back(std::move(whole).error());
+    return {};
+  };
+  BLKREWIND_TRY(check_log(store.index()));
   for (const auto& [number, numbers] : wanted) {
     const auto history = store.history(number);
     if (history) {
+      Status checked = check_log((*history)->log());
+      if (!checked && !is_removed(store, number)) return fail(std::move(checked).error());
       BLKREWIND_TRY(verify_disk(store, **history, numbers, parts_->means, monitor, receipt));
     } else if (!numbers.empty()) {
       return fail(history.error());

@@ -285,6 +285,12 @@ Status Log::checkpoint_locked(Room room) {
   }
 }
 
+Status Log::check() {
+  const std::lock_guard lock(mutex_);
+  BLKREWIND_TRY(refresh_locked());
+  return home_->check(head_);
+}
+
 Result<std::uint64_t> Log::size_bytes() {
   const std::lock_guard lock(mutex_);
   BLKREWIND_TRY(refresh_locked());

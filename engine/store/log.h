@@ -51,6 +51,8 @@ class Log {
   [[nodiscard]] Result<bool> checkpoint(bool force);
 
   [[nodiscard]] Result<std::uint64_t> size_bytes();
+  // As HomeLog::check(), after a refresh.
+  [[nodiscard]] Status check();
 
   // This process owns the disk: what it appends from here on names the lease's epoch. Null: it owns
   // it no longer, and appends under the epoch that it reads.

@@ -141,9 +141,29 @@ Result<std::shared_ptr<History>> Store::read_history(DiskNumber disk) {
   return history;
 }
 
+// The index names a disk after its log does: a log that does not say whose it is has lost records.
+Result<std::shared_ptr<History>> Store::read_whole_history(DiskNumber disk, Reads reads) {
+  BLKREWIND_ASSIGN(auto history, read_history(disk));
+  const auto is_whole = [&] { return history->log().state()->disk(disk) != nullptr; };
+  if (is_whole()) return history;
+  if (reads == Reads::kAnyone) {
+    // What is read without a lease may be behind.
+    BLKREWIND_ASSIGN(const auto lease, home_->take_lease(disk, io::LockMode::kShared));
+    if (lease == nullptr) return history;  // to be seen by the owner
+    BLKREWIND_TRY(history->refresh());
+    if (is_whole()) return history;
+  }
+  return fail(Errc::kIntegrity, "its log does not name the disk: it has lost records",
+              "bring it back from a backup of the store");
+}
+
 Result<std::shared_ptr<History>> Store::history(DiskNumber disk) {
+  return history(disk, Reads::kAnyone);
+}
+
+Result<std::shared_ptr<History>> Store::history(DiskNumber disk, Reads reads) {
   if (!disks()->disks.contains(disk)) return no_disk();
-  auto history = read_history(disk);
+  auto history = read_whole_history(disk, reads);
   if (history) return history;
   // Another process may have removed the disk since the index was read.
   BLKREWIND_TRY(index_.refresh());
@@ -180,7 +200,7 @@ Result<std::unique_ptr<HomeLease>> Store::own(DiskNumber disk) {
 
 Result<std::shared_ptr<Lease>> Store::lease(DiskNumber disk) {
   BLKREWIND_ASSIGN(auto lease, own(disk));
-  BLKREWIND_ASSIGN(auto history, this->history(disk));
+  BLKREWIND_ASSIGN(auto history, this->history(disk, Reads::kOwner));
   return std::make_shared<Lease>(std::move(history), std::move(lease));
 }
 
@@ -303,7 +323,7 @@ Status Store::remove_disk(DiskNumber disk) {
 
 Result<Error> Store::remove_lost_disk(DiskNumber disk) {
   BLKREWIND_ASSIGN(const auto lease, own(disk));
-  const auto read = history(disk);
+  const auto read = history(disk, Reads::kOwner);
   if (read) {
     return fail(Errc::kPrecondition, "the log of disk " + name_of(disk) + " can be read",
                 "try again");

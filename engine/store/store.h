@@ -122,6 +122,10 @@ class Store {
                                                            const format::StoreHeader& header);
   [[nodiscard]] Result<std::shared_ptr<History>> open_history(format::DiskNumber disk);
   [[nodiscard]] Result<std::shared_ptr<History>> read_history(format::DiskNumber disk);
+  enum class Reads : std::uint8_t { kAnyone, kOwner };
+  [[nodiscard]] Result<std::shared_ptr<History>> read_whole_history(format::DiskNumber disk,
+                                                                    Reads reads);
+  [[nodiscard]] Result<std::shared_ptr<History>> history(format::DiskNumber disk, Reads reads);
   // Adds nothing if it fails.
   [[nodiscard]] Status add_info(format::DiskNumber disk, StoreInfo& info);
   [[nodiscard]] Result<std::unique_ptr<HomeLease>> own(format::DiskNumber disk);

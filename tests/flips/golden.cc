@@ -135,7 +135,7 @@ RegionText text_of(Region region) {
     case Region::kJournalHeader:
       return {"journal header", nullptr};
     case Region::kJournalTail:
-      return {"tail block", "only says how far the journal got; the records are all there"};
+      return {"tail block", nullptr};
     case Region::kRecordHeader:
       return {"record header", nullptr};
     case Region::kRecordEntries:

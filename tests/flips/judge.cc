@@ -157,6 +157,9 @@ Verdict Judge::judge_files(const sim::MemoryFiles& files) const {
     }
     if (named) return harmful("verify calls " + image.id + " damaged, but it can be read");
   }
+  if (!receipt->damaged_logs.empty()) {
+    return {Outcome::kFound, receipt->damaged_logs.front().message};
+  }
   if (damaged.empty()) return {Outcome::kHarmless, "everything reads as before"};
   return {Outcome::kFound, receipt->findings.front()};
 }

@@ -222,6 +222,9 @@ class OperationsBench {
     }
     const auto receipt = operations_->verify(keys, {});
     if (!receipt) return ok(receipt);
+    if (!receipt->damaged_logs.empty()) {
+      return testing::AssertionFailure() << receipt->damaged_logs.front().to_string();
+    }
     if (receipt->damaged.empty() && receipt->findings.empty()) return testing::AssertionSuccess();
     return testing::AssertionFailure() << "damaged: " << testing::PrintToString(receipt->findings);
   }

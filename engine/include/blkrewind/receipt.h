@@ -115,6 +115,8 @@ struct VerifyReceipt {
   std::vector<std::string> findings;        // one line each, at most 100
   // If all were to be verified: what is known of these disks was not.
   std::vector<UnreadableDisk> unreadable_disks;
+  // Logs that can be read, but would not show if they lost a record now.
+  std::vector<Error> damaged_logs;
   double elapsed_seconds = 0;
 };
 

@@ -149,7 +149,6 @@ Status LocalLog::read_all(io::Queue& queue, Head& head, const Reader& reader, bo
   }
   // The tail before the records: it may only be behind the records that are read afterwards.
   BLKREWIND_TRY(io::read_now(queue, *file, {kLogTailOffset, kLogBlockBytes}, block.data()));
-  const auto tail = format::decode_log_tail(mark_.secret, block_of(block));
 
   reader.restart();
   Head at;
@@ -158,7 +157,7 @@ Status LocalLog::read_all(io::Queue& queue, Head& head, const Reader& reader, bo
   at.end_bytes = kLogRecordsOffset;
   std::vector<std::byte> last;
   BLKREWIND_TRY(scan_records(queue, *file, mark_, at, last, reader.record));
-  Status whole = check_log_end(queue, *file, mark_, tail, at);
+  Status whole = check_log_end(queue, *file, mark_, block_of(block), at);
   if (!whole) {
     if (have_lock) return whole;
     // An append in progress can look like damage; while the lock is held no process appends. A
@@ -278,6 +277,27 @@ Appended LocalLog::make_last_durable(io::Queue& queue, const Head& head) {
   foreign_last_.clear();
   write_tail(queue, head);
   return head;
+}
+
+Status LocalLog::check(const Head& head) {
+  BLKREWIND_ASSIGN(auto queue, make_queue());
+  AlignedBuffer block(kLogBlockBytes);
+  const auto is_lost = [&]() -> Result<bool> {
+    BLKREWIND_TRY(io::read_now(*queue, *file_, {kLogTailOffset, kLogBlockBytes}, block.data()));
+    return tail_is_lost(mark_, block_of(block), head);
+  };
+  BLKREWIND_ASSIGN(bool lost, is_lost());
+  if (!lost) return {};
+  // It may have been read while it was written.
+  BLKREWIND_ASSIGN(const auto held, lock(io::LockMode::kShared));
+  BLKREWIND_ASSIGN(lost, is_lost());
+  if (!lost) return {};
+  return fail(Errc::kIntegrity,
+              "the block of the log " + path_ +
+                  " that says how many records there are is damaged; the records can be read",
+              Remedy(mark_.version == format::kLogVersion ? Verb::kStoreGc : Verb::kStoreUpgrade,
+                     "write it anew")
+                  .because("a record that is lost as well would not be missed"));
 }
 
 void LocalLog::write_tail(io::Queue& queue, const Head& head) {

@@ -53,6 +53,7 @@ class LocalLog final : public HomeLog {
   [[nodiscard]] Appended replace(const Head& expected, std::uint64_t epoch, const Need& need,
                                  const std::function<Status(const Sink&)>& write) override;
   [[nodiscard]] Appended make_durable(const Head& head, std::uint64_t epoch) override;
+  [[nodiscard]] Status check(const Head& head) override;
   [[nodiscard]] bool is_short_of_room(const Head& head, const Need& need,
                                       std::uint64_t checkpoint_bytes) override;
 

@@ -42,6 +42,9 @@ class Window {
 // leaves the bytes of one record, but any number of headers of the longest record could be forged.
 constexpr std::uint64_t kEndBytesMax = 512 * kMiB;
 
+// The flush of the second record is that of the tail that names the first one as well.
+constexpr std::uint64_t kRecordsWithoutTailMax = 2;
+
 // The intact record at `offset`, if any.
 Result<std::optional<format::RecordHeader>> record_at(Window& window, const LogMark& mark,
                                                       std::uint64_t offset) {
@@ -90,9 +93,16 @@ Status scan_records(io::Queue& queue, io::File& file, const LogMark& mark, Head&
   }
 }
 
+bool tail_is_lost(const LogMark& mark, format::ConstBlock tail, const Head& head) {
+  if (format::decode_log_tail(mark.secret, tail)) return false;
+  return !is_all_zero(tail) || (head.generation == 1 && head.records > kRecordsWithoutTailMax);
+}
+
 Status check_log_end(io::Queue& queue, io::File& file, const LogMark& mark,
-                     const std::optional<format::LogTail>& tail, const Head& head) {
+                     format::ConstBlock tail_block, const Head& head) {
   const std::uint64_t next = head.next_sequence;
+  const auto tail = format::decode_log_tail(mark.secret, tail_block);
+  const bool in_doubt = tail_is_lost(mark, tail_block, head);
   if (tail && tail->generation == head.generation && tail->sequence >= next) {
     return lost_record(file, head.end_bytes,
                        "record " + std::to_string(next) + " cannot be read, and " +
@@ -109,6 +119,12 @@ Status check_log_end(io::Queue& queue, io::File& file, const LogMark& mark,
       offset = std::max(offset, align_down(data.offset, format::kLogBlockBytes));
     }
     BLKREWIND_ASSIGN(const auto block, window.at(offset, format::kLogBlockBytes));
+    if (in_doubt && !is_all_zero(block)) {
+      return lost_record(file, format::kLogTailOffset,
+                         "the block that says how many records there are cannot be read, and "
+                         "neither can what follows record " +
+                             std::to_string(next - 1));
+    }
     const auto claimed = format::parse_record_header(block);
     looked_at += claimed ? format::record_bytes(*claimed) : format::kLogBlockBytes;
     if (looked_at > kEndBytesMax) {

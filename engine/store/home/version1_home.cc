@@ -39,6 +39,11 @@ class SplitLog final : public HomeLog {
     return puts.empty() ? Status() : hand_on();
   }
 
+  // The journal is that of all of them, and is reported once.
+  [[nodiscard]] Status check(const Head&) override {
+    return disk_ == format::kIndexLog ? home_.check_journal() : Status();
+  }
+
   [[nodiscard]] Appended append(const Head&, std::uint64_t, std::span<const std::byte>,
                                 const Need&) override {
     return refuse();
@@ -150,6 +155,11 @@ Result<Version1Home::Known> Version1Home::read() {
   ++known_.version;
   all_ = std::move(all);
   return known_;
+}
+
+Status Version1Home::check_journal() {
+  const std::lock_guard lock(mutex_);
+  return journal_->check(head_);
 }
 
 Result<std::unique_ptr<HomeLog>> Version1Home::open_log(format::DiskNumber disk,

@@ -79,6 +79,8 @@ class Version1Home final : public Home {
     std::uint64_t version = 0;
   };
   [[nodiscard]] Result<Known> read();
+  // As HomeLog::check(), of what was read last.
+  [[nodiscard]] Status check_journal();
 
  private:
   const std::unique_ptr<LocalHome> local_;

@@ -89,7 +89,7 @@ TEST(Json, OfTheOtherReceipts) {
                   "unreadable_bytes", "unreadable", "elapsed_seconds", "scan_seconds"}));
   EXPECT_EQ(keys_of(json_of(VerifyReceipt{})),
             (Keys{"snapshot_count", "chunk_count", "verified_bytes", "damaged", "unreadable",
-                  "findings", "unreadable_disks", "elapsed_seconds"}));
+                  "findings", "unreadable_disks", "damaged_logs", "elapsed_seconds"}));
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("unreadable").is_array());
   EXPECT_TRUE(json_of(VerifyReceipt{}).at("damaged").is_array());
   EXPECT_EQ(keys_of(json_of(CloneReceipt{})),

@@ -12,9 +12,21 @@ namespace {
 
 using testing::HasSubstr;
 
-class UnreadableDisk : public EngineTest {
+struct LogDamage {
+  const char* name;
+  void (*apply)(const std::string& log);
+};
+void cut_off(const std::string& log) { std::filesystem::resize_file(log, 100); }
+// All but its header, as an extent that a file system has lost: intact, and without a record.
+void zero_records(const std::string& log) {
+  const auto size = std::filesystem::file_size(log);
+  std::filesystem::resize_file(log, 4096);
+  std::filesystem::resize_file(log, size);
+}
+
+class UnreadableDisk : public EngineTest, public testing::WithParamInterface<LogDamage> {
  protected:
-  // Both have a snapshot of the name "same"; then the log of the first disk is cut off.
+  // Both have a snapshot of the name "same"; then the log of the first disk is damaged.
   void SetUp() override {
     EngineTest::SetUp();
     other_image_ = make_image("other.img", 'b');
@@ -29,7 +41,7 @@ class UnreadableDisk : public EngineTest {
     ASSERT_TRUE(ok(engine_->detach_disk(lost_disk_)));
     ASSERT_TRUE(ok(engine_->attach_disk(lost_disk_, "i-one")));
     engine_.reset();
-    std::filesystem::resize_file(directory_.file("store/disks/1/log"), 100);
+    GetParam().apply(directory_.file("store/disks/1/log"));
     engine_ = open();
   }
 
@@ -40,7 +52,12 @@ class UnreadableDisk : public EngineTest {
   std::string kept_disk_;
 };
 
-TEST_F(UnreadableDisk, IsListedWithItsTroubleAmongTheOthers) {
+INSTANTIATE_TEST_SUITE_P(OfALog, UnreadableDisk,
+                         testing::Values(LogDamage{"CutOff", cut_off},
+                                         LogDamage{"Zeroed", zero_records}),
+                         [](const auto& of) { return std::string(of.param.name); });
+
+TEST_P(UnreadableDisk, IsListedWithItsTroubleAmongTheOthers) {
   std::vector<DiskInfo> disks;
   std::vector<std::size_t> counts;
   ASSERT_TRUE(
@@ -71,7 +88,7 @@ TEST_F(UnreadableDisk, IsListedWithItsTroubleAmongTheOthers) {
   }
 }
 
-TEST_F(UnreadableDisk, AskedForItIsAnError) {
+TEST_P(UnreadableDisk, AskedForItIsAnError) {
   const auto never = [](const DiskInfo&, const std::vector<SnapshotInfo>&) {
     ADD_FAILURE() << "it cannot be shown";
     return Status();
@@ -89,7 +106,7 @@ TEST_F(UnreadableDisk, AskedForItIsAnError) {
   EXPECT_EQ(kept->size(), 1U);
 }
 
-TEST_F(UnreadableDisk, ANameThatItMayHaveIsNotDecided) {
+TEST_P(UnreadableDisk, ANameThatItMayHaveIsNotDecided) {
   const auto same = engine_->remove_snapshot("same");
   EXPECT_TRUE(failed(same, Errc::kIntegrity))
       << "it may be ambiguous, and the other disk's must not be deleted for it";
@@ -103,7 +120,7 @@ TEST_F(UnreadableDisk, ANameThatItMayHaveIsNotDecided) {
   EXPECT_TRUE(ok(engine_->remove_snapshot(kept_)));
 }
 
-TEST_F(UnreadableDisk, IsNotForgottenWithoutASayAndNotCollected) {
+TEST_P(UnreadableDisk, IsNotForgottenWithoutASayAndNotCollected) {
   const auto kept = engine_->forget_disk(lost_disk_);
   ASSERT_TRUE(failed(kept, Errc::kIntegrity));
   EXPECT_THAT(words_of(kept.error()), HasSubstr("disk forget " + lost_disk_ + " with_snapshots"));
@@ -113,7 +130,7 @@ TEST_F(UnreadableDisk, IsNotForgottenWithoutASayAndNotCollected) {
   EXPECT_FALSE(std::filesystem::is_empty(folder)) << "its data stays";
 }
 
-TEST_F(UnreadableDisk, IsForgottenWithItsSnapshotsAndCanBeRegisteredAgain) {
+TEST_P(UnreadableDisk, IsForgottenWithItsSnapshotsAndCanBeRegisteredAgain) {
   for (const std::string& way : {words_of(engine_->snapshot(image_).error()),
                                  words_of(engine_->verify({})->unreadable_disks.at(0).error)}) {
     EXPECT_THAT(way, HasSubstr("disk forget " + lost_disk_ + " with_snapshots"));
@@ -136,7 +153,7 @@ TEST_F(UnreadableDisk, IsForgottenWithItsSnapshotsAndCanBeRegisteredAgain) {
   EXPECT_TRUE(ok(engine_->snapshot(image_)));
 }
 
-TEST_F(UnreadableDisk, TheOthersAreVerifiedAndCounted) {
+TEST_P(UnreadableDisk, TheOthersAreVerifiedAndCounted) {
   const auto receipt = engine_->verify({});
   ASSERT_TRUE(ok(receipt));
   EXPECT_EQ(receipt->snapshots, 1U);
@@ -156,7 +173,7 @@ TEST_F(UnreadableDisk, TheOthersAreVerifiedAndCounted) {
   EXPECT_EQ(info->unreadable_disks[0].disk_id, lost_disk_);
 }
 
-TEST_F(UnreadableDisk, StaysOfItsInstance) {
+TEST_P(UnreadableDisk, StaysOfItsInstance) {
   const auto instance = engine_->instance("i-one");
   ASSERT_TRUE(ok(instance));
   EXPECT_EQ(instance->disk_ids, (std::vector<std::string>{lost_disk_}));

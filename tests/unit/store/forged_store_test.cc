@@ -122,7 +122,7 @@ TEST_F(ForgedStoreTest, APunchBehindTheEndDoesNotLengthenTheSegment) {
 }
 
 TEST_F(ForgedStoreTest, OrphansOfAnotherOriginAreLeftAlone) {
-  store_.write_log({{format::Counters{1, 1, 1}}});
+  store_.write_log({{format::Counters{1, 1, 1}, test::forged_disk()}});
   store_.write_segment(5, {});                                           // a segment
   store_.write("disks/1/segments/6", 0, std::vector<std::byte>(65536));  // never sealed
   store_.write("disks/1/segments/7", 0, {});                             // just created
@@ -205,7 +205,7 @@ TEST_F(ForgedStoreTest, ALogHasOnlyItsOwnEntries) {
 }
 
 TEST_F(ForgedStoreTest, WhatCannotBeReadAgainIsNotWritten) {
-  store_.write_log({{format::Counters{1, 1, 0xF000'0000}}});
+  store_.write_log({{format::Counters{1, 1, 0xF000'0000}, test::forged_disk()}});
   const auto store = open();
   ASSERT_TRUE(store);
   const Status appended = (*store)->log().update([](const State&) -> Result<Transaction> {
@@ -281,7 +281,7 @@ TEST_F(ForgedStoreTest, ARecordOfManyShortEntriesTakesNoMoreMemoryThanWhatItLeav
 #endif
   Transaction transaction;
   for (std::uint32_t i = 0; i < 400'000; ++i) transaction.emplace_back(format::SegmentRemoved{i});
-  store_.write_log({transaction, transaction});
+  store_.write_log({{test::forged_disk()}, transaction, transaction});
   transaction = {};
   // As values they would be 400,000 times a snapshot's record.
   const auto child = ::fork();
@@ -393,7 +393,7 @@ TEST_F(ForgedStoreTest, FilesOfOthersAreRefused) {
 TEST_F(ForgedStoreTest, WhatRootMakesInAUsersStoreIsTheUsers) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   constexpr uid_t kUser = 65534;
-  store_.write_log({{format::Counters{1, 1, 1}}});
+  store_.write_log({{format::Counters{1, 1, 1}, test::forged_disk()}});
   for (const char* name :
        {"", "/format", "/index", "/disks", "/disks/1", "/disks/1/log", "/disks/1/segments"}) {
     ASSERT_EQ(::chown((store_.path() + name).c_str(), kUser, kUser), 0);

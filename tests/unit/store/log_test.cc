@@ -29,6 +29,11 @@ class LogTest : public LogFixture {
     const std::vector<std::byte> zeroes(kLogBlockBytes);
     env_.poke(path(), format::kLogTailOffset, zeroes);
   }
+  void damage_tail() {
+    std::byte byte = env_.contents(path()).at(format::kLogTailOffset + 16);
+    byte ^= std::byte{1};
+    env_.poke(path(), format::kLogTailOffset + 16, {&byte, 1});
+  }
 };
 
 using Segments = PersistentMap<format::SegmentId, std::uint64_t>;
@@ -162,6 +167,44 @@ TEST_F(LogTest, ALostLastRecordIsNoticedByTheTail) {
   Log torn = open();
   ASSERT_TRUE(torn.refresh());
   EXPECT_EQ(torn.state()->segments.size(), 2U);
+}
+
+// Alone it hides nothing, and is reported; the next append mends it.
+TEST_F(LogTest, ALostTailIsReportedBeforeARecordIsLostToo) {
+  for (const bool blank : {false, true}) {
+    SCOPED_TRACE(blank ? "blank" : "flipped");
+    Log log = open();
+    for (std::uint32_t i = 1; i <= 3; ++i) ASSERT_TRUE(put(log, i, i));
+    ASSERT_TRUE(log.check());
+    blank ? forget_tail() : damage_tail();
+    Log after = open();
+    ASSERT_TRUE(after.refresh()) << "all records are there";
+    EXPECT_EQ(after.state()->segments.size(), 3U);
+    const Status reported = after.check();
+    ASSERT_FALSE(reported);
+    EXPECT_EQ(reported.error().code, Errc::kIntegrity);
+    EXPECT_NE(words_of(reported.error()).find("store gc"), std::string::npos);
+    ASSERT_TRUE(after.make_last_record_durable());
+    EXPECT_TRUE(after.check()) << "an owner that builds on the records writes it anew";
+  }
+}
+
+// With a damaged tail nothing says that the record was acknowledged, nor that it was not.
+TEST_F(LogTest, ALostLastRecordIsNoticedWithoutTheTail) {
+  for (const bool blank : {false, true}) {
+    SCOPED_TRACE(blank ? "blank" : "flipped");
+    Log log = open();
+    for (std::uint32_t i = 1; i <= 4; ++i) ASSERT_TRUE(put(log, i, i));
+    const auto whole = env_.contents(path());
+    damage(*log.size_bytes() / kLogBlockBytes - kLogRecordsOffset / kLogBlockBytes - 1);
+    blank ? forget_tail() : damage_tail();
+    Log after = open();
+    const Status read = after.refresh();
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, Errc::kIntegrity);
+    EXPECT_FALSE(words_of(read.error()).empty());
+    env_.poke(path(), 0, whole);
+  }
 }
 
 TEST_F(LogTest, ATruncatedJournalIsNoticed) {
@@ -314,6 +357,7 @@ TEST_F(LogTest, APowerCutDuringACheckpointLosesNothing) {
       EXPECT_TRUE(read) << "cut " << cut << ": " << what;
       if (!read) return false;
       EXPECT_EQ(opened.log.state()->segments, (Segments{{1, 8}})) << "cut " << cut << ": " << what;
+      EXPECT_TRUE(opened.log.check()) << "cut " << cut << ": " << what;
       EXPECT_TRUE(put(opened.log, 2, 2)) << "cut " << cut << ": " << what;
       EXPECT_TRUE(opened.log.checkpoint(true)) << "cut " << cut << ": " << what;
       ++visited;
@@ -402,12 +446,17 @@ TEST_F(LogTest, WhatWasReadIsDurableAfterSettle) {
   });
 }
 
-TEST_F(LogTest, AtEveryCutOfAnAppendTheRecordIsThereOrNot) {
+// Behind one record and more: the tail is blank at first.
+class LogCut : public LogTest, public testing::WithParamInterface<std::uint64_t> {};
+INSTANTIATE_TEST_SUITE_P(Behind, LogCut, testing::Values(0, 1, 2, 3));
+
+TEST_P(LogCut, AtEveryMomentOfAnAppendTheRecordIsThereOrNot) {
+  const std::uint64_t earlier = GetParam();
   for (std::uint64_t cut = 0;; ++cut) {
     sim::SimulatedEnv env;
     LogProcess::create(env);
     LogProcess before(env);
-    must(put(before.log, 1, 1));
+    for (std::uint64_t i = 0; i <= earlier; ++i) must(put(before.log, 1, i));
     env.set_crash_after(env.mutations() + cut);
     const bool done = before.log
                           .update([](const State&) -> Result<format::Transaction> {
@@ -427,6 +476,7 @@ TEST_F(LogTest, AtEveryCutOfAnAppendTheRecordIsThereOrNot) {
       EXPECT_EQ(segments.contains(3), there) << "in part";
       EXPECT_TRUE(segments.contains(1));
       EXPECT_TRUE(there || !done) << "acknowledged, and lost: " << what;
+      EXPECT_TRUE(opened.log.check()) << "a power cut is no damage: " << what;
       EXPECT_TRUE(put(opened.log, 4, 4)) << what;
       return !testing::Test::HasFailure();
     });
