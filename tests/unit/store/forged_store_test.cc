@@ -121,6 +121,17 @@ TEST_F(ForgedStoreTest, APunchBehindTheEndDoesNotLengthenTheSegment) {
   EXPECT_EQ(std::filesystem::file_size(store_.file("disks/1/segments/2")), 8192U);
 }
 
+// The index names the disk: its log had a record of it, and may have named the segment.
+TEST_F(ForgedStoreTest, ALogThatDoesNotNameItsDiskHasNoOrphans) {
+  store_.write_log({{format::Counters{1, 1, 1}}});
+  store_.write_segment(5, {});
+  EXPECT_EQ(open().error().code, Errc::kIntegrity);
+  const auto lease = opened_->lease(1);
+  ASSERT_FALSE(lease);
+  EXPECT_EQ(lease.error().code, Errc::kIntegrity);
+  EXPECT_TRUE(std::filesystem::exists(store_.file("disks/1/segments/5")));
+}
+
 TEST_F(ForgedStoreTest, OrphansOfAnotherOriginAreLeftAlone) {
   store_.write_log({{format::Counters{1, 1, 1}, test::forged_disk()}});
   store_.write_segment(5, {});                                           // a segment
