@@ -13,10 +13,12 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "blkrewind/engine.h"
 #include "cli/owned_fd.h"
 
 namespace blkrewind::cli {
@@ -51,8 +53,10 @@ class Copier {
 
   [[nodiscard]] CopyReceipt& receipt() { return receipt_; }
 
-  // Holes are skipped if `sparse`: `to` is a file, all of whose bytes are zero yet.
-  Status copy_bytes(int from, int to, const std::string& path, bool sparse) {
+  // `sink`: where all bytes go, in order. Null: `to` is a file, all of whose bytes are zero yet,
+  // and holes are skipped.
+  Status copy_bytes(int from, int to, const std::string& path, const ImageSink& sink) {
+    const bool sparse = !sink;
     struct stat status = {};
     if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
     off_t at = 0;
@@ -67,7 +71,7 @@ class Copier {
           if (hole > data) end = std::min(end, hole);
         }
       }
-      BLKREWIND_TRY(copy_range(from, to, path, at, end, sparse));
+      BLKREWIND_TRY(copy_range(from, to, path, at, end, sink));
       at = end;
     }
     if (sparse && ftruncate(to, status.st_size) != 0) {
@@ -83,7 +87,7 @@ class Copier {
     OwnedFd to(
         openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!to.valid()) return fail(cannot_create(name));
-    Status done = copy_bytes(from.get(), to.get(), path, true);
+    Status done = copy_bytes(from.get(), to.get(), path, nullptr);
     if (done) done = finish(from.get(), to.get(), path);
     if (!done) unlinkat(folder, name.c_str(), 0);
     return done;
@@ -142,7 +146,8 @@ class Copier {
     return {};
   }
 
-  Status copy_range(int from, int to, const std::string& path, off_t at, off_t end, bool sparse) {
+  Status copy_range(int from, int to, const std::string& path, off_t at, off_t end,
+                    const ImageSink& sink) {
     while (at < end) {
       BLKREWIND_TRY(cancelled());
       const auto wanted = std::min<std::size_t>(buffer_.size(), static_cast<std::size_t>(end - at));
@@ -155,10 +160,12 @@ class Copier {
         return fail(std::move(error));
       }
       if (got == 0) break;
-      for (ssize_t done = 0; done < got;) {
+      if (sink) {
+        BLKREWIND_TRY(sink(std::as_bytes(std::span(buffer_)).first(static_cast<std::size_t>(got))));
+      }
+      for (ssize_t done = sink ? got : 0; done < got;) {
         const auto rest = static_cast<std::size_t>(got - done);
-        const ssize_t written = sparse ? pwrite(to, buffer_.data() + done, rest, at + done)
-                                       : write(to, buffer_.data() + done, rest);
+        const ssize_t written = pwrite(to, buffer_.data() + done, rest, at + done);
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return fail(system_error(errno, "cannot write a copy of " + path));
         done += written;
@@ -257,7 +264,7 @@ Result<CopyReceipt> write_out(int root, const std::string& path, int to,
                                             "written to standard output");
   }
   Copier copier(options);
-  BLKREWIND_TRY(copier.copy_bytes(from.get(), to, path, false));
+  BLKREWIND_TRY(copier.copy_bytes(from.get(), -1, path, write_to(to, options.cancel)));
   return std::move(copier.receipt());
 }
 

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/fd.h"
 #include "support/read_file.h"
@@ -187,6 +189,25 @@ TEST_F(CopyOut, ContentGoesToADescriptor) {
   const UniqueFd to(::open(outside("out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_TRUE(write_out(root_.get(), "/etc/fstab", to.get()).has_value());
   EXPECT_EQ(read_file(outside("out")), "/dev/vdb / ext4\n");
+}
+
+TEST_F(CopyOut, IsCancelledWhileAPipeDoesNotMove) {
+  write(inside("big"), std::string(1 << 20, 'b'));
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]);
+  const UniqueFd write_end(ends[1]);
+  std::atomic<bool> cancel{false};
+  options_.cancel = &cancel;
+  std::thread later([&] {
+    pollfd arrived{.fd = read_end.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&arrived, 1, -1), 1);
+    cancel = true;
+  });
+  const auto done = write_out(root_.get(), "big", write_end.get(), options_);
+  later.join();
+  ASSERT_FALSE(done.has_value());
+  EXPECT_EQ(done.error().code, Errc::kCancelled);
 }
 
 TEST_F(CopyOut, IsCancelled) {
