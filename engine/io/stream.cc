@@ -22,10 +22,11 @@ Result<std::unique_ptr<Stream>> Env::open_stream(const std::string& path,
 
 namespace {
 
+constexpr int kLookMilliseconds = 100;
+
 // Until the descriptor is ready for these events: 0. Otherwise an errno: ECANCELED once `cancel`,
 // which may be null, is true.
 int wait_until_ready(int fd, short events, const std::atomic<bool>* cancel) {
-  constexpr int kLookMilliseconds = 100;
   while (true) {
     if (cancel != nullptr && *cancel) return ECANCELED;
     pollfd waiting{.fd = fd, .events = events, .revents = 0};
@@ -71,6 +72,11 @@ Completion Stream::read(const Request& request) {
   ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(known));
   into = into.subspan(known);
   const std::size_t got = read_on(into, done.error);
+  // A signal that ends the writer as well is that of the reader, too, if a moment later.
+  if (done.error == 0 && got < into.size() && cancel_ != nullptr) {
+    for (int looks = 0; looks < 3 && !*cancel_; ++looks) ::poll(nullptr, 0, kLookMilliseconds);
+    if (*cancel_) done.error = ECANCELED;
+  }
   position_ += known + got;
   done.missing_bytes = done.error == 0 ? into.size() - got : 0;
   return done;

@@ -24,8 +24,8 @@ class Stream final : public File {
   Stream(UniqueFd fd, std::string path, std::uint64_t size_bytes)
       : fd_(std::move(fd)), path_(std::move(path)), size_bytes_(size_bytes) {}
 
-  // From now on, while there is nothing to read, ends with ECANCELED once this is true. May be
-  // null.
+  // From now on, while there is nothing to read, and where it ends early, ends with ECANCELED once
+  // this is true. May be null.
   void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
 
   // The first bytes, at most `length`, which the next read() returns again. Before any read().

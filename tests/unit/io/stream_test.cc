@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
 #include <string>
 #include <thread>
 
@@ -94,6 +98,47 @@ INSTANTIATE_TEST_SUITE_P(Kinds, WrittenStream,
                                                     AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
                                               }}),
                          [](const auto& kind) { return kind.param.name; });
+
+Completion read_all_of(Stream& stream, std::string& into) {
+  return stream.read({.op = Op::kRead,
+                      .file = &stream,
+                      .extent = {0, into.size()},
+                      .data = reinterpret_cast<std::byte*>(into.data())});
+}
+
+// As Ctrl-C does to both ends of "producer | import TARGET -": the end comes first.
+TEST(ReadStream, ThatEndsWithTheSignalIsCancelled) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd watched(::dup(ends[0]));
+  ASSERT_EQ(::write(ends[1], "some", 4), 4);
+  ::close(ends[1]);
+  std::atomic<bool> cancel{false};
+  Stream stream(UniqueFd(ends[0]), "standard input", 8);
+  stream.set_cancel(&cancel);
+  std::thread later([&] {
+    for (int left = 1; left != 0;) ASSERT_EQ(::ioctl(watched.get(), FIONREAD, &left), 0);
+    ::usleep(1000);
+    cancel = true;
+  });
+  std::string into(8, ' ');
+  EXPECT_EQ(read_all_of(stream, into).error, ECANCELED);
+  later.join();
+}
+
+TEST(ReadStream, ThatEndsEarlySaysWhere) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ASSERT_EQ(::write(ends[1], "some", 4), 4);
+  ::close(ends[1]);
+  const std::atomic<bool> cancel{false};
+  Stream stream(UniqueFd(ends[0]), "standard input", 8);
+  stream.set_cancel(&cancel);
+  std::string into(8, ' ');
+  const Completion done = read_all_of(stream, into);
+  EXPECT_EQ(done.error, 0);
+  EXPECT_EQ(done.missing_bytes, 4U);
+}
 
 }  // namespace
 }  // namespace blkrewind::io
