@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/look/copy_out.h"
 #include "cli/look/opened.h"
+#include "cli/look/path_error.h"
 #include "cli/look/snapshot_files.h"
 #include "cli/mount/mount_point.h"
 #include "cli/mount/mount_table.h"
@@ -156,7 +157,7 @@ Status run_open(Session& session, const OpenArguments& arguments) {
   BLKREWIND_ASSIGN(const SnapshotFiles files, open_snapshot_files(session, what));
   if (!arguments.path) return open_in_folder(session, files, arguments);
   Status copied = copy(session, files, *arguments.path, *arguments.to);
-  if (copied || copied.error().code != Errc::kIo || !copied.error().remedy.empty()) return copied;
+  if (copied || !is_of_the_device(copied.error())) return copied;
   return fail(std::move(copied).error().with_remedy(
       {Verb::kVerify, "look for corrupt chunks", {{Parameter::kSnapshot, files.snapshot.id}}}));
 }

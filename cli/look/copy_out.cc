@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "blkrewind/engine.h"
+#include "cli/look/path_error.h"
 #include "cli/owned_fd.h"
 
 namespace blkrewind::cli {
@@ -38,13 +39,13 @@ struct CloseDirectory {
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 // As if `root` were "/": neither ".." nor an absolute link leads out of it.
-Result<OwnedFd> open_in(int root, const std::string& path) {
+Result<OwnedFd> open_in(int root, const std::string& path, std::uint64_t flags) {
   open_how how = {};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.flags = flags | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   OwnedFd file(static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
   if (file.valid()) return file;
-  return fail(system_error(errno, "cannot open " + path));
+  return fail(path_error(errno, "cannot open " + path));
 }
 
 class Copier {
@@ -231,40 +232,52 @@ class Copier {
   bool read_failed_ = false;  // of the last file
 };
 
-Result<struct stat> status_of(const OwnedFd& file, const std::string& path) {
+struct OpenedPath {
+  OwnedFd file;
+  bool folder = false;
+};
+
+// Looked at before it is opened: opening a device does more than that.
+Result<OpenedPath> open_path(int root, const std::string& path) {
   struct stat status = {};
-  if (fstat(file.get(), &status) != 0) return fail(system_error(errno, "cannot look at " + path));
-  return status;
+  {
+    BLKREWIND_ASSIGN(const OwnedFd place, open_in(root, path, O_PATH));
+    if (fstat(place.get(), &status) != 0) {
+      return fail(path_error(errno, "cannot look at " + path));
+    }
+  }
+  if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) {
+    return fail(Errc::kInvalidArgument, path + " is neither a file nor a folder");
+  }
+  OpenedPath opened{.file = {}, .folder = S_ISDIR(status.st_mode)};
+  BLKREWIND_ASSIGN(opened.file, open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  return opened;
 }
 
 }  // namespace
 
 Result<CopyReceipt> copy_out(int root, const std::string& path, const std::string& to,
                              const CopyOptions& options) {
-  BLKREWIND_ASSIGN(OwnedFd from, open_in(root, path));
-  BLKREWIND_ASSIGN(const struct stat status, status_of(from, path));
+  BLKREWIND_ASSIGN(OpenedPath from, open_path(root, path));
   Copier copier(options);
-  if (S_ISDIR(status.st_mode)) {
-    BLKREWIND_TRY(copier.copy_folder(std::move(from), AT_FDCWD, to, path, 0));
-  } else if (S_ISREG(status.st_mode)) {
-    BLKREWIND_TRY(copier.copy_file(from, AT_FDCWD, to, path));
+  if (from.folder) {
+    BLKREWIND_TRY(copier.copy_folder(std::move(from.file), AT_FDCWD, to, path, 0));
   } else {
-    return fail(Errc::kInvalidArgument, path + " is neither a file nor a folder");
+    BLKREWIND_TRY(copier.copy_file(from.file, AT_FDCWD, to, path));
   }
   return std::move(copier.receipt());
 }
 
 Result<CopyReceipt> write_out(int root, const std::string& path, int to,
                               const CopyOptions& options) {
-  BLKREWIND_ASSIGN(const OwnedFd from, open_in(root, path));
-  BLKREWIND_ASSIGN(const struct stat status, status_of(from, path));
-  if (!S_ISREG(status.st_mode)) {
+  BLKREWIND_ASSIGN(const OpenedPath from, open_path(root, path));
+  if (from.folder) {
     return fail(Errc::kInvalidArgument, path +
                                             " is not a file: only the content of one can be "
                                             "written to standard output");
   }
   Copier copier(options);
-  BLKREWIND_TRY(copier.copy_bytes(from.get(), -1, path, write_to(to, options.cancel)));
+  BLKREWIND_TRY(copier.copy_bytes(from.file.get(), -1, path, write_to(to, options.cancel)));
   return std::move(copier.receipt());
 }
 

@@ -4,15 +4,20 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "base/fd.h"
+#include "cli/look/path_error.h"
 #include "support/read_file.h"
 #include "support/temp_dir.h"
 
@@ -165,6 +170,69 @@ TEST_F(CopyOut, WhatIsNoFileIsRefused) {
   EXPECT_EQ(copy("none", "copy").error().code, Errc::kNotFound);
   EXPECT_EQ(write_out(root_.get(), "etc", STDOUT_FILENO).error().code, Errc::kInvalidArgument);
   EXPECT_FALSE(fs::exists(outside("copy")));
+}
+
+TEST_F(CopyOut, WhatIsWrongWithThePathIsSaidOfThePath) {
+  fs::create_symlink("circle", inside("circle"));
+  ASSERT_EQ(::mkfifo(inside("pipe").c_str(), 0600), 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  inside("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  std::vector<std::string> special = {"pipe", "socket"};
+  // A device without a driver, so that opening it would fail.
+  if (::mknod(inside("node").c_str(), S_IFBLK | 0600, makedev(0, 0)) == 0) {
+    special.emplace_back("node");
+  }
+  for (const std::string& name : special) {
+    const auto refused = copy(name, "copy");
+    EXPECT_EQ(refused.error().code, Errc::kInvalidArgument) << name;
+    EXPECT_NE(refused.error().message.find("neither a file nor a folder"), std::string::npos)
+        << refused.error().to_string();
+    EXPECT_EQ(write_out(root_.get(), name, STDOUT_FILENO).error().code, Errc::kInvalidArgument);
+  }
+  struct Case {
+    std::string path;
+    Errc code;
+  };
+  for (const auto& [path, code] : std::vector<Case>{
+           {"none", Errc::kNotFound},
+           {"etc/none/below", Errc::kNotFound},
+           {"etc/fstab/below", Errc::kNotFound},
+           {"circle", Errc::kInvalidArgument},
+           {std::string(256, 'n'), Errc::kInvalidArgument},
+           {std::string(5000, 'n'), Errc::kInvalidArgument},
+       }) {
+    const auto refused = copy(path, "copy");
+    EXPECT_EQ(refused.error().code, code) << refused.error().to_string();
+    EXPECT_FALSE(is_of_the_device(refused.error())) << path;
+  }
+  EXPECT_FALSE(fs::exists(outside("copy")));
+}
+
+TEST(PathErrors, AreOfThePathOrOfTheDevice) {
+  struct Case {
+    int sys_errno;
+    Errc code;
+    bool of_the_device;
+  };
+  for (const auto& [number, code, of_the_device] : std::vector<Case>{
+           {ENOENT, Errc::kNotFound, false},
+           {ENOTDIR, Errc::kNotFound, false},
+           {ELOOP, Errc::kInvalidArgument, false},
+           {ENAMETOOLONG, Errc::kInvalidArgument, false},
+           {EIO, Errc::kIo, true},
+           {EUCLEAN, Errc::kIo, true},
+           {EBADMSG, Errc::kIo, true},
+           {ENODATA, Errc::kIo, true},
+           {EPIPE, Errc::kIo, false},
+           {EACCES, Errc::kIo, false},
+       }) {
+    const Error error = path_error(number, "x");
+    EXPECT_EQ(error.code, code) << number;
+    EXPECT_EQ(error.sys_errno, number);
+    EXPECT_EQ(is_of_the_device(error), of_the_device) << number;
+  }
 }
 
 TEST_F(CopyOut, FoldersAreFollowedToALimit) {
