@@ -89,8 +89,13 @@ Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what
   receipt.type = after.part.type;
   receipt.partition = after.part.number;
   receipt.as_it_was = before.mount.as_it_was || after.mount.as_it_was;
-  BLKREWIND_ASSIGN(receipt.compared, compare_trees(tree_of(before), tree_of(after), changed, visit,
-                                                   session.monitor().cancel));
+  auto compared =
+      compare_trees(tree_of(before), tree_of(after), changed, visit, session.monitor().cancel);
+  if (!compared) {
+    const bool of_the_later = after.last_error.get().has_value();
+    return fail((of_the_later ? after : before).explained(std::move(compared).error()));
+  }
+  receipt.compared = *compared;
   receipt.elapsed_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return receipt;

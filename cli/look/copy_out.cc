@@ -39,13 +39,14 @@ struct CloseDirectory {
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 // As if `root` were "/": neither ".." nor an absolute link leads out of it.
-Result<OwnedFd> open_in(int root, const std::string& path, std::uint64_t flags) {
+Result<OwnedFd> open_in(int root, const std::string& path, std::uint64_t flags,
+                        const CopyOptions& options) {
   open_how how = {};
   how.flags = flags | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   OwnedFd file(static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
   if (file.valid()) return file;
-  return fail(path_error(errno, "cannot open " + path));
+  return fail(options.explain(path_error(errno, "cannot open " + path)));
 }
 
 class Copier {
@@ -59,7 +60,7 @@ class Copier {
   Status copy_bytes(int from, int to, const std::string& path, const ImageSink& sink) {
     const bool sparse = !sink;
     struct stat status = {};
-    if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
+    if (fstat(from, &status) != 0) return fail(unreadable("cannot read " + path));
     off_t at = 0;
     while (at < status.st_size) {
       off_t end = status.st_size;
@@ -106,14 +107,14 @@ class Copier {
     if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
     ++receipt_.folders;
     const Directory directory(fdopendir(from.get()));
-    if (!directory) return fail(system_error(errno, "cannot read " + path));
+    if (!directory) return fail(unreadable("cannot read " + path));
     static_cast<void>(from.release());
     const int source = dirfd(directory.get());
     while (true) {
       errno = 0;
       const dirent* const entry = readdir(directory.get());
       if (entry == nullptr && errno != 0) {
-        BLKREWIND_TRY(skip(system_error(errno, "cannot read all of the folder " + path)));
+        BLKREWIND_TRY(skip(unreadable("cannot read all of the folder " + path)));
       }
       if (entry == nullptr) break;
       const std::string child = entry->d_name;
@@ -139,6 +140,10 @@ class Copier {
     return error;
   }
 
+  [[nodiscard]] Error unreadable(const std::string& what) const {
+    return options_.explain(path_error(errno, what));
+  }
+
   // The rest is copied nevertheless.
   Status skip(Error error) {
     ++receipt_.failed;
@@ -155,7 +160,7 @@ class Copier {
       const ssize_t got = pread(from, buffer_.data(), wanted, at);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) {
-        Error error = system_error(errno, "cannot read " + path);
+        Error error = unreadable("cannot read " + path);
         error.extent = Extent{static_cast<std::uint64_t>(at), wanted};
         read_failed_ = true;
         return fail(std::move(error));
@@ -178,9 +183,9 @@ class Copier {
   }
 
   // Last, since writing changes the times, and a folder may not be writable.
-  static Status finish(int from, int to, const std::string& path) {
+  Status finish(int from, int to, const std::string& path) const {
     struct stat status = {};
-    if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
+    if (fstat(from, &status) != 0) return fail(unreadable("cannot read " + path));
     const std::array times = {status.st_atim, status.st_mtim};
     if (fchmod(to, status.st_mode & 0777) != 0 || futimens(to, times.data()) != 0) {
       return fail(system_error(errno, "cannot set mode and times of the copy of " + path));
@@ -191,7 +196,7 @@ class Copier {
   Status copy_link(int source, int folder, const std::string& name, const std::string& path) {
     std::array<char, PATH_MAX> target{};
     const ssize_t length = readlinkat(source, name.c_str(), target.data(), target.size() - 1);
-    if (length < 0) return skip(system_error(errno, "cannot read the link " + path));
+    if (length < 0) return skip(unreadable("cannot read the link " + path));
     struct stat status = {};
     if (symlinkat(target.data(), folder, name.c_str()) != 0) return fail(cannot_create(name));
     if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -207,7 +212,7 @@ class Copier {
     BLKREWIND_TRY(cancelled());
     struct stat status = {};
     if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      return skip(system_error(errno, "cannot look at " + path));
+      return skip(unreadable("cannot look at " + path));
     }
     if (S_ISLNK(status.st_mode)) return copy_link(source, folder, name, path);
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
@@ -216,7 +221,7 @@ class Copier {
       return {};
     }
     OwnedFd from(openat(source, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!from.valid()) return skip(system_error(errno, "cannot open " + path));
+    if (!from.valid()) return skip(unreadable("cannot open " + path));
     if (S_ISDIR(status.st_mode)) {
       return copy_folder(std::move(from), folder, name, path, depth + 1);
     }
@@ -238,19 +243,19 @@ struct OpenedPath {
 };
 
 // Looked at before it is opened: opening a device does more than that.
-Result<OpenedPath> open_path(int root, const std::string& path) {
+Result<OpenedPath> open_path(int root, const std::string& path, const CopyOptions& options) {
   struct stat status = {};
   {
-    BLKREWIND_ASSIGN(const OwnedFd place, open_in(root, path, O_PATH));
+    BLKREWIND_ASSIGN(const OwnedFd place, open_in(root, path, O_PATH, options));
     if (fstat(place.get(), &status) != 0) {
-      return fail(path_error(errno, "cannot look at " + path));
+      return fail(options.explain(path_error(errno, "cannot look at " + path)));
     }
   }
   if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) {
     return fail(Errc::kInvalidArgument, path + " is neither a file nor a folder");
   }
   OpenedPath opened{.file = {}, .folder = S_ISDIR(status.st_mode)};
-  BLKREWIND_ASSIGN(opened.file, open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  BLKREWIND_ASSIGN(opened.file, open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, options));
   return opened;
 }
 
@@ -258,7 +263,7 @@ Result<OpenedPath> open_path(int root, const std::string& path) {
 
 Result<CopyReceipt> copy_out(int root, const std::string& path, const std::string& to,
                              const CopyOptions& options) {
-  BLKREWIND_ASSIGN(OpenedPath from, open_path(root, path));
+  BLKREWIND_ASSIGN(OpenedPath from, open_path(root, path, options));
   Copier copier(options);
   if (from.folder) {
     BLKREWIND_TRY(copier.copy_folder(std::move(from.file), AT_FDCWD, to, path, 0));
@@ -270,7 +275,7 @@ Result<CopyReceipt> copy_out(int root, const std::string& path, const std::strin
 
 Result<CopyReceipt> write_out(int root, const std::string& path, int to,
                               const CopyOptions& options) {
-  BLKREWIND_ASSIGN(const OpenedPath from, open_path(root, path));
+  BLKREWIND_ASSIGN(const OpenedPath from, open_path(root, path, options));
   if (from.folder) {
     return fail(Errc::kInvalidArgument, path +
                                             " is not a file: only the content of one can be "

@@ -136,6 +136,29 @@ INSTANTIATE_TEST_SUITE_P(System, DifferingFiles,
 
 class DiffFiles : public Opening {};
 
+TEST_F(DiffFiles, NamesTheCorruptChunkThatItMeets) {
+  const FileSystemKind& ext4 = file_system_kinds().front();
+  if (!ext4.skip().empty()) GTEST_SKIP() << ext4.skip();
+  make_sparse_file(image_, 64 * kMiB);
+  make_file_system(ext4, image_);
+  const auto write_letters = [&](char letter) {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    std::ofstream(folder + "/letters") << std::string(16 * kChunk, letter);
+  };
+  write_letters('q');
+  snapshot(image_, "before");
+  write_letters('r');
+  snapshot(image_, "after");
+  corrupt_chunk_of(store_, 'q', kChunk);
+  const CliOutcome failed =
+      program_.run_with({}, {"--store", store_, "diff", image_, "before", "after", "--files"});
+  EXPECT_EQ(failed.status, 5) << failed.err;
+  EXPECT_THAT(failed.err, testing::HasSubstr("letters"));
+  EXPECT_THAT(failed.err, testing::ContainsRegex("chunk [0-9]+ is corrupt"));
+}
+
 TEST_F(DiffFiles, SaysWhatItNeeds) {
   make_sparse_file(image_, 1 * kMiB);
   snapshot(image_, "before");

@@ -351,8 +351,10 @@ TEST_F(Open, CopiesWhatCanBeReadBesideACorruptChunk) {
   const std::string id = snapshot(image_, "before");
   corrupt_chunk_of(store_, 'q', kChunk);  // the first chunk may hold more
   const std::string copy = file("copy");
-  const json failed = ask({"open", "before", "--path", "etc", "--to", copy}, 4);
+  const json failed = ask({"open", "before", "--path", "etc", "--to", copy}, 5);
+  EXPECT_EQ(failed.value("code", ""), "Integrity");
   EXPECT_NE(failed.value("message", "").find("etc/letters"), std::string::npos) << failed;
+  EXPECT_THAT(failed.value("message", ""), testing::ContainsRegex("chunk [0-9]+ is corrupt"));
   EXPECT_NE(failed.value("hint", "").find("verify " + id), std::string::npos) << failed;
   EXPECT_EQ(read_file(copy + "/fstab"), "/dev/vdb / ext4\n");
   EXPECT_FALSE(std::filesystem::exists(copy + "/letters"));
