@@ -1,6 +1,5 @@
 #include "cli/look/copy_out.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -14,11 +13,11 @@
 #include <cstring>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "blkrewind/engine.h"
+#include "cli/look/folder_chain.h"
 #include "cli/look/path_error.h"
 #include "cli/owned_fd.h"
 
@@ -30,13 +29,6 @@ std::string joined(const std::string& folder, const std::string& name) {
 }
 
 constexpr std::size_t kPieceBytes = 1 * kMiB;
-// Two descriptors for each: below the usual limit of 1024.
-constexpr int kMaxDepth = 400;
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 // As if `root` were "/": neither ".." nor an absolute link leads out of it.
 Result<OwnedFd> open_in(int root, const std::string& path, std::uint64_t flags,
@@ -95,33 +87,22 @@ class Copier {
     return done;
   }
 
-  // `from`: an open folder.
-  Status copy_folder(OwnedFd from, int folder, const std::string& name, const std::string& path,
-                     int depth) {
-    if (depth > kMaxDepth) {
-      return skip(
-          system_error(ELOOP, path + " is below " + std::to_string(kMaxDepth) + " folders"));
-    }
-    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(cannot_create(name));
-    const OwnedFd to(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
-    ++receipt_.folders;
-    const Directory directory(fdopendir(from.get()));
-    if (!directory) return fail(unreadable("cannot read " + path));
-    static_cast<void>(from.release());
-    const int source = dirfd(directory.get());
-    while (true) {
-      errno = 0;
-      const dirent* const entry = readdir(directory.get());
-      if (entry == nullptr && errno != 0) {
-        BLKREWIND_TRY(skip(unreadable("cannot read all of the folder " + path)));
+  // `from`: an open folder. With all that is below it.
+  Status copy_folder(OwnedFd from, int folder, const std::string& name, std::string path) {
+    BLKREWIND_TRY(begin_folder(std::move(from), folder, name, path));
+    while (!listings_.empty()) {
+      Listing& here = listings_.back();
+      path.resize(here.path_length);
+      if (here.next == here.names.size()) {
+        listings_.pop_back();
+        BLKREWIND_TRY(end_folder(path));
+        continue;
       }
-      if (entry == nullptr) break;
-      const std::string child = entry->d_name;
-      if (child == "." || child == ".." || child.find('/') != std::string::npos) continue;
-      BLKREWIND_TRY(copy_entry(source, to.get(), child, joined(path, child), depth));
+      const std::string child = std::move(here.names[here.next++]);
+      path = joined(path, child);
+      BLKREWIND_TRY(copy_entry(sources_.descriptor(), copies_.descriptor(), child, path));
     }
-    return finish(source, to.get(), path);
+    return {};
   }
 
  private:
@@ -193,6 +174,33 @@ class Copier {
     return {};
   }
 
+  Status begin_folder(OwnedFd from, int folder, const std::string& name, const std::string& path) {
+    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(cannot_create(name));
+    OwnedFd to(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
+    ++receipt_.folders;
+    Listing listing{.names = {}, .path_length = path.size()};
+    errno = names_in(from.get(), listing.names);
+    if (errno != 0) {
+      BLKREWIND_TRY(skip(unreadable("cannot read all of the folder " + path)));
+    }
+    BLKREWIND_TRY(sources_.enter(std::move(from)));
+    BLKREWIND_TRY(copies_.enter(std::move(to)));
+    listings_.push_back(std::move(listing));
+    return {};
+  }
+
+  Status end_folder(const std::string& path) {
+    auto from = sources_.leave();
+    auto to = copies_.leave();
+    for (auto* left : {&from, &to}) {
+      if (!*left) {
+        return fail(options_.explain(std::move(*left).error().while_doing("copying " + path)));
+      }
+    }
+    return finish(from->get(), to->get(), path);
+  }
+
   Status copy_link(int source, int folder, const std::string& name, const std::string& path) {
     std::array<char, PATH_MAX> target{};
     const ssize_t length = readlinkat(source, name.c_str(), target.data(), target.size() - 1);
@@ -207,8 +215,7 @@ class Copier {
     return {};
   }
 
-  Status copy_entry(int source, int folder, const std::string& name, const std::string& path,
-                    int depth) {
+  Status copy_entry(int source, int folder, const std::string& name, const std::string& path) {
     BLKREWIND_TRY(cancelled());
     struct stat status = {};
     if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -223,7 +230,7 @@ class Copier {
     OwnedFd from(openat(source, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!from.valid()) return skip(unreadable("cannot open " + path));
     if (S_ISDIR(status.st_mode)) {
-      return copy_folder(std::move(from), folder, name, path, depth + 1);
+      return begin_folder(std::move(from), folder, name, path);
     }
     read_failed_ = false;
     Status done = copy_file(from, folder, name, path);
@@ -235,6 +242,16 @@ class Copier {
   std::vector<char> buffer_;
   CopyReceipt receipt_;
   bool read_failed_ = false;  // of the last file
+
+  // Of the folders from the first one to where the copy is.
+  struct Listing {
+    std::vector<std::string> names;
+    std::size_t next = 0;
+    std::size_t path_length = 0;
+  };
+  std::vector<Listing> listings_;
+  FolderChain sources_;
+  FolderChain copies_;
 };
 
 struct OpenedPath {
@@ -266,7 +283,7 @@ Result<CopyReceipt> copy_out(int root, const std::string& path, const std::strin
   BLKREWIND_ASSIGN(OpenedPath from, open_path(root, path, options));
   Copier copier(options);
   if (from.folder) {
-    BLKREWIND_TRY(copier.copy_folder(std::move(from.file), AT_FDCWD, to, path, 0));
+    BLKREWIND_TRY(copier.copy_folder(std::move(from.file), AT_FDCWD, to, path));
   } else {
     BLKREWIND_TRY(copier.copy_file(from.file, AT_FDCWD, to, path));
   }

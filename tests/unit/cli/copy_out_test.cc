@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "cli/look/folder_chain.h"
 #include "cli/look/path_error.h"
+#include "support/deep_folders.h"
 #include "support/read_file.h"
 #include "support/temp_dir.h"
 
@@ -235,22 +237,37 @@ TEST(PathErrors, AreOfThePathOrOfTheDevice) {
   }
 }
 
-TEST_F(CopyOut, FoldersAreFollowedToALimit) {
-  std::string path = inside("deep");
-  fs::create_directory(path);
-  {
-    UniqueFd at(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    for (int i = 0; i < 450; ++i) {
-      ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
-      at.reset(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      ASSERT_TRUE(at.valid());
-    }
-  }
+// Deeper than there are descriptors, and than a path may be long.
+TEST_F(CopyOut, FoldersAreFollowedToAnyDepth) {
+  constexpr int kDepth = 600;
+  const test::DeepFolders source(inside("deep"), kDepth);
+  const test::FewDescriptors few(100);
   const auto done = copy("deep", "copy");
+  const test::DeepFolders copied(outside("copy"));
   ASSERT_TRUE(done.has_value()) << done.error().to_string();
-  EXPECT_EQ(done->failed, 1U);
-  ASSERT_TRUE(done->first_failure.has_value());
-  EXPECT_EQ(done->first_failure->sys_errno, ELOOP);
+  EXPECT_EQ(done->failed, 0U);
+  EXPECT_EQ(done->folders, kDepth + 1U);
+  EXPECT_EQ(done->files, kDepth + 1U) << "one behind each folder in it";
+  EXPECT_EQ(copied.depth(), kDepth);
+}
+
+TEST(FolderChains, AFolderThatWasMovedIsNotFollowed) {
+  const TempDir directory;
+  const int depth = static_cast<int>(FolderChain::kMostOpen);
+  const test::DeepFolders folders(directory.file("deep"), depth);
+  FolderChain chain;
+  const auto enter = [&](int from, const char* name) {
+    const auto entered =
+        chain.enter(OwnedFd(::openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+    ASSERT_TRUE(entered.has_value());
+  };
+  enter(AT_FDCWD, directory.file("deep").c_str());
+  for (int i = 0; i < depth; ++i) enter(chain.descriptor(), test::DeepFolders::kName);
+  fs::create_directory(directory.file("elsewhere"));
+  fs::rename(directory.file("deep") + "/" + test::DeepFolders::kName,
+             directory.file("elsewhere/d"));
+  for (int i = 0; i < depth - 1; ++i) ASSERT_TRUE(chain.leave().has_value());
+  EXPECT_FALSE(chain.leave().has_value());
 }
 
 TEST_F(CopyOut, ContentGoesToADescriptor) {
