@@ -18,15 +18,27 @@ namespace {
 Result<SnapshotFiles> open_device_files(const DiskInfo& disk, std::optional<unsigned> partition) {
   const OwnedFd device(::open(disk.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!device.valid()) return fail(system_error(errno, "cannot open " + disk.path));
+  const std::string opening = "opening " + disk.path + " as it is now";
   SnapshotFiles files;
-  BLKREWIND_ASSIGN(DiskParts parts, find_parts(device.get(), disk.device_bytes));
-  files.table = parts.table;
-  BLKREWIND_ASSIGN(files.part, choose_part(parts, partition));
+  auto parts = find_parts(device.get(), disk.device_bytes);
+  if (!parts) return fail(std::move(parts).error().while_doing(opening));
+  files.table = parts->table;
+  auto part = choose_part(*parts, partition);
+  if (!part) {
+    Error error = std::move(part).error().while_doing(opening);
+    if (error.code == Errc::kNotFound && error.remedy.empty()) {
+      error.remedy = "compare its bytes: leave --files out";
+    }
+    return fail(std::move(error));
+  }
+  files.part = std::move(*part);
   BLKREWIND_ASSIGN(const LoopDevice loop,
                    attach_loop(device.get(), files.part.bytes,
                                {.snapshot_id = disk.id, .partition = files.part.number}));
   files.loop = loop.path;
-  BLKREWIND_ASSIGN(files.mount, mount_file_system(loop.path, files.part.type));
+  auto mount = mount_file_system(loop.path, files.part.type);
+  if (!mount) return fail(std::move(mount).error().while_doing(opening));
+  files.mount = std::move(*mount);
   return files;
 }
 

@@ -45,7 +45,13 @@ Result<SnapshotFiles> open_snapshot_files(const Session& session, const FilesOf&
   }
   files.table = parts->table;
   auto part = choose_part(*parts, what.partition);
-  if (!part) return fail(std::move(part).error().while_doing(reading));
+  if (!part) {
+    Error error = std::move(part).error().while_doing(reading);
+    if (error.code == Errc::kNotFound && error.remedy.empty()) {
+      error.remedy = "use the file of the snapshot, which blkrewind mount shows";
+    }
+    return fail(std::move(error));
+  }
   files.part = std::move(*part);
   BLKREWIND_ASSIGN(const LoopDevice loop,
                    attach_loop(image.file.get(), files.part.bytes,

@@ -159,6 +159,31 @@ TEST_F(DiffFiles, NamesTheCorruptChunkThatItMeets) {
   EXPECT_THAT(failed.err, testing::ContainsRegex("chunk [0-9]+ is corrupt"));
 }
 
+TEST_F(DiffFiles, SaysWhichOfThemHasNoFileSystem) {
+  const FileSystemKind& ext4 = file_system_kinds().front();
+  if (!ext4.skip().empty()) GTEST_SKIP() << ext4.skip();
+  make_sparse_file(image_, 8 * kMiB);
+  const std::string empty = snapshot(image_, "empty");
+  make_file_system(ext4, image_);
+  snapshot(image_, "before");
+  const std::vector<std::string> diff = {"--store", store_, "diff", image_};
+  const auto run = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = diff;
+    words.insert(words.end(), more.begin(), more.end());
+    return program_.run_with({}, words);
+  };
+  const CliOutcome of_snapshot = run({"empty", "before", "--files"});
+  EXPECT_EQ(of_snapshot.status, 3);
+  EXPECT_THAT(of_snapshot.err, testing::HasSubstr("while opening snapshot " + empty));
+  EXPECT_THAT(of_snapshot.err, testing::HasSubstr("blkrewind mount"));
+  write_noise(image_, 0, kMiB, 3);
+  const CliOutcome of_device = run({"before", "--files"});
+  EXPECT_EQ(of_device.status, 3);
+  EXPECT_THAT(of_device.err, testing::HasSubstr("while opening " + image_ + " as it is now"));
+  EXPECT_THAT(of_device.err, testing::HasSubstr("leave --files out"));
+  EXPECT_THAT(of_device.err, testing::Not(testing::HasSubstr("blkrewind mount")));
+}
+
 TEST_F(DiffFiles, SaysWhatItNeeds) {
   make_sparse_file(image_, 1 * kMiB);
   snapshot(image_, "before");
