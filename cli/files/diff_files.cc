@@ -1,11 +1,16 @@
 #include "cli/files/diff_files.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "cli/look/loop_device.h"
@@ -59,10 +64,41 @@ MountedTree tree_of(const SnapshotFiles& files) {
           .tells_device_offsets = files.part.type != "btrfs"};
 }
 
-}  // namespace
+// A partition by its device node: "/dev/loop0p1" is number 1 of /dev/loop0.
+struct PartitionNode {
+  std::string disk;
+  unsigned number = 0;
+};
 
-Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what,
-                                    const VisitFile& visit) {
+std::optional<PartitionNode> partition_node(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) return std::nullopt;
+  const std::filesystem::path folder = "/sys/dev/block/" + std::to_string(major(status.st_rdev)) +
+                                       ":" + std::to_string(minor(status.st_rdev));
+  PartitionNode found;
+  std::ifstream(folder / "partition") >> found.number;
+  std::error_code error;
+  const auto real = std::filesystem::canonical(folder, error);
+  if (found.number == 0 || error) return std::nullopt;
+  found.disk = "/dev/" + real.parent_path().filename().string();
+  return found;
+}
+
+// The target is no disk; if the disk that it is a part of is one, what to name instead.
+Error with_its_disk(Error error, const Session& session, const std::string& target) {
+  const auto node = partition_node(target);
+  if (!node) return error;
+  auto engine = session.open();
+  if (!engine || engine->disk(target) || !engine->disk(node->disk)) return error;
+  const std::string number = std::to_string(node->number);
+  error.remedy = Remedy("name that, with --partition " + number)
+                     .because(target + " is partition " + number + " of " + node->disk +
+                              ", which is registered");
+  return error;
+}
+
+Result<DiffFilesReceipt> compare_opened(Session& session, const FilesToCompare& what,
+                                        const VisitFile& visit) {
   const auto start = std::chrono::steady_clock::now();
   BLKREWIND_ASSIGN(
       const SnapshotFiles before,
@@ -111,6 +147,15 @@ Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what
   receipt.elapsed_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return receipt;
+}
+
+}  // namespace
+
+Result<DiffFilesReceipt> diff_files(Session& session, const FilesToCompare& what,
+                                    const VisitFile& visit) {
+  auto receipt = compare_opened(session, what, visit);
+  if (receipt || receipt.error().code != Errc::kNotFound) return receipt;
+  return fail(with_its_disk(std::move(receipt).error(), session, what.target));
 }
 
 }  // namespace blkrewind::cli

@@ -184,6 +184,33 @@ TEST_F(DiffFiles, SaysWhichOfThemHasNoFileSystem) {
   EXPECT_THAT(of_device.err, testing::Not(testing::HasSubstr("blkrewind mount")));
 }
 
+TEST_F(DiffFiles, ToldAPartitionNamesItsDisk) {
+  make_sparse_file(image_, 8 * kMiB);
+  const std::string script = file("script");
+  std::ofstream(script) << "label: dos\nstart=2048, size=4096\n";
+  shell({"sfdisk", "-q", image_, "<", script});
+  const LoopDevice loop = LoopDevice::make(image_, 0);
+  shell({"partx", "-a", loop.path()});
+  const std::string partition = loop.path() + "p1";
+  if (!soon([&] { return std::filesystem::exists(partition); })) {
+    shell({"partx", "-d", loop.path()});
+    GTEST_SKIP() << "needs nodes of partitions";
+  }
+  const auto compare = [&] {
+    return program_.run_with({}, {"--store", store_, "diff", partition, "day0", "--files"});
+  };
+  make_sparse_file(file("other.img"), kMiB);
+  snapshot(file("other.img"), "other");
+  EXPECT_THAT(compare().err, testing::Not(testing::HasSubstr("--partition")));
+  snapshot(loop.path(), "day0");
+  const CliOutcome told = compare();
+  shell({"partx", "-d", loop.path()});
+  EXPECT_EQ(told.status, 3) << told.err;
+  EXPECT_THAT(told.err, testing::HasSubstr(partition + " is partition 1 of " + loop.path() +
+                                           ", which is registered: name that, with "
+                                           "--partition 1"));
+}
+
 TEST_F(DiffFiles, SaysWhatItNeeds) {
   make_sparse_file(image_, 1 * kMiB);
   snapshot(image_, "before");
