@@ -103,6 +103,7 @@ Status copy(Session& session, const SnapshotFiles& files, const std::string& pat
             const std::string& to) {
   CopyOptions options;
   options.cancel = &cancel_flag();
+  options.explain = [&](Error error) { return files.explained(std::move(error)); };
   options.warn = [&](const std::string& text) {
     if (session.json() || session.options().quiet) return;
     static_cast<void>(session.err().write("blkrewind: " + printable(text) + "\n"));
@@ -155,10 +156,7 @@ Status run_open(Session& session, const OpenArguments& arguments) {
   }
   BLKREWIND_ASSIGN(const SnapshotFiles files, open_snapshot_files(session, what));
   if (!arguments.path) return open_in_folder(session, files, arguments);
-  Status copied = copy(session, files, *arguments.path, *arguments.to);
-  if (copied || copied.error().code != Errc::kIo || !copied.error().remedy.empty()) return copied;
-  return fail(std::move(copied).error().with_remedy(
-      {Verb::kVerify, "look for corrupt chunks", {{Parameter::kSnapshot, files.snapshot.id}}}));
+  return copy(session, files, *arguments.path, *arguments.to);
 }
 
 struct CloseArguments {

@@ -1,6 +1,5 @@
 #include "cli/files/compare_trees.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -12,13 +11,12 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <memory>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cli/files/file_map.h"
+#include "cli/look/folder_chain.h"
 #include "cli/output.h"
 #include "cli/owned_fd.h"
 
@@ -60,18 +58,9 @@ Result<OwnedFd> open_in(const Found& found, int flags, const std::string& path) 
   return opened;
 }
 
-Result<std::vector<std::string>> names_in(int folder, const std::string& path) {
-  OwnedFd own(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (own.get() < 0) return cannot_read(path);
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(::dup(own.get())), &::closedir);
-  if (!entries) return cannot_read(path);
+Result<std::vector<std::string>> sorted_names_in(int folder, const std::string& path) {
   std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    errno = 0;
-  }
+  errno = names_in(folder, names);
   if (errno != 0) return cannot_read(path);
   std::ranges::sort(names);
   return names;
@@ -110,43 +99,89 @@ class Comparison {
 
   // The top folder is named ".".
   Result<ComparedFiles> run() {
-    const std::string top = ".";
+    const std::string top = kTop;
     BLKREWIND_ASSIGN(const Found was, look(before_.root, top, top));
     BLKREWIND_ASSIGN(const Found is, look(after_.root, top, top));
     BLKREWIND_TRY(compare(was, is, top));
+    std::string path = top;
+    while (!pairs_.empty()) {
+      path.resize(pairs_.back().path_length);
+      BLKREWIND_TRY(compare_next(path));
+    }
     return compared_;
   }
 
  private:
-  // -1: there is no such folder on that side.
-  Status compare_folders(int before, int after, const std::string& path) {
-    std::vector<std::string> old_names;
+  static constexpr const char* kTop = ".";
+
+  // Two folders of one path, and how far their names have been compared.
+  struct Pair {
+    std::vector<std::string> old_names;  // ascending
     std::vector<std::string> new_names;
-    if (before >= 0) {
-      BLKREWIND_ASSIGN(old_names, names_in(before, path));
+    std::size_t old_at = 0;
+    std::size_t new_at = 0;
+    bool has_old = false;  // there is such a folder on that side
+    bool has_new = false;
+    std::size_t path_length = 0;  // 0: the top folders
+
+    [[nodiscard]] bool ended() const {
+      return old_at == old_names.size() && new_at == new_names.size();
     }
-    if (after >= 0) {
-      BLKREWIND_ASSIGN(new_names, names_in(after, path));
+  };
+
+  // `path`: of the innermost pair of folders; afterwards of what was compared.
+  Status compare_next(std::string& path) {
+    Pair& here = pairs_.back();
+    if (here.ended()) return leave(path);
+    const std::string* const old_name =
+        here.old_at < here.old_names.size() ? &here.old_names[here.old_at] : nullptr;
+    const std::string* const new_name =
+        here.new_at < here.new_names.size() ? &here.new_names[here.new_at] : nullptr;
+    const bool from_old = new_name == nullptr || (old_name != nullptr && *old_name <= *new_name);
+    const bool from_new = old_name == nullptr || (new_name != nullptr && *new_name <= *old_name);
+    const std::string name = from_old ? *old_name : *new_name;
+    path = path.empty() ? name : path + "/" + name;
+    Found was;
+    Found is;
+    if (from_old) {
+      ++here.old_at;
+      BLKREWIND_ASSIGN(was, look(old_folders_.descriptor(), name, path));
     }
-    auto old_name = old_names.begin();
-    auto new_name = new_names.begin();
-    while (old_name != old_names.end() || new_name != new_names.end()) {
-      const bool from_old =
-          new_name == new_names.end() || (old_name != old_names.end() && *old_name <= *new_name);
-      const bool from_new =
-          old_name == old_names.end() || (new_name != new_names.end() && *new_name <= *old_name);
-      const std::string& name = from_old ? *old_name : *new_name;
-      const std::string full = path == "." ? name : path + "/" + name;
-      Found was;
-      Found is;
-      if (from_old) {
-        BLKREWIND_ASSIGN(was, look(before, *old_name++, full));
-      }
-      if (from_new) {
-        BLKREWIND_ASSIGN(is, look(after, *new_name++, full));
-      }
-      BLKREWIND_TRY(compare(was, is, full));
+    if (from_new) {
+      ++here.new_at;
+      BLKREWIND_ASSIGN(is, look(new_folders_.descriptor(), name, path));
     }
+    return compare(was, is, path);
+  }
+
+  Status enter(OwnedFd old_folder, OwnedFd new_folder, const std::string& path) {
+    Pair pair;
+    pair.path_length = path == kTop ? 0 : path.size();
+    if (old_folder.valid()) {
+      pair.has_old = true;
+      BLKREWIND_ASSIGN(pair.old_names, sorted_names_in(old_folder.get(), path));
+      BLKREWIND_TRY(old_folders_.enter(std::move(old_folder)));
+    }
+    if (new_folder.valid()) {
+      pair.has_new = true;
+      BLKREWIND_ASSIGN(pair.new_names, sorted_names_in(new_folder.get(), path));
+      BLKREWIND_TRY(new_folders_.enter(std::move(new_folder)));
+    }
+    pairs_.push_back(std::move(pair));
+    return {};
+  }
+
+  Status leave(const std::string& path) {
+    const Pair& ended = pairs_.back();
+    for (FolderChain* chain :
+         {ended.has_old ? &old_folders_ : nullptr, ended.has_new ? &new_folders_ : nullptr}) {
+      if (chain == nullptr) continue;
+      auto left = chain->leave();
+      if (!left)
+        return fail(std::move(left).error().while_doing("reading " +
+                                                        printable(path.empty() ? kTop : path)));
+    }
+    pairs_.pop_back();
     return {};
   }
 
@@ -188,8 +223,8 @@ class Comparison {
     if (is.kind() == FileKind::kDirectory) {
       BLKREWIND_ASSIGN(new_folder, open_in(is, O_DIRECTORY, path));
     }
-    if (old_folder.get() < 0 && new_folder.get() < 0) return {};
-    return compare_folders(old_folder.get(), new_folder.get(), path);
+    if (!old_folder.valid() && !new_folder.valid()) return {};
+    return enter(std::move(old_folder), std::move(new_folder), path);
   }
 
   Result<bool> differs(const Found& was, const Found& is, const std::string& path) {
@@ -345,6 +380,9 @@ class Comparison {
   const VisitFile& visit_;
   const std::atomic<bool>* const cancel_;
   ComparedFiles compared_;
+  std::vector<Pair> pairs_;  // from the top folders to where the walk is
+  FolderChain old_folders_;
+  FolderChain new_folders_;
   std::vector<std::byte> buffers_;
 };
 

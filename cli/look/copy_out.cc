@@ -1,6 +1,5 @@
 #include "cli/look/copy_out.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -13,10 +12,13 @@
 #include <climits>
 #include <cstring>
 #include <memory>
-#include <string_view>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "blkrewind/engine.h"
+#include "cli/look/folder_chain.h"
+#include "cli/look/path_error.h"
 #include "cli/owned_fd.h"
 
 namespace blkrewind::cli {
@@ -27,22 +29,16 @@ std::string joined(const std::string& folder, const std::string& name) {
 }
 
 constexpr std::size_t kPieceBytes = 1 * kMiB;
-// Two descriptors for each: below the usual limit of 1024.
-constexpr int kMaxDepth = 400;
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 // As if `root` were "/": neither ".." nor an absolute link leads out of it.
-Result<OwnedFd> open_in(int root, const std::string& path) {
+Result<OwnedFd> open_in(int root, const std::string& path, std::uint64_t flags,
+                        const CopyOptions& options) {
   open_how how = {};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.flags = flags | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   OwnedFd file(static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
   if (file.valid()) return file;
-  return fail(system_error(errno, "cannot open " + path));
+  return fail(options.explain(path_error(errno, "cannot open " + path)));
 }
 
 class Copier {
@@ -51,10 +47,12 @@ class Copier {
 
   [[nodiscard]] CopyReceipt& receipt() { return receipt_; }
 
-  // Holes are skipped if `sparse`: `to` is a file, all of whose bytes are zero yet.
-  Status copy_bytes(int from, int to, const std::string& path, bool sparse) {
+  // `sink`: where all bytes go, in order. Null: `to` is a file, all of whose bytes are zero yet,
+  // and holes are skipped.
+  Status copy_bytes(int from, int to, const std::string& path, const ImageSink& sink) {
+    const bool sparse = !sink;
     struct stat status = {};
-    if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
+    if (fstat(from, &status) != 0) return fail(unreadable("cannot read " + path));
     off_t at = 0;
     while (at < status.st_size) {
       off_t end = status.st_size;
@@ -67,7 +65,7 @@ class Copier {
           if (hole > data) end = std::min(end, hole);
         }
       }
-      BLKREWIND_TRY(copy_range(from, to, path, at, end, sparse));
+      BLKREWIND_TRY(copy_range(from, to, path, at, end, sink));
       at = end;
     }
     if (sparse && ftruncate(to, status.st_size) != 0) {
@@ -83,39 +81,28 @@ class Copier {
     OwnedFd to(
         openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!to.valid()) return fail(cannot_create(name));
-    Status done = copy_bytes(from.get(), to.get(), path, true);
+    Status done = copy_bytes(from.get(), to.get(), path, nullptr);
     if (done) done = finish(from.get(), to.get(), path);
     if (!done) unlinkat(folder, name.c_str(), 0);
     return done;
   }
 
-  // `from`: an open folder.
-  Status copy_folder(OwnedFd from, int folder, const std::string& name, const std::string& path,
-                     int depth) {
-    if (depth > kMaxDepth) {
-      return skip(
-          system_error(ELOOP, path + " is below " + std::to_string(kMaxDepth) + " folders"));
-    }
-    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(cannot_create(name));
-    const OwnedFd to(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
-    ++receipt_.folders;
-    const Directory directory(fdopendir(from.get()));
-    if (!directory) return fail(system_error(errno, "cannot read " + path));
-    static_cast<void>(from.release());
-    const int source = dirfd(directory.get());
-    while (true) {
-      errno = 0;
-      const dirent* const entry = readdir(directory.get());
-      if (entry == nullptr && errno != 0) {
-        BLKREWIND_TRY(skip(system_error(errno, "cannot read all of the folder " + path)));
+  // `from`: an open folder. With all that is below it.
+  Status copy_folder(OwnedFd from, int folder, const std::string& name, std::string path) {
+    BLKREWIND_TRY(begin_folder(std::move(from), folder, name, path));
+    while (!listings_.empty()) {
+      Listing& here = listings_.back();
+      path.resize(here.path_length);
+      if (here.next == here.names.size()) {
+        listings_.pop_back();
+        BLKREWIND_TRY(end_folder(path));
+        continue;
       }
-      if (entry == nullptr) break;
-      const std::string child = entry->d_name;
-      if (child == "." || child == ".." || child.find('/') != std::string::npos) continue;
-      BLKREWIND_TRY(copy_entry(source, to.get(), child, joined(path, child), depth));
+      const std::string child = std::move(here.names[here.next++]);
+      path = joined(path, child);
+      BLKREWIND_TRY(copy_entry(sources_.descriptor(), copies_.descriptor(), child, path));
     }
-    return finish(source, to.get(), path);
+    return {};
   }
 
  private:
@@ -134,6 +121,10 @@ class Copier {
     return error;
   }
 
+  [[nodiscard]] Error unreadable(const std::string& what) const {
+    return options_.explain(path_error(errno, what));
+  }
+
   // The rest is copied nevertheless.
   Status skip(Error error) {
     ++receipt_.failed;
@@ -142,23 +133,26 @@ class Copier {
     return {};
   }
 
-  Status copy_range(int from, int to, const std::string& path, off_t at, off_t end, bool sparse) {
+  Status copy_range(int from, int to, const std::string& path, off_t at, off_t end,
+                    const ImageSink& sink) {
     while (at < end) {
       BLKREWIND_TRY(cancelled());
       const auto wanted = std::min<std::size_t>(buffer_.size(), static_cast<std::size_t>(end - at));
       const ssize_t got = pread(from, buffer_.data(), wanted, at);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) {
-        Error error = system_error(errno, "cannot read " + path);
+        Error error = unreadable("cannot read " + path);
         error.extent = Extent{static_cast<std::uint64_t>(at), wanted};
         read_failed_ = true;
         return fail(std::move(error));
       }
       if (got == 0) break;
-      for (ssize_t done = 0; done < got;) {
+      if (sink) {
+        BLKREWIND_TRY(sink(std::as_bytes(std::span(buffer_)).first(static_cast<std::size_t>(got))));
+      }
+      for (ssize_t done = sink ? got : 0; done < got;) {
         const auto rest = static_cast<std::size_t>(got - done);
-        const ssize_t written = sparse ? pwrite(to, buffer_.data() + done, rest, at + done)
-                                       : write(to, buffer_.data() + done, rest);
+        const ssize_t written = pwrite(to, buffer_.data() + done, rest, at + done);
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return fail(system_error(errno, "cannot write a copy of " + path));
         done += written;
@@ -170,9 +164,9 @@ class Copier {
   }
 
   // Last, since writing changes the times, and a folder may not be writable.
-  static Status finish(int from, int to, const std::string& path) {
+  Status finish(int from, int to, const std::string& path) const {
     struct stat status = {};
-    if (fstat(from, &status) != 0) return fail(system_error(errno, "cannot read " + path));
+    if (fstat(from, &status) != 0) return fail(unreadable("cannot read " + path));
     const std::array times = {status.st_atim, status.st_mtim};
     if (fchmod(to, status.st_mode & 0777) != 0 || futimens(to, times.data()) != 0) {
       return fail(system_error(errno, "cannot set mode and times of the copy of " + path));
@@ -180,10 +174,37 @@ class Copier {
     return {};
   }
 
+  Status begin_folder(OwnedFd from, int folder, const std::string& name, const std::string& path) {
+    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(cannot_create(name));
+    OwnedFd to(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
+    ++receipt_.folders;
+    Listing listing{.names = {}, .path_length = path.size()};
+    errno = names_in(from.get(), listing.names);
+    if (errno != 0) {
+      BLKREWIND_TRY(skip(unreadable("cannot read all of the folder " + path)));
+    }
+    BLKREWIND_TRY(sources_.enter(std::move(from)));
+    BLKREWIND_TRY(copies_.enter(std::move(to)));
+    listings_.push_back(std::move(listing));
+    return {};
+  }
+
+  Status end_folder(const std::string& path) {
+    auto from = sources_.leave();
+    auto to = copies_.leave();
+    for (auto* left : {&from, &to}) {
+      if (!*left) {
+        return fail(options_.explain(std::move(*left).error().while_doing("copying " + path)));
+      }
+    }
+    return finish(from->get(), to->get(), path);
+  }
+
   Status copy_link(int source, int folder, const std::string& name, const std::string& path) {
     std::array<char, PATH_MAX> target{};
     const ssize_t length = readlinkat(source, name.c_str(), target.data(), target.size() - 1);
-    if (length < 0) return skip(system_error(errno, "cannot read the link " + path));
+    if (length < 0) return skip(unreadable("cannot read the link " + path));
     struct stat status = {};
     if (symlinkat(target.data(), folder, name.c_str()) != 0) return fail(cannot_create(name));
     if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -194,12 +215,11 @@ class Copier {
     return {};
   }
 
-  Status copy_entry(int source, int folder, const std::string& name, const std::string& path,
-                    int depth) {
+  Status copy_entry(int source, int folder, const std::string& name, const std::string& path) {
     BLKREWIND_TRY(cancelled());
     struct stat status = {};
     if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      return skip(system_error(errno, "cannot look at " + path));
+      return skip(unreadable("cannot look at " + path));
     }
     if (S_ISLNK(status.st_mode)) return copy_link(source, folder, name, path);
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
@@ -208,9 +228,9 @@ class Copier {
       return {};
     }
     OwnedFd from(openat(source, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!from.valid()) return skip(system_error(errno, "cannot open " + path));
+    if (!from.valid()) return skip(unreadable("cannot open " + path));
     if (S_ISDIR(status.st_mode)) {
-      return copy_folder(std::move(from), folder, name, path, depth + 1);
+      return begin_folder(std::move(from), folder, name, path);
     }
     read_failed_ = false;
     Status done = copy_file(from, folder, name, path);
@@ -222,42 +242,64 @@ class Copier {
   std::vector<char> buffer_;
   CopyReceipt receipt_;
   bool read_failed_ = false;  // of the last file
+
+  // Of the folders from the first one to where the copy is.
+  struct Listing {
+    std::vector<std::string> names;
+    std::size_t next = 0;
+    std::size_t path_length = 0;
+  };
+  std::vector<Listing> listings_;
+  FolderChain sources_;
+  FolderChain copies_;
 };
 
-Result<struct stat> status_of(const OwnedFd& file, const std::string& path) {
+struct OpenedPath {
+  OwnedFd file;
+  bool folder = false;
+};
+
+// Looked at before it is opened: opening a device does more than that.
+Result<OpenedPath> open_path(int root, const std::string& path, const CopyOptions& options) {
   struct stat status = {};
-  if (fstat(file.get(), &status) != 0) return fail(system_error(errno, "cannot look at " + path));
-  return status;
+  {
+    BLKREWIND_ASSIGN(const OwnedFd place, open_in(root, path, O_PATH, options));
+    if (fstat(place.get(), &status) != 0) {
+      return fail(options.explain(path_error(errno, "cannot look at " + path)));
+    }
+  }
+  if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) {
+    return fail(Errc::kInvalidArgument, path + " is neither a file nor a folder");
+  }
+  OpenedPath opened{.file = {}, .folder = S_ISDIR(status.st_mode)};
+  BLKREWIND_ASSIGN(opened.file, open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, options));
+  return opened;
 }
 
 }  // namespace
 
 Result<CopyReceipt> copy_out(int root, const std::string& path, const std::string& to,
                              const CopyOptions& options) {
-  BLKREWIND_ASSIGN(OwnedFd from, open_in(root, path));
-  BLKREWIND_ASSIGN(const struct stat status, status_of(from, path));
+  BLKREWIND_ASSIGN(OpenedPath from, open_path(root, path, options));
   Copier copier(options);
-  if (S_ISDIR(status.st_mode)) {
-    BLKREWIND_TRY(copier.copy_folder(std::move(from), AT_FDCWD, to, path, 0));
-  } else if (S_ISREG(status.st_mode)) {
-    BLKREWIND_TRY(copier.copy_file(from, AT_FDCWD, to, path));
+  if (from.folder) {
+    BLKREWIND_TRY(copier.copy_folder(std::move(from.file), AT_FDCWD, to, path));
   } else {
-    return fail(Errc::kInvalidArgument, path + " is neither a file nor a folder");
+    BLKREWIND_TRY(copier.copy_file(from.file, AT_FDCWD, to, path));
   }
   return std::move(copier.receipt());
 }
 
 Result<CopyReceipt> write_out(int root, const std::string& path, int to,
                               const CopyOptions& options) {
-  BLKREWIND_ASSIGN(const OwnedFd from, open_in(root, path));
-  BLKREWIND_ASSIGN(const struct stat status, status_of(from, path));
-  if (!S_ISREG(status.st_mode)) {
+  BLKREWIND_ASSIGN(const OpenedPath from, open_path(root, path, options));
+  if (from.folder) {
     return fail(Errc::kInvalidArgument, path +
                                             " is not a file: only the content of one can be "
                                             "written to standard output");
   }
   Copier copier(options);
-  BLKREWIND_TRY(copier.copy_bytes(from.get(), to, path, false));
+  BLKREWIND_TRY(copier.copy_bytes(from.file.get(), -1, path, write_to(to, options.cancel)));
   return std::move(copier.receipt());
 }
 

@@ -26,6 +26,8 @@ struct CopyOptions {
   const std::atomic<bool>* cancel = nullptr;
   // Called for each one that is left out or could not be read.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
+  // What the caller knows of an error of what is copied: called at once.
+  std::function<Error(Error)> explain = [](Error error) { return error; };
 };
 
 // Copies the file or folder `path`, as seen from the folder `root` (any descriptor of it), to the

@@ -2,9 +2,11 @@
 
 #include <blkid/blkid.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <memory>
+#include <span>
 
 #include "blkrewind/units.h"
 #include "cli/output.h"
@@ -88,9 +90,14 @@ Result<DiskParts> read_table(int image, std::uint64_t size_bytes, unsigned secto
   return found;
 }
 
-std::string list_of(const DiskParts& parts) {
+// A table may have thousands.
+std::string list_of(const std::vector<DiskPart>& parts) {
+  constexpr std::size_t kMost = 10;
   std::string text;
-  for (const DiskPart& part : parts.parts) text += (text.empty() ? "" : "; ") + text_of(part);
+  for (const DiskPart& part : std::span(parts).first(std::min(parts.size(), kMost))) {
+    text += (text.empty() ? "" : "; ") + text_of(part);
+  }
+  if (parts.size() > kMost) text += "; and " + std::to_string(parts.size() - kMost) + " more";
   return text;
 }
 
@@ -131,19 +138,18 @@ Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> num
     if (number ? part.number == *number : part.file_system) candidates.push_back(part);
   }
   if (candidates.empty() && number) {
-    return fail(Errc::kNotFound,
-                "the disk has no partition " + std::to_string(*number) + ": " + list_of(parts));
+    return fail(Errc::kNotFound, "the disk has no partition " + std::to_string(*number) + ": " +
+                                     list_of(parts.parts));
   }
   if (candidates.empty() && parts.parts.empty()) {
     return fail(Errc::kNotFound, "the partition table (" + parts.table + ") is empty");
   }
   if (candidates.empty()) {
-    return fail(Errc::kNotFound, "no file system was found: " + list_of(parts),
-                Remedy("use the file of the snapshot, which blkrewind mount shows"));
+    return fail(Errc::kNotFound, "no file system was found: " + list_of(parts.parts));
   }
   if (candidates.size() > 1) {
     return fail(Errc::kInvalidArgument,
-                "the disk has several partitions with a file system: " + list_of(parts),
+                "the disk has several partitions with a file system: " + list_of(candidates),
                 "choose one with --partition");
   }
   const DiskPart& chosen = candidates.front();
@@ -154,8 +160,7 @@ Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> num
                                       std::to_string(chosen.bytes.end()));
   }
   if (!chosen.file_system) {
-    return fail(Errc::kNotFound, "there is no file system on partition " + text_of(chosen),
-                Remedy("use the file of the snapshot, which blkrewind mount shows"));
+    return fail(Errc::kNotFound, "there is no file system on partition " + text_of(chosen));
   }
   return chosen;
 }

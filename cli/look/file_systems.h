@@ -30,7 +30,8 @@ struct DiskParts {
 [[nodiscard]] Result<DiskParts> find_parts(int image, std::uint64_t size_bytes);
 
 // The part with this number or, if none is given, the only one with a file system. Pure.
-// kInvalidArgument: there are several; kNotFound: there is none; the message lists what there is.
+// kInvalidArgument: there are several; kNotFound: there is none; the message lists what there is,
+// at most ten of it.
 [[nodiscard]] Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> number);
 
 // The value of --partition: a number from 1. kInvalidArgument.

@@ -42,8 +42,8 @@ Result<OwnedFd> mount_detached(int device) {
 
 // In a process of its own: until the last file of the mount is closed.
 Status serve_snapshot(const Session& session, const SnapshotInfo& snapshot, int device,
-                      const Ready& ready) {
-  MountLog log(MountLog::To::kSyslog);
+                      const ErrorNote& note, const Ready& ready) {
+  MountLog log(MountLog::To::kSyslog, &note);
   BLKREWIND_ASSIGN(Engine engine, session.open());
   // Held from now on: the kernel asks for the file a moment later.
   BLKREWIND_ASSIGN(const SnapshotReader held, engine.open_snapshot(snapshot.id));
@@ -68,6 +68,7 @@ Status serve_snapshot(const Session& session, const SnapshotInfo& snapshot, int 
 Result<PrivateImage> open_private_image(const Session& session, const std::string& snapshot,
                                         const std::string& disk) {
   PrivateImage image;
+  BLKREWIND_ASSIGN(image.last_error, ErrorNote::make());
   {
     BLKREWIND_ASSIGN(Engine engine, session.open());
     BLKREWIND_ASSIGN(const SnapshotReader reader, engine.open_snapshot(snapshot, disk));
@@ -85,9 +86,9 @@ Result<PrivateImage> open_private_image(const Session& session, const std::strin
   const Session anywhere(session.options_anywhere(), stdout, stderr);
   BLKREWIND_TRY(run_in_background(
       [&](const Ready& ready) {
-        return serve_snapshot(anywhere, image.snapshot, device.get(), ready);
+        return serve_snapshot(anywhere, image.snapshot, device.get(), image.last_error, ready);
       },
-      {device.get()}));
+      {device.get(), image.last_error.descriptor()}));
   // The other process's alone: when that ends, what is read fails instead of waiting.
   device.reset();
   const std::string name = std::string(kByIdFolder) + "/" + image.snapshot.disk_id + "/" +

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "blkrewind/engine.h"
+#include "cli/mount/error_note.h"
 #include "cli/owned_fd.h"
 #include "cli/session.h"
 
@@ -16,6 +17,7 @@ struct PrivateImage {
   // ends when the last reference to the file is closed, that of a loop device among them, whatever
   // becomes of this process. If it is killed itself, reads are input/output errors.
   OwnedFd file;
+  ErrorNote last_error;  // of that process
 };
 
 // `disk`: of whose snapshots a name is looked up; empty: of all. The errors of

@@ -13,6 +13,7 @@
 
 #include "cli/look/file_system_mount.h"
 #include "cli/look/file_systems.h"
+#include "cli/mount/error_note.h"
 #include "cli/session.h"
 
 namespace blkrewind::cli {
@@ -29,6 +30,11 @@ struct SnapshotFiles {
   DiskPart part;
   std::string loop;  // "/dev/loop3"
   FileSystemMount mount;
+  ErrorNote last_error;  // of the process that reads the snapshot; of a device: never one
+
+  // An error of a system call on these files with its cause: kIntegrity and the chunk, where a
+  // corrupt one is that. Other errors as they are.
+  [[nodiscard]] Error explained(Error error) const;
 };
 
 // kPrecondition: this process is not root; otherwise the errors of Engine::open_snapshot(),

@@ -10,40 +10,14 @@
 #include <climits>
 #include <csignal>
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
+#include "cli/mount/error_note.h"
 #include "cli/owned_fd.h"
 
 namespace blkrewind::cli {
 namespace {
-
-using nlohmann::json;
-
-// An error on its way from the child: what a reader needs of it.
-std::string packed(const Error& error) {
-  const json fields = {{"code", static_cast<int>(error.code)},
-                       {"errno", error.sys_errno},
-                       {"message", error.message},
-                       {"context", error.context},
-                       {"advice", error.remedy.to_string()}};
-  return fields.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-Error unpacked(const std::string& text) {
-  Error error;
-  const json fields = json::parse(text, nullptr, false);
-  if (!fields.is_object()) {
-    error.message = "the process that was to serve the mount ended without saying why";
-    return error;
-  }
-  error.code = static_cast<Errc>(fields.value("code", static_cast<int>(Errc::kInternal)));
-  error.sys_errno = fields.value("errno", 0);
-  error.message = fields.value("message", std::string());
-  error.context = fields.value("context", std::vector<std::string>());
-  error.remedy = fields.value("advice", std::string());
-  return error;
-}
 
 void write_all(int fd, const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
@@ -105,7 +79,7 @@ constexpr char kFailed = '-';
   } catch (const std::exception& exception) {
     done = fail(Errc::kInternal, exception.what());
   }
-  if (!done && !said) write_all(to_parent, kFailed + packed(done.error()));
+  if (!done && !said) write_all(to_parent, kFailed + pack_error(done.error()));
   // Nothing of the parent's is flushed or destroyed a second time.
   _exit(done ? 0 : 1);
 }
@@ -128,7 +102,10 @@ Result<pid_t> run_in_background(const std::function<Status(const Ready&)>& work,
   if (answer.starts_with(kReady)) return child;
   while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
-  return fail(unpacked(answer.empty() ? answer : answer.substr(1)));
+  if (auto error = unpack_error(answer.empty() ? answer : answer.substr(1))) {
+    return fail(std::move(*error));
+  }
+  return fail(Errc::kInternal, "the process that was to serve the mount ended without saying why");
 }
 
 }  // namespace blkrewind::cli

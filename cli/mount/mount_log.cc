@@ -8,7 +8,10 @@
 
 namespace blkrewind::cli {
 
-void MountLog::error(const Error& error) { line(error.to_string()); }
+void MountLog::error(const Error& error) {
+  if (note_ != nullptr) note_->put(error);
+  line(error.to_string());
+}
 
 void MountLog::line(const std::string& text) {
   const std::scoped_lock lock(mutex_);

@@ -9,13 +9,15 @@
 #include <string>
 
 #include "blkrewind/error.h"
+#include "cli/mount/error_note.h"
 
 namespace blkrewind::cli {
 
 class MountLog {
  public:
   enum class To { kStandardError, kSyslog };
-  explicit MountLog(To to) : to_(to) {}
+  // `note`: has the last error as well. May be null.
+  explicit MountLog(To to, const ErrorNote* note = nullptr) : to_(to), note_(note) {}
 
   // A line that was written before is left out: a reader may ask for one bad chunk for ever.
   void error(const Error& error);
@@ -23,6 +25,7 @@ class MountLog {
 
  private:
   const To to_;
+  const ErrorNote* const note_;
   std::mutex mutex_;
   std::set<std::string> written_;  // the first kRemembered of them
   static constexpr std::size_t kRemembered = 1000;

@@ -1,11 +1,15 @@
 #include "io/stream.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
+#include <limits>
 #include <utility>
 
 namespace blkrewind::io {
@@ -16,22 +20,28 @@ Result<std::unique_ptr<Stream>> Env::open_stream(const std::string& path,
   return std::unique_ptr<Stream>();
 }
 
-int Stream::wait_for_bytes() const {
-  constexpr int kLookMilliseconds = 100;
-  while (cancel_ != nullptr) {
-    if (*cancel_) return ECANCELED;
-    pollfd waiting{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&waiting, 1, kLookMilliseconds);
-    if (ready > 0) break;
+namespace {
+
+constexpr int kLookMilliseconds = 100;
+
+// Until the descriptor is ready for these events: 0. Otherwise an errno: ECANCELED once `cancel`,
+// which may be null, is true.
+int wait_until_ready(int fd, short events, const std::atomic<bool>* cancel) {
+  while (true) {
+    if (cancel != nullptr && *cancel) return ECANCELED;
+    pollfd waiting{.fd = fd, .events = events, .revents = 0};
+    const int ready = ::poll(&waiting, 1, cancel != nullptr ? kLookMilliseconds : -1);
+    if (ready > 0) return 0;
     if (ready < 0 && errno != EINTR) return errno;
   }
-  return 0;
 }
+
+}  // namespace
 
 std::size_t Stream::read_on(std::span<std::byte> into, int& error) {
   std::size_t got = 0;
   while (got < into.size()) {
-    error = wait_for_bytes();
+    error = wait_until_ready(fd_.get(), POLLIN, cancel_);
     if (error != 0) break;
     const ssize_t more = ::read(fd_.get(), into.data() + got, into.size() - got);
     if (more < 0 && errno == EINTR) continue;
@@ -62,6 +72,11 @@ Completion Stream::read(const Request& request) {
   ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(known));
   into = into.subspan(known);
   const std::size_t got = read_on(into, done.error);
+  // A signal that ends the writer as well is that of the reader, too, if a moment later.
+  if (done.error == 0 && got < into.size() && cancel_ != nullptr) {
+    for (int looks = 0; looks < 3 && !*cancel_; ++looks) ::poll(nullptr, 0, kLookMilliseconds);
+    if (*cancel_) done.error = ECANCELED;
+  }
   position_ += known + got;
   done.missing_bytes = done.error == 0 ? into.size() - got : 0;
   return done;
@@ -94,6 +109,39 @@ Result<std::uint64_t> Stream::end_bytes() {
 
 Status Stream::truncate(std::uint64_t /*size_bytes*/) {
   return fail(Errc::kInternal, path_ + " is a stream, which has no length to set");
+}
+
+StreamWriter::StreamWriter(int fd, const std::atomic<bool>* cancel)
+    : fd_(fd), cancel_(cancel), piece_bytes_(std::numeric_limits<std::size_t>::max()) {
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) return;
+  if (S_ISFIFO(status.st_mode)) {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    own_.reset(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  }
+  // A pipe of another user or without a reader, or a socket. What is ready takes this much at once.
+  if ((S_ISFIFO(status.st_mode) && !own_.valid()) || S_ISSOCK(status.st_mode)) {
+    piece_bytes_ = PIPE_BUF;
+  }
+}
+
+Status StreamWriter::write(std::span<const std::byte> bytes) {
+  const int fd = own_.valid() ? own_.get() : fd_;
+  while (!bytes.empty()) {
+    int error = wait_until_ready(fd, POLLOUT, cancel_);
+    if (error == 0) {
+      const std::span piece = bytes.first(std::min(bytes.size(), piece_bytes_));
+      const ssize_t written = ::write(fd, piece.data(), piece.size());
+      if (written < 0) error = errno;
+      bytes = bytes.subspan(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    }
+    if (error == ECANCELED) return fail(Errc::kCancelled, "cancelled");
+    if (error != 0 && error != EINTR && error != EAGAIN) {
+      return fail(system_error(error, fd_ == STDOUT_FILENO ? "cannot write to standard output"
+                                                           : "cannot write the image"));
+    }
+  }
+  return {};
 }
 
 namespace {

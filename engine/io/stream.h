@@ -24,8 +24,8 @@ class Stream final : public File {
   Stream(UniqueFd fd, std::string path, std::uint64_t size_bytes)
       : fd_(std::move(fd)), path_(std::move(path)), size_bytes_(size_bytes) {}
 
-  // From now on, while there is nothing to read, ends with ECANCELED once this is true. May be
-  // null.
+  // From now on, while there is nothing to read, and where it ends early, ends with ECANCELED once
+  // this is true. May be null.
   void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
 
   // The first bytes, at most `length`, which the next read() returns again. Before any read().
@@ -50,8 +50,6 @@ class Stream final : public File {
 
  private:
   // Fewer than wanted: it has ended, or the error says why not.
-  // 0: there may be something to read; otherwise an errno.
-  [[nodiscard]] int wait_for_bytes() const;
   [[nodiscard]] std::size_t read_on(std::span<std::byte> into, int& error);
 
   const UniqueFd fd_;
@@ -60,6 +58,23 @@ class Stream final : public File {
   const std::atomic<bool>* cancel_ = nullptr;
   std::vector<std::byte> ahead_;  // read by peek()
   std::uint64_t position_ = 0;    // of the next read()
+};
+
+// Bytes on their way to a pipe, a socket or a file: never more at a time than it takes now, so that
+// a reader that does not read keeps no caller from cancelling.
+class StreamWriter {
+ public:
+  // `fd` stays the caller's. `cancel` may be null: then a write waits as long as the reader does.
+  StreamWriter(int fd, const std::atomic<bool>* cancel);
+
+  // kCancelled: `cancel` was true before all bytes were taken.
+  [[nodiscard]] Status write(std::span<const std::byte> bytes);
+
+ private:
+  const int fd_;
+  const std::atomic<bool>* const cancel_;
+  UniqueFd own_;  // the same pipe, opened once more: its flags are not those of other processes
+  std::size_t piece_bytes_;
 };
 
 // Requests on a Stream are carried out when they are submitted, all others by `inner`.

@@ -2,32 +2,22 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/ids.h"
+#include "io/stream.h"
 #include "operations/operations_parts.h"
 #include "pipeline/restore.h"
 #include "store/tree_reader.h"
 
 namespace blkrewind {
 
-ImageSink write_to(int descriptor) {
-  return [descriptor](std::span<const std::byte> bytes) -> Status {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) {
-        return fail(system_error(errno, descriptor == STDOUT_FILENO
-                                            ? "cannot write to standard output"
-                                            : "cannot write the image"));
-      }
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  };
+ImageSink write_to(int descriptor, const std::atomic<bool>* cancel) {
+  return [writer = std::make_shared<io::StreamWriter>(descriptor, cancel)](
+             std::span<const std::byte> bytes) { return writer->write(bytes); };
 }
 
 namespace {
@@ -192,7 +182,8 @@ Result<ExportReceipt> Operations::export_stream(const SnapshotKey& key, const Im
 Result<ExportReceipt> Operations::export_image(const SnapshotKey& key, const std::string& path,
                                                const ExportOptions& options,
                                                const Monitor& monitor) {
-  if (path == "-") return export_stream(key, write_to(STDOUT_FILENO), options, monitor);
+  if (path == "-")
+    return export_stream(key, write_to(STDOUT_FILENO, monitor.cancel), options, monitor);
   BLKREWIND_ASSIGN(const auto snapshot, open_snapshot(key));
   return export_by(*snapshot, options, [&](const Extent& range, ExportReceipt& receipt) {
     return write_image(*snapshot, range, path, parts_->means, receipt, monitor);

@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -45,6 +47,14 @@ class CliProcess {
   CliProcess& operator=(const CliProcess&) = delete;
 
   void kill(int signal) const { ::kill(pid_, signal); }
+  // In a write that its reader keeps from returning.
+  [[nodiscard]] bool waits_in_write() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/syscall");
+    long number = -1;
+    int fd = -1;
+    file >> number >> std::hex >> fd;
+    return number == SYS_write && fd == STDOUT_FILENO;
+  }
   // False while it runs.
   [[nodiscard]] bool ended(int& status) {
     int raw = 0;

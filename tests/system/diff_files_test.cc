@@ -136,6 +136,81 @@ INSTANTIATE_TEST_SUITE_P(System, DifferingFiles,
 
 class DiffFiles : public Opening {};
 
+TEST_F(DiffFiles, NamesTheCorruptChunkThatItMeets) {
+  const FileSystemKind& ext4 = file_system_kinds().front();
+  if (!ext4.skip().empty()) GTEST_SKIP() << ext4.skip();
+  make_sparse_file(image_, 64 * kMiB);
+  make_file_system(ext4, image_);
+  const auto write_letters = [&](char letter) {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    std::ofstream(folder + "/letters") << std::string(16 * kChunk, letter);
+  };
+  write_letters('q');
+  snapshot(image_, "before");
+  write_letters('r');
+  snapshot(image_, "after");
+  corrupt_chunk_of(store_, 'q', kChunk);
+  const CliOutcome failed =
+      program_.run_with({}, {"--store", store_, "diff", image_, "before", "after", "--files"});
+  EXPECT_EQ(failed.status, 5) << failed.err;
+  EXPECT_THAT(failed.err, testing::HasSubstr("letters"));
+  EXPECT_THAT(failed.err, testing::ContainsRegex("chunk [0-9]+ is corrupt"));
+}
+
+TEST_F(DiffFiles, SaysWhichOfThemHasNoFileSystem) {
+  const FileSystemKind& ext4 = file_system_kinds().front();
+  if (!ext4.skip().empty()) GTEST_SKIP() << ext4.skip();
+  make_sparse_file(image_, 8 * kMiB);
+  const std::string empty = snapshot(image_, "empty");
+  make_file_system(ext4, image_);
+  snapshot(image_, "before");
+  const std::vector<std::string> diff = {"--store", store_, "diff", image_};
+  const auto run = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = diff;
+    words.insert(words.end(), more.begin(), more.end());
+    return program_.run_with({}, words);
+  };
+  const CliOutcome of_snapshot = run({"empty", "before", "--files"});
+  EXPECT_EQ(of_snapshot.status, 3);
+  EXPECT_THAT(of_snapshot.err, testing::HasSubstr("while opening snapshot " + empty));
+  EXPECT_THAT(of_snapshot.err, testing::HasSubstr("blkrewind mount"));
+  write_noise(image_, 0, kMiB, 3);
+  const CliOutcome of_device = run({"before", "--files"});
+  EXPECT_EQ(of_device.status, 3);
+  EXPECT_THAT(of_device.err, testing::HasSubstr("while opening " + image_ + " as it is now"));
+  EXPECT_THAT(of_device.err, testing::HasSubstr("leave --files out"));
+  EXPECT_THAT(of_device.err, testing::Not(testing::HasSubstr("blkrewind mount")));
+}
+
+TEST_F(DiffFiles, ToldAPartitionNamesItsDisk) {
+  make_sparse_file(image_, 8 * kMiB);
+  const std::string script = file("script");
+  std::ofstream(script) << "label: dos\nstart=2048, size=4096\n";
+  shell({"sfdisk", "-q", image_, "<", script});
+  const LoopDevice loop = LoopDevice::make(image_, 0);
+  shell({"partx", "-a", loop.path()});
+  const std::string partition = loop.path() + "p1";
+  if (!soon([&] { return std::filesystem::exists(partition); })) {
+    shell({"partx", "-d", loop.path()});
+    GTEST_SKIP() << "needs nodes of partitions";
+  }
+  const auto compare = [&] {
+    return program_.run_with({}, {"--store", store_, "diff", partition, "day0", "--files"});
+  };
+  make_sparse_file(file("other.img"), kMiB);
+  snapshot(file("other.img"), "other");
+  EXPECT_THAT(compare().err, testing::Not(testing::HasSubstr("--partition")));
+  snapshot(loop.path(), "day0");
+  const CliOutcome told = compare();
+  shell({"partx", "-d", loop.path()});
+  EXPECT_EQ(told.status, 3) << told.err;
+  EXPECT_THAT(told.err, testing::HasSubstr(partition + " is partition 1 of " + loop.path() +
+                                           ", which is registered: name that, with "
+                                           "--partition 1"));
+}
+
 TEST_F(DiffFiles, SaysWhatItNeeds) {
   make_sparse_file(image_, 1 * kMiB);
   snapshot(image_, "before");

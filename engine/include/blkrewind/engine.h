@@ -108,8 +108,11 @@ struct ExportOptions {
 // Takes the next bytes of an image; its first error ends the export and is that of the call. The
 // bytes are valid during the call.
 using ImageSink = std::function<Status(std::span<const std::byte> bytes)>;
-// Writes to a descriptor, which stays the caller's and may be a pipe.
-[[nodiscard]] BLKREWIND_API ImageSink write_to(int descriptor);
+// Writes to a descriptor, which stays the caller's and may be a pipe. kCancelled once `cancel` is
+// true, also while the reader of a pipe does not read. The sink may keep the pipe open: the reader
+// sees the end when both are gone.
+[[nodiscard]] BLKREWIND_API ImageSink write_to(int descriptor,
+                                               const std::atomic<bool>* cancel = nullptr);
 
 // What is read back from the device, bypassing the caches, after it was written and flushed.
 enum class VerifyAfter : std::uint8_t {

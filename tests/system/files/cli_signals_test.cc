@@ -21,14 +21,17 @@ class CliSignals : public Cli {
   void SetUp() override {
     Cli::SetUp();
     snapshot("before");
+    start();
+  }
+
+  void start() {
     int ends[2] = {-1, -1};
     ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
     read_end_ = UniqueFd(ends[0]);
     UniqueFd write_end(ends[1]);
-    const UniqueFd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
     process_.emplace(std::vector<std::string>{},
                      std::vector<std::string>{"--store", program_.store(), "export", "before", "-"},
-                     write_end.get(), null.get());
+                     write_end.get(), null_.get());
     write_end.reset();
     char first = 0;
     ASSERT_EQ(read(read_end_.get(), &first, 1), 1);  // it is running
@@ -45,6 +48,7 @@ class CliSignals : public Cli {
     return total;
   }
 
+  const UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
   UniqueFd read_end_;
   std::optional<CliProcess> process_;
 };
@@ -55,8 +59,39 @@ TEST_F(CliSignals, OneStopsTheCommandAtTheNextSafePlace) {
   EXPECT_EQ(process_->wait(), 128 + SIGTERM);
 }
 
+TEST_F(CliSignals, OneStopsItThoughTheReaderOfThePipeDoesNotRead) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    if (!process_) start();
+    process_->kill(signal);
+    int status = -1;
+    bool ended = false;
+    for (int attempt = 0; attempt < 3000 && !ended; ++attempt) {
+      usleep(10000);
+      ended = process_->ended(status);
+    }
+    ASSERT_TRUE(ended) << "it still waits for the reader after signal " << signal;
+    EXPECT_EQ(status, 128 + signal);
+    process_.reset();
+  }
+}
+
+// What is printed, and not exported, waits for its reader.
 TEST_F(CliSignals, ASecondInterruptEndsItAtOnce) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]);
+  const UniqueFd full(ends[1]);
+  ASSERT_EQ(fcntl(full.get(), F_SETFL, O_NONBLOCK), 0);
+  const std::string page(4096, 'x');
+  while (write(full.get(), page.data(), page.size()) > 0) {
+  }
+  ASSERT_EQ(fcntl(full.get(), F_SETFL, 0), 0);
+  process_.emplace(std::vector<std::string>{},
+                   std::vector<std::string>{"--store", program_.store(), "list"}, full.get(),
+                   null_.get());
   int status = -1;
+  for (int attempt = 0; attempt < 3000 && !process_->waits_in_write(); ++attempt) usleep(10000);
+  ASSERT_TRUE(process_->waits_in_write());
   bool ended = false;
   for (int attempt = 0; attempt < 3000 && !ended; ++attempt) {
     process_->kill(SIGINT);  // pending ones merge, so two may not be enough

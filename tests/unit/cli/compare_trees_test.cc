@@ -16,6 +16,7 @@
 
 #include "cli/files/changed_extents.h"
 #include "cli/files/file_map.h"
+#include "support/deep_folders.h"
 #include "support/results.h"
 #include "support/temp_dir.h"
 
@@ -210,6 +211,26 @@ TEST_F(CompareTrees, TakesHostileNames) {
   const std::string name = "new\nline \x1b[31m\xff";
   write("after", name, "1");
   EXPECT_EQ(differences(), (std::map<std::string, std::string>{{name, "-f"}}));
+}
+
+TEST_F(CompareTrees, FollowsFoldersToAnyDepth) {
+  constexpr int kDepth = 600;
+  std::filesystem::create_directory(path("before", ""));
+  const test::DeepFolders was(path("before", "deep"), kDepth);
+  const test::DeepFolders is(path("after", "deep"), kDepth + 1);
+  const int before = open(path("before", "").c_str(), O_RDONLY | O_DIRECTORY);
+  const int after = open(path("after", "").c_str(), O_RDONLY | O_DIRECTORY);
+  const test::FewDescriptors few(150);
+  int added = 0;
+  const auto done = compare_trees({.root = before}, {.root = after}, {},
+                                  [&](const FileDifference& one) -> Status {
+                                    if (one.before == FileKind::kNone) ++added;
+                                    return {};
+                                  });
+  close(before);
+  close(after);
+  ASSERT_TRUE(ok(done));
+  EXPECT_EQ(added, 2) << "a folder, and the file in it";
 }
 
 TEST_F(CompareTrees, EndsWithTheFirstErrorOfItsCaller) {

@@ -3,14 +3,23 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "base/fd.h"
+#include "cli/look/folder_chain.h"
+#include "cli/look/path_error.h"
+#include "support/deep_folders.h"
 #include "support/read_file.h"
 #include "support/temp_dir.h"
 
@@ -165,28 +174,125 @@ TEST_F(CopyOut, WhatIsNoFileIsRefused) {
   EXPECT_FALSE(fs::exists(outside("copy")));
 }
 
-TEST_F(CopyOut, FoldersAreFollowedToALimit) {
-  std::string path = inside("deep");
-  fs::create_directory(path);
-  {
-    UniqueFd at(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    for (int i = 0; i < 450; ++i) {
-      ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
-      at.reset(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      ASSERT_TRUE(at.valid());
-    }
+TEST_F(CopyOut, WhatIsWrongWithThePathIsSaidOfThePath) {
+  fs::create_symlink("circle", inside("circle"));
+  ASSERT_EQ(::mkfifo(inside("pipe").c_str(), 0600), 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  inside("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  std::vector<std::string> special = {"pipe", "socket"};
+  // A device without a driver, so that opening it would fail.
+  if (::mknod(inside("node").c_str(), S_IFBLK | 0600, makedev(0, 0)) == 0) {
+    special.emplace_back("node");
   }
+  for (const std::string& name : special) {
+    const auto refused = copy(name, "copy");
+    EXPECT_EQ(refused.error().code, Errc::kInvalidArgument) << name;
+    EXPECT_NE(refused.error().message.find("neither a file nor a folder"), std::string::npos)
+        << refused.error().to_string();
+    EXPECT_EQ(write_out(root_.get(), name, STDOUT_FILENO).error().code, Errc::kInvalidArgument);
+  }
+  struct Case {
+    std::string path;
+    Errc code;
+  };
+  for (const auto& [path, code] : std::vector<Case>{
+           {"none", Errc::kNotFound},
+           {"etc/none/below", Errc::kNotFound},
+           {"etc/fstab/below", Errc::kNotFound},
+           {"circle", Errc::kInvalidArgument},
+           {std::string(256, 'n'), Errc::kInvalidArgument},
+           {std::string(5000, 'n'), Errc::kInvalidArgument},
+       }) {
+    const auto refused = copy(path, "copy");
+    EXPECT_EQ(refused.error().code, code) << refused.error().to_string();
+    EXPECT_FALSE(is_of_the_device(refused.error())) << path;
+  }
+  EXPECT_FALSE(fs::exists(outside("copy")));
+}
+
+TEST(PathErrors, AreOfThePathOrOfTheDevice) {
+  struct Case {
+    int sys_errno;
+    Errc code;
+    bool of_the_device;
+  };
+  for (const auto& [number, code, of_the_device] : std::vector<Case>{
+           {ENOENT, Errc::kNotFound, false},
+           {ENOTDIR, Errc::kNotFound, false},
+           {ELOOP, Errc::kInvalidArgument, false},
+           {ENAMETOOLONG, Errc::kInvalidArgument, false},
+           {EIO, Errc::kIo, true},
+           {EUCLEAN, Errc::kIo, true},
+           {EBADMSG, Errc::kIo, true},
+           {ENODATA, Errc::kIo, true},
+           {EPIPE, Errc::kIo, false},
+           {EACCES, Errc::kIo, false},
+       }) {
+    const Error error = path_error(number, "x");
+    EXPECT_EQ(error.code, code) << number;
+    EXPECT_EQ(error.sys_errno, number);
+    EXPECT_EQ(is_of_the_device(error), of_the_device) << number;
+  }
+}
+
+// Deeper than there are descriptors, and than a path may be long.
+TEST_F(CopyOut, FoldersAreFollowedToAnyDepth) {
+  constexpr int kDepth = 600;
+  const test::DeepFolders source(inside("deep"), kDepth);
+  const test::FewDescriptors few(100);
   const auto done = copy("deep", "copy");
+  const test::DeepFolders copied(outside("copy"));
   ASSERT_TRUE(done.has_value()) << done.error().to_string();
-  EXPECT_EQ(done->failed, 1U);
-  ASSERT_TRUE(done->first_failure.has_value());
-  EXPECT_EQ(done->first_failure->sys_errno, ELOOP);
+  EXPECT_EQ(done->failed, 0U);
+  EXPECT_EQ(done->folders, kDepth + 1U);
+  EXPECT_EQ(done->files, kDepth + 1U) << "one behind each folder in it";
+  EXPECT_EQ(copied.depth(), kDepth);
+}
+
+TEST(FolderChains, AFolderThatWasMovedIsNotFollowed) {
+  const TempDir directory;
+  const int depth = static_cast<int>(FolderChain::kMostOpen);
+  const test::DeepFolders folders(directory.file("deep"), depth);
+  FolderChain chain;
+  const auto enter = [&](int from, const char* name) {
+    const auto entered =
+        chain.enter(OwnedFd(::openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+    ASSERT_TRUE(entered.has_value());
+  };
+  enter(AT_FDCWD, directory.file("deep").c_str());
+  for (int i = 0; i < depth; ++i) enter(chain.descriptor(), test::DeepFolders::kName);
+  fs::create_directory(directory.file("elsewhere"));
+  fs::rename(directory.file("deep") + "/" + test::DeepFolders::kName,
+             directory.file("elsewhere/d"));
+  for (int i = 0; i < depth - 1; ++i) ASSERT_TRUE(chain.leave().has_value());
+  EXPECT_FALSE(chain.leave().has_value());
 }
 
 TEST_F(CopyOut, ContentGoesToADescriptor) {
   const UniqueFd to(::open(outside("out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_TRUE(write_out(root_.get(), "/etc/fstab", to.get()).has_value());
   EXPECT_EQ(read_file(outside("out")), "/dev/vdb / ext4\n");
+}
+
+TEST_F(CopyOut, IsCancelledWhileAPipeDoesNotMove) {
+  write(inside("big"), std::string(1 << 20, 'b'));
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]);
+  const UniqueFd write_end(ends[1]);
+  std::atomic<bool> cancel{false};
+  options_.cancel = &cancel;
+  std::thread later([&] {
+    pollfd arrived{.fd = read_end.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&arrived, 1, -1), 1);
+    cancel = true;
+  });
+  const auto done = write_out(root_.get(), "big", write_end.get(), options_);
+  later.join();
+  ASSERT_FALSE(done.has_value());
+  EXPECT_EQ(done.error().code, Errc::kCancelled);
 }
 
 TEST_F(CopyOut, IsCancelled) {

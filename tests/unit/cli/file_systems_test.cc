@@ -145,6 +145,34 @@ TEST_F(Parts, WhatIsNoFileSystemIsNamed) {
   EXPECT_NE(chosen.error().message.find("swap"), std::string::npos) << chosen.error().message;
 }
 
+// Pure, so of more than a test would make.
+TEST(ChosenPart, IsOfThoseWithAFileSystemAndTheListIsShort) {
+  DiskParts parts{.table = "gpt", .parts = {}};
+  const auto add = [&](unsigned number, const std::string& type, bool file_system) {
+    DiskPart part;
+    part.number = number;
+    part.bytes = {number * kMiB, kMiB};
+    part.type = type;
+    part.file_system = file_system;
+    parts.parts.push_back(std::move(part));
+  };
+  add(1, "swap", false);
+  add(2, "ext4", true);
+  add(3, "LVM2_member", false);
+  add(4, "xfs", true);
+  EXPECT_EQ(choose_part(parts, {}).error().message,
+            "the disk has several partitions with a file system: 2: 1 MiB, ext4; 4: 1 MiB, xfs");
+  for (unsigned number = 5; number <= 2000; ++number) add(number, "ext4", number % 2 == 0);
+  const std::string many = choose_part(parts, {}).error().message;
+  EXPECT_TRUE(many.ends_with("20: 1 MiB, ext4; and 990 more")) << many;
+  const std::string none = choose_part(parts, 3000U).error().message;
+  EXPECT_TRUE(none.ends_with("10: 1 MiB, ext4; and 1990 more")) << none;
+  for (DiskPart& part : parts.parts) part.file_system = false;
+  const auto nothing = choose_part(parts, {});
+  EXPECT_TRUE(nothing.error().message.ends_with("; and 1990 more")) << nothing.error().message;
+  EXPECT_TRUE(nothing.error().remedy.empty()) << "it may be a snapshot or a device";
+}
+
 TEST(LoopLabels, AreReadBack) {
   LoopLabel label;
   const LoopLabel given{.snapshot_id = "s-abc123", .partition = 2};

@@ -282,7 +282,16 @@ TEST_F(Importing, RefusesAPipeOfAnotherLengthOrFormat) {
   EXPECT_TRUE(failed(import_piped(""), Errc::kInvalidArgument));
   std::string foreign = content_;
   foreign.replace(0, 4, "QFI\xfb");
-  EXPECT_TRUE(failed(import_piped(foreign), Errc::kPrecondition));
+  const auto of_another_format = import_piped(foreign);
+  ASSERT_TRUE(failed(of_another_format, Errc::kPrecondition));
+  EXPECT_THAT(of_another_format.error().remedy.to_string(),
+              HasSubstr("write it to a file and convert that"));
+  for (const RemedyStep& step : of_another_format.error().remedy.steps) {
+    for (const Argument& argument : step.arguments) {
+      EXPECT_THAT(argument.value, testing::Not(HasSubstr("/dev/fd")))
+          << "a pipe cannot be converted";
+    }
+  }
   EXPECT_EQ(engine_->snapshots()->size(), before) << "a trace is left";
   std::size_t accomplished = 0;
   const auto infos = engine_->snapshots();
