@@ -113,6 +113,26 @@ TEST_F(CloneSystem, IsRefusedAndLeavesNothing) {
   EXPECT_EQ(ask({"list"}).at("disks").size(), 1U);
 }
 
+// Such a user may not open the loop devices of root (there is one of the fixture), and need not:
+// the kernel says that nothing else has the file open.
+TEST_F(CloneSystem, AnOrdinaryUserClonesToFilesBesideLoopDevicesOfRoot) {
+  const std::string folder = make_directory("user");
+  run_program({"chown", "65534:65534", folder});
+  run_program({"chmod", "711", directory_.path()});
+  const auto as_user = [&](const std::string& command) {
+    run_program(
+        {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", command});
+  };
+  const std::string image = folder + "/a.img";
+  const std::string program = BLKREWIND_PROGRAM " --store " + folder + "/store ";
+  as_user("head -c 1M /dev/urandom >" + image + "; truncate -s 1M " + folder + "/there.img");
+  as_user(program + "snapshot " + image + " --name s1");
+  for (const std::string name : {"/made.img", "/there.img"}) {
+    as_user(program + "clone s1 " + folder + name);
+    EXPECT_EQ(digest_of_file(folder + name), digest_of_file(image)) << name;
+  }
+}
+
 // Whatever the moment, the clone is complete, or to be resumed or undone, or the target is as
 // before.
 TEST_F(CloneSystem, SigkillAtAnyMoment) {
