@@ -95,6 +95,9 @@ struct CloneRequest {
   std::string name = {};  // of the clone's first snapshot; empty: none
   bool raw = false;       // overwrite a file of another image format
 };
+// Of a clone that could not be completed. kAll: its device may have been written to, or that cannot
+// be told now, and it is resumed or undone. kNothingOfBegun: its rollback had begun.
+enum class CloneLeft : std::uint8_t { kAll, kNothing, kNothingOfBegun };
 using RestoreClone =
     std::function<Result<RollbackReceipt>(const DiskView& clone, format::SnapshotNumber first)>;
 
@@ -277,7 +280,9 @@ class Operations {
   [[nodiscard]] const std::string& store_path() const;
 
  private:
-  [[nodiscard]] bool drop_clone(format::DiskNumber disk, format::SnapshotNumber first);
+  using RemoveFile = std::function<Status()>;
+  [[nodiscard]] CloneLeft drop_clone(format::DiskNumber disk, format::SnapshotNumber first,
+                                     const RemoveFile& remove);
 
   struct Parts;
   explicit Operations(std::unique_ptr<Parts> parts);

@@ -197,8 +197,8 @@ class BLKREWIND_API Engine {
   // registered and at least as large as the snapshot, all of which is overwritten (what is beyond
   // the snapshot with zeroes); or a path where there is nothing yet, for a sparse file. Writing is
   // a rollback of the new disk to its first snapshot, with all of its rules, and is resumed or
-  // undone as such. If it is refused, nothing stays. While the new disk exists, the snapshot and
-  // its disk cannot be removed.
+  // undone as such. If it is refused, nothing stays; nor if it fails or is cancelled and the file
+  // was made for it. While the new disk exists, the snapshot and its disk cannot be removed.
   [[nodiscard]] Result<CloneReceipt> clone(const std::string& snapshot, const std::string& target,
                                            const CloneOptions& options = {},
                                            const Monitor& monitor = {});
