@@ -283,15 +283,20 @@ Error only_disk_left(Error error, const std::string& path, const std::string& di
 
 }  // namespace
 
-Result<CloneReceipt> Operations::clone(const CloneRequest& request, const RestoreClone& restore) {
+Result<CloneReceipt> Operations::clone(const CloneRequest& request, const RestoreClone& restore,
+                                       const Monitor& monitor) {
   const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   if (is_valid_id("d-", request.path)) {
     return fail(Errc::kInvalidArgument, request.path + " is the id of a disk",
                 "name a device or a file: a clone becomes a disk of its own");
   }
+  // Other clones of the snapshot want it as well, for as short a time as this one.
+  BLKREWIND_ASSIGN(auto lease,
+                   wait_for_lease(store, request.snapshot.disk, parts_->patience, monitor));
   std::optional<LockedDisk> origin;
-  BLKREWIND_ASSIGN(origin, lock_disk(store, request.snapshot.disk, Pending::kAllow));
+  BLKREWIND_ASSIGN(origin,
+                   lock_disk(store, request.snapshot.disk, Pending::kAllow, std::move(lease)));
   BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*origin->state, request.snapshot.number));
   BLKREWIND_ASSIGN(NewFile file,
                    NewFile::make(parts_->env, store.folder(), request.path, snapshot.device_bytes));

@@ -44,6 +44,8 @@ struct OperationsOptions {
   // How many leaves of what differs are kept in memory (chunk_list.h); 0: as many as fit the bound.
   std::size_t list_leaves = 0;
   track::Trackers* trackers = nullptr;  // outlive the Operations; null: no tracking
+  // How long a clone waits for another operation on the snapshot's disk.
+  std::chrono::milliseconds patience{10'000};
 };
 
 // A snapshot: numbers count within a disk.
@@ -266,8 +268,8 @@ class Operations {
   // stored with this one, and restores it to that. `restore` does the latter, given the new disk:
   // it passes the rules, and calls rollback(). If it fails before anything was written, or put back
   // what was, nothing stays. A path that does not exist becomes a sparse file. (store/holds.h)
-  [[nodiscard]] Result<CloneReceipt> clone(const CloneRequest& request,
-                                           const RestoreClone& restore);
+  [[nodiscard]] Result<CloneReceipt> clone(const CloneRequest& request, const RestoreClone& restore,
+                                           const Monitor& monitor = {});
 
   // None given: all, without those that are deleted meanwhile. A disk whose log cannot be read is
   // then in the receipt.

@@ -18,14 +18,16 @@ inline constexpr const char* kCloneDevice = "/dev/clone";
                                                    const std::string& path, bool undo = true,
                                                    const Monitor& monitor = {}) {
   return bench.operations().clone(
-      {.snapshot = key, .path = path}, [&](const DiskView& clone, SnapshotNumber first) {
+      {.snapshot = key, .path = path},
+      [&](const DiskView& clone, SnapshotNumber first) {
         return bench.operations().rollback({.disk = clone.disk.number,
                                             .target = first,
                                             .path = path,
                                             .request_id = OperationsBench::kRequest,
                                             .undo = undo},
                                            monitor);
-      });
+      },
+      monitor);
 }
 
 // Cancelled when the target was looked at: after its rollback has begun, and something was written.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "system/device_fixture.h"
 
@@ -111,6 +112,22 @@ TEST_F(CloneSystem, IsRefusedAndLeavesNothing) {
   }
   EXPECT_FALSE(std::filesystem::exists(store_ + "/clone.img"));
   EXPECT_EQ(ask({"list"}).at("disks").size(), 1U);
+}
+
+TEST_F(CloneSystem, SeveralOfOneSnapshotAtOnce) {
+  constexpr int kClones = 4;
+  const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  std::vector<std::unique_ptr<CliProcess>> processes;
+  const auto path = [&](int clone) { return file("pc" + std::to_string(clone) + ".img"); };
+  for (int clone = 0; clone < kClones; ++clone) {
+    processes.push_back(std::make_unique<CliProcess>(
+        variables_, line_of({"clone", "golden", path(clone)}), null.get(), null.get()));
+  }
+  for (int clone = 0; clone < kClones; ++clone) {
+    EXPECT_EQ(processes[static_cast<std::size_t>(clone)]->wait(), 0) << clone;
+    EXPECT_EQ(digest_of_file(path(clone)), content_) << clone;
+  }
+  EXPECT_EQ(ask({"list"}).at("disks").size(), 1U + kClones);
 }
 
 // Such a user may not open the loop devices of root (there is one of the fixture), and need not:

@@ -198,7 +198,8 @@ class BLKREWIND_API Engine {
   // the snapshot with zeroes); or a path where there is nothing yet, for a sparse file. Writing is
   // a rollback of the new disk to its first snapshot, with all of its rules, and is resumed or
   // undone as such. If it is refused, nothing stays; nor if it fails or is cancelled and the file
-  // was made for it. While the new disk exists, the snapshot and its disk cannot be removed.
+  // was made for it. kBusy: another operation has worked on the snapshot's disk for ten seconds.
+  // While the new disk exists, the snapshot and its disk cannot be removed.
   [[nodiscard]] Result<CloneReceipt> clone(const std::string& snapshot, const std::string& target,
                                            const CloneOptions& options = {},
                                            const Monitor& monitor = {});

@@ -385,6 +385,18 @@ TEST_P(Clone, ThatIsCancelledLeavesNoFileOfItsOwnButADeviceToResume) {
   }
 }
 
+TEST_P(Clone, OfADiskThatIsBusyForLongIsRefused) {
+  const SnapshotNumber number = bench_.must_snapshot();
+  const Bytes former = add(kCloneDevice, content_.size());
+  auto other = bench_.another_process();
+  ASSERT_TRUE(ok(other));
+  const auto lease = (*other)->hold_disk(bench_.disk());
+  ASSERT_TRUE(ok(lease));
+  EXPECT_TRUE(refused(clone_to(bench_, bench_.key(number), kCloneDevice), Errc::kBusy,
+                      "another operation on disk"));
+  EXPECT_TRUE(same(bench_.env().contents(kCloneDevice), former));
+}
+
 // What an undo snapshot could not read is not there in its clone either, which says so.
 TEST_P(Clone, OfAnUndoSnapshotTellsOfItsPlaceholders) {
   const SnapshotNumber number = bench_.must_snapshot();
