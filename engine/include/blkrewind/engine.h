@@ -169,6 +169,10 @@ class BLKREWIND_API Engine {
   // `target`: of whose snapshots a name is looked up; empty: of all disks.
   [[nodiscard]] Result<SnapshotReader> open_snapshot(const std::string& snapshot,
                                                      const std::string& target = {});
+  // The id of the snapshot of that id or name, or of "latest"; `target` as above. Also of one that
+  // failed, or whose delete was interrupted. kInvalidArgument: several have the name.
+  [[nodiscard]] Result<std::string> snapshot_id(const std::string& snapshot,
+                                                const std::string& target = {});
   // Writes a new sparse file, or, for "-", every byte to standard output. An existing file is
   // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
