@@ -253,6 +253,7 @@ Result<MadeClone> make_clone(store::Store& store, io::Env& env, const CloneReque
     return fail(Errc::kBusy, "another process has just made " + info.path + " a disk of the store",
                 look_into_list("see what it is now", info.path));
   }
+  warn_of_known_file(env, *store.disks(), info);
   return MadeClone{std::move(added->record), maker.first(), origin.disk.id, snapshot.id,
                    maker.stored_bytes()};
 }

@@ -83,6 +83,9 @@ struct AddedDisk {
                                            std::uint32_t chunk_bytes, bool as_new,
                                            const store::Store::BeginDisk& begin = {});
 
+// Of a device that was added: a loop device over a file that is a disk has another history than it.
+void warn_of_known_file(io::Env& env, const store::State& index, const host::DeviceInfo& info);
+
 [[nodiscard]] Result<format::SnapshotRecord> find_accomplished(const store::State& state,
                                                                format::SnapshotNumber number);
 

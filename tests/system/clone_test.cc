@@ -150,6 +150,27 @@ TEST_F(CloneSystem, AnOrdinaryUserClonesToFilesBesideLoopDevicesOfRoot) {
   }
 }
 
+// Nothing is refused, but its user would look for the clone's history in vain.
+TEST_F(CloneSystem, ALoopDeviceOverTheFileOfADiskIsRegisteredWithAWarning) {
+  const std::string image = file("made.img");
+  const std::string id = ask({"clone", "golden", image}).value("disk_id", "");
+  const std::string words = "its file " + image + " is registered as disk " + id;
+  const LoopDevice loop = LoopDevice::make(image, 0);
+  const auto as_text = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> line = {"--store", store_};
+    line.insert(line.end(), arguments.begin(), arguments.end());
+    return program_.run_with(variables_, line);
+  };
+  const CliOutcome first = as_text({"snapshot", loop.path()});
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_NE(first.err.find(words), std::string::npos) << first.err;
+  const CliOutcome second = as_text({"snapshot", loop.path()});
+  EXPECT_EQ(second.status, 0) << second.err;
+  EXPECT_EQ(second.err, "");
+  const LoopDevice other = make_disk("other.img", kCloneBytes);
+  EXPECT_EQ(as_text({"disk", "register", other.path()}).err, "");
+}
+
 // Whatever the moment, the clone is complete, or to be resumed or undone, or the target is as
 // before.
 TEST_F(CloneSystem, SigkillAtAnyMoment) {
