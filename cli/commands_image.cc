@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/of_disk.h"
 #include "cli/receipts.h"
 #include "cli/sizes.h"
 #include "cli/times.h"
@@ -11,6 +12,7 @@ namespace {
 
 struct ExportArguments {
   std::string snapshot;
+  std::string disk;
   std::string file;
   std::string range;
 };
@@ -26,9 +28,10 @@ Status run_export(Session& session, const ExportArguments& arguments) {
     BLKREWIND_ASSIGN(options.range, parse_range(arguments.range));
   }
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  BLKREWIND_ASSIGN(
-      const ExportReceipt receipt,
-      engine.export_image(arguments.snapshot, arguments.file, options, session.monitor()));
+  BLKREWIND_ASSIGN(const std::string snapshot,
+                   snapshot_of(engine, arguments.snapshot, arguments.disk));
+  BLKREWIND_ASSIGN(const ExportReceipt receipt,
+                   engine.export_image(snapshot, arguments.file, options, session.monitor()));
   Json json = json_of(receipt);
   json["file"] = arguments.file;
   if (!to_stdout) return session.receipt(json, text_of(receipt, arguments.file));
@@ -78,6 +81,7 @@ void add_image_commands(CommandSyntax app, Command& chosen) {
         "export before-upgrade /backup/disk.img", run_export);
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
     command.add_option("FILE", arguments->file, "A new file, or -").required();
+    add_of_disk(command, arguments->disk);
     command.add_option("--range", arguments->range,
                        "Only these bytes of the device: OFFSET+LENGTH, as in 1MiB+512KiB");
   }

@@ -15,6 +15,7 @@
 #include "cli/look/snapshot_files.h"
 #include "cli/mount/mount_point.h"
 #include "cli/mount/mount_table.h"
+#include "cli/of_disk.h"
 #include "cli/remedy_text.h"
 #include "cli/signals.h"
 
@@ -265,8 +266,7 @@ void add_look_commands(CommandSyntax app, Command& chosen) {
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
     command.add_option("DIR", arguments->folder,
                        "A folder to mount it on (/run/blkrewind/open/ID)");
-    command.add_option("--of", arguments->disk, "Of this disk: device, image file or disk id")
-        .value_name("TARGET");
+    add_of_disk(command, arguments->disk);
     command.add_option("--partition", arguments->partition, "The partition, if there are several")
         .value_name("N");
     command

@@ -1,6 +1,7 @@
 // rollback, undo, resume, clone
 #include "cli/change_source.h"
 #include "cli/commands.h"
+#include "cli/of_disk.h"
 #include "cli/receipts.h"
 #include "cli/verify_after.h"
 
@@ -60,6 +61,7 @@ Status run_resume(Session& session, const TargetArguments& arguments) {
 
 struct CloneArguments {
   std::string snapshot;
+  std::string disk;
   std::string target;
   std::string name;
   bool no_undo = false;
@@ -69,8 +71,10 @@ struct CloneArguments {
 
 Status run_clone(Session& session, const CloneArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const std::string snapshot,
+                   snapshot_of(engine, arguments.snapshot, arguments.disk));
   BLKREWIND_ASSIGN(const CloneReceipt receipt,
-                   engine.clone(arguments.snapshot, arguments.target,
+                   engine.clone(snapshot, arguments.target,
                                 {.name = arguments.name,
                                  .undo = !arguments.no_undo,
                                  .raw = arguments.raw,
@@ -127,6 +131,7 @@ void add_rollback_commands(CommandSyntax app, Command& chosen) {
                     "Block device or file that is not registered, at least as large as the "
                     "snapshot; or a file that does not exist yet")
         .required();
+    add_of_disk(command, arguments->disk);
     command.add_option("--name", arguments->name, "Name of the first snapshot of the new disk");
     command.add_flag("--no-undo", arguments->no_undo,
                      "Keep nothing of what DEVICE holds now: the clone cannot be undone");

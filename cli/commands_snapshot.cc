@@ -7,6 +7,7 @@
 #include "cli/files/diff_files.h"
 #include "cli/files/receipts.h"
 #include "cli/look/file_systems.h"
+#include "cli/of_disk.h"
 #include "cli/receipts.h"
 #include "cli/signals.h"
 #include "cli/sizes.h"
@@ -152,12 +153,15 @@ Status run_diff(Session& session, const DiffArguments& arguments) {
 
 struct DeleteArguments {
   std::string snapshot;
+  std::string disk;
 };
 
 Status run_delete(Session& session, const DeleteArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
+  BLKREWIND_ASSIGN(const std::string snapshot,
+                   snapshot_of(engine, arguments.snapshot, arguments.disk));
   BLKREWIND_ASSIGN(const DeleteReceipt receipt,
-                   engine.remove_snapshot(arguments.snapshot, session.monitor()));
+                   engine.remove_snapshot(snapshot, session.monitor()));
   return session.receipt(json_of(receipt), text_of(receipt));
 }
 
@@ -203,6 +207,7 @@ void add_snapshot_commands(CommandSyntax app, Command& chosen) {
         app, chosen, "delete", "Delete a snapshot and free the space that only it used",
         "delete before-upgrade", run_delete);
     command.add_option("SNAPSHOT", arguments->snapshot, "Snapshot id, name, or latest").required();
+    add_of_disk(command, arguments->disk);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/of_disk.h"
 #include "cli/receipts.h"
 
 namespace blkrewind::cli {
@@ -12,6 +13,7 @@ namespace {
 
 struct VerifyArguments {
   std::vector<std::string> snapshots;
+  std::string disk;
 };
 
 // Of disks that cannot be read, the error to end with: damage before anything else. Null: none.
@@ -22,10 +24,33 @@ const Error* first_of(const std::vector<UnreadableDisk>& disks) {
   return disks.empty() ? nullptr : &disks.front().error;
 }
 
+// With --of alone: all that the disk has.
+Result<std::vector<std::string>> chosen_to_verify(Engine& engine,
+                                                  const VerifyArguments& arguments) {
+  if (arguments.disk.empty()) return arguments.snapshots;
+  std::vector<std::string> ids;
+  for (const std::string& named : arguments.snapshots) {
+    BLKREWIND_ASSIGN(std::string id, snapshot_of(engine, named, arguments.disk));
+    ids.push_back(std::move(id));
+  }
+  if (!ids.empty()) return ids;
+  BLKREWIND_TRY(engine.list(
+      arguments.disk, [&](const DiskInfo&, const std::vector<SnapshotInfo>& snapshots) -> Status {
+        for (const SnapshotInfo& one : snapshots) {
+          if (one.status == SnapshotStatus::kAccomplished) ids.push_back(one.id);
+        }
+        return {};
+      }));
+  // None would be all of the store.
+  if (!ids.empty()) return ids;
+  return fail(Errc::kNotFound, arguments.disk + " has no snapshots",
+              Remedy(Verb::kSnapshot, "take one", {{Parameter::kTarget, arguments.disk}}));
+}
+
 Status run_verify(Session& session, const VerifyArguments& arguments) {
   BLKREWIND_ASSIGN(Engine engine, session.open());
-  BLKREWIND_ASSIGN(const VerifyReceipt receipt,
-                   engine.verify(arguments.snapshots, session.monitor()));
+  BLKREWIND_ASSIGN(const auto snapshots, chosen_to_verify(engine, arguments));
+  BLKREWIND_ASSIGN(const VerifyReceipt receipt, engine.verify(snapshots, session.monitor()));
   const Error* lost = first_of(receipt.unreadable_disks);
   const bool more = lost == nullptr || lost->code != Errc::kIntegrity;
   if (more && !receipt.damaged_logs.empty()) lost = &receipt.damaged_logs.front();
@@ -97,6 +122,7 @@ void add_store_commands(CommandSyntax app, Command& chosen) {
         "Read the store and check every digest; exit status 5 if it is damaged",
         "verify before-upgrade", run_verify);
     command.add_option("SNAPSHOT", arguments->snapshots, "Snapshots to check (all)");
+    add_of_disk(command, arguments->disk);
   }
   const CommandSyntax store =
       app.add_group("store", "Create, show, clean up or upgrade the store", "store info");

@@ -67,6 +67,8 @@ Form form_of(Parameter parameter, Verb verb) {
       return {"--source", "SOURCE"};
     case Parameter::kChangeSource:
       return {"--change-source", "SOURCE"};
+    case Parameter::kOfDisk:
+      return {"--of", "TARGET"};
     case Parameter::kNoUndo:
       return {"--no-undo", ""};
     case Parameter::kRaw:

@@ -76,11 +76,12 @@ _blkrewind() {
       " ") words+=" --version" ;;
       "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
       "diff ") words+=" --files --partition" ;;
-      "export ") words+=" --range" ;;
+      "delete " | "verify ") words+=" --of" ;;
+      "export ") words+=" --of --range" ;;
       "import ") words+=" --name --description --created-at --chunk-size --raw" ;;
       "rollback ") words+=" --dry-run --no-undo --change-source --verify-after --paranoid" ;;
       "undo " | "resume ") words+=" --verify-after" ;;
-      "clone ") words+=" --name --no-undo --raw --verify-after" ;;
+      "clone ") words+=" --of --name --no-undo --raw --verify-after" ;;
       "open ") words+=" --of --partition --path --to" ;;
       "close ") words+=" --all" ;;
       "mount ") words+=" --foreground --allow-other" ;;

@@ -71,6 +71,13 @@ struct Engine::Impl {
 
   // engine_snapshots.cc: by id, name or "latest"; a name is looked up among the snapshots of
   // `target`, or of all disks if that is empty.
+  struct Named {
+    std::vector<DiskView> views;
+    control::FoundSnapshot found;  // points into `views`
+  };
+  enum class Deleting : std::uint8_t { kNo, kToo };  // whose delete was interrupted
+  [[nodiscard]] Result<Named> look_up(const std::string& snapshot, const std::string& target,
+                                      Deleting deleting = Deleting::kNo);
   struct Readable {
     SnapshotKey key;
     SnapshotInfo info;

@@ -126,7 +126,8 @@ Result<CloneReceipt> Engine::clone(const std::string& snapshot, const std::strin
                              monitor);
   };
   return impl().operations_->clone(
-      {.snapshot = found.key, .path = target, .name = options.name, .raw = options.raw}, write);
+      {.snapshot = found.key, .path = target, .name = options.name, .raw = options.raw}, write,
+      monitor);
 } catch (...) {
   return fail(caught());
 }

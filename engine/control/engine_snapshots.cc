@@ -38,8 +38,8 @@ Status need_accomplished(const FoundSnapshot& found) {
                                                 .because("it failed")));
 }
 
-// An existing snapshot of this disk that can be read.
-Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, format::DiskNumber disk,
+// An existing snapshot of this disk.
+Result<FoundSnapshot> find_snapshot_of(const std::vector<DiskView>& views, format::DiskNumber disk,
                                        const std::string& target, const std::string& text) {
   const auto found = find_snapshot(views, disk, text);
   if (!found) {
@@ -50,8 +50,15 @@ Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, forma
     return fail(
         refused(ResetRule::kMismatch, look_into_list("see the snapshots of this disk", target)));
   }
-  BLKREWIND_TRY(need_accomplished(*found));
   return *found;
+}
+
+// That can be read.
+Result<FoundSnapshot> need_snapshot_of(const std::vector<DiskView>& views, format::DiskNumber disk,
+                                       const std::string& target, const std::string& text) {
+  BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_of(views, disk, target, text));
+  BLKREWIND_TRY(need_accomplished(found));
+  return found;
 }
 
 SnapshotKey key_of(const FoundSnapshot& found) {
@@ -218,18 +225,40 @@ Result<ExportReceipt> Engine::export_stream(const std::string& snapshot, const I
   return fail(caught());
 }
 
-Result<Engine::Impl::Readable> Engine::Impl::need_readable(const std::string& snapshot,
-                                                           const std::string& target) {
+Result<Engine::Impl::Named> Engine::Impl::look_up(const std::string& snapshot,
+                                                  const std::string& target, Deleting deleting) {
   BLKREWIND_TRY(operations_->refresh());
   format::DiskNumber disk = 0;
   if (!target.empty()) {
     BLKREWIND_ASSIGN(const Found known, need(target));
     disk = known.view.disk.number;
   }
-  BLKREWIND_ASSIGN(const auto views, views_for(snapshot, disk));
-  auto looked_up = disk == 0 ? find_snapshot_anywhere(views, snapshot)
-                             : need_snapshot_of(views, disk, target, snapshot);
-  BLKREWIND_ASSIGN(const FoundSnapshot found, std::move(looked_up));
+  Named named;
+  BLKREWIND_ASSIGN(named.views, views_for(snapshot, disk));
+  auto found = disk == 0 ? find_snapshot_anywhere(named.views, snapshot)
+                         : find_snapshot_of(named.views, disk, target, snapshot);
+  if (!found && found.error().code == Errc::kNotFound && deleting == Deleting::kToo) {
+    if (const auto gone = control::find_deleting(named.views, snapshot);
+        gone && (disk == 0 || gone->snapshot->disk == disk)) {
+      found = *gone;
+    }
+  }
+  BLKREWIND_ASSIGN(named.found, std::move(found));
+  return named;
+}
+
+Result<std::string> Engine::snapshot_id(const std::string& snapshot,
+                                        const std::string& target) try {
+  BLKREWIND_ASSIGN(const Impl::Named named, impl().look_up(snapshot, target, Impl::Deleting::kToo));
+  return named.found.snapshot->id;
+} catch (...) {
+  return fail(caught());
+}
+
+Result<Engine::Impl::Readable> Engine::Impl::need_readable(const std::string& snapshot,
+                                                           const std::string& target) {
+  BLKREWIND_ASSIGN(const Named named, look_up(snapshot, target));
+  const FoundSnapshot& found = named.found;
   BLKREWIND_TRY(need_accomplished(found));
   Readable readable{.key = key_of(found), .info = {}};
   for (SnapshotInfo& info : describe_snapshots(*found.disk)) {
@@ -262,10 +291,9 @@ Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
   BLKREWIND_TRY(impl().operations_->refresh());
   std::vector<SnapshotKey> keys;
   for (const std::string& text : snapshots) {
-    BLKREWIND_ASSIGN(const auto views, impl().views_for(text, 0));
-    BLKREWIND_ASSIGN(const FoundSnapshot found, find_snapshot_anywhere(views, text));
-    BLKREWIND_TRY(need_accomplished(found));
-    keys.push_back(key_of(found));
+    BLKREWIND_ASSIGN(const Impl::Named named, impl().look_up(text, {}));
+    BLKREWIND_TRY(need_accomplished(named.found));
+    keys.push_back(key_of(named.found));
   }
   return impl().operations_->verify(std::move(keys), monitor);
 } catch (...) {
@@ -274,13 +302,8 @@ Result<VerifyReceipt> Engine::verify(std::span<const std::string> snapshots,
 
 Result<DeleteReceipt> Engine::remove_snapshot(const std::string& snapshot,
                                               const Monitor& monitor) try {
-  BLKREWIND_TRY(impl().operations_->refresh());
-  BLKREWIND_ASSIGN(const auto views, impl().views_for(snapshot, 0));
-  auto known = find_snapshot_anywhere(views, snapshot);
-  if (!known && known.error().code == Errc::kNotFound) {
-    if (const auto deleting = control::find_deleting(views, snapshot)) known = *deleting;
-  }
-  BLKREWIND_ASSIGN(const FoundSnapshot found, std::move(known));
+  BLKREWIND_ASSIGN(const Impl::Named named, impl().look_up(snapshot, {}, Impl::Deleting::kToo));
+  const FoundSnapshot& found = named.found;
   const auto& intent = found.disk->intent;
   const format::SnapshotNumber number = found.snapshot->number;
   if (intent && (intent->target == number || intent->undo == number)) {

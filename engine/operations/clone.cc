@@ -4,7 +4,16 @@
 //   5. an ordinary rollback of the new disk to its first snapshot
 //
 // If 5 ends without an intent, nothing was written or what was there is back: the disk is forgotten
-// again. With an intent it stays, and its rollback is resumed or undone as any other.
+// again. With an intent it stays, and its rollback is resumed or undone as any other; unless its
+// device is a file that was made for it, which holds nothing that is worth coming back to:
+//
+//   6. under its lease: the file is removed, and its folder flushed
+//   7. log of the disk: no intent; then its snapshots are deleted
+//   8. steps 5 and 6 of store/holds.h: the disk and the hold are gone
+//
+// After a power cut before 6 it is an interrupted clone; after 6 one whose device is gone, to be
+// forgotten as any disk is; after 7 a disk without a rollback. The file goes first, so that none is
+// left that looks complete and of which no disk says that it is not.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -67,6 +76,12 @@ class NewFile {
 
   [[nodiscard]] bool made() const { return made_; }
   void keep() { made_ = false; }
+  // For good, also after a power cut.
+  [[nodiscard]] Status remove() {
+    BLKREWIND_TRY(env_.remove(path_));
+    made_ = false;
+    return env_.sync_directory(folder_of(path_));
+  }
 
  private:
   NewFile(io::Env& env, std::string path) : env_(env), path_(std::move(path)) {}
@@ -238,21 +253,51 @@ Result<MadeClone> make_clone(store::Store& store, io::Env& env, const CloneReque
     return fail(Errc::kBusy, "another process has just made " + info.path + " a disk of the store",
                 look_into_list("see what it is now", info.path));
   }
+  warn_of_known_file(env, *store.disks(), info);
   return MadeClone{std::move(added->record), maker.first(), origin.disk.id, snapshot.id,
                    maker.stored_bytes()};
 }
 
+// There is nothing to be resumed or undone any more.
+Error removed_again(Error error, const std::string& path) {
+  error.message += "; the new file " + path + " was removed again";
+  if (error.code == Errc::kCancelled) {
+    error.remedy = {};
+  } else if (error.code == Errc::kNoSpace) {
+    error.remedy = Remedy("make room on the file system of " + path).and_then("clone again");
+  } else {
+    error.remedy = Remedy("see that the file system of " + path + " and the store work")
+                       .and_then("clone again");
+  }
+  return error;
+}
+
+Error only_disk_left(Error error, const std::string& path, const std::string& disk_id) {
+  error.message +=
+      "; the new file " + path + " was removed again, but its disk " + disk_id + " stays";
+  error.remedy = Remedy("see that the medium of the store has room and works")
+                     .and_then({Verb::kDiskForget,
+                                "forget the disk",
+                                {{Parameter::kTarget, disk_id}, {Parameter::kWithSnapshots, {}}}});
+  return error;
+}
+
 }  // namespace
 
-Result<CloneReceipt> Operations::clone(const CloneRequest& request, const RestoreClone& restore) {
+Result<CloneReceipt> Operations::clone(const CloneRequest& request, const RestoreClone& restore,
+                                       const Monitor& monitor) {
   const pipeline::Stopwatch watch;
   store::Store& store = *parts_->store;
   if (is_valid_id("d-", request.path)) {
     return fail(Errc::kInvalidArgument, request.path + " is the id of a disk",
                 "name a device or a file: a clone becomes a disk of its own");
   }
+  // Other clones of the snapshot want it as well, for as short a time as this one.
+  BLKREWIND_ASSIGN(auto lease,
+                   wait_for_lease(store, request.snapshot.disk, parts_->patience, monitor));
   std::optional<LockedDisk> origin;
-  BLKREWIND_ASSIGN(origin, lock_disk(store, request.snapshot.disk, Pending::kAllow));
+  BLKREWIND_ASSIGN(origin,
+                   lock_disk(store, request.snapshot.disk, Pending::kAllow, std::move(lease)));
   BLKREWIND_ASSIGN(const auto snapshot, find_accomplished(*origin->state, request.snapshot.number));
   BLKREWIND_ASSIGN(NewFile file,
                    NewFile::make(parts_->env, store.folder(), request.path, snapshot.device_bytes));
@@ -268,9 +313,16 @@ Result<CloneReceipt> Operations::clone(const CloneRequest& request, const Restor
   }();
   if (!restored) {
     Error error = restored.error();
-    if (!drop_clone(made.disk.number, made.first.number)) {
-      file.keep();
-    } else if (error.code == Errc::kIntegrity) {
+    const RemoveFile remove = [&] { return file.remove(); };
+    const bool own = file.made();
+    const CloneLeft left =
+        drop_clone(made.disk.number, made.first.number, own ? remove : RemoveFile());
+    if (left == CloneLeft::kAll && own && !file.made()) {
+      error = only_disk_left(std::move(error), request.path, made.disk.id);
+    }
+    if (left == CloneLeft::kAll) file.keep();
+    if (left == CloneLeft::kNothingOfBegun) error = removed_again(std::move(error), request.path);
+    if (left != CloneLeft::kAll && error.code == Errc::kIntegrity) {
       error.remedy = Remedy(Verb::kVerify, "see which snapshots are intact, and clone one of them");
     }
     return fail(std::move(error).while_doing("cloning snapshot " + snapshot.id));
@@ -288,24 +340,34 @@ Result<CloneReceipt> Operations::clone(const CloneRequest& request, const Restor
   return receipt;
 }
 
-// False: its device may have been written to, or that cannot be told now.
-bool Operations::drop_clone(DiskNumber number, format::SnapshotNumber first) {
-  const auto view = disk(number);
-  if (!view || in_doubt(number)) return false;
-  if (!*view) return true;
-  if ((*view)->intent || (*view)->locked || (*view)->disk.base_snapshot == first) return false;
+// `remove`: the file that was made for it, if there is one.
+CloneLeft Operations::drop_clone(DiskNumber number, format::SnapshotNumber first,
+                                 const RemoveFile& remove) {
+  bool begun = false;
+  {
+    // No other process resumes or undoes its rollback from here until the file is gone.
+    const auto lease = hold_disk(number);
+    if (!lease && lease.error().code == Errc::kNotFound) return CloneLeft::kNothing;
+    const auto view = lease ? disk(number) : Result<std::optional<DiskView>>(std::nullopt);
+    if (!lease || !view || !*view || in_doubt(number)) return CloneLeft::kAll;
+    if ((*view)->disk.base_snapshot == first || !check_not_held(number)) return CloneLeft::kAll;
+    begun = (*view)->intent.has_value();
+    if (begun && !remove) return CloneLeft::kAll;
+    if (remove && !remove()) return CloneLeft::kAll;
+  }
   const auto drop = [&]() -> Status {
-    for (const SnapshotRecord& snapshot : (*view)->snapshots) {
+    BLKREWIND_TRY(abandon_rollback(number));
+    BLKREWIND_ASSIGN(const auto view, disk(number));
+    if (!view) return {};
+    for (const SnapshotRecord& snapshot : view->snapshots) {
       BLKREWIND_TRY(remove_snapshot({number, snapshot.number}, {}));
     }
     return forget_disk(number);
   };
-  if (const Status dropped = drop(); !dropped) {
-    log::warning("the clone " + (*view)->disk.id +
-                 " stays registered: " + dropped.error().to_string());
-    return false;
-  }
-  return true;
+  const Status dropped = drop();
+  if (dropped) return begun ? CloneLeft::kNothingOfBegun : CloneLeft::kNothing;
+  log::warning("the clone stays registered: " + dropped.error().to_string());
+  return CloneLeft::kAll;
 }
 
 }  // namespace blkrewind

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,22 @@ Result<LockedDisk> lock_disk(store::Store& store, format::DiskNumber number, Pen
     return reset_in_progress(locked.disk, intent->second);
   }
   return locked;
+}
+
+Result<std::shared_ptr<store::Lease>> wait_for_lease(store::Store& store, format::DiskNumber number,
+                                                     std::chrono::milliseconds patience,
+                                                     const Monitor& monitor) {
+  constexpr std::chrono::milliseconds kNap{10};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    auto lease = store.lease(number);
+    if (lease || lease.error().code != Errc::kBusy) return lease;
+    if (monitor.cancel != nullptr && monitor.cancel->load(std::memory_order_relaxed)) {
+      return fail(Errc::kCancelled, "cancelled");
+    }
+    if (std::chrono::steady_clock::now() >= deadline) return lease;
+    std::this_thread::sleep_for(kNap);
+  }
 }
 
 Result<LockedDisk> lock_disk_for_reading(store::Store& store, format::DiskNumber number) {

@@ -184,7 +184,10 @@ Status recheck_free(io::Env& env, const OpenedDevice& device) {
 }
 
 Result<host::DeviceInfo> look_at(io::Env& env, const std::string& path) {
-  BLKREWIND_ASSIGN(const auto file, env.open(path, {.access = io::Access::kReadOnly}));
+  // Buffered: a direct file is opened a second time for what is read unaligned, and then the kernel
+  // does not say any more that nothing else has it open.
+  BLKREWIND_ASSIGN(const auto file,
+                   env.open(path, {.access = io::Access::kReadOnly, .direct = false}));
   return env.probe(*file);
 }
 

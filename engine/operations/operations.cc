@@ -291,6 +291,21 @@ Result<AddedDisk> add_device(store::Store& store, const host::DeviceInfo& info,
   return AddedDisk{std::move(record), added};
 }
 
+void warn_of_known_file(io::Env& env, const store::State& index, const host::DeviceInfo& info) {
+  const host::DeviceIdentity& loop = info.identity;
+  const bool whole = loop.layer == host::Layer::kLoop && loop.backing_id.inode != 0 &&
+                     loop.backing_offset == 0 && loop.backing_limit == 0;
+  if (!whole) return;
+  const auto file = env.examine(loop.backing_file);
+  if (!file || file->identity.backing_id != loop.backing_id) return;
+  for (const auto& [number, disk] : index.disks) {
+    if (disk.kind != host::DeviceKind::kFile || !is_certain(judge(*file, disk).verdict)) continue;
+    log::warning(info.path + " is a disk of its own now, but its file " + loop.backing_file +
+                 " is registered as disk " + disk.id +
+                 ": detach it and name the file to share its history");
+  }
+}
+
 Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_t chunk_bytes,
                                            bool raw, bool as_new) {
   if (!is_valid_chunk_bytes(chunk_bytes)) {
@@ -308,6 +323,7 @@ Result<DiskView> Operations::register_disk(const std::string& path, std::uint32_
   }
   if (!raw) BLKREWIND_TRY(check_raw(parts_->env, info));
   BLKREWIND_ASSIGN(const AddedDisk added, add_device(*parts_->store, info, chunk_bytes, as_new));
+  if (added.added) warn_of_known_file(parts_->env, *parts_->store->disks(), info);
   BLKREWIND_ASSIGN(auto view, disk(added.record.number));
   if (!view) return fail(Errc::kNotFound, "the disk was removed from the store");
   return std::move(*view);

@@ -44,6 +44,8 @@ struct OperationsOptions {
   // How many leaves of what differs are kept in memory (chunk_list.h); 0: as many as fit the bound.
   std::size_t list_leaves = 0;
   track::Trackers* trackers = nullptr;  // outlive the Operations; null: no tracking
+  // How long a clone waits for another operation on the snapshot's disk.
+  std::chrono::milliseconds patience{10'000};
 };
 
 // A snapshot: numbers count within a disk.
@@ -95,6 +97,9 @@ struct CloneRequest {
   std::string name = {};  // of the clone's first snapshot; empty: none
   bool raw = false;       // overwrite a file of another image format
 };
+// Of a clone that could not be completed. kAll: its device may have been written to, or that cannot
+// be told now, and it is resumed or undone. kNothingOfBegun: its rollback had begun.
+enum class CloneLeft : std::uint8_t { kAll, kNothing, kNothingOfBegun };
 using RestoreClone =
     std::function<Result<RollbackReceipt>(const DiskView& clone, format::SnapshotNumber first)>;
 
@@ -263,8 +268,8 @@ class Operations {
   // stored with this one, and restores it to that. `restore` does the latter, given the new disk:
   // it passes the rules, and calls rollback(). If it fails before anything was written, or put back
   // what was, nothing stays. A path that does not exist becomes a sparse file. (store/holds.h)
-  [[nodiscard]] Result<CloneReceipt> clone(const CloneRequest& request,
-                                           const RestoreClone& restore);
+  [[nodiscard]] Result<CloneReceipt> clone(const CloneRequest& request, const RestoreClone& restore,
+                                           const Monitor& monitor = {});
 
   // None given: all, without those that are deleted meanwhile. A disk whose log cannot be read is
   // then in the receipt.
@@ -277,7 +282,9 @@ class Operations {
   [[nodiscard]] const std::string& store_path() const;
 
  private:
-  [[nodiscard]] bool drop_clone(format::DiskNumber disk, format::SnapshotNumber first);
+  using RemoveFile = std::function<Status()>;
+  [[nodiscard]] CloneLeft drop_clone(format::DiskNumber disk, format::SnapshotNumber first,
+                                     const RemoveFile& remove);
 
   struct Parts;
   explicit Operations(std::unique_ptr<Parts> parts);

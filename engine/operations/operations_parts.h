@@ -1,6 +1,7 @@
 // Shared by the files that implement Operations.
 #pragma once
 
+#include <chrono>
 #include <ctime>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ struct Operations::Parts {
         store(std::move(opened)),
         means{.threads = options.threads, .buffer_bytes = options.buffer_bytes},
         trackers(options.trackers),
+        patience(options.patience),
         reading(store->env(), options.buffer_bytes, options.cache_bytes) {
     if (options.list_leaves != 0) means.list_leaves = options.list_leaves;
   }
@@ -27,6 +29,7 @@ struct Operations::Parts {
   std::unique_ptr<store::Store> store;
   pipeline::Means means;
   track::Trackers* trackers;
+  std::chrono::milliseconds patience;
   pipeline::ReadMeans reading;  // of open snapshots
 };
 
@@ -51,6 +54,12 @@ enum class Pending : std::uint8_t { kRefuse, kAllow };
                                            Pending pending,
                                            std::shared_ptr<store::Lease> held = nullptr);
 
+// The lease of a disk that other operations want for a moment as well, for lock_disk(): waits for
+// it. kBusy: for all of that time the disk had another owner. kCancelled.
+[[nodiscard]] Result<std::shared_ptr<store::Lease>> wait_for_lease(
+    store::Store& store, format::DiskNumber number, std::chrono::milliseconds patience,
+    const Monitor& monitor);
+
 // For operations that only read the device and the store: no rollback and no delete of this disk
 // runs while the lock is held. As lock_disk(); if this process may not write to the store (a
 // read-only file system, another user's store), takes a shared lock, and does not clean up.
@@ -73,6 +82,9 @@ struct AddedDisk {
 [[nodiscard]] Result<AddedDisk> add_device(store::Store& store, const host::DeviceInfo& info,
                                            std::uint32_t chunk_bytes, bool as_new,
                                            const store::Store::BeginDisk& begin = {});
+
+// Of a device that was added: a loop device over a file that is a disk has another history than it.
+void warn_of_known_file(io::Env& env, const store::State& index, const host::DeviceInfo& info);
 
 [[nodiscard]] Result<format::SnapshotRecord> find_accomplished(const store::State& state,
                                                                format::SnapshotNumber number);

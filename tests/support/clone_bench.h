@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -14,16 +15,32 @@ inline constexpr const char* kCloneDevice = "/dev/clone";
 
 // As the engine does, without the rules.
 [[nodiscard]] inline Result<CloneReceipt> clone_to(OperationsBench& bench, const SnapshotKey& key,
-                                                   const std::string& path, bool undo = true) {
+                                                   const std::string& path, bool undo = true,
+                                                   const Monitor& monitor = {}) {
   return bench.operations().clone(
-      {.snapshot = key, .path = path}, [&](const DiskView& clone, SnapshotNumber first) {
+      {.snapshot = key, .path = path},
+      [&](const DiskView& clone, SnapshotNumber first) {
         return bench.operations().rollback({.disk = clone.disk.number,
                                             .target = first,
                                             .path = path,
                                             .request_id = OperationsBench::kRequest,
                                             .undo = undo},
-                                           {});
-      });
+                                           monitor);
+      },
+      monitor);
+}
+
+// Cancelled when the target was looked at: after its rollback has begun, and something was written.
+[[nodiscard]] inline Result<CloneReceipt> cancelled_clone_to(OperationsBench& bench,
+                                                             const SnapshotKey& key,
+                                                             const std::string& path) {
+  std::atomic<bool> cancel = false;
+  Monitor monitor;
+  monitor.cancel = &cancel;
+  monitor.progress = [&](const Progress& progress) {
+    if (std::string(progress.phase) == "scan") cancel = true;
+  };
+  return clone_to(bench, key, path, true, monitor);
 }
 
 // The disk with that id; or none.

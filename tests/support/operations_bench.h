@@ -87,13 +87,15 @@ class OperationsBench {
     options.threads = 1;
     options.trackers = trackers_.get();
     options.list_leaves = list_leaves_;
+    options.patience = {};  // what this thread waits for does not happen
     BLKREWIND_ASSIGN(operations_, Operations::open(*env_, options));
     return {};
   }
   // One that uses the same store.
   [[nodiscard]] Result<std::unique_ptr<Operations>> another_process(bool create = false) const {
     return Operations::open(
-        *env_, {.store = kStore, .home = home_->open(), .create = create, .threads = 1});
+        *env_,
+        {.store = kStore, .home = home_->open(), .create = create, .threads = 1, .patience = {}});
   }
   // What a process that has lost power sent to a remote home changes the disk's log no more from
   // here on.

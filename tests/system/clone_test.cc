@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "system/device_fixture.h"
 
@@ -111,6 +112,63 @@ TEST_F(CloneSystem, IsRefusedAndLeavesNothing) {
   }
   EXPECT_FALSE(std::filesystem::exists(store_ + "/clone.img"));
   EXPECT_EQ(ask({"list"}).at("disks").size(), 1U);
+}
+
+TEST_F(CloneSystem, SeveralOfOneSnapshotAtOnce) {
+  constexpr int kClones = 4;
+  const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  std::vector<std::unique_ptr<CliProcess>> processes;
+  const auto path = [&](int clone) { return file("pc" + std::to_string(clone) + ".img"); };
+  for (int clone = 0; clone < kClones; ++clone) {
+    processes.push_back(std::make_unique<CliProcess>(
+        variables_, line_of({"clone", "golden", path(clone)}), null.get(), null.get()));
+  }
+  for (int clone = 0; clone < kClones; ++clone) {
+    EXPECT_EQ(processes[static_cast<std::size_t>(clone)]->wait(), 0) << clone;
+    EXPECT_EQ(digest_of_file(path(clone)), content_) << clone;
+  }
+  EXPECT_EQ(ask({"list"}).at("disks").size(), 1U + kClones);
+}
+
+// Such a user may not open the loop devices of root (there is one of the fixture), and need not:
+// the kernel says that nothing else has the file open.
+TEST_F(CloneSystem, AnOrdinaryUserClonesToFilesBesideLoopDevicesOfRoot) {
+  const std::string folder = make_directory("user");
+  run_program({"chown", "65534:65534", folder});
+  run_program({"chmod", "711", directory_.path()});
+  const auto as_user = [&](const std::string& command) {
+    run_program(
+        {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", command});
+  };
+  const std::string image = folder + "/a.img";
+  const std::string program = BLKREWIND_PROGRAM " --store " + folder + "/store ";
+  as_user("head -c 1M /dev/urandom >" + image + "; truncate -s 1M " + folder + "/there.img");
+  as_user(program + "snapshot " + image + " --name s1");
+  for (const std::string name : {"/made.img", "/there.img"}) {
+    as_user(program + "clone s1 " + folder + name);
+    EXPECT_EQ(digest_of_file(folder + name), digest_of_file(image)) << name;
+  }
+}
+
+// Nothing is refused, but its user would look for the clone's history in vain.
+TEST_F(CloneSystem, ALoopDeviceOverTheFileOfADiskIsRegisteredWithAWarning) {
+  const std::string image = file("made.img");
+  const std::string id = ask({"clone", "golden", image}).value("disk_id", "");
+  const std::string words = "its file " + image + " is registered as disk " + id;
+  const LoopDevice loop = LoopDevice::make(image, 0);
+  const auto as_text = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> line = {"--store", store_};
+    line.insert(line.end(), arguments.begin(), arguments.end());
+    return program_.run_with(variables_, line);
+  };
+  const CliOutcome first = as_text({"snapshot", loop.path()});
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_NE(first.err.find(words), std::string::npos) << first.err;
+  const CliOutcome second = as_text({"snapshot", loop.path()});
+  EXPECT_EQ(second.status, 0) << second.err;
+  EXPECT_EQ(second.err, "");
+  const LoopDevice other = make_disk("other.img", kCloneBytes);
+  EXPECT_EQ(as_text({"disk", "register", other.path()}).err, "");
 }
 
 // Whatever the moment, the clone is complete, or to be resumed or undone, or the target is as

@@ -55,6 +55,10 @@ const SnapshotRecord* find_name(const DiskView& view, const std::string& name) {
 
 bool is_there(const FoundSnapshot& found) { return is_accomplished(*found.snapshot); }
 
+Remedy say_of_which_disk() {
+  return {Verb::kRepeat, "say of which disk it is", {{Parameter::kOfDisk, {}}}};
+}
+
 Error not_found(Remedy remedy) {
   return refused_as(Errc::kNotFound, ResetRule::kSnapshotNotFound, std::move(remedy));
 }
@@ -64,7 +68,8 @@ Result<FoundSnapshot> latest_anywhere(const std::vector<DiskView>& views) {
     return fail(
         Errc::kInvalidArgument,
         "\"latest\" is ambiguous: the store holds " + std::to_string(views.size()) + " disks",
-        look_into_list("name the snapshot by its id, as the list shows it"));
+        say_of_which_disk().or_else(
+            look_into_list("name the snapshot by its id, as the list shows it")));
   }
   if (views.size() == 1) {
     if (const SnapshotRecord* latest = find_latest(views.front())) {
@@ -129,7 +134,7 @@ Result<FoundSnapshot> find_snapshot_anywhere(const std::vector<DiskView>& views,
     return fail(Errc::kInvalidArgument,
                 "the name \"" + text + "\" is ambiguous: " + std::to_string(found.size()) +
                     " snapshots have it",
-                "name one of them by its id: " + ids);
+                say_of_which_disk().or_else("name one of them by its id: " + ids));
   }
   return found.front();
 }

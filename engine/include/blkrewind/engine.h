@@ -172,6 +172,10 @@ class BLKREWIND_API Engine {
   // `target`: of whose snapshots a name is looked up; empty: of all disks.
   [[nodiscard]] Result<SnapshotReader> open_snapshot(const std::string& snapshot,
                                                      const std::string& target = {});
+  // The id of the snapshot of that id or name, or of "latest"; `target` as above. Also of one that
+  // failed, or whose delete was interrupted. kInvalidArgument: several have the name.
+  [[nodiscard]] Result<std::string> snapshot_id(const std::string& snapshot,
+                                                const std::string& target = {});
   // Writes a new sparse file, or, for "-", every byte to standard output. An existing file is
   // refused.
   [[nodiscard]] Result<ExportReceipt> export_image(const std::string& snapshot,
@@ -200,8 +204,9 @@ class BLKREWIND_API Engine {
   // registered and at least as large as the snapshot, all of which is overwritten (what is beyond
   // the snapshot with zeroes); or a path where there is nothing yet, for a sparse file. Writing is
   // a rollback of the new disk to its first snapshot, with all of its rules, and is resumed or
-  // undone as such. If it is refused, nothing stays. While the new disk exists, the snapshot and
-  // its disk cannot be removed.
+  // undone as such. If it is refused, nothing stays; nor if it fails or is cancelled and the file
+  // was made for it. kBusy: another operation has worked on the snapshot's disk for ten seconds.
+  // While the new disk exists, the snapshot and its disk cannot be removed.
   [[nodiscard]] Result<CloneReceipt> clone(const std::string& snapshot, const std::string& target,
                                            const CloneOptions& options = {},
                                            const Monitor& monitor = {});

@@ -61,6 +61,7 @@ enum class Parameter : std::uint8_t {
   kArrears,        // "yes" or "no"
   kSource,         // of tracking: "bitmap" or "extents"
   kChangeSource,   // of a rollback: "auto", "scan", "bitmap" or "extents"
+  kOfDisk,         // whose snapshot is meant: path of a device or image file, or a disk id
   kNoUndo,         // flag: keep no undo snapshot
   kRaw,            // flag: take an image file byte by byte
   kNewDisk,        // flag: the target is another disk than the one it looks like

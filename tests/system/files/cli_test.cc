@@ -31,6 +31,36 @@ TEST_F(Cli, SnapshotMakesTheStoreAndTellsWhatItStored) {
   EXPECT_NE(second.at("root_digest"), first.at("root_digest"));
 }
 
+// In a script, "the last snapshot of this disk" is of that disk however many there are.
+TEST_F(Cli, OfADiskIsSaidWhereATargetIsNotNamed) {
+  const std::string other = program_.file("other.img");
+  make_sparse_file(other, kDeviceBytes);
+  const std::string mine = snapshot("same");
+  const std::string theirs = ask({"snapshot", other, "--name", "same"}).value("snapshot_id", "");
+  const std::string copy = program_.file("copy.img");
+  const std::string clone = program_.file("clone.img");
+  for (const std::string name : {"latest", "same"}) {
+    for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
+             {"export", name, copy}, {"clone", name, clone}, {"verify", name}, {"delete", name}}) {
+      const std::string hint = ask(line, 2).value("hint", "");
+      EXPECT_NE(hint.find("--of TARGET"), std::string::npos) << line.front() << ": " << hint;
+    }
+    ask({"export", name, copy, "--of", image_});
+    EXPECT_EQ(read_file(copy), content());
+    std::filesystem::remove(copy);
+  }
+  const json made = ask({"clone", "latest", clone, "--of", other});
+  EXPECT_EQ(made.at("origin_snapshot_id"), theirs);
+  ask({"disk", "forget", clone, "--with-snapshots"});
+  EXPECT_EQ(ask({"verify", "same", "--of", image_}).at("snapshot_count"), 1);
+  snapshot("newer");
+  EXPECT_EQ(ask({"verify", "--of", image_}).at("snapshot_count"), 2);
+  ask({"delete", "newer", "--of", other}, 3);
+  EXPECT_EQ(ask({"delete", "same", "--of", image_}).at("snapshot_id"), mine);
+  EXPECT_EQ(ask({"delete", "latest", "--of", other}).at("snapshot_id"), theirs);
+  ask({"verify", "--of", other}, 3);
+}
+
 TEST_F(Cli, RollbackUndoAndUndoOfTheUndo) {
   const std::string id = snapshot("before");
   const std::string before = content();

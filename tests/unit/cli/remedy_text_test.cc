@@ -31,6 +31,7 @@ std::vector<Remedy> operations() {
           {Verb::kList, "see all"},
           {Verb::kDelete, "delete it", {snapshot}},
           {Verb::kDelete, "delete one", {{Parameter::kSnapshot, {}}}},
+          {Verb::kDelete, "delete it", {snapshot, {Parameter::kOfDisk, kTarget}}},
           {Verb::kRollback,
            "read everything",
            {target, snapshot, {Parameter::kChangeSource, "scan"}, {Parameter::kNoUndo, {}}}},

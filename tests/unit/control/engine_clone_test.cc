@@ -1,6 +1,11 @@
 // Clones by way of the Engine: names, rules, and what may be removed.
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <optional>
+#include <thread>
 
 #include "base/clock.h"
 #include "control/engine_internal.h"
@@ -83,6 +88,23 @@ TEST_F(EngineClone, ThatIsCancelledLeavesNothing) {
   EXPECT_TRUE(failed(engine_->clone("before", target_, {}, monitor), Errc::kCancelled));
   EXPECT_FALSE(std::filesystem::exists(target_));
   expect_no_clone();
+}
+
+// Another process has the disk for a moment.
+TEST_F(EngineClone, WaitsForAnotherOperationOnItsOrigin) {
+  const auto other = open();
+  auto task = other->accept_snapshot(image_);
+  ASSERT_TRUE(ok(task));
+  std::optional<SnapshotTask> holds = std::move(*task);
+  std::atomic<bool> cancel = true;
+  Monitor monitor;
+  monitor.cancel = &cancel;
+  EXPECT_TRUE(failed(engine_->clone("before", target_, {}, monitor), Errc::kCancelled));
+  auto cloned = std::async(std::launch::async, [&] { return engine_->clone("before", target_); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  holds.reset();
+  EXPECT_TRUE(ok(cloned.get()));
+  EXPECT_EQ(read_file(target_), std::string(kImageBytes, 'a'));
 }
 
 TEST_F(EngineClone, OverwritesAnImageOfAnotherFormatOnlyOnRequest) {

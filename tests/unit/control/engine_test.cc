@@ -116,6 +116,28 @@ TEST_F(EngineControl, NamesAreCheckedAndUniqueWithinADisk) {
   EXPECT_EQ(engine_->snapshots()->size(), 2U);
 }
 
+TEST_F(EngineControl, ASnapshotIsNamedOfADisk) {
+  const std::string other = make_image("other.img", 'o');
+  const std::string mine = take(image_, "one");
+  const std::string theirs = take(other, "one");
+  const std::string newer = take(other, "two");
+  const auto id_of = [&](const std::string& snapshot, const std::string& target = {}) {
+    return engine_->snapshot_id(snapshot, target);
+  };
+  EXPECT_EQ(*id_of("one", image_), mine);
+  EXPECT_EQ(*id_of("one", other), theirs);
+  EXPECT_EQ(*id_of("latest", image_), mine);
+  EXPECT_EQ(*id_of("latest", other), newer);
+  EXPECT_EQ(*id_of(theirs, other), theirs);
+  EXPECT_EQ(*id_of("two"), newer);
+  EXPECT_TRUE(failed(id_of("one"), Errc::kInvalidArgument));
+  EXPECT_TRUE(failed(id_of("latest"), Errc::kInvalidArgument));
+  EXPECT_TRUE(failed(id_of("three", other), Errc::kNotFound));
+  EXPECT_TRUE(failed(id_of("two", image_), Errc::kPrecondition)) << "it is of another disk";
+  EXPECT_TRUE(failed(id_of(theirs, image_), Errc::kPrecondition));
+  EXPECT_TRUE(failed(id_of("one", make_image("third.img", 't')), Errc::kNotFound));
+}
+
 TEST_F(EngineControl, NameWithoutATargetMustBeUnique) {
   const std::string mine = take(image_, "one");
   const std::string theirs = take(make_image("other.img", 'o'), "one");
@@ -123,7 +145,10 @@ TEST_F(EngineControl, NameWithoutATargetMustBeUnique) {
   ASSERT_TRUE(failed(ambiguous, Errc::kInvalidArgument));
   EXPECT_THAT(words_of(ambiguous.error()), HasSubstr(mine));
   EXPECT_THAT(words_of(ambiguous.error()), HasSubstr(theirs));
-  EXPECT_TRUE(failed(engine_->remove_snapshot("latest"), Errc::kInvalidArgument));
+  EXPECT_THAT(words_of(ambiguous.error()), HasSubstr("of which disk"));
+  const auto latest = engine_->remove_snapshot("latest");
+  ASSERT_TRUE(failed(latest, Errc::kInvalidArgument));
+  EXPECT_THAT(words_of(latest.error()), HasSubstr("of which disk"));
   ASSERT_TRUE(ok(engine_->remove_snapshot(theirs)));
   EXPECT_TRUE(ok(engine_->remove_snapshot("one")));
   EXPECT_TRUE(failed(engine_->remove_snapshot("one"), Errc::kNotFound));

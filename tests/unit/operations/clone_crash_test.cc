@@ -17,7 +17,8 @@ constexpr std::uint64_t kCloneStatesMax = 10;
 constexpr std::uint64_t kLarger = 3 * kChunk;
 constexpr const char* kCloneFile = "/images/clone.img";
 
-enum class Work : std::uint8_t { kMake, kMakeFile, kForget };
+// kGiveUp: into a new file, and cancelled while that is written.
+enum class Work : std::uint8_t { kMake, kMakeFile, kGiveUp, kForget };
 
 struct CloneScene {
   std::unique_ptr<sim::SimulatedEnv> env;
@@ -25,19 +26,21 @@ struct CloneScene {
   Bytes former;   // of the target
   Bytes cloned;   // of the target, when it is the clone
   std::string path = kCloneDevice;
-  bool goes = false;  // the workload forgets the clone
+  bool goes = false;      // the workload forgets the clone
+  bool gives_up = false;  // the workload removes the clone and its file again
 };
 
 // Two chunks, the last one short, on a device that is larger, or on a new file.
 CloneScene prepare(Work work) {
   CloneScene scene;
   scene.goes = work == Work::kForget;
+  scene.gives_up = work == Work::kGiveUp;
   scene.content = pattern(kChunk + 512, 1);
   OperationsBench bench(scene.content, kChunk);
   const SnapshotNumber number = bench.must_snapshot();
   EXPECT_EQ(number, 1U);
   scene.cloned = scene.content;
-  if (work == Work::kMakeFile) {
+  if (work == Work::kMakeFile || scene.gives_up) {
     bench.env().add_directory("/images");
     scene.path = kCloneFile;
     scene.former = Bytes(scene.content.size());
@@ -61,7 +64,10 @@ Status run(OperationsBench& bench, const CloneScene& scene) {
     BLKREWIND_ASSIGN(const auto clone, bench.operations().disk(2));
     return clone ? forget_clone(bench, *clone) : fail(Errc::kInternal, "there is no clone");
   }
-  const auto receipt = clone_to(bench, bench.key(1), scene.path);
+  const auto receipt = scene.gives_up ? cancelled_clone_to(bench, bench.key(1), scene.path)
+                                      : clone_to(bench, bench.key(1), scene.path);
+  if (scene.gives_up && receipt) return fail(Errc::kInternal, "it was not cancelled");
+  if (scene.gives_up && receipt.error().message.ends_with("was removed again")) return {};
   if (!receipt) return fail(receipt.error());
   return {};
 }
@@ -79,7 +85,8 @@ void check(OperationsBench& bench, const CloneScene& scene, bool done, bool back
   const Bytes target = there ? bench.env().contents(scene.path) : Bytes();
   auto clone = only_clone(bench);
   if (done) {
-    EXPECT_EQ(clone.has_value(), !scene.goes);
+    EXPECT_EQ(clone.has_value(), !scene.goes && !scene.gives_up);
+    EXPECT_EQ(there, !scene.gives_up);
   }
   EXPECT_EQ(bench.view().holds.size(), clone.has_value() ? 1U : 0U);
   if (scene.goes) {
@@ -89,7 +96,11 @@ void check(OperationsBench& bench, const CloneScene& scene, bool done, bool back
   }
   if (clone) {
     EXPECT_FALSE(bench.remove(1)) << "a clone needs it";
-    if (clone->intent) {
+    if (!there) {
+      // Its new file is removed first. It is forgotten as any disk whose device is gone.
+      EXPECT_EQ(scene.path, kCloneFile);
+      ASSERT_TRUE(ok(bench.operations().abandon_rollback(clone->disk.number)));
+    } else if (clone->intent) {
       const bool back = backwards && clone->intent->undo != 0;
       ASSERT_TRUE(ok(bench.operations().resume(clone->disk.number, scene.path, back, {})));
       EXPECT_TRUE(same(bench.env().contents(scene.path), back ? scene.former : scene.cloned));
@@ -159,6 +170,7 @@ TEST_P(CloneCrash, EveryOperationFails) {
        .from_then_on = true,
        .error = EIO},
   };
+  int disks_left = 0;
   for (const sim::Fault& fault : faults) {
     bool reached = true;
     for (std::uint64_t nth = 1; reached && !HasFailure(); ++nth) {
@@ -175,16 +187,25 @@ TEST_P(CloneCrash, EveryOperationFails) {
       }
       bench.close();
       bench.env().clear_faults();
+      ASSERT_TRUE(ok(bench.open()));
+      if (!done && only_clone(bench) && !*bench.env().exists(scene.path)) {
+        EXPECT_NE(done.error().remedy.to_string().find("forget the disk"), std::string::npos)
+            << done.error().to_string();
+        ++disks_left;
+      }
       check(bench, scene, done.has_value(), nth % 2 == 0);
     }
   }
+  EXPECT_EQ(disks_left > 0, scene.path == kCloneFile);
 }
 
 INSTANTIATE_TEST_SUITE_P(Operations, CloneCrash,
-                         testing::Values(Work::kMake, Work::kMakeFile, Work::kForget),
+                         testing::Values(Work::kMake, Work::kMakeFile, Work::kGiveUp,
+                                         Work::kForget),
                          [](const auto& work) {
                            return work.param == Work::kMake       ? "Make"
                                   : work.param == Work::kMakeFile ? "MakeFile"
+                                  : work.param == Work::kGiveUp   ? "GiveUp"
                                                                   : "Forget";
                          });
 

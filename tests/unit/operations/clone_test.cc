@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <string>
 
 #include "format/geometry.h"
@@ -12,6 +13,7 @@ namespace {
 
 using sim::HomeType;
 using testing::HasSubstr;
+using testing::Not;
 
 // Chunks with and without bytes; the last one has `tail` bytes.
 Bytes content(std::uint64_t chunks, std::uint64_t tail, std::uint64_t seed) {
@@ -335,6 +337,64 @@ TEST_P(Clone, ToAPathWithoutAFileMakesOne) {
   EXPECT_TRUE(same(bench_.env().contents(path), content_));
   EXPECT_TRUE(
       refused(clone_to(bench_, bench_.key(number), path), Errc::kAlreadyExists, receipt->disk_id));
+}
+
+// Whatever ends it, nothing depends on that file: neither it nor the disk stays.
+TEST_P(Clone, ThatIsNotCompletedIntoAFileOfItsOwnLeavesNothing) {
+  const SnapshotNumber number = bench_.must_snapshot();
+  bench_.env().add_directory("/images");
+  const std::string path = "/images/clone.img";
+  for (const bool undo : {true, false}) {
+    for (const int error : {EIO, ENOSPC}) {
+      SCOPED_TRACE(std::to_string(error) + (undo ? "" : ", without undo"));
+      bench_.env().inject({.kinds = {sim::OpKind::kWrite}, .path = path, .nth = 2, .error = error});
+      const auto cloned = clone_to(bench_, bench_.key(number), path, undo);
+      bench_.env().clear_faults();
+      ASSERT_FALSE(cloned);
+      EXPECT_EQ(cloned.error().code, error == EIO ? Errc::kIo : Errc::kNoSpace);
+      EXPECT_THAT(cloned.error().message, HasSubstr("was removed again"));
+      EXPECT_THAT(cloned.error().remedy.to_string(), HasSubstr("file system of " + path));
+      EXPECT_THAT(cloned.error().remedy.to_string(), Not(HasSubstr("resume")));
+      EXPECT_FALSE(*bench_.env().exists(path));
+      expect_no_clone();
+    }
+  }
+  const auto cloned = clone_to(bench_, bench_.key(number), path);
+  ASSERT_TRUE(ok(cloned));
+  EXPECT_TRUE(same(bench_.env().contents(path), content_));
+}
+
+TEST_P(Clone, ThatIsCancelledLeavesNoFileOfItsOwnButADeviceToResume) {
+  const SnapshotNumber number = bench_.must_snapshot();
+  bench_.env().add_directory("/images");
+  add(kCloneDevice, content_.size());
+  for (const std::string& path : {std::string("/images/clone.img"), std::string(kCloneDevice)}) {
+    const auto cloned = cancelled_clone_to(bench_, bench_.key(number), path);
+    ASSERT_TRUE(failed(cloned, Errc::kCancelled));
+    const bool device = path == kCloneDevice;
+    EXPECT_EQ(*bench_.env().exists(path), device);
+    if (!device) {
+      EXPECT_TRUE(cloned.error().remedy.empty());
+      expect_no_clone();
+    } else {
+      const auto clone = only_clone(bench_);
+      ASSERT_TRUE(clone.has_value() && clone->intent.has_value());
+      ASSERT_TRUE(ok(bench_.operations().resume(clone->disk.number, path, false, {})));
+      EXPECT_TRUE(same(bench_.env().contents(path), content_));
+    }
+  }
+}
+
+TEST_P(Clone, OfADiskThatIsBusyForLongIsRefused) {
+  const SnapshotNumber number = bench_.must_snapshot();
+  const Bytes former = add(kCloneDevice, content_.size());
+  auto other = bench_.another_process();
+  ASSERT_TRUE(ok(other));
+  const auto lease = (*other)->hold_disk(bench_.disk());
+  ASSERT_TRUE(ok(lease));
+  EXPECT_TRUE(refused(clone_to(bench_, bench_.key(number), kCloneDevice), Errc::kBusy,
+                      "another operation on disk"));
+  EXPECT_TRUE(same(bench_.env().contents(kCloneDevice), former));
 }
 
 // What an undo snapshot could not read is not there in its clone either, which says so.
