@@ -61,6 +61,7 @@ class NewFile {
     BLKREWIND_ASSIGN(const auto file,
                      env.open(path, {.access = io::Access::kReadWrite, .create_new = true}));
     made.made_ = true;
+    BLKREWIND_ASSIGN(made.id_, env.identify(path));
     BLKREWIND_TRY(file->truncate(size_bytes));
     BLKREWIND_ASSIGN(auto queue, env.make_queue({.depth = 1}));
     BLKREWIND_TRY(io::flush_now(*queue, *file));
@@ -68,27 +69,38 @@ class NewFile {
     return made;
   }
   NewFile(NewFile&& other) noexcept
-      : env_(other.env_), path_(std::move(other.path_)), made_(std::exchange(other.made_, false)) {}
+      : env_(other.env_),
+        path_(std::move(other.path_)),
+        made_(std::exchange(other.made_, false)),
+        id_(other.id_) {}
   NewFile& operator=(NewFile&&) = delete;
   ~NewFile() {
-    if (made_) (void)env_.remove(path_);
+    if (made_) (void)remove();
   }
 
   [[nodiscard]] bool made() const { return made_; }
   void keep() { made_ = false; }
-  // For good, also after a power cut.
+  // For good, also after a power cut. A file that has taken its place is left alone.
   [[nodiscard]] Status remove() {
-    BLKREWIND_TRY(env_.remove(path_));
+    BLKREWIND_ASSIGN(const bool there, is_there());
+    if (there) BLKREWIND_TRY(env_.remove(path_));
     made_ = false;
     return env_.sync_directory(folder_of(path_));
   }
 
  private:
   NewFile(io::Env& env, std::string path) : env_(env), path_(std::move(path)) {}
+  // Nothing, or another file: it was moved or removed meanwhile.
+  [[nodiscard]] Result<bool> is_there() {
+    const auto now = env_.identify(path_);
+    if (!now && now.error().code != Errc::kNotFound) return fail(now.error());
+    return now && *now == id_;
+  }
 
   io::Env& env_;
   std::string path_;
   bool made_ = false;
+  host::FileId id_;
 };
 
 Status check_size(const host::DeviceInfo& info, const SnapshotRecord& snapshot) {
@@ -258,9 +270,17 @@ Result<MadeClone> make_clone(store::Store& store, io::Env& env, const CloneReque
                    maker.stored_bytes()};
 }
 
+// No: nothing, or another file. A number alone does not tell, which a file system gives again.
+Result<bool> is_device_of(io::Env& env, const format::DiskRecord& disk, const std::string& path) {
+  const auto info = look_at(env, path);
+  if (!info && info.error().code == Errc::kNotFound) return false;
+  if (!info) return fail(info.error());
+  return is_certain(judge(*info, disk).verdict);
+}
+
 // There is nothing to be resumed or undone any more.
-Error removed_again(Error error, const std::string& path) {
-  error.message += "; the new file " + path + " was removed again";
+Error taken_back(Error error, const std::string& path) {
+  error.message += "; the clone was taken back, and of its new file " + path + " nothing is left";
   if (error.code == Errc::kCancelled) {
     error.remedy = {};
   } else if (error.code == Errc::kNoSpace) {
@@ -274,7 +294,7 @@ Error removed_again(Error error, const std::string& path) {
 
 Error only_disk_left(Error error, const std::string& path, const std::string& disk_id) {
   error.message +=
-      "; the new file " + path + " was removed again, but its disk " + disk_id + " stays";
+      "; of the new file " + path + " nothing is left, but its disk " + disk_id + " stays";
   error.remedy = Remedy("see that the medium of the store has room and works")
                      .and_then({Verb::kDiskForget,
                                 "forget the disk",
@@ -313,7 +333,12 @@ Result<CloneReceipt> Operations::clone(const CloneRequest& request, const Restor
   }();
   if (!restored) {
     Error error = restored.error();
-    const RemoveFile remove = [&] { return file.remove(); };
+    const RemoveFile remove = [&]() -> Status {
+      BLKREWIND_ASSIGN(const bool there, is_device_of(parts_->env, made.disk, request.path));
+      if (there) return file.remove();
+      file.keep();
+      return {};
+    };
     const bool own = file.made();
     const CloneLeft left =
         drop_clone(made.disk.number, made.first.number, own ? remove : RemoveFile());
@@ -321,7 +346,7 @@ Result<CloneReceipt> Operations::clone(const CloneRequest& request, const Restor
       error = only_disk_left(std::move(error), request.path, made.disk.id);
     }
     if (left == CloneLeft::kAll) file.keep();
-    if (left == CloneLeft::kNothingOfBegun) error = removed_again(std::move(error), request.path);
+    if (left == CloneLeft::kNothingOfBegun) error = taken_back(std::move(error), request.path);
     if (left != CloneLeft::kAll && error.code == Errc::kIntegrity) {
       error.remedy = Remedy(Verb::kVerify, "see which snapshots are intact, and clone one of them");
     }

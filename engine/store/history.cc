@@ -26,6 +26,26 @@ Status History::refresh() {
   return {};
 }
 
+Status History::check_complete() {
+  Status whole = log_.check();
+  if (whole || whole.error().code != Errc::kIntegrity) return whole;
+  const auto known = log_.state();
+  BLKREWIND_ASSIGN(auto queue, env().make_queue({.depth = 1}));
+  return home_.for_each_segment(disk_, [&](SegmentId id) -> Status {
+    if (known->segments.contains(id)) return {};
+    const auto ours = files_.is_left_over(id, *queue);
+    if (ours && !*ours) return {};
+    return fail(Errc::kIntegrity,
+                "the log " + log_.name() +
+                    " may have lost records: the block that says how many "
+                    "there are is damaged, and no record names " +
+                    segment_name(id),
+                Remedy("bring the log back from a backup of the store")
+                    .or_else("move that file out of the store, if it is what an interrupted "
+                             "operation has left"));
+  });
+}
+
 std::shared_ptr<const State> History::state() const {
   auto state = log_.state();
   if (state->pending.empty()) return state;

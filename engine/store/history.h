@@ -34,6 +34,10 @@ class History {
   [[nodiscard]] SegmentFiles& files() { return files_; }
   // Reads the log on, and whose segments a clone shares. Before anything else is used.
   [[nodiscard]] Status refresh();
+  // kIntegrity: the tail of the log is damaged, and there is a segment that a lost record may have
+  // named. Nothing of the disk may be changed then: it would be removed as left over, and the next
+  // record would mend the tail.
+  [[nodiscard]] Status check_complete();
   // Only this disk's records, with what the index says of pending ones (group.h).
   [[nodiscard]] std::shared_ptr<const State> state() const;
   [[nodiscard]] std::string segment_name(format::SegmentId id) const { return files_.name_of(id); }

@@ -287,7 +287,6 @@ Status Log::checkpoint_locked(Room room) {
 
 Status Log::check() {
   const std::lock_guard lock(mutex_);
-  BLKREWIND_TRY(refresh_locked());
   return home_->check(head_);
 }
 

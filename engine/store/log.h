@@ -50,8 +50,9 @@ class Log {
   // there is no space for a second copy; the log is unchanged.
   [[nodiscard]] Result<bool> checkpoint(bool force);
 
+  [[nodiscard]] std::string name() const { return home_->name(); }
   [[nodiscard]] Result<std::uint64_t> size_bytes();
-  // As HomeLog::check(), after a refresh.
+  // As HomeLog::check(), of what was read last.
   [[nodiscard]] Status check();
 
   // This process owns the disk: what it appends from here on names the lease's epoch. Null: it owns

@@ -71,7 +71,9 @@ Result<std::unique_ptr<Store>> Store::open(io::Env& machine, const std::string& 
   if (header.version == 1) {
     return open(std::make_unique<Version1Home>(std::move(home), header), header);
   }
-  return open(std::move(home), header);
+  BLKREWIND_ASSIGN(auto store, open(std::move(home), header));
+  BLKREWIND_TRY(store->check_names_all_disks());
+  return store;
 }
 
 Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Home> home) {
@@ -101,6 +103,29 @@ Store::Store(std::unique_ptr<Home> home, const format::StoreHeader& header,
     : home_(std::move(home)),
       header_(header),
       index_(std::move(index), format::kIndexLog, {header.uuid, header.secret}) {}
+
+// An index that lost its records, or its last one, would have disks removed as left over, and their
+// numbers given again. Not of a home where a reader may be behind.
+Status Store::check_names_all_disks() {
+  const bool blank = disks()->counters.next_disk == format::Counters().next_disk;
+  const Status whole = index_.check();
+  if (!whole && whole.error().code != Errc::kIntegrity) return whole;
+  if (whole && !blank) return {};
+  std::vector<DiskNumber> unnamed;
+  BLKREWIND_TRY(home_->for_each_disk([&](DiskNumber disk) -> Status {
+    if (!disks()->disks.contains(disk)) unnamed.push_back(disk);
+    return {};
+  }));
+  if (unnamed.empty()) return {};
+  // Another process may have added it since.
+  BLKREWIND_TRY(index_.refresh());
+  for (const DiskNumber disk : unnamed) {
+    const auto known = disks();
+    const bool added = known->disks.contains(disk) || (whole && disk < known->counters.next_disk);
+    if (!added) return unnamed_disk(disk);
+  }
+  return {};
+}
 
 Status Store::check_writable() const {
   BLKREWIND_TRY(home_->check_writable());
@@ -138,6 +163,7 @@ Result<std::shared_ptr<History>> Store::read_history(DiskNumber disk) {
   BLKREWIND_TRY(history->refresh());
   // Read after the log: what the index had said by then, it says now.
   if (!history->log().state()->pending.empty()) BLKREWIND_TRY(index_.refresh());
+  BLKREWIND_TRY(history->check_complete());
   return history;
 }
 

@@ -122,6 +122,7 @@ class Store {
                                                            const format::StoreHeader& header);
   [[nodiscard]] Result<std::shared_ptr<History>> open_history(format::DiskNumber disk);
   [[nodiscard]] Result<std::shared_ptr<History>> read_history(format::DiskNumber disk);
+  [[nodiscard]] Status check_names_all_disks();
   enum class Reads : std::uint8_t { kAnyone, kOwner };
   [[nodiscard]] Result<std::shared_ptr<History>> read_whole_history(format::DiskNumber disk,
                                                                     Reads reads);

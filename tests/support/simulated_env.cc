@@ -122,6 +122,7 @@ Result<std::int64_t> SimulatedEnv::modified_at(const std::string& path) {
 
 Result<std::unique_ptr<io::Lock>> SimulatedEnv::try_lock(const std::string& path,
                                                          std::uint64_t offset, io::LockMode mode) {
+  if (before_try_lock_) std::exchange(before_try_lock_, nullptr)();
   const auto inode = disk_->look(OpKind::kLock, path);
   if (!inode) {
     BLKREWIND_TRY(status(OpKind::kLock, path, inode.error()));

@@ -158,6 +158,8 @@ class SimulatedEnv final : public io::Env {
   // may call rename(), set_size() and the like, but not open a device themselves.
   void set_before_claim(std::function<void()> happens) { before_claim_ = std::move(happens); }
   void set_after_claim(std::function<void()> happens) { after_claim_ = std::move(happens); }
+  // The same just before a lock is asked for without waiting; once. It may use this Env.
+  void set_before_try_lock(std::function<void()> happens) { before_try_lock_ = std::move(happens); }
   // The largest amount of memory that any queue so far has requested for its slots.
   [[nodiscard]] std::uint64_t largest_pool_bytes() const { return largest_pool_bytes_; }
   // Called before every operation of a queue that changes a file, but not by poke(). Must not call
@@ -185,6 +187,7 @@ class SimulatedEnv final : public io::Env {
   std::function<void()> after_listing_;
   std::function<void()> before_claim_;
   std::function<void()> after_claim_;
+  std::function<void()> before_try_lock_;
   std::atomic<std::uint64_t> largest_pool_bytes_ = 0;
 };
 

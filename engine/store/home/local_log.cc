@@ -165,6 +165,7 @@ Status LocalLog::read_all(io::Queue& queue, Head& head, const Reader& reader, bo
     BLKREWIND_ASSIGN(const auto held, lock(io::LockMode::kShared));
     return read_all(queue, head, reader, true);
   }
+  tail_lost_ = tail_is_lost(mark_, block_of(block), at);
   file_ = std::move(file);
   reserve_.forget();
   writable_ = false;
@@ -280,18 +281,14 @@ Appended LocalLog::make_last_durable(io::Queue& queue, const Head& head) {
 }
 
 Status LocalLog::check(const Head& head) {
+  if (!tail_lost_) return {};
+  // It may have been read while it was written, and may have been written since.
+  BLKREWIND_ASSIGN(const auto held, lock(io::LockMode::kShared));
   BLKREWIND_ASSIGN(auto queue, make_queue());
   AlignedBuffer block(kLogBlockBytes);
-  const auto is_lost = [&]() -> Result<bool> {
-    BLKREWIND_TRY(io::read_now(*queue, *file_, {kLogTailOffset, kLogBlockBytes}, block.data()));
-    return tail_is_lost(mark_, block_of(block), head);
-  };
-  BLKREWIND_ASSIGN(bool lost, is_lost());
-  if (!lost) return {};
-  // It may have been read while it was written.
-  BLKREWIND_ASSIGN(const auto held, lock(io::LockMode::kShared));
-  BLKREWIND_ASSIGN(lost, is_lost());
-  if (!lost) return {};
+  BLKREWIND_TRY(io::read_now(*queue, *file_, {kLogTailOffset, kLogBlockBytes}, block.data()));
+  tail_lost_ = tail_is_lost(mark_, block_of(block), head);
+  if (!tail_lost_) return {};
   return fail(Errc::kIntegrity,
               "the block of the log " + path_ +
                   " that says how many records there are is damaged; the records can be read",
@@ -304,7 +301,9 @@ void LocalLog::write_tail(io::Queue& queue, const Head& head) {
   AlignedBuffer block(kLogBlockBytes);
   format::encode_log_tail(mark_.secret, {head.generation, head.next_sequence - 1}, block_of(block));
   // A tail that cannot be written only lags behind; the record it would name is durable already.
-  (void)io::write_now(queue, *file_, {kLogTailOffset, kLogBlockBytes}, block.data());
+  if (io::write_now(queue, *file_, {kLogTailOffset, kLogBlockBytes}, block.data())) {
+    tail_lost_ = false;
+  }
 }
 
 // If deletes that freed nothing have used most of the reserve, the space of the records themselves

@@ -98,6 +98,7 @@ class LocalLog final : public HomeLog {
   bool writable_ = false;
   host::FileId file_id_;
   std::uint64_t generation_ = 0;  // of file_
+  bool tail_lost_ = false;        // when the file was read
   LogReserve reserve_;
   // The last record's blocks if another process wrote it, until it is known to be durable: either
   // the tail says so, or they are written again and flushed.

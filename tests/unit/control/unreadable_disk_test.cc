@@ -1,6 +1,7 @@
 // A disk whose log cannot be read: the others go on, and it is never taken for one without
 // snapshots.
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +23,14 @@ void zero_records(const std::string& log) {
   const auto size = std::filesystem::file_size(log);
   std::filesystem::resize_file(log, 4096);
   std::filesystem::resize_file(log, size);
+}
+
+// Its tail block is damaged, and all but the first records are cut off: what they named is there.
+void cut_behind_bad_tail(const std::string& log) {
+  std::filesystem::resize_file(log, 8192 + 2 * 4096);
+  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096 + 16);
+  file << '\x55';
 }
 
 class UnreadableDisk : public EngineTest, public testing::WithParamInterface<LogDamage> {
@@ -54,7 +63,8 @@ class UnreadableDisk : public EngineTest, public testing::WithParamInterface<Log
 
 INSTANTIATE_TEST_SUITE_P(OfALog, UnreadableDisk,
                          testing::Values(LogDamage{"CutOff", cut_off},
-                                         LogDamage{"Zeroed", zero_records}),
+                                         LogDamage{"Zeroed", zero_records},
+                                         LogDamage{"CutBehindABadTail", cut_behind_bad_tail}),
                          [](const auto& of) { return std::string(of.param.name); });
 
 TEST_P(UnreadableDisk, IsListedWithItsTroubleAmongTheOthers) {
@@ -181,6 +191,23 @@ TEST_P(UnreadableDisk, StaysOfItsInstance) {
       << "a rollback of the disk may have been interrupted";
   EXPECT_FALSE(engine_->delete_instance("i-one").has_value());
   EXPECT_TRUE(ok(engine_->unfinished_rollbacks()));
+}
+
+// What such an index does not name is there: nothing is a store without these disks.
+class DamagedIndex : public EngineTest, public testing::WithParamInterface<LogDamage> {};
+INSTANTIATE_TEST_SUITE_P(OfALog, DamagedIndex,
+                         testing::Values(LogDamage{"Zeroed", zero_records},
+                                         LogDamage{"CutBehindABadTail", cut_behind_bad_tail}),
+                         [](const auto& of) { return std::string(of.param.name); });
+
+TEST_P(DamagedIndex, IsNoStoreWithFewerDisks) {
+  take(image_, "first");
+  for (const char* name : {"second.img", "third.img"}) take(make_image(name, 'b'), "first");
+  engine_.reset();
+  GetParam().apply(directory_.file("store/index"));
+  const auto opened = Engine::open({.store = directory_.file("store")});
+  ASSERT_TRUE(failed(opened, Errc::kIntegrity));
+  EXPECT_FALSE(words_of(opened.error()).empty());
 }
 
 }  // namespace

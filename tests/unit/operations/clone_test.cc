@@ -352,7 +352,7 @@ TEST_P(Clone, ThatIsNotCompletedIntoAFileOfItsOwnLeavesNothing) {
       bench_.env().clear_faults();
       ASSERT_FALSE(cloned);
       EXPECT_EQ(cloned.error().code, error == EIO ? Errc::kIo : Errc::kNoSpace);
-      EXPECT_THAT(cloned.error().message, HasSubstr("was removed again"));
+      EXPECT_THAT(cloned.error().message, HasSubstr("nothing is left"));
       EXPECT_THAT(cloned.error().remedy.to_string(), HasSubstr("file system of " + path));
       EXPECT_THAT(cloned.error().remedy.to_string(), Not(HasSubstr("resume")));
       EXPECT_FALSE(*bench_.env().exists(path));
@@ -362,6 +362,37 @@ TEST_P(Clone, ThatIsNotCompletedIntoAFileOfItsOwnLeavesNothing) {
   const auto cloned = clone_to(bench_, bench_.key(number), path);
   ASSERT_TRUE(ok(cloned));
   EXPECT_TRUE(same(bench_.env().contents(path), content_));
+}
+
+// What has taken the place of that file meanwhile is not the clone's to remove.
+TEST_P(Clone, ThatIsNotCompletedLeavesAnotherFileAlone) {
+  const SnapshotNumber number = bench_.must_snapshot();
+  bench_.env().add_directory("/images");
+  const std::string path = "/images/clone.img";
+  const std::string other = "/images/other.img";
+  for (const bool moved : {true, false}) {
+    const Bytes kept = pattern(kChunk, 77);
+    if (moved) {
+      ASSERT_TRUE(
+          ok(bench_.env().open(other, {.access = io::Access::kReadWrite, .create_new = true})));
+      bench_.env().poke(other, 0, kept);
+    }
+    const auto cloned = bench_.operations().clone(
+        {.snapshot = bench_.key(number), .path = path},
+        [&](const DiskView&, SnapshotNumber) -> Result<RollbackReceipt> {
+          EXPECT_TRUE(ok(moved ? bench_.env().rename(other, path) : bench_.env().remove(path)));
+          return fail(Errc::kIo, "the medium is gone");
+        });
+    ASSERT_TRUE(failed(cloned, Errc::kIo));
+    EXPECT_EQ(*bench_.env().exists(path), moved);
+    if (moved) {
+      EXPECT_TRUE(same(bench_.env().contents(path), kept));
+    }
+    expect_no_clone();
+    if (moved) {
+      EXPECT_TRUE(ok(bench_.env().remove(path)));
+    }
+  }
 }
 
 TEST_P(Clone, ThatIsCancelledLeavesNoFileOfItsOwnButADeviceToResume) {

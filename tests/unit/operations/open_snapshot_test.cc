@@ -230,6 +230,18 @@ TEST_P(HeldSnapshot, IsDeletedByNoProcessWhileItIsOpen) {
   EXPECT_TRUE(failed((*other)->open_snapshot(bench.key(number)), Errc::kNotFound));
 }
 
+// The delete ends before the reader holds the snapshot, and after the reader has read the log.
+TEST(OpenSnapshot, IsNotOpenedByWhatWasReadBeforeItWasHeld) {
+  OperationsBench bench(pattern(10 * kChunk, 3), kChunk);
+  const SnapshotNumber number = bench.must_snapshot();
+  auto other = bench.another_process();
+  ASSERT_TRUE(ok(other));
+  bench.env().set_before_try_lock(
+      [&] { EXPECT_TRUE(ok((*other)->remove_snapshot(bench.key(number), {}))); });
+  const auto opened = bench.operations().open_snapshot(bench.key(number));
+  EXPECT_TRUE(failed(opened, Errc::kNotFound));
+}
+
 // What else may happen to the disk while one of its snapshots is open.
 TEST_P(HeldSnapshot, StaysTheSameUnderOtherOperations) {
   const Bytes content = pattern(10 * kChunk, 3);
