@@ -108,7 +108,7 @@ Store::Store(std::unique_ptr<Home> home, const format::StoreHeader& header,
 // numbers given again. Not of a home where a reader may be behind.
 Status Store::check_names_all_disks() {
   const bool blank = disks()->counters.next_disk == format::Counters().next_disk;
-  const Status whole = index_.check();
+  Status whole = index_.check();
   if (!whole && whole.error().code != Errc::kIntegrity) return whole;
   if (whole && !blank) return {};
   std::vector<DiskNumber> unnamed;
