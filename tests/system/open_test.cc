@@ -111,6 +111,24 @@ TEST_P(OpenedDirty, ShowsWhatWasFlushed) {
   ask({"close", folder});
   expect_closed(id);
 
+  // Files that are copied out are no more complete.
+  const auto copy_out = [&](const std::string& path, const std::string& to, bool quiet = false) {
+    std::vector<std::string> words = {"--store", store_, "open", "dirty",
+                                      "--path",  path,   "--to", to};
+    if (quiet) words.insert(words.begin(), "-q");
+    return program_.run_with({}, words);
+  };
+  const std::string said = "not replayed: the last changes before the snapshot may be missing";
+  EXPECT_THAT(copy_out("etc/fstab", file("fstab")).out,
+              testing::ContainsRegex("journal +" + said + ".*mount the clone"));
+  const CliOutcome to_stdout = copy_out("etc/fstab", "-");
+  EXPECT_EQ(to_stdout.out, "/dev/vdb / " + kind.name + "\n");
+  EXPECT_THAT(to_stdout.err, testing::HasSubstr("the journal of the file system was " + said));
+  EXPECT_EQ(copy_out("etc/fstab", "-", true).err, "");
+  const json missing = ask({"open", "dirty", "--path", "none", "--to", "-"}, 3);
+  EXPECT_THAT(missing.value("hint", ""), testing::HasSubstr("its journal was not replayed"));
+  EXPECT_THAT(missing.value("hint", ""), testing::HasSubstr("clone the snapshot"));
+
   // The same by hand, from the file that is mounted.
   const std::string shown = make_new_directory();
   ask({"mount", shown});
