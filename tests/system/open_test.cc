@@ -476,6 +476,79 @@ TEST_F(Open, KilledAtAnyStep) {
   expect_closed(id);
 }
 
+// Stopped at any of its steps, a copy leaves no file of a final name that is not complete.
+class CopyStopped : public Open, public testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    Open::SetUp();
+    if (IsSkipped()) return;
+    if (!has_program("strace")) GTEST_SKIP() << "needs strace";
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    write_noise(folder + "/etc/large", 0, 3 * kMiB + 5, 6);  // in several pieces
+    std::filesystem::last_write_time(folder + "/etc/large", {});
+  }
+
+  // All that is in `out` is as in `wanted`; returns how many files of temporary names there are.
+  static int expect_complete(const std::string& out, const std::string& wanted,
+                             const std::string& when) {
+    namespace fs = std::filesystem;
+    int partial = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(out)) {
+      if (!entry.is_regular_file()) continue;
+      if (entry.path().filename().string().starts_with(".blkrewind-partial-")) {
+        ++partial;
+        continue;
+      }
+      const std::string like = wanted + "/" + fs::relative(entry.path(), out).string();
+      EXPECT_EQ(digest_of_file(entry.path()), digest_of_file(like)) << when << ": " << like;
+      EXPECT_EQ(entry.last_write_time(), fs::last_write_time(like)) << when << ": " << like;
+    }
+    return partial;
+  }
+};
+
+TEST_P(CopyStopped, LeavesOnlyCompleteFiles) {
+  const std::string id = snapshot(image_, "before");
+  const bool kills = GetParam() == "KILL";
+  for (const std::string path : {"etc", "etc/large"}) {
+    const std::string wanted = make_new_directory();
+    ask({"open", "before", "--path", path, "--to", wanted + "/copy"});
+    int stopped = 0;
+    int partial = 0;
+    for (const std::string call :
+         {"pread64", "pwrite64", "ftruncate", "fchmod", "utimensat", "renameat2"}) {
+      bool ended = false;
+      for (int number = 1; !ended && number < 100; ++number) {
+        const std::string when = call + " " + std::to_string(number);
+        const std::string out = make_new_directory();
+        const std::string line =
+            "strace -qq -o /dev/null -E ASAN_OPTIONS=detect_leaks=0 -e trace=" + call +
+            " -e inject=" + call + ":signal=" + GetParam() + ":when=" + std::to_string(number) +
+            " " + BLKREWIND_PROGRAM + " --store " + store_ + " open before --path " + path +
+            " --to " + out + "/copy >/dev/null 2>&1";
+        const int status = std::system(line.c_str());
+        ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (!ended) ++stopped;
+        const int left = expect_complete(out, wanted, when);
+        EXPECT_LE(left, kills ? 1 : 0) << when;
+        partial += left;
+        if (path == "etc/large" && !kills) {
+          EXPECT_EQ(std::filesystem::exists(out + "/copy"), ended) << when;
+        }
+        std::filesystem::remove_all(out);
+      }
+    }
+    EXPECT_GT(stopped, kills ? 8 : 2) << path;
+    EXPECT_EQ(partial > 0, kills) << path;
+  }
+  expect_closed(id);
+}
+
+INSTANTIATE_TEST_SUITE_P(, CopyStopped, testing::Values("KILL", "INT"),
+                         [](const auto& one) { return one.param; });
+
 }  // namespace
 }  // namespace blkrewind::test
 
