@@ -106,7 +106,8 @@ class Copier {
  private:
   Status cancelled() const {
     if (options_.cancel == nullptr || !options_.cancel->load()) return {};
-    return fail(Errc::kCancelled, "cancelled; what was copied is left");
+    return fail(Errc::kCancelled,
+                listings_.empty() ? "cancelled" : "cancelled; what was copied is left");
   }
 
   [[nodiscard]] Error unreadable(const std::string& what) const {

@@ -323,7 +323,9 @@ TEST_F(CopyOut, IsCancelledWhileAPipeDoesNotMove) {
 TEST_F(CopyOut, IsCancelled) {
   const std::atomic<bool> cancel{true};
   options_.cancel = &cancel;
-  EXPECT_EQ(copy("etc/fstab", "copy").error().code, Errc::kCancelled);
+  const Error of_a_file = copy("etc/fstab", "copy").error();
+  EXPECT_EQ(of_a_file.code, Errc::kCancelled);
+  EXPECT_EQ(of_a_file.to_string(), "cancelled");
   EXPECT_FALSE(fs::exists(outside("copy")));
 }
 
