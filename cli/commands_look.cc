@@ -111,8 +111,8 @@ Status copy(Session& session, const SnapshotFiles& files, const std::string& pat
   BLKREWIND_ASSIGN(CopyReceipt done, to_stdout ? write_out(root, path, STDOUT_FILENO, options)
                                                : copy_out(root, path, to, options));
   Json json = json_of_opened(files);
-  json.update({{"path", path},
-               {"to", to},
+  add_path(json, path);
+  json.update({{"to", to},
                {"files", done.files},
                {"folders", done.folders},
                {"links", done.links},

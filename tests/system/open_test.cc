@@ -358,6 +358,22 @@ TEST_F(Open, CopiesOutAndLeavesNothing) {
   expect_closed(id);
 }
 
+TEST_F(Open, ACopyTellsTheBytesOfItsPath) {
+  const std::string name = "a\xff";
+  {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    std::ofstream(folder + "/" + name) << "x";
+  }
+  snapshot(image_, "before");
+  const json done = ask({"open", "before", "--path", name, "--to", file("copy")});
+  EXPECT_EQ(done.value("path_hex", ""), "61ff");
+  EXPECT_EQ(read_file(file("copy")), "x");
+  EXPECT_FALSE(
+      ask({"open", "before", "--path", "etc/fstab", "--to", file("fstab")}).contains("path_hex"));
+}
+
 // One file that cannot be read keeps no other from being copied.
 TEST_F(Open, CopiesWhatCanBeReadBesideACorruptChunk) {
   {
