@@ -92,10 +92,7 @@ Status open_in_folder(Session& session, const SnapshotFiles& files,
                                                        : std::to_string(files.part.number) +
                                                              " of the " + files.table + " table")
               .add("options", files.mount.options)
-              .add("journal",
-                   files.mount.as_it_was
-                       ? "not replayed: the last changes before the snapshot may be missing"
-                       : "")
+              .add("journal", files.mount.as_it_was ? kJournalNotReplayed : "")
               .add("close with", "blkrewind close " + printable(shell_word(folder)))
               .text());
 }
@@ -114,14 +111,18 @@ Status copy(Session& session, const SnapshotFiles& files, const std::string& pat
   BLKREWIND_ASSIGN(CopyReceipt done, to_stdout ? write_out(root, path, STDOUT_FILENO, options)
                                                : copy_out(root, path, to, options));
   Json json = json_of_opened(files);
-  json.update({{"path", path},
-               {"to", to},
+  add_path(json, path);
+  json.update({{"to", to},
                {"files", done.files},
                {"folders", done.folders},
                {"links", done.links},
                {"bytes", done.bytes},
                {"left_out", done.left_out},
                {"failed", done.failed}});
+  const bool receipt_is_shown = !to_stdout && !done.first_failure;
+  if (files.mount.as_it_was && !receipt_is_shown) {
+    options.warn("the journal of the file system was " + std::string(kJournalNotReplayed));
+  }
   if (done.first_failure) {
     Error error = std::move(*done.first_failure);
     error.context.push_back("copying " + path + " of snapshot " + files.snapshot.id +
@@ -138,6 +139,7 @@ Status copy(Session& session, const SnapshotFiles& files, const std::string& pat
           .add("links", done.links == 0 ? "" : std::to_string(done.links))
           .add("bytes", format_bytes(done.bytes))
           .add("left out", done.left_out == 0 ? "" : std::to_string(done.left_out))
+          .add("journal", files.mount.as_it_was ? kJournalNotReplayed : "")
           .text();
   if (!to_stdout) return session.receipt(json, text);
   // Standard output is the file, so the receipt goes to standard error, if it is asked for.

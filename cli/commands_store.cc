@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "cli/commands.h"
@@ -72,10 +74,20 @@ Status run_verify(Session& session, const VerifyArguments& arguments) {
                     " could not be read in full: " + error.message;
     return fail(std::move(error));
   }
+  // Those that share what is damaged are damaged as well, whether or not they were verified.
+  constexpr std::size_t kMost = 10;
+  std::string which;
+  for (const std::string& id :
+       std::span(receipt.damaged).first(std::min(kMost, receipt.damaged.size()))) {
+    which += (which.empty() ? "; damaged: " : ", ") + id;
+  }
+  if (receipt.damaged.size() > kMost) {
+    which += ", and " + std::to_string(receipt.damaged.size() - kMost) + " more";
+  }
   return fail(
       Errc::kIntegrity,
-      "damage was found in " + std::to_string(receipt.damaged.size()) + " of " +
-          counted(receipt.snapshots, "snapshot") + " in " + session.store(),
+      "damage was found by verifying " + counted(receipt.snapshots, "snapshot") + " in " +
+          session.store() + which,
       "a rollback that needs a damaged chunk is refused; use another snapshot, or import one");
 }
 

@@ -1,5 +1,8 @@
 #include "cli/json.h"
 
+#include <string_view>
+
+#include "blkrewind/text.h"
 #include "cli/errors.h"
 #include "cli/remedy_text.h"
 
@@ -32,6 +35,23 @@ Json json_of(const std::vector<UnreadableDisk>& disks) {
   return json;
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    if (!take_character(text)) return false;
+  }
+  return true;
+}
+
+std::string hex_of(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text += kDigits[static_cast<unsigned char>(byte) >> 4];
+    text += kDigits[static_cast<unsigned char>(byte) & 15];
+  }
+  return text;
+}
+
 }  // namespace
 
 Json json_of_trouble(const std::optional<Error>& trouble) {
@@ -40,6 +60,11 @@ Json json_of_trouble(const std::optional<Error>& trouble) {
   json["code"] = error_code(*trouble);
   json["message"] = trouble->message;
   return json;
+}
+
+void add_path(Json& json, const std::string& path) {
+  json["path"] = path;
+  if (!is_utf8(path)) json["path_hex"] = hex_of(path);
 }
 
 std::string dump(const Json& json) {

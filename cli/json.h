@@ -19,6 +19,8 @@ using Json = nlohmann::ordered_json;
 
 // One line without its end. Bytes that are not UTF-8 (a path may contain any) become U+FFFD.
 [[nodiscard]] std::string dump(const Json& json);
+// As "path" and, if it is not UTF-8, all of its bytes as "path_hex".
+void add_path(Json& json, const std::string& path);
 
 [[nodiscard]] Json json_of(const Extent& extent);
 [[nodiscard]] Json json_of(const std::vector<Extent>& extents);

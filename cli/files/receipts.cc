@@ -1,7 +1,5 @@
 #include "cli/files/receipts.h"
 
-#include <string_view>
-
 #include "blkrewind/text.h"
 #include "cli/output.h"
 #include "cli/sizes.h"
@@ -23,23 +21,6 @@ const char* word_of(FileKind kind) {
       return "other";
   }
   return nullptr;
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    if (!take_character(text)) return false;
-  }
-  return true;
-}
-
-std::string hex_of(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += kDigits[static_cast<unsigned char>(byte) >> 4];
-    text += kDigits[static_cast<unsigned char>(byte) & 15];
-  }
-  return text;
 }
 
 Json word_or_null(FileKind kind) {
@@ -68,8 +49,7 @@ std::string line_of(const FileDifference& file) {
 
 Json json_of(const FileDifference& file) {
   Json json;
-  json["path"] = file.path;
-  if (!is_utf8(file.path)) json["path_hex"] = hex_of(file.path);
+  add_path(json, file.path);
   json["before"] = word_or_null(file.before);
   json["after"] = word_or_null(file.after);
   json["size_before"] = file.size_before;

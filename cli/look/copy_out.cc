@@ -18,6 +18,7 @@
 
 #include "blkrewind/engine.h"
 #include "cli/look/folder_chain.h"
+#include "cli/look/partial_file.h"
 #include "cli/look/path_error.h"
 #include "cli/owned_fd.h"
 
@@ -78,13 +79,10 @@ class Copier {
   // `from`: an open regular file.
   Status copy_file(const OwnedFd& from, int folder, const std::string& name,
                    const std::string& path) {
-    OwnedFd to(
-        openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!to.valid()) return fail(cannot_create(name));
-    Status done = copy_bytes(from.get(), to.get(), path, nullptr);
-    if (done) done = finish(from.get(), to.get(), path);
-    if (!done) unlinkat(folder, name.c_str(), 0);
-    return done;
+    BLKREWIND_ASSIGN(PartialFile to, PartialFile::create(folder, name));
+    BLKREWIND_TRY(copy_bytes(from.get(), to.descriptor(), path, nullptr));
+    BLKREWIND_TRY(finish(from.get(), to.descriptor(), path));
+    return to.give_name();
   }
 
   // `from`: an open folder. With all that is below it.
@@ -108,17 +106,8 @@ class Copier {
  private:
   Status cancelled() const {
     if (options_.cancel == nullptr || !options_.cancel->load()) return {};
-    return fail(Errc::kCancelled, "cancelled; what was copied is left");
-  }
-
-  Error cannot_create(const std::string& name) const {
-    Error error = system_error(errno, "cannot create " + name);
-    if (errno == EEXIST || errno == EISDIR) {
-      error.code = Errc::kAlreadyExists;
-      error.message = name + " exists already";
-      error.remedy = "give the name that the copy is to have: nothing is overwritten";
-    }
-    return error;
+    return fail(Errc::kCancelled,
+                listings_.empty() ? "cancelled" : "cancelled; what was copied is left");
   }
 
   [[nodiscard]] Error unreadable(const std::string& what) const {
@@ -175,7 +164,7 @@ class Copier {
   }
 
   Status begin_folder(OwnedFd from, int folder, const std::string& name, const std::string& path) {
-    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(cannot_create(name));
+    if (mkdirat(folder, name.c_str(), 0700) != 0) return fail(creation_error(errno, name));
     OwnedFd to(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!to.valid()) return fail(system_error(errno, "cannot open the new folder " + name));
     ++receipt_.folders;
@@ -206,7 +195,8 @@ class Copier {
     const ssize_t length = readlinkat(source, name.c_str(), target.data(), target.size() - 1);
     if (length < 0) return skip(unreadable("cannot read the link " + path));
     struct stat status = {};
-    if (symlinkat(target.data(), folder, name.c_str()) != 0) return fail(cannot_create(name));
+    if (symlinkat(target.data(), folder, name.c_str()) != 0)
+      return fail(creation_error(errno, name));
     if (fstatat(source, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
       const std::array times = {status.st_atim, status.st_mtim};
       static_cast<void>(utimensat(folder, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW));

@@ -34,7 +34,9 @@ struct CopyOptions {
 // new name `to`: with permissions (without set-user-id, set-group-id and sticky bits), times and
 // holes; symbolic links below `path` as links. What is made belongs to the caller. A file in a
 // folder that cannot be read is left out, and the rest is copied: see `failed`. kAlreadyExists:
-// `to` is there. kNotFound: `path` is not. After other errors a part of a folder may be there.
+// `to` is there. kNotFound: `path` is not. A file has its name only when it is complete, with
+// permissions and times; see PartialFile. After other errors, and where the process is killed, a
+// part of a folder may be there.
 [[nodiscard]] Result<CopyReceipt> copy_out(int root, const std::string& path, const std::string& to,
                                            const CopyOptions& options = {});
 

@@ -101,6 +101,22 @@ std::string list_of(const std::vector<DiskPart>& parts) {
   return text;
 }
 
+// "choose 1, 2 or 5 with --partition": of those with a file system. Empty: there is none.
+Remedy choice_of(const std::vector<DiskPart>& parts) {
+  constexpr std::size_t kMost = 10;
+  std::vector<unsigned> numbers;
+  for (const DiskPart& part : parts) {
+    if (part.file_system) numbers.push_back(part.number);
+  }
+  if (numbers.empty()) return {};
+  if (numbers.size() > kMost) return "choose one that has a file system with --partition";
+  std::string text = std::to_string(numbers.front());
+  for (std::size_t i = 1; i < numbers.size(); ++i) {
+    text += (i + 1 == numbers.size() ? " or " : ", ") + std::to_string(numbers[i]);
+  }
+  return "choose " + text + " with --partition";
+}
+
 }  // namespace
 
 std::string text_of(const DiskPart& part) {
@@ -138,8 +154,10 @@ Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> num
     if (number ? part.number == *number : part.file_system) candidates.push_back(part);
   }
   if (candidates.empty() && number) {
-    return fail(Errc::kNotFound, "the disk has no partition " + std::to_string(*number) + ": " +
-                                     list_of(parts.parts));
+    return fail(
+        Errc::kNotFound,
+        "the disk has no partition " + std::to_string(*number) + ": " + list_of(parts.parts),
+        choice_of(parts.parts));
   }
   if (candidates.empty() && parts.parts.empty()) {
     return fail(Errc::kNotFound, "the partition table (" + parts.table + ") is empty");
@@ -150,7 +168,7 @@ Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> num
   if (candidates.size() > 1) {
     return fail(Errc::kInvalidArgument,
                 "the disk has several partitions with a file system: " + list_of(candidates),
-                "choose one with --partition");
+                choice_of(candidates));
   }
   const DiskPart& chosen = candidates.front();
   if (chosen.outside) {
@@ -160,7 +178,8 @@ Result<DiskPart> choose_part(const DiskParts& parts, std::optional<unsigned> num
                                       std::to_string(chosen.bytes.end()));
   }
   if (!chosen.file_system) {
-    return fail(Errc::kNotFound, "there is no file system on partition " + text_of(chosen));
+    return fail(Errc::kNotFound, "there is no file system on partition " + text_of(chosen),
+                choice_of(parts.parts));
   }
   return chosen;
 }

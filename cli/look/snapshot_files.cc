@@ -22,6 +22,12 @@ Status check_root() {
 }  // namespace
 
 Error SnapshotFiles::explained(Error error) const {
+  if (error.code == Errc::kNotFound && mount.as_it_was) {
+    return std::move(error).with_remedy(
+        Remedy("clone the snapshot and mount the clone to see the last changes")
+            .because("its journal was not replayed, and the last changes before the snapshot may "
+                     "be in it alone"));
+  }
   if (!is_of_the_device(error)) return error;
   const Remedy verify(Verb::kVerify, "look for corrupt chunks",
                       {{Parameter::kSnapshot, snapshot.id}});

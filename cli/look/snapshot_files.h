@@ -18,6 +18,11 @@
 
 namespace blkrewind::cli {
 
+// What is to be said where FileSystemMount::as_it_was.
+inline constexpr const char* kJournalNotReplayed =
+    "not replayed: the last changes before the snapshot may be missing; to see them, clone the "
+    "snapshot and mount the clone";
+
 struct FilesOf {
   std::string snapshot;  // id, name or "latest"
   std::string disk;      // of whose snapshots a name is looked up; empty: of all
@@ -33,7 +38,8 @@ struct SnapshotFiles {
   ErrorNote last_error;  // of the process that reads the snapshot; of a device: never one
 
   // An error of a system call on these files with its cause: kIntegrity and the chunk, where a
-  // corrupt one is that. Other errors as they are.
+  // corrupt one is that; of kNotFound, that the file may be in a journal that was not replayed.
+  // Other errors as they are.
   [[nodiscard]] Error explained(Error error) const;
 };
 

@@ -67,6 +67,12 @@ Status discard_now(Queue& queue, File& file, Extent extent) {
 }
 
 Error request_error(Op op, const File& file, Extent extent, int sys_errno) {
+  if (sys_errno == ECANCELED) {
+    Error cancelled;
+    cancelled.code = Errc::kCancelled;
+    cancelled.message = "cancelled";
+    return cancelled;
+  }
   Error error = system_error(sys_errno, std::string("cannot ") + verb(op) + " " + file.path());
   if (op != Op::kFlush) error.extent = extent;
   const auto* local = dynamic_cast<const LocalFile*>(&file);

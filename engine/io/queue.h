@@ -92,7 +92,7 @@ class Queue {
 [[nodiscard]] Status discard_now(Queue& queue, File& file, Extent extent);
 
 // The Error of a failed request: "cannot read /dev/loop0 [offset .., length ..]: Input/output
-// error".
+// error"; of ECANCELED, which only a cancel flag is: "cancelled".
 [[nodiscard]] Error request_error(Op op, const File& file, Extent extent, int sys_errno);
 // The data ended at `offset`, before the expected end.
 [[nodiscard]] Error ended_error(const File& file, std::uint64_t offset);

@@ -56,7 +56,7 @@ Result<std::span<const std::byte>> Stream::peek(std::size_t length) {
   int error = 0;
   ahead_.resize(length);
   ahead_.resize(read_on(ahead_, error));
-  if (error != 0) return tl::unexpected(system_error(error, "cannot read " + path_));
+  if (error != 0) return fail(request_error(Op::kRead, *this, {0, length}, error));
   return std::span<const std::byte>(ahead_);
 }
 
@@ -103,7 +103,7 @@ Result<std::uint64_t> Stream::end_bytes() {
   std::array<std::byte, 1> more{};
   int error = 0;
   const std::size_t got = read_on(more, error);
-  if (error != 0) return tl::unexpected(system_error(error, "cannot read " + path_));
+  if (error != 0) return fail(request_error(Op::kRead, *this, {position_, 1}, error));
   return position_ + got;
 }
 

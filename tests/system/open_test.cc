@@ -111,6 +111,36 @@ TEST_P(OpenedDirty, ShowsWhatWasFlushed) {
   ask({"close", folder});
   expect_closed(id);
 
+  // Files that are copied out are no more complete.
+  const auto copy_out = [&](const std::string& path, const std::string& to, bool quiet = false) {
+    std::vector<std::string> words = {"--store", store_, "open", "dirty",
+                                      "--path",  path,   "--to", to};
+    if (quiet) words.insert(words.begin(), "-q");
+    return program_.run_with({}, words);
+  };
+  const std::string said = "not replayed: the last changes before the snapshot may be missing";
+  EXPECT_THAT(copy_out("etc/fstab", file("fstab")).out,
+              testing::ContainsRegex("journal +" + said + ".*mount the clone"));
+  const CliOutcome to_stdout = copy_out("etc/fstab", "-");
+  EXPECT_EQ(to_stdout.out, "/dev/vdb / " + kind.name + "\n");
+  EXPECT_THAT(to_stdout.err, testing::HasSubstr("the journal of the file system was " + said));
+  EXPECT_EQ(copy_out("etc/fstab", "-", true).err, "");
+  const json missing = ask({"open", "dirty", "--path", "none", "--to", "-"}, 3);
+  EXPECT_THAT(missing.value("hint", ""), testing::HasSubstr("its journal was not replayed"));
+  EXPECT_THAT(missing.value("hint", ""), testing::HasSubstr("clone the snapshot"));
+
+  // The way out that these name: what has been mounted read-write has nothing left to replay.
+  const std::string clone = file("clone.img");
+  ask({"clone", "dirty", clone});
+  {
+    const LoopDevice loop = LoopDevice::make(clone, 0);
+    const Mount mount(loop.path(), make_new_directory(), kind.name);
+  }
+  const std::string replayed = snapshot(clone, "replayed");
+  EXPECT_TRUE(ask({"open", replayed}).value("journal_replayed", false));
+  ask({"close", replayed});
+  expect_closed(replayed);
+
   // The same by hand, from the file that is mounted.
   const std::string shown = make_new_directory();
   ask({"mount", shown});
@@ -340,6 +370,22 @@ TEST_F(Open, CopiesOutAndLeavesNothing) {
   expect_closed(id);
 }
 
+TEST_F(Open, ACopyTellsTheBytesOfItsPath) {
+  const std::string name = "a\xff";
+  {
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    std::ofstream(folder + "/" + name) << "x";
+  }
+  snapshot(image_, "before");
+  const json done = ask({"open", "before", "--path", name, "--to", file("copy")});
+  EXPECT_EQ(done.value("path_hex", ""), "61ff");
+  EXPECT_EQ(read_file(file("copy")), "x");
+  EXPECT_FALSE(
+      ask({"open", "before", "--path", "etc/fstab", "--to", file("fstab")}).contains("path_hex"));
+}
+
 // One file that cannot be read keeps no other from being copied.
 TEST_F(Open, CopiesWhatCanBeReadBesideACorruptChunk) {
   {
@@ -457,6 +503,79 @@ TEST_F(Open, KilledAtAnyStep) {
   ask({"close", "before"});
   expect_closed(id);
 }
+
+// Stopped at any of its steps, a copy leaves no file of a final name that is not complete.
+class CopyStopped : public Open, public testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    Open::SetUp();
+    if (IsSkipped()) return;
+    if (!has_program("strace")) GTEST_SKIP() << "needs strace";
+    const LoopDevice loop = LoopDevice::make(image_, 0);
+    const std::string folder = make_new_directory();
+    const Mount mount(loop.path(), folder, "ext4");
+    write_noise(folder + "/etc/large", 0, 3 * kMiB + 5, 6);  // in several pieces
+    std::filesystem::last_write_time(folder + "/etc/large", {});
+  }
+
+  // All that is in `out` is as in `wanted`; returns how many files of temporary names there are.
+  static int expect_complete(const std::string& out, const std::string& wanted,
+                             const std::string& when) {
+    namespace fs = std::filesystem;
+    int partial = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(out)) {
+      if (!entry.is_regular_file()) continue;
+      if (entry.path().filename().string().starts_with(".blkrewind-partial-")) {
+        ++partial;
+        continue;
+      }
+      const std::string like = wanted + "/" + fs::relative(entry.path(), out).string();
+      EXPECT_EQ(digest_of_file(entry.path()), digest_of_file(like)) << when << ": " << like;
+      EXPECT_EQ(entry.last_write_time(), fs::last_write_time(like)) << when << ": " << like;
+    }
+    return partial;
+  }
+};
+
+TEST_P(CopyStopped, LeavesOnlyCompleteFiles) {
+  const std::string id = snapshot(image_, "before");
+  const bool kills = GetParam() == "KILL";
+  for (const std::string path : {"etc", "etc/large"}) {
+    const std::string wanted = make_new_directory();
+    ask({"open", "before", "--path", path, "--to", wanted + "/copy"});
+    int stopped = 0;
+    int partial = 0;
+    for (const std::string call :
+         {"pread64", "pwrite64", "ftruncate", "fchmod", "utimensat", "renameat2"}) {
+      bool ended = false;
+      for (int number = 1; !ended && number < 100; ++number) {
+        const std::string when = call + " " + std::to_string(number);
+        const std::string out = make_new_directory();
+        const std::string line =
+            "strace -qq -o /dev/null -E ASAN_OPTIONS=detect_leaks=0 -e trace=" + call +
+            " -e inject=" + call + ":signal=" + GetParam() + ":when=" + std::to_string(number) +
+            " " + BLKREWIND_PROGRAM + " --store " + store_ + " open before --path " + path +
+            " --to " + out + "/copy >/dev/null 2>&1";
+        const int status = std::system(line.c_str());
+        ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (!ended) ++stopped;
+        const int left = expect_complete(out, wanted, when);
+        EXPECT_LE(left, kills ? 1 : 0) << when;
+        partial += left;
+        if (path == "etc/large" && !kills) {
+          EXPECT_EQ(std::filesystem::exists(out + "/copy"), ended) << when;
+        }
+        std::filesystem::remove_all(out);
+      }
+    }
+    EXPECT_GT(stopped, kills ? 8 : 2) << path;
+    EXPECT_EQ(partial > 0, kills) << path;
+  }
+  expect_closed(id);
+}
+
+INSTANTIATE_TEST_SUITE_P(, CopyStopped, testing::Values("KILL", "INT"),
+                         [](const auto& one) { return one.param; });
 
 }  // namespace
 }  // namespace blkrewind::test

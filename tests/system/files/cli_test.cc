@@ -217,17 +217,10 @@ TEST_F(Cli, DeleteGivesBackAndForgets) {
   EXPECT_TRUE(ask({"list"}).at("disks").at(0).at("snapshots").empty());
 }
 
-TEST_F(Cli, VerifyFindsDamageAndExitsWith5) {
-  snapshot("before");
-  const json good = ask({"verify"});
-  EXPECT_EQ(good.at("snapshot_count"), 1);
-  EXPECT_EQ(good.at("chunk_count"), 3);
-  EXPECT_TRUE(good.at("damaged").empty());
-  EXPECT_EQ(ask({"verify", "before"}).at("damaged"), json::array());
-
-  // One bit in the run of 'b', in the segment that contains it.
+// One bit in the run of 'b', in the segment that contains it.
+void damage_b(const std::string& store) {
   bool flipped = false;
-  const std::string segments = program_.store() + "/disks/1/segments";
+  const std::string segments = store + "/disks/1/segments";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(segments)) {
     if (!entry.is_regular_file()) continue;
     const std::size_t at = read_file(entry.path()).find(std::string(4096, 'b'));
@@ -238,6 +231,17 @@ TEST_F(Cli, VerifyFindsDamageAndExitsWith5) {
     flipped = file.flush().good();
   }
   ASSERT_TRUE(flipped);
+}
+
+TEST_F(Cli, VerifyFindsDamageAndExitsWith5) {
+  snapshot("before");
+  const json good = ask({"verify"});
+  EXPECT_EQ(good.at("snapshot_count"), 1);
+  EXPECT_EQ(good.at("chunk_count"), 3);
+  EXPECT_TRUE(good.at("damaged").empty());
+  EXPECT_EQ(ask({"verify", "before"}).at("damaged"), json::array());
+
+  damage_b(program_.store());
   const CliOutcome outcome = program_.run({"--json", "verify"});
   EXPECT_EQ(outcome.status, 5);
   EXPECT_EQ(json::parse(outcome.out).at("damaged").size(), 1U);
@@ -246,6 +250,20 @@ TEST_F(Cli, VerifyFindsDamageAndExitsWith5) {
   const CliOutcome quiet = program_.run({"-q", "verify"});
   EXPECT_EQ(quiet.status, 5);
   EXPECT_NE(quiet.out.find("DAMAGED"), std::string::npos) << "damage is not for -q to hide";
+}
+
+// Those that share what is damaged are damaged, too, though they were not verified.
+TEST_F(Cli, VerifyOfOneNamesAllThatAreDamaged) {
+  snapshot("before");
+  snapshot("same");
+  damage_b(program_.store());
+  const CliOutcome outcome = program_.run({"--json", "verify", "before"});
+  EXPECT_EQ(outcome.status, 5);
+  const json damaged = json::parse(outcome.out).at("damaged");
+  ASSERT_EQ(damaged.size(), 2U);
+  EXPECT_EQ(json::parse(outcome.err).at("message"),
+            "damage was found by verifying 1 snapshot in " + program_.store() + "; damaged: " +
+                damaged.at(0).get<std::string>() + ", " + damaged.at(1).get<std::string>());
 }
 
 TEST_F(Cli, RefusesWithTheCodesOfTheApi) {

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "cli/look/folder_chain.h"
+#include "cli/look/partial_file.h"
 #include "cli/look/path_error.h"
 #include "support/deep_folders.h"
 #include "support/read_file.h"
@@ -146,6 +147,30 @@ TEST_F(CopyOut, NothingIsOverwrittenNorFollowed) {
   EXPECT_EQ(read_file(outside("file")), "mine");
   EXPECT_TRUE(fs::is_empty(outside("folder")));
   EXPECT_FALSE(fs::exists(outside("elsewhere")));
+}
+
+TEST_F(CopyOut, AFileThatAppearsMeanwhileIsKept) {
+  {
+    auto partial = PartialFile::create(AT_FDCWD, outside("file"));
+    ASSERT_TRUE(partial.has_value());
+    EXPECT_FALSE(fs::exists(outside("file")));
+    write(outside("file"), "mine");
+    const Status done = partial->give_name();
+    ASSERT_FALSE(done.has_value());
+    EXPECT_EQ(done.error().code, Errc::kAlreadyExists);
+  }
+  EXPECT_EQ(read_file(outside("file")), "mine");
+  EXPECT_EQ(std::distance(fs::directory_iterator(outside("")), {}), 1);
+}
+
+TEST_F(CopyOut, ANameMayBeAsLongAsANameCanBe) {
+  const std::string longest(255, 'n');
+  write(inside("etc/" + longest), "x");
+  ASSERT_TRUE(copy("etc", "copy").has_value());
+  EXPECT_EQ(read_file(outside("copy/" + longest)), "x");
+  EXPECT_EQ(copy("etc/fstab", longest + "n").error().sys_errno, ENAMETOOLONG);
+  EXPECT_EQ(copy("etc/fstab", "none/").error().code, Errc::kAlreadyExists);
+  EXPECT_EQ(copy("etc/fstab", "none/file").error().code, Errc::kNotFound);
 }
 
 TEST_F(CopyOut, HolesStayHoles) {
@@ -298,7 +323,9 @@ TEST_F(CopyOut, IsCancelledWhileAPipeDoesNotMove) {
 TEST_F(CopyOut, IsCancelled) {
   const std::atomic<bool> cancel{true};
   options_.cancel = &cancel;
-  EXPECT_EQ(copy("etc/fstab", "copy").error().code, Errc::kCancelled);
+  const Error of_a_file = copy("etc/fstab", "copy").error();
+  EXPECT_EQ(of_a_file.code, Errc::kCancelled);
+  EXPECT_EQ(of_a_file.to_string(), "cancelled");
   EXPECT_FALSE(fs::exists(outside("copy")));
 }
 

@@ -102,6 +102,10 @@ TEST_F(Parts, SeveralAreListedAndOneIsChosen) {
             std::string::npos)
       << undecided.error().message;
   EXPECT_EQ(choose_part(*found, 2U)->label, "root");
+  EXPECT_EQ(undecided.error().remedy.to_string(), "choose 1 or 2 with --partition");
+  const auto another = choose_part(*found, 3U);
+  EXPECT_EQ(another.error().code, Errc::kNotFound);
+  EXPECT_EQ(another.error().remedy.to_string(), "choose 1 or 2 with --partition");
 }
 
 TEST_F(Parts, APartitionOutsideOfTheDiskIsRefused) {

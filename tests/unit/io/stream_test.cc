@@ -140,5 +140,25 @@ TEST(ReadStream, ThatEndsEarlySaysWhere) {
   EXPECT_EQ(done.missing_bytes, 4U);
 }
 
+TEST(ReadStream, ThatIsCancelledSaysNothingElse) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd write_end(ends[1]);
+  const std::atomic<bool> cancel{true};
+  Stream stream(UniqueFd(ends[0]), "standard input", 8);
+  stream.set_cancel(&cancel);
+  std::vector<Error> errors;
+  const auto peeked = stream.peek(4);
+  ASSERT_FALSE(peeked.has_value());
+  errors.push_back(peeked.error());
+  std::string into(8, ' ');
+  errors.push_back(
+      request_error(Op::kRead, stream, {0, into.size()}, read_all_of(stream, into).error));
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, Errc::kCancelled);
+    EXPECT_EQ(error.to_string(), "cancelled");
+  }
+}
+
 }  // namespace
 }  // namespace blkrewind::io
