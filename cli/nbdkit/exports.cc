@@ -1,8 +1,10 @@
 #include "cli/nbdkit/exports.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
+#include "blkrewind/remedy.h"
 #include "blkrewind/text.h"
 #include "blkrewind/units.h"
 
@@ -73,8 +75,14 @@ std::string description(const SnapshotInfo& snapshot) {
 
 std::string line_of(const Error& error) {
   std::string line = error.to_string();
-  if (!error.remedy.empty()) line += " (" + error.remedy.to_string() + ")";
-  return line;
+  if (error.remedy.empty()) return line;
+  const auto words_of = [](const RemedyStep& step) {
+    const bool of_disk = std::ranges::any_of(step.arguments, [](const Argument& argument) {
+      return argument.parameter == Parameter::kOfDisk;
+    });
+    return of_disk ? step.text + ", with disk=" : step.text;
+  };
+  return line + " (" + error.remedy.sentence(words_of) + ")";
 }
 
 int errno_of_open(const Error& error) {

@@ -65,6 +65,17 @@ TEST(NbdExports, NoPathAndNothingUnprintableIsTaken) {
   EXPECT_EQ(foreign.error().code, Errc::kNotFound);
 }
 
+TEST(NbdExports, AreRefusedInTheWordsOfThePlugin) {
+  Error error;
+  error.code = Errc::kInvalidArgument;
+  error.message = "two have it";
+  error.remedy = Remedy(Verb::kRepeat, "say of which disk it is", {{Parameter::kOfDisk, {}}})
+                     .or_else("name one of them by its id");
+  EXPECT_EQ(
+      line_of(error),
+      error.to_string() + " (say of which disk it is, with disk=; or name one of them by its id)");
+}
+
 TEST(NbdExports, AreDescribed) {
   SnapshotInfo snapshot;
   snapshot.id = "s-1a";
