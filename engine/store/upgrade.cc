@@ -131,12 +131,35 @@ class Upgrade {
     return {};
   }
 
+  // As History::check_complete(): what a lost record named would be removed as left over.
+  Status check_complete(Version1Home& old, const State& journal) {
+    Status whole = old.check_journal();
+    if (!whole && whole.error().code != Errc::kIntegrity) return whole;
+    const bool blank = journal.counters.next_disk == format::Counters().next_disk;
+    if (whole && !blank) return {};
+    SegmentFiles files(old, format::kIndexLog, header_);
+    BLKREWIND_ASSIGN(auto queue, env_.make_queue({.depth = 1}));
+    return for_each_number(env_, layout_.old_segments(), [&](SegmentId id) -> Status {
+      if (journal.segments.contains(id)) return {};
+      const auto ours = files.is_left_over(id, *queue);
+      if (!ours && ours.error().code != Errc::kIntegrity) return fail(ours.error());
+      if (!ours || !*ours) return {};
+      return fail(Errc::kIntegrity,
+                  "the journal " + layout_.old_journal() + " may have lost records: none names " +
+                      layout_.old_segment(id),
+                  Remedy("bring the journal back from a backup of the store")
+                      .or_else("move that file out of the store, if it is what an interrupted "
+                               "operation has left"));
+    });
+  }
+
   // Steps 1 to 4.
   Status begin(const ExtraEntries& extra) {
     BLKREWIND_TRY(name_journal());
     BLKREWIND_ASSIGN(const auto old, open_old());
     BLKREWIND_ASSIGN(const auto known, old->read());
     const State& journal = *known.journal;
+    BLKREWIND_TRY(check_complete(*old, journal));
     BLKREWIND_TRY(lock_operations(journal));
     BLKREWIND_TRY(check_divisible(journal));
     BLKREWIND_ASSIGN(auto owners, find_segment_owners(*old, header_, journal));

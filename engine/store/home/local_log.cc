@@ -283,7 +283,10 @@ Appended LocalLog::make_last_durable(io::Queue& queue, const Head& head) {
 Status LocalLog::check(const Head& head) {
   if (!tail_lost_) return {};
   // It may have been read while it was written, and may have been written since.
-  BLKREWIND_ASSIGN(const auto held, lock(io::LockMode::kShared));
+  std::unique_ptr<io::Lock> held;
+  if (!have_lock_) {
+    BLKREWIND_ASSIGN(held, lock(io::LockMode::kShared));
+  }
   BLKREWIND_ASSIGN(auto queue, make_queue());
   AlignedBuffer block(kLogBlockBytes);
   BLKREWIND_TRY(io::read_now(*queue, *file_, {kLogTailOffset, kLogBlockBytes}, block.data()));

@@ -241,6 +241,23 @@ TEST_F(StoreUpgrade, LeavesFilesOfOtherProgramsAlone) {
   EXPECT_FALSE(*env->exists(at("segments/" + std::to_string(orphan_))));
 }
 
+// What a lost record named would be removed as left over.
+TEST_F(StoreUpgrade, OfAJournalThatMayHaveLostRecordsChangesNothing) {
+  for (const bool zeroed : {false, true}) {
+    SCOPED_TRACE(zeroed ? "zeroed behind its header" : "a damaged tail");
+    const auto env = scene_.machine();
+    auto bytes = env->contents(at("journal"));
+    bytes.at(format::kLogTailOffset + 16) ^= std::byte{1};
+    if (zeroed) std::fill(bytes.begin() + format::kLogTailOffset, bytes.end(), std::byte{0});
+    env->poke(at("journal"), 0, bytes);
+    const std::uint64_t before = env->mutations();
+    const auto done = upgrade(*env, kPath);
+    ASSERT_TRUE(failed(done, Errc::kIntegrity));
+    EXPECT_FALSE(words_of(done.error()).empty());
+    EXPECT_EQ(env->mutations(), before);
+  }
+}
+
 TEST_F(StoreUpgrade, OfADamagedStoreKeepsWhatIsThere) {
   // The root of snapshot "base", and with it all that says whose its chunk is.
   format::SnapshotRecord base;
