@@ -62,6 +62,10 @@ class LocalTrackers final : public Trackers {
 
 }  // namespace
 
+Result<std::unique_ptr<Watch>> Trackers::watch(const TrackedDisk& disk) {
+  return fail(Errc::kUnsupported, "writes to " + disk.path + " cannot be marked here");
+}
+
 Trackers& local_trackers() {
   static LocalTrackers trackers;
   return trackers;

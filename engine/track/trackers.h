@@ -8,6 +8,7 @@
 
 #include "blkrewind/error.h"
 #include "track/tracker.h"
+#include "track/watch.h"
 
 namespace blkrewind::track {
 
@@ -24,6 +25,9 @@ class Trackers {
   [[nodiscard]] virtual Result<std::vector<std::string>> stop(const TrackedDisk& disk) = 0;
   // The trackers of the disk, the cheapest first. One that cannot be opened is skipped and logged.
   [[nodiscard]] virtual std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) = 0;
+  // For one operation, of a device that need not be a disk of a store: nothing of it is pinned.
+  // kUnsupported, with a remedy: this device, or this machine, does not support it.
+  [[nodiscard]] virtual Result<std::unique_ptr<Watch>> watch(const TrackedDisk& disk);
   [[nodiscard]] virtual Result<std::vector<TrackerState>> states(
       const TrackedDisk& disk, const std::string& base_snapshot) = 0;
 

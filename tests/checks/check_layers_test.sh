@@ -8,7 +8,7 @@ tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
 mkdir -p "$tree"/cli "$tree"/engine/include/blkrewind
-for folder in base host io format store track pipeline operations control; do
+for folder in base host freeze io format store track pipeline operations control; do
   mkdir "$tree/engine/$folder"
   : >"$tree/engine/$folder/thing.h"
 done
