@@ -62,7 +62,7 @@ class LocalTrackers final : public Trackers {
 
 }  // namespace
 
-Result<std::unique_ptr<Watch>> Trackers::watch(const TrackedDisk& disk) {
+Result<std::unique_ptr<Watch>> Trackers::start_watch(const TrackedDisk& disk) {
   return fail(Errc::kUnsupported, "writes to " + disk.path + " cannot be marked here");
 }
 

@@ -27,7 +27,7 @@ class Trackers {
   [[nodiscard]] virtual std::vector<std::unique_ptr<Tracker>> find(const TrackedDisk& disk) = 0;
   // For one operation, of a device that need not be a disk of a store: nothing of it is pinned.
   // kUnsupported, with a remedy: this device, or this machine, does not support it.
-  [[nodiscard]] virtual Result<std::unique_ptr<Watch>> watch(const TrackedDisk& disk);
+  [[nodiscard]] virtual Result<std::unique_ptr<Watch>> start_watch(const TrackedDisk& disk);
   [[nodiscard]] virtual Result<std::vector<TrackerState>> states(
       const TrackedDisk& disk, const std::string& base_snapshot) = 0;
 
