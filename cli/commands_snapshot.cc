@@ -23,7 +23,32 @@ struct SnapshotArguments {
   std::string chunk_size;
   std::string change_source = "auto";
   bool raw = false;
+  bool online = false;
+  bool offline = false;
+  std::string freeze_limit;
+  std::string deadline;
+  std::uint32_t max_passes = OnlineOptions{}.max_passes;
+  std::string hook;
 };
+
+Status take_online(const SnapshotArguments& arguments, OnlineOptions& online) {
+  if (arguments.online && arguments.offline) {
+    return fail(Errc::kInvalidArgument, "--online and --offline exclude each other",
+                "leave one of them out, or both");
+  }
+  if (arguments.online) online.in_use = InUse::kOnline;
+  if (arguments.offline) online.in_use = InUse::kOffline;
+  if (!arguments.freeze_limit.empty()) {
+    BLKREWIND_ASSIGN(online.freeze_limit, parse_duration(arguments.freeze_limit));
+  }
+  if (!arguments.deadline.empty()) {
+    BLKREWIND_ASSIGN(const auto deadline, parse_duration(arguments.deadline));
+    online.deadline = std::chrono::duration_cast<std::chrono::seconds>(deadline);
+  }
+  online.max_passes = arguments.max_passes;
+  online.hook = arguments.hook;
+  return {};
+}
 
 Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
   SnapshotOptions options;
@@ -32,6 +57,7 @@ Status run_snapshot(Session& session, const SnapshotArguments& arguments) {
   options.raw = arguments.raw;
   options.change_source = change_source_of(arguments.change_source);
   BLKREWIND_TRY(take_chunk_size(arguments.chunk_size, options));
+  BLKREWIND_TRY(take_online(arguments, options.online));
   BLKREWIND_ASSIGN(Engine engine, session.open_for(arguments.target));
   BLKREWIND_ASSIGN(const SnapshotReceipt receipt,
                    engine.snapshot(arguments.target, options, session.monitor()));
@@ -181,6 +207,25 @@ void add_snapshot_commands(CommandSyntax app, Command& chosen) {
     command.add_flag("--raw", arguments->raw,
                      "Register an image file as raw bytes, even if it is qcow2, vmdk, ...");
     add_change_source(command, arguments->change_source);
+    command.add_flag("--online", arguments->online,
+                     "Take it beside other users of the device, also if there are none");
+    command.add_flag("--offline", arguments->offline, "Refuse a device that is in use");
+    command
+        .add_option("--freeze-limit", arguments->freeze_limit,
+                    "For how long file systems may be frozen (2s)")
+        .value_name("TIME");
+    command
+        .add_option("--deadline", arguments->deadline,
+                    "How long to try, once everything was read for the first time (60s)")
+        .value_name("TIME");
+    command
+        .add_option("--max-passes", arguments->max_passes,
+                    "How often to read what was written meanwhile before freezing anyway (20)")
+        .value_name("N");
+    command
+        .add_option("--hook", arguments->hook,
+                    "Program to run with \"freeze\" before, and with \"thaw\" afterwards")
+        .value_name("PROGRAM");
   }
   {
     auto [command, arguments] = add_command<ListArguments>(

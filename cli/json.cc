@@ -95,6 +95,18 @@ const char* name_of(SnapshotStatus status) {
   return "unknown";
 }
 
+const char* name_of(TakenFrom from) {
+  switch (from) {
+    case TakenFrom::kOffline:
+      return "offline";
+    case TakenFrom::kFrozen:
+      return "frozen";
+    case TakenFrom::kQuiet:
+      return "quiet";
+  }
+  return "unknown";
+}
+
 Json json_of(const Extent& extent) {
   Json json;
   json["offset"] = extent.offset;
@@ -124,6 +136,11 @@ Json json_of(const SnapshotReceipt& receipt) {
   json["scan_seconds"] = receipt.scan_seconds;
   json["root_digest"] = receipt.root_digest;
   json["recognised_by"] = text_or_null(receipt.recognised_by);
+  json["taken"] = name_of(receipt.taken_from);
+  json["frozen"] = receipt.frozen;
+  json["frozen_us"] = receipt.frozen_us;
+  json["passes"] = receipt.passes;
+  json["last_pass_bytes"] = receipt.last_pass_bytes;
   return json;
 }
 
@@ -270,6 +287,8 @@ Json json_of(const SnapshotInfo& snapshot) {
   json["stored_bytes"] = snapshot.stored_bytes;
   json["zero_bytes"] = snapshot.zero_bytes;
   json["root_digest"] = text_or_null(snapshot.root_digest);
+  json["taken"] = name_of(snapshot.taken_from);
+  json["frozen_us"] = snapshot.frozen_us;
   return json;
 }
 

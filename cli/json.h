@@ -49,5 +49,6 @@ void add_path(Json& json, const std::string& path);
 // "user", "undo", "import" and "progressing", "accomplished", "failed".
 [[nodiscard]] const char* name_of(SnapshotKind kind);
 [[nodiscard]] const char* name_of(SnapshotStatus status);
+[[nodiscard]] const char* name_of(TakenFrom from);
 
 }  // namespace blkrewind::cli

@@ -22,6 +22,28 @@ std::string bytes_in(std::uint64_t bytes, double seconds) {
 }
 
 // A scan is the default and is not mentioned.
+std::string milliseconds(std::uint64_t microseconds) {
+  const std::uint64_t tenths = (microseconds + 50) / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";
+}
+
+// Of a device that was in use.
+std::string taken_of(const SnapshotReceipt& receipt) {
+  if (receipt.taken_from == TakenFrom::kOffline) return {};
+  const std::string last = format_bytes(receipt.last_pass_bytes) + " in the last of " +
+                           std::to_string(receipt.passes) + " passes";
+  std::string text = receipt.frozen.empty() ? "while it was quiet" : std::string();
+  for (const std::string& mount_point : receipt.frozen) {
+    text += (text.empty() ? "while " : ", ") + printable(mount_point);
+  }
+  if (!receipt.frozen.empty()) {
+    text += (receipt.frozen.size() == 1 ? " was frozen for " : " were frozen for ") +
+            milliseconds(receipt.frozen_us);
+    if (receipt.taken_from == TakenFrom::kQuiet) text += " and the rest was quiet";
+  }
+  return text + ", " + last;
+}
+
 std::string source_of(const std::string& change_source) {
   return change_source == "scan" ? "" : change_source;
 }
@@ -64,6 +86,7 @@ std::string text_of(const SnapshotReceipt& receipt, const std::string& target,
                                      format_bytes(receipt.device_bytes))
                     .add("scanned", bytes_in(receipt.scanned_bytes, receipt.scan_seconds))
                     .add("by", source_of(receipt.change_source))
+                    .add("taken", taken_of(receipt))
                     .add("changed", format_bytes(receipt.changed_bytes))
                     .add("stored", format_bytes(receipt.stored_bytes))
                     .add("zero", format_bytes(receipt.zero_bytes))
@@ -330,6 +353,15 @@ std::string text_of(const DiskInfo& disk, const Advice& advice) {
   return text;
 }
 
+namespace {
+
+std::string taken_of(const SnapshotInfo& snapshot) {
+  const std::string how = name_of(snapshot.taken_from);
+  return snapshot.frozen_us == 0 ? how : how + " " + milliseconds(snapshot.frozen_us);
+}
+
+}  // namespace
+
 std::string text_of_listed(const DiskInfo& disk, const std::vector<SnapshotInfo>& snapshots,
                            const Advice& advice) {
   std::string text = text_of(disk, advice);
@@ -342,13 +374,15 @@ std::string text_of_listed(const DiskInfo& disk, const std::vector<SnapshotInfo>
                {"SIZE", Table::Align::kRight},
                {"STORED", Table::Align::kRight},
                {"ZERO", Table::Align::kRight},
-               {"CREATED"}});
+               {"CREATED"},
+               {"TAKEN"}});
   for (const SnapshotInfo& snapshot : snapshots) {
     std::string status = name_of(snapshot.status);
     if (snapshot.damaged) status += ", DAMAGED";
     table.add({snapshot.id, snapshot.name, name_of(snapshot.kind), status,
                format_bytes(snapshot.device_bytes), format_bytes(snapshot.stored_bytes),
-               format_bytes(snapshot.zero_bytes), format_time(snapshot.created_at)});
+               format_bytes(snapshot.zero_bytes), format_time(snapshot.created_at),
+               taken_of(snapshot)});
   }
   return text + "\n" + table.text("  ");
 }

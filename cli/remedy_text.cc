@@ -69,6 +69,12 @@ Form form_of(Parameter parameter, Verb verb) {
       return {"--change-source", "SOURCE"};
     case Parameter::kOfDisk:
       return {"--of", "TARGET"};
+    case Parameter::kFreezeLimit:
+      return {"--freeze-limit", "TIME"};
+    case Parameter::kDeadline:
+      return {"--deadline", "TIME"};
+    case Parameter::kHook:
+      return {"--hook", "PROGRAM"};
     case Parameter::kNoUndo:
       return {"--no-undo", ""};
     case Parameter::kRaw:

@@ -47,6 +47,31 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   return refuse();
 }
 
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  const auto refuse = [&] {
+    return fail(Errc::kInvalidArgument, quoted(text) + " is not a duration",
+                "write a number with ms, s, m or h, as in 500ms or 2s; at most 24h");
+  };
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{}) return refuse();
+  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+  constexpr std::uint64_t kDayMs = 24 * 3600 * 1000;
+  std::uint64_t unit_ms = 1000;
+  if (unit == "ms") {
+    unit_ms = 1;
+  } else if (unit == "m") {
+    unit_ms = 60 * 1000;
+  } else if (unit == "h") {
+    unit_ms = 3600 * 1000;
+  } else if (!unit.empty() && unit != "s") {
+    return refuse();
+  }
+  if (value > kDayMs / unit_ms) return refuse();
+  return std::chrono::milliseconds(value * unit_ms);
+}
+
 Result<Extent> parse_range(std::string_view text) {
   const std::size_t plus = text.find('+');
   if (plus == std::string_view::npos) {

@@ -3,6 +3,7 @@
 // Pure functions, safe from any thread. Parsers return kInvalidArgument with a remedy.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ template <class Options>
   options.chunk_bytes_given = true;
   return {};
 }
+
+// "2s", "500ms", "5m", "1h"; without a unit: seconds.
+[[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 // "yes" or "no" (also true, false, on, off, 1, 0).
 [[nodiscard]] Result<bool> parse_yes_no(std::string_view text);

@@ -21,9 +21,10 @@ constexpr std::array<std::string_view, kVerbs> kVerbNames = {
     "track_status"};
 
 constexpr std::array<std::string_view, kParameters> kParameterNames = {
-    "target",     "disk",           "path",    "snapshot",      "file",    "instance", "reason",
-    "expires_at", "arrears",        "source",  "change_source", "of_disk", "no_undo",  "raw",
-    "new_disk",   "with_snapshots", "program", "option",        "operand"};
+    "target",         "disk",       "path",    "snapshot", "file",          "instance",
+    "reason",         "expires_at", "arrears", "source",   "change_source", "of_disk",
+    "freeze_limit",   "deadline",   "hook",    "no_undo",  "raw",           "new_disk",
+    "with_snapshots", "program",    "option",  "operand"};
 
 void append(Remedy& remedy, Remedy other, Link link) {
   if (remedy.reason.empty()) remedy.reason = std::move(other.reason);

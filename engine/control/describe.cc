@@ -53,6 +53,8 @@ SnapshotInfo describe_snapshot(const DiskView& view, const format::SnapshotRecor
   info.chunk_bytes = snapshot.chunk_bytes;
   info.stored_bytes = snapshot.stored_bytes;
   info.zero_bytes = snapshot.zero_bytes;
+  info.taken_from = snapshot.capture.from;
+  info.frozen_us = snapshot.capture.frozen_us;
   if (info.status == SnapshotStatus::kAccomplished) {
     info.root_digest = to_hex(snapshot.root_digest);
   }

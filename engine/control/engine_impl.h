@@ -24,11 +24,13 @@
 namespace blkrewind {
 
 struct Engine::Impl {
-  // `owned` may be null: then the caller owns `env`. `trackers` as in OperationsOptions.
+  // `owned` may be null: then the caller owns `env`. `trackers`, `freezer` as in
+  // OperationsOptions.
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(std::unique_ptr<io::Env> owned,
                                                           io::Env& env, const OpenOptions& options,
                                                           const std::string& catalog_path,
                                                           track::Trackers* trackers,
+                                                          freeze::Freezer* freezer,
                                                           const OpenHome& home = {});
 
   // A registered disk and where its device is.

@@ -17,10 +17,12 @@ struct EngineAccess {
   // `env` outlives the Engine. `catalog_path`: SQLite uses real files whatever the Env is, so a
   // simulated store keeps its catalog in ":memory:" or in a directory of the test. `trackers`
   // outlive the Engine; null: no tracking. `home`: of the store, unless it is in a directory.
+  // `freezer` outlives the Engine; null: no snapshots of devices in use.
   [[nodiscard]] static Result<Engine> open(io::Env& env, const OpenOptions& options,
                                            const std::string& catalog_path,
                                            track::Trackers* trackers = nullptr,
-                                           const OpenHome& home = {});
+                                           const OpenHome& home = {},
+                                           freeze::Freezer* freezer = nullptr);
   // Replaces both clocks.
   static void set_moments(Engine& engine, std::function<Moment()> moments);
   // On the real machine, while other processes write to the devices without being refused. For

@@ -12,6 +12,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
                                                          io::Env& env, const OpenOptions& options,
                                                          const std::string& catalog_path,
                                                          track::Trackers* trackers,
+                                                         freeze::Freezer* freezer,
                                                          const OpenHome& home) {
   std::unique_ptr<Impl> impl(new Impl);
   impl->owned_env_ = std::move(owned);
@@ -26,6 +27,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::open(std::unique_ptr<io::Env
   wanted.buffer_bytes = options.buffer_bytes;
   wanted.cache_bytes = options.cache_bytes;
   wanted.trackers = trackers;
+  wanted.freezer = freezer;
   BLKREWIND_ASSIGN(impl->operations_, Operations::open(env, wanted));
   BLKREWIND_ASSIGN(impl->catalog_, control::Catalog::open(catalog_path));
   return impl;
@@ -49,8 +51,9 @@ Result<Engine> Engine::open(const OpenOptions& options) try {
   local.allow_io_uring = options.allow_io_uring;
   std::unique_ptr<io::Env> env = io::make_local_env(local);
   io::Env& used = *env;
-  BLKREWIND_ASSIGN(auto impl, Impl::open(std::move(env), used, options,
-                                         options.store + "/catalog.db", &track::local_trackers()));
+  BLKREWIND_ASSIGN(auto impl,
+                   Impl::open(std::move(env), used, options, options.store + "/catalog.db",
+                              &track::local_trackers(), &freeze::local_freezer()));
   return Engine(std::move(impl));
 } catch (...) {
   return fail(caught());
@@ -58,9 +61,9 @@ Result<Engine> Engine::open(const OpenOptions& options) try {
 
 Result<Engine> EngineAccess::open(io::Env& env, const OpenOptions& options,
                                   const std::string& catalog_path, track::Trackers* trackers,
-                                  const OpenHome& home) {
-  BLKREWIND_ASSIGN(auto impl,
-                   Engine::Impl::open(nullptr, env, options, catalog_path, trackers, home));
+                                  const OpenHome& home, freeze::Freezer* freezer) {
+  BLKREWIND_ASSIGN(
+      auto impl, Engine::Impl::open(nullptr, env, options, catalog_path, trackers, freezer, home));
   return Engine(std::move(impl));
 }
 Result<Engine> EngineAccess::open_beside_writers(const OpenOptions& options) {
@@ -69,7 +72,7 @@ Result<Engine> EngineAccess::open_beside_writers(const OpenOptions& options) {
   io::Env& used = *env;
   BLKREWIND_ASSIGN(auto impl,
                    Engine::Impl::open(std::move(env), used, options, options.store + "/catalog.db",
-                                      &track::local_trackers()));
+                                      &track::local_trackers(), &freeze::local_freezer()));
   return Engine(std::move(impl));
 }
 void EngineAccess::set_clock(Engine& engine, std::function<std::int64_t()> clock) {

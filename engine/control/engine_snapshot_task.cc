@@ -156,7 +156,7 @@ Result<SnapshotTask> Engine::accept_snapshot(const std::string& target,
   BLKREWIND_TRY(Impl::check_new_snapshot(found, target, options.name, options.description));
   const control::DeviceNow device =
       control::observe_device(*impl().env_, found.view.disk, found.path);
-  if (!device.used_by.empty() && !found.view.locked) {
+  if (options.online.in_use == InUse::kOffline && !device.used_by.empty() && !found.view.locked) {
     const host::UsedBy& use = device.used_by.front();
     return fail(control::refused(control::ResetRule::kInstanceStatus,
                                  Remedy(use.remedy).because(found.path + ": " + use.what)));

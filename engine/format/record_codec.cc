@@ -36,6 +36,7 @@ enum class EntryType : std::uint16_t {
   kOrigin = 20,
   kHold = 21,
   kHoldRemoved = 22,
+  kSnapshotInUse = 23,  // a snapshot of a device that was in use
 };
 
 // Indexed by the alternative of JournalEntry.
@@ -279,6 +280,8 @@ void walk_layers(Get& walk, host::DeviceIdentity& top) {
   }
 }
 
+bool is_in_use(const SnapshotRecord& snapshot) { return snapshot.capture != Capture{}; }
+
 // In the form of its type: older versions read type 1 and refuse type 10.
 bool is_in_layers(const DiskRecord& disk) {
   host::DeviceIdentity flat;
@@ -321,7 +324,7 @@ void walk_fields(Walk& walk, Record& disk, bool in_layers = false) {
 }
 
 template <class Walk, Is<SnapshotRecord> Record>
-void walk_fields(Walk& walk, Record& snapshot) {
+void walk_fields(Walk& walk, Record& snapshot, bool in_use = false) {
   walk(snapshot.number);
   walk(snapshot.disk);
   walk(snapshot.id);
@@ -346,6 +349,9 @@ void walk_fields(Walk& walk, Record& snapshot) {
   walk(snapshot.zero_bytes);
   walk(snapshot.kin);
   walk(snapshot.failure);
+  if (!in_use) return;
+  walk(snapshot.capture.from, TakenFrom::kQuiet);
+  walk(snapshot.capture.frozen_us);
 }
 
 template <class Walk, Is<IntentRecord> Record>
@@ -599,6 +605,14 @@ Result<JournalEntry> get_disk_in_layers(ByteReader& fields) {
   return entry;
 }
 
+Result<JournalEntry> get_snapshot_in_use(ByteReader& fields) {
+  BLKREWIND_ASSIGN(JournalEntry entry, get_record<SnapshotRecord>(fields, true));
+  if (!is_in_use(std::get<SnapshotRecord>(entry))) {
+    return fail(Errc::kIntegrity, "an entry of a log of a device in use says that it was not");
+  }
+  return entry;
+}
+
 constexpr std::uint64_t kEntryHeaderBytes = 8;  // type, reserved, length
 
 std::uint64_t count_bytes(const auto& record, auto... form) {
@@ -612,7 +626,9 @@ std::uint64_t count_bytes(const auto& record, auto... form) {
 std::uint64_t encoded_bytes(const DiskRecord& disk) {
   return count_bytes(disk, is_in_layers(disk));
 }
-std::uint64_t encoded_bytes(const SnapshotRecord& snapshot) { return count_bytes(snapshot); }
+std::uint64_t encoded_bytes(const SnapshotRecord& snapshot) {
+  return count_bytes(snapshot, is_in_use(snapshot));
+}
 std::uint64_t encoded_bytes(const IntentRecord& intent) { return count_bytes(intent); }
 std::uint64_t encoded_bytes(const SegmentRecord& segment) { return count_bytes(segment); }
 std::uint64_t encoded_bytes(const Counters& counters) { return count_bytes(counters); }
@@ -663,6 +679,10 @@ void encode_entry(const JournalEntry& entry, ByteWriter& writer) {
   if (const auto* disk = std::get_if<DiskRecord>(&entry); disk != nullptr && is_in_layers(*disk)) {
     type = EntryType::kDiskInLayers;
     walk_fields(walk, *disk, true);
+  } else if (const auto* snapshot = std::get_if<SnapshotRecord>(&entry);
+             snapshot != nullptr && is_in_use(*snapshot)) {
+    type = EntryType::kSnapshotInUse;
+    walk_fields(walk, *snapshot, true);
   } else {
     std::visit([&](const auto& record) { walk_fields(walk, record); }, entry);
   }
@@ -687,6 +707,8 @@ Result<JournalEntry> decode_entry(ByteReader& reader) {
       return get_disk_in_layers(fields);
     case EntryType::kSnapshot:
       return get_record<SnapshotRecord>(fields);
+    case EntryType::kSnapshotInUse:
+      return get_snapshot_in_use(fields);
     case EntryType::kIntent:
       return get_record<IntentRecord>(fields);
     case EntryType::kSegment:

@@ -55,6 +55,13 @@ enum class SnapshotState : std::uint8_t {
   kTombstone = 4,  // gone; kept because snapshots of its lineage shared extents through it
 };
 
+// How a snapshot was taken (SnapshotInfo::taken). Of a device that nothing else used: offline.
+struct Capture {
+  TakenFrom from = TakenFrom::kOffline;
+  std::uint64_t frozen_us = 0;  // how long file systems were frozen for it, microseconds
+  friend bool operator==(const Capture&, const Capture&) = default;
+};
+
 struct SnapshotRecord {
   SnapshotNumber number = 0;
   DiskNumber disk = 0;
@@ -76,6 +83,7 @@ struct SnapshotRecord {
   // it.
   std::vector<SnapshotNumber> kin;
   std::string failure;  // why it failed
+  Capture capture;
   friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
 };
 

@@ -93,6 +93,16 @@ class File {
   File() = default;
 };
 
+// A file whose bytes are had without a queue: a stream, or bytes that were read before. Requests on
+// it are served in the thread that submits them (make_serving_queue()).
+class ServedFile : public File {
+ public:
+  [[nodiscard]] virtual Completion serve(const Request& request) = 0;
+
+ protected:
+  ServedFile() = default;
+};
+
 // A held lock; released by its destructor, or when the process ends.
 class Lock {
  public:

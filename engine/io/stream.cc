@@ -60,7 +60,7 @@ Result<std::span<const std::byte>> Stream::peek(std::size_t length) {
   return std::span<const std::byte>(ahead_);
 }
 
-Completion Stream::read(const Request& request) {
+Completion Stream::serve(const Request& request) {
   Completion done{.user_data = request.user_data};
   if (request.op != Op::kRead || request.extent.offset != position_) {
     done.error = EINVAL;
@@ -142,44 +142,6 @@ Status StreamWriter::write(std::span<const std::byte> bytes) {
     }
   }
   return {};
-}
-
-namespace {
-
-class StreamQueue final : public Queue {
- public:
-  explicit StreamQueue(std::unique_ptr<Queue> inner) : inner_(std::move(inner)) {}
-
-  Status submit(std::span<const Request> requests) override {
-    for (const Request& request : requests) {
-      if (auto* stream = dynamic_cast<Stream*>(request.file); stream != nullptr) {
-        done_.push_back(stream->read(request));
-      } else {
-        BLKREWIND_TRY(inner_->submit({&request, 1}));
-      }
-    }
-    return {};
-  }
-  Result<std::size_t> wait(std::size_t min, std::vector<Completion>& out) override {
-    const std::size_t own = done_.size();
-    out.insert(out.end(), done_.begin(), done_.end());
-    done_.clear();
-    BLKREWIND_ASSIGN(const std::size_t others, inner_->wait(min - std::min(min, own), out));
-    return own + others;
-  }
-  std::size_t in_flight() const override { return done_.size() + inner_->in_flight(); }
-  std::size_t depth() const override { return inner_->depth(); }
-  std::span<const Slot> slots() const override { return inner_->slots(); }
-
- private:
-  const std::unique_ptr<Queue> inner_;
-  std::vector<Completion> done_;
-};
-
-}  // namespace
-
-std::unique_ptr<Queue> make_stream_queue(std::unique_ptr<Queue> inner) {
-  return std::make_unique<StreamQueue>(std::move(inner));
 }
 
 }  // namespace blkrewind::io

@@ -1,7 +1,7 @@
 // Bytes that come once, in order: a pipe, a socket, standard input.
 //
 // As a File it can be scanned by one thread whose requests ascend without gaps, over a queue of
-// make_stream_queue().
+// make_serving_queue().
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@
 
 namespace blkrewind::io {
 
-class Stream final : public File {
+class Stream final : public ServedFile {
  public:
   // `size_bytes`: how many are expected. `path`: for messages.
   Stream(UniqueFd fd, std::string path, std::uint64_t size_bytes)
@@ -28,10 +28,10 @@ class Stream final : public File {
   // this is true. May be null.
   void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
 
-  // The first bytes, at most `length`, which the next read() returns again. Before any read().
+  // The first bytes, at most `length`, which the first request returns again. Before any request.
   [[nodiscard]] Result<std::span<const std::byte>> peek(std::size_t length);
   // EINVAL: not the next bytes.
-  [[nodiscard]] Completion read(const Request& request);
+  [[nodiscard]] Completion serve(const Request& request) override;
 
   // kInvalidArgument: it is not of the expected length.
   [[nodiscard]] Error ended_early(std::uint64_t offset) const;
@@ -76,8 +76,5 @@ class StreamWriter {
   UniqueFd own_;  // the same pipe, opened once more: its flags are not those of other processes
   std::size_t piece_bytes_;
 };
-
-// Requests on a Stream are carried out when they are submitted, all others by `inner`.
-[[nodiscard]] std::unique_ptr<Queue> make_stream_queue(std::unique_ptr<Queue> inner);
 
 }  // namespace blkrewind::io

@@ -44,17 +44,17 @@ Result<std::string> check_device(io::Env& env, const std::string& store_path,
                                  DeviceUse use) {
   // First, because a check that was not possible is missing from the evidence as well.
   if (!info.unknown.empty()) BLKREWIND_TRY(check_free(info));
+  const bool reads = use == DeviceUse::kRead || use == DeviceUse::kInUse;
   BLKREWIND_ASSIGN(
       std::string recognised_by,
-      need_same(env, disk, info,
-                use == DeviceUse::kRead ? Alone::kUnlessJustRegistered : Alone::kAlways));
-  BLKREWIND_TRY(check_free(info));
+      need_same(env, disk, info, reads ? Alone::kUnlessJustRegistered : Alone::kAlways));
+  if (use != DeviceUse::kInUse) BLKREWIND_TRY(check_free(info));
   if (info.kind == host::DeviceKind::kFile &&
       is_in_store(env, store_path, info.real_path.substr(0, info.real_path.rfind('/')))) {
     return refuse(info.path + " is a file of the store " + store_path,
                   "name a device or an image file outside of the store");
   }
-  if (use == DeviceUse::kRead) return recognised_by;
+  if (reads) return recognised_by;
   if (info.read_only && !info.read_only_reason.empty()) {
     return refuse(info.path + " " + info.read_only_reason, info.read_only_remedy);
   }
@@ -158,6 +158,31 @@ Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
     return check_device(env, store_path, disk, info, use);
   });
   if (!device && device.error().code == Errc::kNotFound) return fail(device_gone(disk, path));
+  return device;
+}
+
+Result<OpenedDevice> open_in_use(io::Env& env, const std::string& store_path,
+                                 const format::DiskRecord& disk, const std::string& path) {
+  OpenedDevice device;
+  device.use = DeviceUse::kInUse;
+  auto file = env.open(path, {.access = io::Access::kReadOnly});
+  if (!file) {
+    return fail(file.error().code == Errc::kNotFound ? device_gone(disk, path)
+                                                     : std::move(file).error());
+  }
+  device.file = std::move(*file);
+  BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
+  BLKREWIND_ASSIGN(device.recognised_by,
+                   check_device(env, store_path, disk, device.info, DeviceUse::kInUse));
+  if (device.info.kind != host::DeviceKind::kBlock) {
+    return refuse(path + " is an image file that is in use",
+                  Remedy("end what uses it, and take the snapshot offline")
+                      .or_else("take a snapshot of the loop device that shows it"));
+  }
+  if (device.file->alignment_bytes() <= 1) {
+    return refuse(path + " cannot be read past the kernel's cache, as a device in use has to be",
+                  "take the snapshot while nothing uses the device");
+  }
   return device;
 }
 

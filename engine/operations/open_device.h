@@ -14,6 +14,7 @@ enum class DeviceUse : std::uint8_t {
   kRead,   // snapshot, diff, plan
   kWrite,  // rollback: also refused if it is read-only, or if the store is on it
   kPlan,   // a rollback's dry run: checked as for kWrite, opened as for kRead
+  kInUse,  // a snapshot while others use it
 };
 
 struct OpenedDevice {
@@ -50,6 +51,13 @@ struct OpenedDevice {
 [[nodiscard]] Result<OpenedDevice> open_device(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
                                                const std::string& path, DeviceUse use);
+
+// The same for a device that others use, for reading: not held, and its users do not count. Direct,
+// since what the cache of its node holds need not be what a file system has written.
+// kPrecondition also for an image file.
+[[nodiscard]] Result<OpenedDevice> open_in_use(io::Env& env, const std::string& store_path,
+                                               const format::DiskRecord& disk,
+                                               const std::string& path);
 
 // Checks an open device once more: it is still the same, of the same size, under the same name, and
 // has no new user. Called before the first write, and before data that was read is recorded: a loop

@@ -18,6 +18,7 @@
 #include "blkrewind/error.h"
 #include "blkrewind/receipt.h"
 #include "format/records.h"
+#include "freeze/freezer.h"
 #include "io/env.h"
 #include "operations/accepted_reset.h"
 #include "operations/open_snapshot.h"
@@ -44,6 +45,8 @@ struct OperationsOptions {
   // How many leaves of what differs are kept in memory (chunk_list.h); 0: as many as fit the bound.
   std::size_t list_leaves = 0;
   track::Trackers* trackers = nullptr;  // outlive the Operations; null: no tracking
+  // The same; null: no snapshots of devices in use.
+  freeze::Freezer* freezer = nullptr;
   // How long a clone waits for another operation on the snapshot's disk.
   std::chrono::milliseconds patience{10'000};
 };

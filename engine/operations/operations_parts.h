@@ -20,6 +20,7 @@ struct Operations::Parts {
         store(std::move(opened)),
         means{.threads = options.threads, .buffer_bytes = options.buffer_bytes},
         trackers(options.trackers),
+        freezer(options.freezer),
         patience(options.patience),
         reading(store->env(), options.buffer_bytes, options.cache_bytes) {
     if (options.list_leaves != 0) means.list_leaves = options.list_leaves;
@@ -29,6 +30,7 @@ struct Operations::Parts {
   std::unique_ptr<store::Store> store;
   pipeline::Means means;
   track::Trackers* trackers;
+  freeze::Freezer* freezer;
   std::chrono::milliseconds patience;
   pipeline::ReadMeans reading;  // of open snapshots
 };

@@ -5,13 +5,18 @@
 //   3. flush the segments
 //   4. log: the snapshot is accomplished, with its root and its segments     <- it exists
 //
+// Of a device that is in use, 2 is a copy in passes that ends with one instant
+// (online/scan_in_use.h); 3 and 4 come once that is over.
+//
 // After a power cut before 4, the log has a progressing snapshot without a process (the next
 // operation on the disk marks it as failed), and the segments are orphans.
 #include <algorithm>
 #include <utility>
 
 #include "base/ids.h"
+#include "base/log.h"
 #include "io/stream.h"
+#include "operations/online/scan_in_use.h"
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/tracking.h"
@@ -35,6 +40,9 @@ struct SnapshotPlan {
   ChangeSource change_source = ChangeSource::kAuto;
   std::string recognised_by;  // of the device
   NewNotes notes;
+  OnlineOptions online;
+
+  [[nodiscard]] bool in_use() const { return source.use == DeviceUse::kInUse; }
 
   // Then its bytes cannot be read a second time.
   [[nodiscard]] bool is_stream() const {
@@ -62,12 +70,18 @@ Status check_name(const store::State& state, format::DiskNumber disk, const std:
   return {};
 }
 
+// Of a snapshot of a device in use: what is held in locked memory, and what its workers have.
+// Together they are less than an operation otherwise takes.
+constexpr std::size_t kHeldBytesMax = 24 * kMiB;
+constexpr std::uint64_t kBufferBytesInUse = 12 * kMiB;
+
 class SnapshotMaker {
  public:
-  SnapshotMaker(store::Store& store, track::Trackers* trackers, LockedDisk locked,
-                SnapshotPlan plan, const pipeline::Means& means)
+  SnapshotMaker(store::Store& store, track::Trackers* trackers, freeze::Freezer* freezer,
+                LockedDisk locked, SnapshotPlan plan, const pipeline::Means& means)
       : store_(store),
         trackers_(trackers),
+        freezer_(freezer),
         locked_(std::move(locked)),
         history_(*locked_.history),
         plan_(std::move(plan)),
@@ -128,6 +142,11 @@ class SnapshotMaker {
     receipt.zero_bytes = outcome->zero_bytes;
     receipt.root_digest = to_hex(record_.root_digest);
     receipt.recognised_by = plan_.recognised_by;
+    receipt.taken_from = record_.capture.from;
+    receipt.frozen_us = record_.capture.frozen_us;
+    receipt.frozen = frozen_;
+    receipt.passes = passes_;
+    receipt.last_pass_bytes = last_pass_bytes_;
     receipt.scan_seconds = outcome->seconds;
     receipt.elapsed_seconds = watch.seconds();
     return receipt;
@@ -135,9 +154,10 @@ class SnapshotMaker {
 
  private:
   Result<pipeline::ScanOutcome> scan(const Monitor& monitor) {
+    BLKREWIND_ASSIGN(auto watch, begin_watch());
     BLKREWIND_ASSIGN(Tracking tracking, begin_tracking());
     const auto parent = parent_of(*locked_.state, locked_.disk, plan_.geometry);
-    auto outcome = scan_and_commit(parent, tracking, monitor);
+    auto outcome = scan_and_commit(parent, tracking, std::move(watch), monitor);
     if (outcome || !parent || outcome.error().code != Errc::kIntegrity) return outcome;
     // Only the tree to share with can be damaged. The device holds all that it is to hold.
     mark_damaged(history_, parent->number);
@@ -145,28 +165,26 @@ class SnapshotMaker {
       return fail(std::move(outcome).error().with_remedy(
           "import it again: nothing is shared with the damaged snapshot any more"));
     }
-    return scan_and_commit({}, tracking, monitor);
+    BLKREWIND_ASSIGN(watch, begin_watch());
+    return scan_and_commit({}, tracking, std::move(watch), monitor);
   }
 
   Result<pipeline::ScanOutcome> scan_and_commit(const std::optional<format::SnapshotRecord>& parent,
-                                                Tracking& tracking, const Monitor& monitor) {
+                                                Tracking& tracking,
+                                                std::unique_ptr<track::Watch> watch,
+                                                const Monitor& monitor) {
     BLKREWIND_ASSIGN(auto writer, history_.make_writer());
     BLKREWIND_ASSIGN(auto queue, history_.env().make_queue({.depth = 1}));
-    pipeline::ScanRequest request;
-    request.device = plan_.source.file.get();
-    request.geometry = plan_.geometry;
-    request.means = means_;
-    if (parent) request.references.push_back(*parent);
     // What it says is of the base snapshot, so the tree must be shared with that one.
     std::unique_ptr<pipeline::TrackedSource> tracked;
     if (tracking.source() != nullptr && parent && parent->number == locked_.disk.base_snapshot) {
       BLKREWIND_ASSIGN(
           tracked, pipeline::TrackedSource::make(history_, *tracking.source(), *parent, *parent));
-      request.candidates = tracked.get();
     }
-    request.writer = writer.get();
     BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
-                     pipeline::scan_device(history_, request, monitor));
+                     plan_.in_use()
+                         ? scan_in_use(parent, tracked.get(), *writer, std::move(watch), monitor)
+                         : scan_alone(parent, tracked.get(), *writer, monitor));
     BLKREWIND_TRY(writer->seal(*queue));
     // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
@@ -199,6 +217,51 @@ class SnapshotMaker {
     BLKREWIND_TRY(noted);
     tracking.commit();
     return outcome;
+  }
+
+  Result<pipeline::ScanOutcome> scan_alone(const std::optional<format::SnapshotRecord>& parent,
+                                           pipeline::CandidateSource* candidates,
+                                           store::SegmentWriter& writer, const Monitor& monitor) {
+    pipeline::ScanRequest request;
+    request.device = plan_.source.file.get();
+    request.geometry = plan_.geometry;
+    request.means = means_;
+    if (parent) request.references.push_back(*parent);
+    request.candidates = candidates;
+    request.writer = &writer;
+    return pipeline::scan_device(history_, request, monitor);
+  }
+
+  Result<pipeline::ScanOutcome> scan_in_use(const std::optional<format::SnapshotRecord>& parent,
+                                            pipeline::CandidateSource* candidates,
+                                            store::SegmentWriter& writer,
+                                            std::unique_ptr<track::Watch> watch,
+                                            const Monitor& monitor) {
+    LiveSource source{
+        &history_, plan_.source.file.get(), plan_.geometry, means_, parent, candidates, &writer};
+    source.means.buffer_bytes = std::min(means_.buffer_bytes, kBufferBytesInUse);
+    std::vector<std::unique_ptr<LiveCopy>> copies;
+    BLKREWIND_ASSIGN(copies.emplace_back(),
+                     LiveCopy::make(source, std::move(watch), kHeldBytesMax));
+    LiveCopy& copy = *copies.front();
+    const auto look = [&] { return survey(*freezer_, {plan_.source.info}, {history_.folder()}); };
+    BLKREWIND_ASSIGN(InUseOutcome end,
+                     blkrewind::scan_in_use(copies, *freezer_, look, plan_.online, monitor));
+    record_.capture = end.capture;
+    frozen_ = std::move(end.frozen);
+    passes_ = copy.passes();
+    last_pass_bytes_ = copy.marked_bytes();
+    return copy.outcome();
+  }
+
+  // Before the trackers, so that nothing lies between the two.
+  Result<std::unique_ptr<track::Watch>> begin_watch() {
+    if (!plan_.in_use() || trackers_ == nullptr) return std::unique_ptr<track::Watch>();
+    auto watch = trackers_->start_watch(tracked_disk(
+        store_, locked_.disk, plan_.source.info.real_path, plan_.geometry.device_bytes));
+    if (watch || watch.error().code != Errc::kUnsupported) return watch;
+    log::info("without marks: " + watch.error().to_string());
+    return std::unique_ptr<track::Watch>();
   }
 
   Result<Tracking> begin_tracking() {
@@ -238,19 +301,24 @@ class SnapshotMaker {
 
   store::Store& store_;
   track::Trackers* const trackers_;
+  freeze::Freezer* const freezer_;
   const LockedDisk locked_;
   store::History& history_;
   const SnapshotPlan plan_;
   const pipeline::Means means_;
   format::SnapshotRecord record_;
   bool announced_ = false;  // and not made yet
+  // Of a device in use.
+  std::vector<std::string> frozen_;
+  std::uint32_t passes_ = 1;
+  std::uint64_t last_pass_bytes_ = 0;
 };
 
 Result<AnnouncedSnapshot> announce(store::Store& store, track::Trackers* trackers,
-                                   LockedDisk locked, SnapshotPlan plan,
+                                   freeze::Freezer* freezer, LockedDisk locked, SnapshotPlan plan,
                                    const pipeline::Means& means) {
-  auto maker =
-      std::make_shared<SnapshotMaker>(store, trackers, std::move(locked), std::move(plan), means);
+  auto maker = std::make_shared<SnapshotMaker>(store, trackers, freezer, std::move(locked),
+                                               std::move(plan), means);
   BLKREWIND_TRY(maker->announce());
   return AnnouncedSnapshot{maker->id(),
                            [maker](const Monitor& monitor) { return maker->make(monitor); }};
@@ -291,6 +359,29 @@ Result<OpenedDevice> open_imported(io::Env& env, const std::string& path,
               "import a raw image of exactly the disk's size");
 }
 
+// Exclusively, or, where others use it, beside them.
+Result<OpenedDevice> open_source(io::Env& env, const std::string& store,
+                                 const format::DiskRecord& disk, const std::string& path,
+                                 const OnlineOptions& online, bool can_freeze) {
+  if (online.in_use != InUse::kOnline) {
+    auto device = open_device(env, store, disk, path, DeviceUse::kRead);
+    const bool may_be_in_use = !device && (device.error().code == Errc::kPrecondition ||
+                                           device.error().code == Errc::kBusy);
+    if (!may_be_in_use || online.in_use == InUse::kOffline || !can_freeze) {
+      return device;
+    }
+    auto shared = open_in_use(env, store, disk, path);
+    // If nobody uses it, that was not why it could not be opened.
+    if (shared && shared->info.used_by.empty()) return device;
+    return shared;
+  }
+  if (!can_freeze) {
+    return fail(Errc::kUnsupported, "snapshots of devices in use are not available here",
+                "take the snapshot while nothing uses the device");
+  }
+  return open_in_use(env, store, disk, path);
+}
+
 }  // namespace
 
 Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber number,
@@ -305,8 +396,8 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
     if (used) return AnnouncedSnapshot{used->snapshot_id, nullptr};
   }
   BLKREWIND_TRY(check_chunk_bytes(locked.disk, options.chunk_bytes_given, options.chunk_bytes));
-  BLKREWIND_ASSIGN(OpenedDevice device,
-                   open_device(parts_->env, store_path(), locked.disk, path, DeviceUse::kRead));
+  BLKREWIND_ASSIGN(OpenedDevice device, open_source(parts_->env, store_path(), locked.disk, path,
+                                                    options.online, parts_->freezer != nullptr));
   if (device.info.size_bytes == 0) {
     return fail(Errc::kPrecondition, path + " is empty now",
                 "put the medium back into it, or bring the image back");
@@ -321,7 +412,9 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
   plan.source = std::move(device);
   plan.change_source = options.change_source;
   plan.notes = notes;
-  return announce(store, parts_->trackers, std::move(locked), std::move(plan), parts_->means);
+  plan.online = options.online;
+  return announce(store, parts_->trackers, parts_->freezer, std::move(locked), std::move(plan),
+                  parts_->means);
 }
 
 Result<SnapshotReceipt> Operations::snapshot(format::DiskNumber number, const std::string& path,
@@ -347,8 +440,8 @@ Result<SnapshotReceipt> Operations::import_image(format::DiskNumber number, cons
   plan.source = std::move(image);
   plan.geometry = {locked.disk.device_bytes, locked.disk.chunk_bytes};
   plan.is_device = false;
-  BLKREWIND_ASSIGN(const auto announced,
-                   announce(store, nullptr, std::move(locked), std::move(plan), parts_->means));
+  BLKREWIND_ASSIGN(const auto announced, announce(store, nullptr, nullptr, std::move(locked),
+                                                  std::move(plan), parts_->means));
   return announced.make(monitor);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "io/serving_queue.h"
 #include "io/stream.h"
 #include "pipeline/full_scan.h"
 #include "pipeline/meter.h"
@@ -33,8 +34,8 @@ class Scan {
   Scan(store::History& history, const ScanRequest& request, const Monitor& monitor,
        io::Queue& queue)
       : request_(request),
-        reader_(history.files(), queue, history.secret()),
-        base_reader_(history.files(), queue, history.secret()),
+        reader_(history.files(), queue, history.secret(), request.writer),
+        base_reader_(history.files(), queue, history.secret(), request.writer),
         meter_(monitor, request.phase, request.geometry.device_bytes) {
     for (const auto& snapshot : request.references) {
       cursors_.emplace_back(reader_, store::tree_of(snapshot));
@@ -131,9 +132,9 @@ Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& requ
   CandidateSource& candidates = request.candidates != nullptr ? *request.candidates : everything;
   BLKREWIND_ASSIGN(const std::uint64_t work_bytes, candidates.work_bytes());
   Means means = request.means;
-  // A stream is read in order.
-  const bool is_stream = dynamic_cast<const io::Stream*>(request.device) != nullptr;
-  if (is_stream) means.threads = 1;
+  // It may be a stream, which is read in order.
+  const bool is_served = dynamic_cast<const io::ServedFile*>(request.device) != nullptr;
+  if (is_served) means.threads = 1;
   const Workforce force = Workforce::plan(means, work_bytes);
   BLKREWIND_ASSIGN(auto queue, history.env().make_queue({.depth = 1}));
   Scan scan(history, request, monitor, *queue);
@@ -148,7 +149,7 @@ Result<ScanOutcome> scan_device(store::History& history, const ScanRequest& requ
     // A chunk is read whole.
     options.slot_bytes = std::max(options.slot_bytes, request.geometry.chunk_bytes);
     BLKREWIND_ASSIGN(auto worker_queue, history.env().make_queue(options));
-    if (is_stream) worker_queue = io::make_stream_queue(std::move(worker_queue));
+    if (is_served) worker_queue = io::make_serving_queue(std::move(worker_queue));
     return std::make_unique<ScanWorker>(std::move(worker_queue), settings);
   };
   WorkerPool<ScanWorker> pool(force.workers, leaves_under_way(force, request.geometry),

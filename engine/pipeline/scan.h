@@ -23,7 +23,8 @@ struct ScanRequest {
   io::File* device = nullptr;
   format::Geometry geometry;
   Means means;
-  // The snapshots to compare with, all of this geometry. The first is what "changed" means and what
+  // The snapshots to compare with, all of this geometry; with `writer`, also trees that it has
+  // written (write_nodes()). The first is what "changed" means and what
   // the new tree shares nodes with; none: everything is compared with zero.
   std::vector<format::SnapshotRecord> references;
   // What is looked at; everything else is as the first reference says. nullptr: all of the device.

@@ -8,8 +8,9 @@ Result<std::unique_ptr<TrackedSource>> TrackedSource::make(store::History& histo
                                                            track::Tracker& tracker,
                                                            const format::SnapshotRecord& base,
                                                            const format::SnapshotRecord& wanted) {
-  std::unique_ptr<TrackedSource> source(
-      new TrackedSource(tracker, store::tree_of(wanted).geometry));
+  auto source = std::make_unique<TrackedSource>(
+      tracker.name(), [&tracker](std::uint64_t offset) { return tracker.changed(offset); },
+      store::tree_of(wanted).geometry);
   if (base.number != wanted.number) {
     BLKREWIND_ASSIGN(source->queue_, history.env().make_queue({.depth = 1}));
     source->reader_ =
@@ -46,7 +47,7 @@ Result<std::uint64_t> TrackedSource::work_bytes() {
   if (diff_) return geometry_.device_bytes;
   std::uint64_t bytes = 0;
   for (std::uint64_t at = 0;;) {
-    BLKREWIND_ASSIGN(const Extent extent, tracker_.changed(at));
+    BLKREWIND_ASSIGN(const Extent extent, ask_(at));
     if (extent.empty()) return bytes;
     bytes += extent.length;
     at = extent.end();
@@ -55,7 +56,7 @@ Result<std::uint64_t> TrackedSource::work_bytes() {
 
 Status TrackedSource::look_ahead() {
   if (changed_.empty() && !all_changed_) {
-    BLKREWIND_ASSIGN(changed_, tracker_.changed(changed_.end()));
+    BLKREWIND_ASSIGN(changed_, ask_(changed_.end()));
     all_changed_ = changed_.empty();
   }
   if (!difference_ && diff_ && !all_compared_) {

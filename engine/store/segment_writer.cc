@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "base/check.h"
 #include "format/segment_header.h"
 
 namespace blkrewind::store {
@@ -18,6 +19,7 @@ SegmentWriter::SegmentWriter(Home& home, format::DiskNumber disk, const format::
       uuid_(header.uuid),
       secret_(header.secret),
       epoch_(epoch),
+      first_(next),
       next_(next) {}
 
 SegmentWriter::~SegmentWriter() {
@@ -109,9 +111,32 @@ Status SegmentWriter::write_nodes(io::Queue& queue) {
   return {};
 }
 
+Status SegmentWriter::release(io::Queue& queue, const format::Entry& entry) {
+  const std::uint64_t length = align_up(entry.length_bytes, kBlockBytes);
+  io::File* file = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found =
+        std::ranges::find(segments_, entry.segment, [](const auto& s) { return s->id; });
+    BLKREWIND_CHECK(found != segments_.end() && (*found)->live_bytes() >= length);
+    (*found)->released_bytes += length;
+    file = (*found)->file.get();
+  }
+  return io::discard_now(queue, *file, {entry.offset_bytes(), length});
+}
+
 Status SegmentWriter::seal(io::Queue& queue) {
   if (segments_.empty()) return {};
   BLKREWIND_TRY(write_nodes(queue));
+  chunks_ = nullptr;
+  nodes_ = nullptr;
+  std::erase_if(segments_, [&](const std::unique_ptr<Segment>& segment) {
+    if (segment->live_bytes() != 0) return false;
+    segment->file.reset();
+    // Otherwise an orphan, as in abandon().
+    if (!home_.has_late_writes()) (void)home_.remove_segment(disk_, segment->id);
+    return true;
+  });
   AlignedBuffer block(format::kSegmentHeaderBytes);
   for (const auto& segment : segments_) {
     format::encode_segment_header(
@@ -127,7 +152,7 @@ Status SegmentWriter::seal(io::Queue& queue) {
 std::vector<format::SegmentRecord> SegmentWriter::records() const {
   std::vector<format::SegmentRecord> records;
   for (const auto& segment : segments_) {
-    records.push_back({segment->id, segment->length_bytes - format::kSegmentHeaderBytes});
+    records.push_back({segment->id, segment->live_bytes()});
   }
   return records;
 }

@@ -22,6 +22,7 @@
 #include "format/node.h"
 #include "format/placement.h"
 #include "format/records.h"
+#include "format/segment_header.h"
 #include "format/store_header.h"
 #include "io/env.h"
 #include "store/home/home.h"
@@ -45,6 +46,12 @@ class SegmentWriter {
   // Writes buffered nodes, so that they can be read.
   [[nodiscard]] Status write_nodes(io::Queue& queue);
 
+  // Gives back the space of a chunk or node of this writer that is not needed after all. Its write
+  // has ended.
+  [[nodiscard]] Status release(io::Queue& queue, const format::Entry& entry);
+  // Its segments have this number or a larger one.
+  [[nodiscard]] format::SegmentId first_segment() const { return first_; }
+
   // Headers, lengths, flush of every segment, flush of the directory.
   [[nodiscard]] Status seal(io::Queue& queue);
   // The segments and their live bytes, for the record, and the counter of segments.
@@ -64,6 +71,11 @@ class SegmentWriter {
     std::unique_ptr<io::File> file;
     std::uint64_t length_bytes = 0;    // used
     std::uint64_t extended_bytes = 0;  // current length of the file
+    std::uint64_t released_bytes = 0;
+
+    [[nodiscard]] std::uint64_t live_bytes() const {
+      return length_bytes - format::kSegmentHeaderBytes - released_bytes;
+    }
   };
   // Large, so that an operation never has more than a few hundred files open: 16 TiB are 256
   // segments. Space inside a segment is freed by punching, so small segments have no advantage.
@@ -80,6 +92,7 @@ class SegmentWriter {
   const format::StoreUuid uuid_;
   const DigestSecret secret_;
   const std::uint64_t epoch_;
+  const format::SegmentId first_;
 
   mutable std::mutex mutex_;  // guards the members that reserve() uses
   format::SegmentId next_;

@@ -4,6 +4,7 @@
 // former one then says what has to be read again. When everything in it was read and quiet() is
 // true, the device has not changed since flip(): all that was read, by this pass and by those
 // before it, is what the device held at that instant.
+// The first set begins with the watch.
 //
 // It belongs to the process: when that is killed, nothing stays. One thread.
 //
@@ -33,7 +34,7 @@ class Watch {
   [[nodiscard]] virtual Extent marked(std::uint64_t offset) const = 0;
   [[nodiscard]] virtual std::uint64_t marked_bytes() const = 0;
 
-  // Since the last flip() nothing was written: no write began and none ended, none is under way
+  // Since the last flip(), or the start of the watch, nothing was written: no write began and none ended, none is under way
   // that began before it, and nothing escaped. False is also the answer when it cannot be told.
   [[nodiscard]] virtual bool quiet() const = 0;
   // A write was missed, or one of unknown extent was made, since the watch began: what was read

@@ -10,8 +10,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/simulated_env.h"
@@ -32,11 +34,18 @@ class SimulatedTrackers final : public track::Trackers {
   void kill() { ++*life_; }
   // Nothing is tracked any more.
   void reboot();
+  // How a watch is started; unless set, there is none.
+  using StartWatch = std::function<Result<std::unique_ptr<track::Watch>>()>;
+  void set_start_watch(StartWatch start) { start_watch_ = std::move(start); }
 
   [[nodiscard]] Status start(track::TrackerKind kind, const track::TrackedDisk& disk) override;
   [[nodiscard]] Result<std::vector<std::string>> stop(const track::TrackedDisk& disk) override;
   [[nodiscard]] std::vector<std::unique_ptr<track::Tracker>> find(
       const track::TrackedDisk& disk) override;
+  [[nodiscard]] Result<std::unique_ptr<track::Watch>> start_watch(
+      const track::TrackedDisk& disk) override {
+    return start_watch_ ? start_watch_() : Trackers::start_watch(disk);
+  }
   [[nodiscard]] Result<std::vector<track::TrackerState>> states(
       const track::TrackedDisk& disk, const std::string& base_snapshot) override;
 
@@ -52,6 +61,7 @@ class SimulatedTrackers final : public track::Trackers {
   std::shared_ptr<std::vector<std::unique_ptr<track::DirtyBitsTracker>>> graveyard_ =
       std::make_shared<std::vector<std::unique_ptr<track::DirtyBitsTracker>>>();
   sim::SimulatedEnv* env_ = nullptr;
+  StartWatch start_watch_;
   std::string path_;
   std::shared_ptr<std::uint64_t> life_ = std::make_shared<std::uint64_t>(0);
 };

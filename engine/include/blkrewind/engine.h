@@ -19,6 +19,7 @@
 // is Errc::kPrecondition with the API's code in `api`.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -67,6 +68,30 @@ enum class ChangeSource : std::uint8_t {
   kExtents,  // what the image file no longer shares with the clone of the base
 };
 
+// Which devices a snapshot may be taken of.
+enum class InUse : std::uint8_t {
+  kAuto,     // also of one that is in use
+  kOnline,   // in the way that allows others to use it, also if none does
+  kOffline,  // only of one that nothing else uses
+};
+
+// For a snapshot of a device in use.
+struct OnlineOptions {
+  InUse in_use = InUse::kAuto;
+  // For how long file systems may be frozen. When it has passed they are thawed, whatever was
+  // read.
+  std::chrono::milliseconds freeze_limit{2000};
+  // How many times what was written meanwhile is read before that is tried with frozen file systems
+  // in any case.
+  std::uint32_t max_passes = 20;
+  // How long to go on trying once everything was read for the first time.
+  std::chrono::seconds deadline{60};
+  // A program that is run with the argument "freeze" before file systems are frozen, or before it
+  // is tried to find the device quiet, and always with "thaw" afterwards: it makes applications
+  // write what they hold. Empty: none.
+  std::string hook;
+};
+
 struct SnapshotOptions {
   std::string name;  // empty: none
   std::string description;
@@ -80,6 +105,7 @@ struct SnapshotOptions {
   // For register_disk(): register a device as a new disk, even if its identity is in doubt or its
   // hardware id is that of a registered disk; the caller asserts that it is a different one.
   bool as_new = false;
+  OnlineOptions online;
 };
 
 // For accept_snapshot(): metadata of the snapshot, and a token of the caller.

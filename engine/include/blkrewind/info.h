@@ -28,6 +28,13 @@ struct Tag {
   friend bool operator==(const Tag&, const Tag&) = default;
 };
 
+// What the device was like while a snapshot of it was taken. Each is of one instant.
+enum class TakenFrom : std::uint8_t {
+  kOffline,  // nothing else used it
+  kFrozen,   // what was mounted from it was frozen, so that its file systems are clean
+  kQuiet,    // in use; nothing was written to it while the last of it was read
+};
+
 struct SnapshotInfo {
   std::string id;  // "s-..."
   std::string name;
@@ -39,8 +46,10 @@ struct SnapshotInfo {
   std::int64_t created_at = 0;
   std::uint64_t device_bytes = 0;
   std::uint32_t chunk_bytes = 0;
-  std::uint64_t stored_bytes = 0;    // bytes of chunks that this snapshot added to the store
-  std::uint64_t zero_bytes = 0;      // bytes of chunks that are all zero
+  std::uint64_t stored_bytes = 0;  // bytes of chunks that this snapshot added to the store
+  std::uint64_t zero_bytes = 0;    // bytes of chunks that are all zero
+  TakenFrom taken_from = TakenFrom::kOffline;
+  std::uint64_t frozen_us = 0;       // how long file systems were frozen for it, in microseconds
   std::string root_digest;           // empty unless accomplished
   std::uint32_t retention_days = 0;  // 0: kept until it is deleted
   std::vector<Tag> tags;             // by key

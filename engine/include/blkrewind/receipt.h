@@ -28,6 +28,11 @@ struct SnapshotReceipt {
   double scan_seconds = 0;  // of them: to read scanned_bytes, compare and store what is new
   std::string root_digest;
   std::string recognised_by;  // the evidence that identified the device; empty for an import
+  TakenFrom taken_from = TakenFrom::kOffline;
+  std::vector<std::string> frozen;    // mount points of the file systems that were frozen
+  std::uint64_t frozen_us = 0;        // from the first of them to the last, in microseconds
+  std::uint32_t passes = 1;           // over what had been written meanwhile, the last included
+  std::uint64_t last_pass_bytes = 0;  // read while they were frozen, or while it was quiet
 };
 
 struct RollbackReceipt {

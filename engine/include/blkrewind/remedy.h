@@ -62,6 +62,9 @@ enum class Parameter : std::uint8_t {
   kSource,         // of tracking: "bitmap" or "extents"
   kChangeSource,   // of a rollback: "auto", "scan", "bitmap" or "extents"
   kOfDisk,         // whose snapshot is meant: path of a device or image file, or a disk id
+  kFreezeLimit,    // of a snapshot: "5s"
+  kDeadline,       // of a snapshot: "5m"
+  kHook,           // of a snapshot: path of a program
   kNoUndo,         // flag: keep no undo snapshot
   kRaw,            // flag: take an image file byte by byte
   kNewDisk,        // flag: the target is another disk than the one it looks like
