@@ -23,8 +23,8 @@ namespace blkrewind::host {
 namespace {
 
 // These files are larger than any attribute, and may be cut anywhere: read to the end.
-Result<std::string> read_whole(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::string> read_whole(const std::string& path, int folder = AT_FDCWD) {
+  const UniqueFd fd(::openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC));
   struct statfs status {};
   if (fd.valid() && (::fstatfs(fd.get(), &status) != 0 || status.f_type != PROC_SUPER_MAGIC)) {
     return fail(Errc::kIo, path + " is not one of the proc file system",
@@ -119,7 +119,9 @@ Result<std::vector<Mount>> parse_mountinfo(std::string text) {
   while (mnt_table_next_fs(table.get(), position.get(), &line) == 0) {
     if (mnt_fs_is_kernel(line) != 1) return nonsense();  // taken for a line of fstab(5)
     mounts.push_back({.id = mnt_fs_get_id(line),
+                      .parent = mnt_fs_get_parent_id(line),
                       .device = mnt_fs_get_devno(line),
+                      .root = text_or_empty(mnt_fs_get_root(line)),
                       .mount_point = text_or_empty(mnt_fs_get_target(line)),
                       .type = text_or_empty(mnt_fs_get_fstype(line)),
                       .source = text_or_empty(mnt_fs_get_source(line)),
@@ -130,8 +132,12 @@ Result<std::vector<Mount>> parse_mountinfo(std::string text) {
 
 std::string read_list(const std::string& path) { return read_whole(path).value_or(std::string()); }
 
-Result<std::vector<Mount>> read_mounts() {
-  BLKREWIND_ASSIGN(std::string text, read_whole("/proc/self/mountinfo"));
+Result<std::vector<Mount>> read_mounts(const std::string& list) {
+  return read_mounts_in(AT_FDCWD, list);
+}
+
+Result<std::vector<Mount>> read_mounts_in(int folder, const std::string& list) {
+  BLKREWIND_ASSIGN(std::string text, read_whole(list, folder));
   return parse_mountinfo(std::move(text));
 }
 
@@ -184,6 +190,16 @@ std::vector<DeviceNumber> devices_under(const Mount& mount) {
     }
   }
   return devices;
+}
+
+std::string option_value(const std::string& options, const std::string& key) {
+  const std::string padded = "," + options;
+  const std::size_t at = padded.find("," + key + "=");
+  if (at == std::string::npos) {
+    return {};
+  }
+  const std::size_t begin = at + key.size() + 2;
+  return padded.substr(begin, padded.find(',', begin) - begin);
 }
 
 }  // namespace blkrewind::host

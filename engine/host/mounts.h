@@ -1,7 +1,8 @@
 // What is mounted and what is swapped on, and the block devices under it.
 //
 // As this process sees it: mounts of other mount namespaces are not listed (a device mounted there
-// is still claimed, which an exclusive open notices). Only reads /proc and sysfs; any thread.
+// is still claimed, which an exclusive open notices); mount_views.h lists those too. Only reads
+// /proc and sysfs; any thread.
 #pragma once
 
 #include <string>
@@ -16,7 +17,9 @@ namespace blkrewind::host {
 // One line of /proc/self/mountinfo (proc(5)).
 struct Mount {
   int id = 0;
+  int parent = 0;           // the mount that it is mounted on
   DeviceNumber device = 0;  // of the super block; anonymous (major 0) for btrfs, overlay, NFS, ...
+  std::string root;         // what of the file system is mounted; "/": all of it
   std::string mount_point;
   std::string type;
   std::string source;
@@ -34,7 +37,10 @@ struct Swap {
 
 // Errors: kIo when /proc is not there, another file system is, or a line makes no sense. Without
 // these two no device can be called free.
-[[nodiscard]] Result<std::vector<Mount>> read_mounts();
+[[nodiscard]] Result<std::vector<Mount>> read_mounts(
+    const std::string& list = "/proc/self/mountinfo");
+// The same of a list in another folder, for a thread that does not see /proc.
+[[nodiscard]] Result<std::vector<Mount>> read_mounts_in(int folder, const std::string& list);
 [[nodiscard]] Result<std::vector<Swap>> read_swaps();
 
 // All of another list in /proc; empty when it cannot be read.
@@ -47,5 +53,8 @@ struct Swap {
 // /sys/fs/btrfs/UUID/devices; none for file systems that are not on block devices (tmpfs, NFS), and
 // for those that do not tell (ZFS, FUSE).
 [[nodiscard]] std::vector<DeviceNumber> devices_under(const Mount& mount);
+
+// The value of KEY in "rw,KEY=value,..."; empty: it is not there.
+[[nodiscard]] std::string option_value(const std::string& options, const std::string& key);
 
 }  // namespace blkrewind::host
