@@ -20,6 +20,7 @@ void add_track_commands(CommandSyntax app, Command& chosen);
 void add_instance_commands(CommandSyntax app, Command& chosen);
 void add_look_commands(CommandSyntax app, Command& chosen);  // open, close
 void add_mount_command(CommandSyntax app, Command& chosen);
+void add_thaw_command(CommandSyntax app, Command& chosen);
 void add_serve_command(CommandSyntax app, Command& chosen);
 
 // One command with its example for --help. The options are parsed into `Arguments`, which is passed

@@ -64,6 +64,7 @@ int run(std::vector<std::string> arguments, bool wants_json, std::FILE* out, std
   add_instance_commands(program, chosen);
   add_look_commands(program, chosen);
   add_mount_command(program, chosen);
+  add_thaw_command(program, chosen);
   add_serve_command(program, chosen);
 
   const Parsed parsed = parser.parse(std::move(arguments));

@@ -19,7 +19,7 @@ _blkrewind_devices() {
 
 _blkrewind() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="snapshot list diff delete rollback undo resume clone export import mount open close verify store disk instance track serve"
+  local commands="snapshot list diff delete rollback undo resume clone export import mount open close verify store disk instance track thaw serve"
   local words="" command="" sub="" position=0 i
   local -a store=()
 
@@ -106,7 +106,7 @@ _blkrewind() {
   case "$command $sub" in
     " ") words=$commands ;;
     "store ") words="init info gc upgrade" ;;
-    "serve ") ;;
+    "serve " | "thaw ") ;;
     "open ")
       if ((position == 0)); then
         words=$(_blkrewind_snapshots)

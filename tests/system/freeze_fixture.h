@@ -116,10 +116,10 @@ class FrozenFileSystem {
 // A thread that writes once, and its state in the kernel.
 class OneWrite {
  public:
-  explicit OneWrite(const std::string& path)
-      : thread_([this, path] {
+  explicit OneWrite(const std::string& path, int flags = 0)
+      : thread_([this, path, flags] {
           tid_ = ::gettid();
-          const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+          const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600));
           const bool written = fd.valid() && ::write(fd.get(), "x", 1) == 1;
           done_ = written ? 1 : -1;
         }) {}

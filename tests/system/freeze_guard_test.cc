@@ -1,8 +1,11 @@
 // The guard: what is killed, and when, and that nothing stays frozen.
 #include <pty.h>
+#include <sched.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 
 #include "blkrewind/thaw.h"
+#include "system/cli_program.h"
 #include "system/freeze_fixture.h"
 
 namespace blkrewind::test {
@@ -287,32 +290,35 @@ TEST_F(FreezeGuard, ACopyInAForkedChildThawsNothing) {
   EXPECT_TRUE(ok(freeze->thaw()));
 }
 
+// Kills an operation that has frozen something, and its guard.
+void kill_both(OperationProcess& operation) {
+  ASSERT_EQ(guards().size(), 1U);
+  const pid_t guard = guards().front();
+  ::kill(guard, SIGSTOP);
+  EXPECT_TRUE(comes_true([&] { return state_of(guard) == "T"; }));
+  operation.kill_and_wait();
+  ::kill(guard, SIGKILL);
+  EXPECT_TRUE(comes_true([] { return guards().empty(); }));
+}
+
 TEST_F(FreezeGuard, BothKilledLeavesAFileForThaw) {
   const auto first = make("ext4", "a");
   const auto second = make("btrfs", "b");
   const auto others = make("xfs", "others");
   others->freeze_by_others();
-  pid_t pid = 0;
-  {
-    OperationProcess operation([&](const OperationProcess::Step& step) {
-      const auto freeze = prepared(kLong, first, second);
-      if (!freeze->freeze()) ::_exit(1);
-      step("frozen");
-    });
-    ASSERT_EQ(operation.word(), "frozen");
-    pid = operation.pid();
-    // It runs: its freeze is its own.
-    const auto none = thaw_leftovers();
-    ASSERT_TRUE(ok(none));
-    EXPECT_TRUE(none->file_systems.empty());
-    EXPECT_TRUE(first->is_frozen());
-    const pid_t guard = the_guard();
-    ::kill(guard, SIGSTOP);
-    EXPECT_TRUE(comes_true([&] { return state_of(guard) == "T"; }));
-    operation.kill_now();
-    ::kill(guard, SIGKILL);
-  }
-  EXPECT_TRUE(comes_true([] { return guards().empty(); }));
+  OperationProcess operation([&](const OperationProcess::Step& step) {
+    const auto freeze = prepared(kLong, first, second);
+    if (!freeze->freeze()) ::_exit(1);
+    step("frozen");
+  });
+  ASSERT_EQ(operation.word(), "frozen");
+  const pid_t pid = operation.pid();
+  // It runs: its freeze is its own.
+  const auto none = thaw_leftovers();
+  ASSERT_TRUE(ok(none));
+  EXPECT_TRUE(none->file_systems.empty());
+  EXPECT_TRUE(first->is_frozen());
+  kill_both(operation);
   EXPECT_TRUE(first->is_frozen());
   EXPECT_TRUE(second->is_frozen());
   const auto thawed = thaw_leftovers();
@@ -328,6 +334,95 @@ TEST_F(FreezeGuard, BothKilledLeavesAFileForThaw) {
   EXPECT_TRUE(others->is_frozen());
   EXPECT_TRUE(thaw_leftovers()->file_systems.empty());
   others->thaw_by_others();
+}
+
+TEST_F(FreezeGuard, TheProgramThawsWhatIsLeft) {
+  const CliProgram program;
+  const auto system = make("ext4", "a");
+  EXPECT_EQ(program.run({"thaw"}).out, "no snapshot has left a file system frozen\n");
+  for (const bool json : {false, true}) {
+    OperationProcess operation([&](const OperationProcess::Step& step) {
+      const auto freeze = prepared(kLong, system);
+      if (!freeze->freeze()) ::_exit(1);
+      step("frozen");
+    });
+    ASSERT_EQ(operation.word(), "frozen");
+    const std::string pid = std::to_string(operation.pid());
+    kill_both(operation);
+    EXPECT_TRUE(system->is_frozen());
+    CliOutcome outcome = json ? program.run({"--json", "thaw"}) : program.run({"thaw"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.out,
+              json ? R"({"file_systems":[{"path":")" + system->point() +
+                         R"(","file_system":"ext4","process":)" + pid +
+                         R"(,"outcome":"thawed"}]})" + "\n"
+                   : system->point() + " (ext4, frozen by process " + pid + "): thawed\n");
+    EXPECT_FALSE(system->is_frozen());
+  }
+  EXPECT_FALSE(std::filesystem::exists(program.store()));
+}
+
+TEST_F(FreezeGuard, WhatIsMountedInAnotherNamespaceIsThawed) {
+  const LoopDevice loop = LoopDevice::make(directory_.file("far.img"), 320 * kMiB);
+  const std::string point = directory_.file("far");
+  std::filesystem::create_directory(point);
+  run_program({"mkfs.ext4", "-q", loop.path()});
+  OperationProcess keeper([&](const OperationProcess::Step& step) {
+    if (::unshare(CLONE_NEWNS) != 0) ::_exit(1);
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(2);
+    if (::mount(loop.path().c_str(), point.c_str(), "ext4", 0, nullptr) != 0) ::_exit(3);
+    step("mounted");
+  });
+  ASSERT_EQ(keeper.word(), "mounted");
+  const std::string seen = "/proc/" + std::to_string(keeper.pid()) + "/root" + point;
+  OperationProcess operation([&](const OperationProcess::Step& step) {
+    std::vector<freeze::Held> held(1);
+    held[0].root = open_directory(seen);
+    struct stat status {};
+    if (::fstat(held[0].root.get(), &status) != 0) ::_exit(1);
+    held[0].super = {.id = status.st_dev,
+                     .type = "ext4",
+                     .mount_point = point,
+                     .seen_by = keeper.pid(),
+                     .devices = {}};
+    auto freeze = freeze::prepare(std::move(held), kLong);
+    if (!freeze || !(*freeze)->freeze()) ::_exit(2);
+    step("frozen");
+  });
+  ASSERT_EQ(operation.word(), "frozen");
+  kill_both(operation);
+  const auto thawed = thaw_leftovers();
+  const UniqueFd root = open_directory(seen);
+  EXPECT_EQ(::ioctl(root.get(), FITHAW, 0), -1);
+  ASSERT_TRUE(ok(thawed));
+  ASSERT_EQ(thawed->file_systems.size(), 1U);
+  EXPECT_EQ(thawed->file_systems[0].outcome, ThawOutcome::kThawed);
+}
+
+// The device is used for something else since: that is not what was left frozen.
+TEST_F(FreezeGuard, AnotherFileSystemWithTheSameNumberIsLeftAlone) {
+  auto system = make("ext4", "a");
+  OperationProcess operation([&](const OperationProcess::Step& step) {
+    const auto freeze = prepared(kLong, system);
+    if (!freeze->freeze()) ::_exit(1);
+    step("frozen");
+  });
+  ASSERT_EQ(operation.word(), "frozen");
+  kill_both(operation);
+  const std::string loop = system->loop_path();
+  system->thaw_by_others();
+  system.reset();
+  std::filesystem::remove(directory_.file("a.img"));
+  std::filesystem::remove(directory_.file("a"));
+  system = make("ext4", "a");
+  if (system->loop_path() != loop) GTEST_SKIP() << "the loop device was taken";
+  system->freeze_by_others();
+  const auto thawed = thaw_leftovers();
+  EXPECT_TRUE(system->is_frozen());
+  system->thaw_by_others();
+  ASSERT_TRUE(ok(thawed));
+  ASSERT_EQ(thawed->file_systems.size(), 1U);
+  EXPECT_EQ(thawed->file_systems[0].outcome, ThawOutcome::kNotMounted);
 }
 
 }  // namespace

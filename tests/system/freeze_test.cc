@@ -52,7 +52,9 @@ TEST_F(FreezeSystem, NestedFileSystemsInTheirOrder) {
     for (int i = 0; i < 3; ++i) {
       std::ofstream(top.file("dirty")) << std::string(4 * kMiB, 'd');
       const auto freeze = prepared(kLong, &top, host);
-      freeze::write_back({}, 3);
+      std::vector<freeze::Held> dirty;
+      dirty.push_back(top.held());
+      freeze::write_back(dirty, 3);
       ASSERT_TRUE(ok(freeze->freeze()));
       EXPECT_TRUE(top.is_frozen());
       EXPECT_TRUE(host->is_frozen());
@@ -143,6 +145,33 @@ TEST_F(FreezeSystem, AFreezeThatTakesLongerThanTheLimitThawsAll) {
   EXPECT_FALSE(free->is_frozen());
   EXPECT_FALSE(slow.is_frozen());
   EXPECT_FALSE(host->is_frozen());
+}
+
+// The kernel waits for a write that is under way, and until then answers EINVAL to a thaw.
+TEST_F(FreezeSystem, AFreezeThatWaitsForAWriterIsThawedWhenItIsComplete) {
+  const auto free = make("xfs", "free");
+  const auto host = make("ext4", "host");
+  const FrozenFileSystem slow(host->file("slow.img"), directory_.file("slow"), "ext4");
+  run_program({"sync", "-f", slow.point()});
+  host->freeze_by_others();
+  const auto freeze = prepared(milliseconds(200), free, &slow);
+  Status frozen;
+  {
+    const OneWrite under_way(slow.file("new"), O_SYNC);
+    EXPECT_TRUE(comes_true([&] { return under_way.is_held_still(); }));
+    std::atomic<bool> ended = false;
+    std::thread operation([&] {
+      frozen = freeze->freeze();
+      ended = true;
+    });
+    std::this_thread::sleep_for(milliseconds(400));
+    EXPECT_FALSE(ended);
+    host->thaw_by_others();
+    operation.join();
+  }
+  EXPECT_TRUE(failed(frozen, Errc::kBusy));
+  EXPECT_FALSE(free->is_frozen());
+  EXPECT_FALSE(slow.is_frozen());
 }
 
 TEST_F(FreezeSystem, NothingIsFrozenTwiceByOneObject) {

@@ -41,6 +41,7 @@ const std::vector<Words>& all_commands() {
                                                {"export"},
                                                {"import"},
                                                {"verify"},
+                                               {"thaw"},
                                                {"store", "init"},
                                                {"store", "info"},
                                                {"store", "gc"},
