@@ -142,13 +142,12 @@ int mount_id_of(const UniqueFd& fd) {
 }
 
 std::optional<DeviceNumber> super_of(const UniqueFd& fd, const std::vector<Mount>& mounts) {
+  const int id = fd.valid() ? mount_id_of(fd) : -1;
+  const auto mount =
+      std::find_if(mounts.begin(), mounts.end(), [id](const Mount& each) { return each.id == id; });
+  if (mount != mounts.end()) return mount->device;
   struct stat status {};
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return std::nullopt;
-  if (major(status.st_dev) != 0) return status.st_dev;
-  const int id = mount_id_of(fd);
-  for (const Mount& mount : mounts) {
-    if (mount.id == id) return mount.device;
-  }
+  if (::fstat(fd.get(), &status) == 0 && major(status.st_dev) != 0) return status.st_dev;
   return std::nullopt;
 }
 

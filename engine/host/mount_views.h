@@ -39,9 +39,10 @@ struct MountView {
 // matching mount point: mount points can be stacked, bound and hidden.
 [[nodiscard]] int mount_id_of(const UniqueFd& fd);
 
-// The super block of an open file. Where stat(2) has an anonymous number, which for btrfs is the
-// subvolume's, by its mount in the list, which must be of after the file was opened: an open file
-// keeps its mount, so the id is not given to another. Empty: it is not listed.
+// The super block of an open file, by its mount in the list, which must be of after the file was
+// opened: an open file keeps its mount, so the id is not given to another. stat(2) alone does not
+// tell: for btrfs it has the subvolume's number, for a file on an overlay it may have another file
+// system's. Empty: the mount is not listed, and stat(2) has an anonymous number.
 [[nodiscard]] std::optional<DeviceNumber> super_of(const UniqueFd& fd,
                                                    const std::vector<Mount>& mounts);
 

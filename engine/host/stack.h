@@ -26,7 +26,7 @@ struct MountedSuper {
   DeviceNumber id = 0;  // of the super block, as in mountinfo; anonymous (major 0) for btrfs
   std::string type;     // "ext4"
   std::string mount_point;
-  pid_t seen_by = 0;                  // the process in whose mount namespace that is; 0: this one
+  pid_t seen_by = 0;  // the process or thread in whose mount namespace that is; 0: this one
   std::vector<DeviceNumber> devices;  // all that hold it, its log and its realtime device included
 };
 
@@ -46,8 +46,11 @@ struct Stack {
   [[nodiscard]] bool unused() const { return mounted.empty() && raw.empty() && unknown.empty(); }
 };
 
-// Of several devices that are taken together. Any thread; reads /proc and sysfs. Errors: kIo -
-// /proc is not available.
+// Of several devices that are taken together; only their numbers are read, not their users. This
+// process does not count as a user that writes, but must not hold them exclusively. A node that
+// nothing visible explains is opened exclusively for a moment; a holder or writer that stays is
+// waited for, for half a second. Any thread; reads /proc and sysfs. Errors: kIo - /proc is not
+// available.
 [[nodiscard]] Result<Stack> stack_on(const std::vector<DeviceInfo>& devices);
 
 // The root of the file system, or any folder of it, opened for reading in the namespace where it

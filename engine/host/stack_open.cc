@@ -5,9 +5,9 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <future>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -39,9 +39,7 @@ class Uncovering {
       space.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
       if (!space.valid()) return {};
     }
-    UniqueFd found;
-    std::thread([&] { found = in_copy(proc, space); }).join();
-    return found;
+    return std::async(std::launch::async, [&] { return in_copy(proc, space); }).get();
   }
 
  private:

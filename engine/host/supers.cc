@@ -133,15 +133,9 @@ std::vector<DeviceNumber> members_of(const Mount& mount, pid_t seen_by,
 UniqueFd open_at(DeviceNumber super, const Super::Place& place) {
   const UniqueFd located = locate(place.seen_by, place.mount_point);
   if (!located.valid()) return {};
-  // Of this file system before it is opened: what hides it may be anything.
-  const auto is_it = [&](const UniqueFd& fd) {
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) return false;
-    if (major(status.st_dev) != 0) return status.st_dev == super;
-    const auto mounts = read_view(place.seen_by);
-    return mounts && super_of(fd, *mounts) == super;
-  };
-  if (!is_it(located)) return {};
+  // Before it is opened: what hides the file system may be anything.
+  const auto mounts = read_view(place.seen_by);
+  if (!mounts || super_of(located, *mounts) != super) return {};
   return open_located(located);
 }
 

@@ -19,7 +19,9 @@ TEST(Mountinfo, ReadsTheFieldsAroundOptionalOnes) {
   const std::vector<Mount>& mounts = *read;
   ASSERT_EQ(mounts.size(), 2U);
   EXPECT_EQ(mounts[0].id, 36);
+  EXPECT_EQ(mounts[0].parent, 35);
   EXPECT_EQ(mounts[0].device, makedev(98, 0));
+  EXPECT_EQ(mounts[0].root, "/mnt1");
   EXPECT_EQ(mounts[0].mount_point, "/mnt/parent");
   EXPECT_EQ(mounts[0].type, "ext3");
   EXPECT_EQ(mounts[0].source, "/dev/root");
@@ -74,6 +76,15 @@ TEST(Mountinfo, RefusesAListWithALineThatMakesNoSense) {
     }
   }
   EXPECT_THAT(parse_mountinfo("").value(), ::testing::IsEmpty());
+}
+
+TEST(Mountinfo, AnOptionsValue) {
+  const std::string options = "rw,logdev=/dev/sdb,swidth=0,nologdev=x,rtdev=/dev/sdc";
+  EXPECT_EQ(option_value(options, "logdev"), "/dev/sdb");
+  EXPECT_EQ(option_value(options, "rtdev"), "/dev/sdc");
+  EXPECT_EQ(option_value(options, "dev"), "");
+  EXPECT_EQ(option_value(options, "rw"), "");
+  EXPECT_EQ(option_value("", "logdev"), "");
 }
 
 TEST(Mountinfo, ThisProcessHasARoot) {
