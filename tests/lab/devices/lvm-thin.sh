@@ -10,7 +10,7 @@ modprobe dm_thin_pool
 quiet pvcreate -y "$made"
 quiet vgcreate -y -s 1M labthin "$made"
 later "vgremove -f -y labthin"
-volume labthin -y -Zn -Wn --type thin-pool -n pool -L 32M --poolmetadatasize 2M --poolmetadataspare n labthin
+volume labthin -y -Zn --type thin-pool -n pool -L 32M --poolmetadatasize 2M --poolmetadataspare n labthin
 volume labthin -y -Wn -V 8M --thinpool pool -n volume labthin
 wait_for /dev/labthin/volume
 round /dev/labthin/volume
