@@ -306,7 +306,9 @@ Result<std::unique_ptr<KernelProgram>> KernelProgram::start_unpinned(
       return fail(bpf_error(errno, "cannot hold the tracking program"));
     }
     program->held_.push_back(std::move(held));
-    program->programs_.push_back(info.prog_id);
+    UniqueFd running(bpf_prog_get_fd_by_id(info.prog_id));
+    if (!running.valid()) return fail(bpf_error(errno, "cannot hold the tracking program"));
+    program->running_.push_back(std::move(running));
   }
   BLKREWIND_TRY(program->map_control(bpf_map__fd(object.maps.control)));
   BLKREWIND_TRY(
@@ -366,14 +368,20 @@ Status KernelProgram::map_others(int bits_fd, int under_way_fd) {
 
 std::uint64_t KernelProgram::skipped_events() const {
   std::uint64_t skipped = 0;
-  for (const std::uint32_t id : programs_) {
-    const UniqueFd program(bpf_prog_get_fd_by_id(id));
+  const auto add = [&skipped](const UniqueFd& program) {
     bpf_prog_info info{};
     __u32 length = sizeof info;
     if (!program.valid() || bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
-      return UINT64_MAX;
+      return false;
     }
     skipped += info.recursion_misses;
+    return true;
+  };
+  for (const UniqueFd& program : running_) {
+    if (!add(program)) return UINT64_MAX;
+  }
+  for (const std::uint32_t id : programs_) {
+    if (!add(UniqueFd(bpf_prog_get_fd_by_id(id)))) return UINT64_MAX;
   }
   return skipped;
 }

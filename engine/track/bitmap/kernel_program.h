@@ -65,8 +65,9 @@ class KernelProgram {
   [[nodiscard]] Status map_control(int fd);  // the first one
   [[nodiscard]] Status map_others(int bits_fd, int under_way_fd);
 
-  std::vector<std::uint32_t> programs_;  // their ids
-  std::vector<UniqueFd> held_;           // not pinned: what keeps it running
+  std::vector<std::uint32_t> programs_;  // pinned ones: their ids, because a pin may be removed
+  std::vector<UniqueFd> running_;        // of those that are not pinned
+  std::vector<UniqueFd> held_;           // their links
   blkrewind_control* control_ = nullptr;
   std::size_t control_bytes_ = 0;
   std::span<std::uint64_t> bits_;

@@ -1,6 +1,11 @@
 // Sweeps one direct write over the flip of a watch, in steps of a microsecond.
 //
-//   flip_race --folder DIR [--seed S] [--count N] [--on loop|zram]
+// `direct`: a loop device that does many operations at once, which needs a DIR on a file system
+// with direct I/O. Open defect, seen with it on 6.18 in about one of 2,000 rounds: the end of a
+// write is not counted, nor does the kernel report an event as skipped; the watch is then never
+// quiet again.
+//
+//   flip_race --folder DIR [--seed S] [--count N] [--on loop|zram|direct]
 //
 // Each round flips at a fixed time and writes at a time that moves from 200 microseconds before it
 // to 200 after it. It reads what the former set marks, asks quiet(), and keeps a copy as a snapshot
@@ -11,7 +16,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -36,7 +40,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
-constexpr std::uint64_t kBytes = 4 * kMiB;
+constexpr std::uint64_t kBytes = 2 * kMiB;
 constexpr std::uint32_t kChunk = 64 * kKiB;
 constexpr std::uint64_t kWrite = 4 * kChunk;
 constexpr std::uint64_t kSweep = 400;  // microseconds
@@ -44,10 +48,6 @@ constexpr std::uint64_t kSweep = 400;  // microseconds
 void spin_until(Clock::time_point time) {
   while (Clock::now() < time) {
   }
-}
-
-bool is_all(const std::byte* at, std::uint64_t length, std::byte value) {
-  return std::all_of(at, at + length, [value](std::byte one) { return one == value; });
 }
 
 // The writer, in a thread of its own: one write a round.
@@ -82,8 +82,9 @@ struct Counts {
 
 class Race {
  public:
-  Race(const std::string& device, track::Watch& watch)
+  Race(const std::string& device, track::Watch& watch, std::uint64_t seed)
       : watch_(watch),
+        random_(seed),
         copy_(kBytes),
         again_(kBytes),
         fd_(::open(device.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC)) {
@@ -93,12 +94,11 @@ class Race {
 
   // Empty: nothing was torn or missed.
   std::string run(std::uint64_t seed, std::uint64_t count, Counts& counts) {
-    sim::Random random(seed);
     std::thread thread([this] { writer_.run(); });
     std::string broken;
     for (std::uint64_t i = 1; i <= count && broken.empty(); ++i) {
-      const std::uint64_t first = random.below(kBytes / kChunk - kWrite / kChunk) * kChunk;
-      broken = round(i, first, static_cast<std::byte>(1 + i % 255), (seed + i) % kSweep, counts);
+      const std::uint64_t first = random_.below(kBytes / kChunk - kWrite / kChunk) * kChunk;
+      broken = round(i, first, (seed + i) % kSweep, counts);
       if (!broken.empty()) broken = "round " + std::to_string(i) + ": " + broken;
     }
     writer_.stop = true;
@@ -123,10 +123,14 @@ class Race {
     return marked;
   }
 
-  std::string round(std::uint64_t number, std::uint64_t first, std::byte value,
-                    std::uint64_t delay_us, Counts& counts) {
+  std::string round(std::uint64_t number, std::uint64_t first, std::uint64_t delay_us,
+                    Counts& counts) {
     std::memcpy(before_.data(), copy_.data() + first, kWrite);
-    std::memset(writer_.bytes.data(), static_cast<int>(value), kWrite);
+    // Noise takes zram longer to write than to read, so that a read can overtake the write.
+    for (std::uint64_t at = 0; at < kWrite; at += 8) {
+      const std::uint64_t word = random_.next();
+      std::memcpy(writer_.bytes.data() + at, &word, sizeof word);
+    }
     const auto start = Clock::now() + microseconds(20);
     writer_.offset = first;
     writer_.when = start + microseconds(delay_us);
@@ -137,7 +141,7 @@ class Race {
     const bool quiet = watch_.quiet();
     std::string broken;
     if (quiet) {
-      const bool has = is_all(copy_.data() + first, kWrite, value);
+      const bool has = std::memcmp(copy_.data() + first, writer_.bytes.data(), kWrite) == 0;
       const bool has_not = std::memcmp(copy_.data() + first, before_.data(), kWrite) == 0;
       if (!has && !has_not) broken = "the write is torn";
       if (!has && marked) broken = "the write was marked and is not there";
@@ -155,6 +159,7 @@ class Race {
   }
 
   track::Watch& watch_;
+  sim::Random random_;
   AlignedBuffer copy_;
   AlignedBuffer again_;
   AlignedBuffer before_{kWrite};
@@ -167,7 +172,8 @@ int skip(const std::string& why) {
   return 77;
 }
 
-int run(const std::string& folder, std::uint64_t seed, std::uint64_t count, bool on_zram) {
+int run(const std::string& folder, std::uint64_t seed, std::uint64_t count, bool on_zram,
+        bool direct) {
   if (!test::have_root_and_loop()) return skip("it needs root and loop devices");
   std::unique_ptr<test::ZramDevice> zram;
   std::unique_ptr<test::LoopDevice> loop;
@@ -176,7 +182,8 @@ int run(const std::string& folder, std::uint64_t seed, std::uint64_t count, bool
     if (!zram) return skip("there is no zram");
   } else {
     const std::string file = folder + "/flip_race." + std::to_string(::getpid());
-    loop = std::make_unique<test::LoopDevice>(test::LoopDevice::make(file, kBytes));
+    loop = std::make_unique<test::LoopDevice>(
+        test::LoopDevice::make(file, kBytes, 512, {.read_only = false, .direct_io = direct}));
     std::filesystem::remove(file);  // the device keeps it
   }
   track::TrackedDisk disk;
@@ -187,7 +194,7 @@ int run(const std::string& folder, std::uint64_t seed, std::uint64_t count, bool
   if (!watch && watch.error().code == Errc::kUnsupported) return skip(watch.error().to_string());
   if (!watch) throw std::runtime_error(watch.error().to_string());
   Counts counts;
-  const std::string broken = Race(disk.path, **watch).run(seed, count, counts);
+  const std::string broken = Race(disk.path, **watch, seed).run(seed, count, counts);
   std::printf("%s: quiet without the write %llu, with it %llu, not quiet %llu%s%s\n",
               on_zram ? "zram" : "loop", static_cast<unsigned long long>(counts.before),
               static_cast<unsigned long long>(counts.after),
@@ -210,12 +217,12 @@ int main(int argc, char** argv) {
     return value;
   };
   if (argc % 2 == 0 || values["--folder"].empty() || number("--count") == 0) {
-    std::fputs("flip_race --folder DIR [--seed S] [--count N] [--on loop|zram]\n", stderr);
+    std::fputs("flip_race --folder DIR [--seed S] [--count N] [--on loop|zram|direct]\n", stderr);
     return 2;
   }
   try {
     return blkrewind::tracking::run(values["--folder"], number("--seed"), number("--count"),
-                                    values["--on"] == "zram");
+                                    values["--on"] == "zram", values["--on"] == "direct");
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "flip_race: %s\n", exception.what());
     return 3;
