@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "track/bitmap/bitmap_tracker.h"
+#include "track/bitmap/bitmap_watch.h"
 #include "track/extents/extent_tracker.h"
 
 namespace blkrewind::track {
@@ -37,6 +38,10 @@ class LocalTrackers final : public Trackers {
     add(found, find_extents(disk));
     add(found, find_bitmap(disk));
     return found;
+  }
+
+  Result<std::unique_ptr<Watch>> start_watch(const TrackedDisk& disk) override {
+    return start_bitmap_watch(disk);
   }
 
   Result<std::vector<TrackerState>> states(const TrackedDisk& disk,

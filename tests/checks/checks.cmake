@@ -38,6 +38,10 @@ if(BLKREWIND_BUILD_CLI)
   check(track_stress scripts/track-stress --seconds 12 --slice 3 --seed 1
     --driver $<TARGET_FILE:track_stress>)
   set_tests_properties(track_stress PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
+  foreach(on loop zram)
+    check(flip_race_${on} $<TARGET_FILE:flip_race> --folder ${CMAKE_CURRENT_BINARY_DIR} --on ${on} --count 4000)
+    set_tests_properties(flip_race_${on} PROPERTIES RESOURCE_LOCK loop COST ${BLKREWIND_COST_LOOP})
+  endforeach()
 
   # The cloud API as its clients use it, and a short run of its load benchmark.
   foreach(client node python go)

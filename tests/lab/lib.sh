@@ -126,16 +126,16 @@ round() {
   check "verify" rewind verify
 }
 
-# tracked_round DEVICE, after round: only what the kernel saw change is read.
+# tracked_round DEVICE [NAME], after round: only what the kernel saw change is read.
 tracked_round() {
-  local device=$1 source
+  local device=$1 name=${2:-tracked} source
   check "track start" rewind track start "$device"
   later "'$BLKREWIND' --store '$store' -q track stop '$device' >/dev/null 2>&1 || true"
   save "$device" "$work/before"
-  check "snapshot, tracked" rewind snapshot "$device" --name tracked
+  check "snapshot, tracked" rewind snapshot "$device" --name "$name"
   damage "$device"
   save "$device" "$work/damaged"
-  source=$(value .change_source rollback "$device" tracked --paranoid)
+  source=$(value .change_source rollback "$device" "$name" --paranoid)
   check "rollback by the bitmap, with everything read again" test "$source" = bitmap
   check "the bytes are those of the tracked snapshot" holds "$device" "$work/before"
   check "undo, tracked" rewind undo "$device"

@@ -114,7 +114,8 @@ std::vector<std::unique_ptr<track::Tracker>> SimulatedTrackers::find(
   std::vector<std::unique_ptr<track::Tracker>> found;
   if (!memory_ || disk.path != path_) return found;
   auto tracker = std::make_unique<track::DirtyBitsTracker>(
-      memory_->control, memory_->bits, disk.device_bytes, [] { return Status{}; });
+      memory_->control, memory_->bits, std::span<blkrewind_bucket>(), disk.device_bytes,
+      [] { return Status{}; });
   found.push_back(std::make_unique<MortalTracker>(std::move(tracker), life_, graveyard_, *env_));
   return found;
 }

@@ -4,11 +4,13 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <fstream>
 #include <map>
 #include <random>
 
 #include "support/errors.h"
+#include "support/zram_device.h"
 #include "system/tracking_fixture.h"
 
 namespace blkrewind::test {
@@ -270,36 +272,23 @@ TEST_F(TrackingEpoch, GoesOnOverAnImport) {
   expect_rolls_back();
 }
 
-// Removed by the destructor.
-class Zram {
- public:
-  Zram() { std::ifstream("/sys/class/zram-control/hot_add") >> number_; }
-  ~Zram() {
-    if (number_.empty()) return;
-    std::ofstream("/sys/block/zram" + number_ + "/reset") << "1";
-    std::ofstream("/sys/class/zram-control/hot_remove") << number_;
-  }
-  Zram(const Zram&) = delete;
-  Zram& operator=(const Zram&) = delete;
-  [[nodiscard]] bool made() const { return !number_.empty(); }
-  [[nodiscard]] std::string path() const { return "/dev/zram" + number_; }
-  void set_size(std::uint64_t bytes) const {
-    std::ofstream("/sys/block/zram" + number_ + "/disksize") << bytes;
-  }
-
- private:
-  std::string number_;
-};
-
-TEST_F(TrackingEpoch, IsRefusedWithoutARequestQueue) {
-  const Zram zram;
-  if (!zram.made()) GTEST_SKIP() << "there is no zram";
-  zram.set_size(8 * kMiB);
-  const auto begun = engine_->start_tracking(zram.path());
-  ASSERT_FALSE(begun);
-  EXPECT_EQ(begun.error().code, Errc::kUnsupported) << begun.error().to_string();
-  EXPECT_NE(begun.error().message.find("no request queue"), std::string::npos);
-  EXPECT_TRUE(engine_->disks()->empty());
+// No request queue: its driver ends bios itself.
+TEST_F(TrackingEpoch, HoldsForADeviceWithoutARequestQueue) {
+  const auto zram = ZramDevice::make(kEpochBytes);
+  if (!zram) GTEST_SKIP() << "there is no zram";
+  write_noise(zram->path(), 0, kEpochBytes, 1);
+  if (!track(zram->path())) GTEST_SKIP() << why_;
+  EXPECT_EQ(marked(), Chunks());
+  const UniqueFd fd = opened(zram->path(), O_RDWR | O_DIRECT);
+  const AlignedBuffer bytes(64 * kKiB);
+  ASSERT_EQ(::pwrite(fd.get(), bytes.data(), 4096, 3 * kMiB), 4096);
+  ASSERT_EQ(::pwrite(fd.get(), bytes.data(), 64 * kKiB, 5 * kMiB + 4096), 64 * kKiB);
+  std::array<std::uint64_t, 2> range = {8 * kMiB, 8192};
+  ASSERT_EQ(::ioctl(fd.get(), BLKDISCARD, range.data()), 0);
+  const std::uint64_t chunk = chunk_bytes();
+  EXPECT_EQ(expect_nothing_missed(),
+            chunks_of({{3 * kMiB, 4096}, {5 * kMiB + 4096, 64 * kKiB}, {8 * kMiB, 8192}}, chunk));
+  expect_rolls_back();
 }
 
 TEST_F(TrackingEpoch, IsRefusedToAnImageFile) {

@@ -23,7 +23,7 @@ class EngineRounds {
       : chosen_(chosen),
         tally_(tally),
         random_(chosen.seed),
-        stage_(chosen.folder, chosen.on_partition, chosen.direct_io) {
+        stage_(chosen.folder, chosen.where, chosen.direct_io) {
     OpenOptions options;
     options.store = chosen.folder + "/store";
     options.create = true;

@@ -42,17 +42,22 @@ int run(const std::string& folder, std::uint64_t first_seed, std::uint64_t secon
     Case chosen;
     chosen.folder = folder + "/" + std::to_string(seed);
     chosen.seed = seed;
-    // Both kinds, on the whole disk and on the partition.
+    // Both kinds, on the whole disk, on the partition, and on a zram device.
     const bool engine = seed % 2 == 1;
-    chosen.on_partition = seed / 2 % 2 == 1;
+    chosen.where = seed % 5 == 4       ? Where::kOnZram
+                   : seed / 2 % 2 == 1 ? Where::kOnPartition
+                                       : Where::kWholeDisk;
     chosen.direct_io = seed / 4 % 2 == 1;
     chosen.until = std::min(end, steady_clock::now() + std::chrono::seconds(slice));
     chosen.stop = &stop_now;
     std::filesystem::create_directory(chosen.folder);
     Tally tally;
-    const std::string what =
-        "seed " + std::to_string(seed) + " (" + (engine ? "engine" : "tracker") + ", " +
-        (chosen.on_partition ? "partition" : "disk") + (chosen.direct_io ? ", direct" : "") + ")";
+    const std::string what = "seed " + std::to_string(seed) + " (" +
+                             (engine ? "engine" : "tracker") + ", " +
+                             (chosen.where == Where::kOnZram        ? "zram"
+                              : chosen.where == Where::kOnPartition ? "partition"
+                                                                    : "disk") +
+                             (chosen.direct_io ? ", direct" : "") + ")";
     try {
       (engine ? run_engine_rounds : run_tracker_rounds)(chosen, tally);
     } catch (const Broken& broken) {

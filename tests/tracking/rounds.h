@@ -14,7 +14,7 @@ namespace blkrewind::tracking {
 struct Case {
   std::string folder;  // of this case only
   std::uint64_t seed = 0;
-  bool on_partition = false;
+  Where where = Where::kWholeDisk;
   bool direct_io = false;
   std::chrono::steady_clock::time_point until;
   const std::atomic<bool>* stop = nullptr;

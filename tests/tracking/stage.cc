@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 namespace blkrewind::tracking {
 namespace {
@@ -37,14 +38,21 @@ UniqueFd open_node(const std::string& path, int flags) {
   return fd;
 }
 
-Stage::Stage(const std::string& folder, bool track_partition, bool direct_io)
-    : loop_(test::LoopDevice::make(folder + "/disk.img", kDiskBytes, 512,
-                                   {.read_only = false, .direct_io = direct_io})),
-      on_partition_(track_partition) {
+Stage::Stage(const std::string& folder, Where where, bool direct_io)
+    : on_partition_(where == Where::kOnPartition) {
+  if (where == Where::kOnZram) zram_ = test::ZramDevice::make(kDiskBytes);
+  if (zram_) {
+    std::ofstream(folder + "/zram") << zram_->path() << "\n";  // for scripts/track-stress
+    return;
+  }
+  loop_ = std::make_unique<test::LoopDevice>(test::LoopDevice::make(
+      folder + "/disk.img", kDiskBytes, 512, {.read_only = false, .direct_io = direct_io}));
   if (change_partitions(disk(), BLKPG_ADD_PARTITION) != 0) fail_with_errno("add a partition");
 }
 
-Stage::~Stage() { static_cast<void>(change_partitions(disk(), BLKPG_DEL_PARTITION)); }
+Stage::~Stage() {
+  if (loop_) static_cast<void>(change_partitions(disk(), BLKPG_DEL_PARTITION));
+}
 
 void Stage::flush() const {
   for (const std::string& path : {partition(), disk()}) {

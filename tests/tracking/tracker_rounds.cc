@@ -165,7 +165,7 @@ class TrackerRounds {
       : chosen_(chosen),
         tally_(tally),
         random_(chosen.seed),
-        stage_(chosen.folder, chosen.on_partition, chosen.direct_io),
+        stage_(chosen.folder, chosen.where, chosen.direct_io),
         disk_(tracked_disk(stage_, "stress", "d-stress-" + std::to_string(::getpid()))),
         store_(stage_.bytes()),
         judge_(stage_, disk_) {

@@ -42,6 +42,7 @@ class Writer {
  public:
   Writer(const Stage& stage, std::uint64_t seed)
       : random_(seed),
+        sector_(stage.sector_bytes()),
         nodes_{Node(stage.disk(), kDiskBytes), Node(stage.partition(), kPartition.length)},
         bytes_(kWriteMax) {
     if (::io_uring_queue_init(kBurst, &ring_, 0) != 0) has_ring_ = false;
@@ -62,7 +63,7 @@ class Writer {
     std::memcpy(bytes_.data(), &word, sizeof word);
     const Node& node = nodes_[random_.below(2)];
     const std::uint64_t sectors_max = random_.percent(85) ? 16 : kWriteMax / kSector;
-    const std::uint64_t length = (1 + random_.below(sectors_max)) * kSector;
+    const std::uint64_t length = align_up((1 + random_.below(sectors_max)) * kSector, sector_);
     const std::uint64_t how = random_.below(16);
     const std::uint64_t at = place_for(node, length, how >= kFirstDirect);
     std::array<std::uint64_t, 2> range = {at, length};
@@ -107,7 +108,7 @@ class Writer {
     const std::uint64_t count = 1 + random_.below(kBurst);
     std::uint64_t sum = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
-      const std::uint64_t length = (1 + random_.below(64)) * kSector;
+      const std::uint64_t length = align_up((1 + random_.below(64)) * kSector, sector_);
       io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);
       ::io_uring_prep_write(entry, node.direct.get(), bytes_.data() + i * kSector,
                             static_cast<unsigned>(length), place_for(node, length, true));
@@ -130,6 +131,10 @@ class Writer {
   // If pages are dirtied while another process writes to them directly, the kernel makes the next
   // flush fail. Each writer therefore mostly uses every other MiB of a node.
   std::uint64_t place_for(const Node& node, std::uint64_t length, bool direct) {
+    return align_down(any_place_for(node, length, direct), sector_);
+  }
+
+  std::uint64_t any_place_for(const Node& node, std::uint64_t length, bool direct) {
     const std::uint64_t at = random_.below((node.bytes - length) / kSector + 1) * kSector;
     if (random_.below(1000) == 0) return at;
     const std::uint64_t zone = (at / kMiB & ~std::uint64_t{1}) + (direct ? 1 : 0);
@@ -158,6 +163,7 @@ class Writer {
   }
 
   sim::Random random_;
+  const std::uint64_t sector_;
   std::array<Node, 2> nodes_;
   AlignedBuffer bytes_;
   io_uring ring_{};

@@ -1,69 +1,21 @@
 #include "track/bitmap/bitmap_tracker.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/fd.h"
-#include "host/loops.h"
-#include "host/sysfs.h"
+#include "track/bitmap/bitmap_devices.h"
 #include "track/bitmap/dirty_bits_tracker.h"
 #include "track/bitmap/generations.h"
 #include "track/bitmap/kernel_program.h"
 
 namespace blkrewind::track {
 namespace {
-
-// Per generation, so that both can be mapped and read with little memory. Beyond it (2 TiB in
-// chunks of 64 KiB) one bit stands for several chunks.
-constexpr std::uint64_t kBitsMax = std::uint64_t{4} * kMiB * 8;
-constexpr std::uint64_t kSectorBytes = 512;
-
-void copy_text(char* field, std::size_t size, const std::string& text) {
-  std::memset(field, 0, size);
-  text.copy(field, size - 1);
-}
-
-// What the epoch is bound to, as it is now.
-Result<blkrewind_control> epoch_of(const TrackedDisk& disk) {
-  const auto device = host::block_device_at(disk.path);
-  if (!device) {
-    return fail(Errc::kUnsupported, disk.path + " is not a block device",
-                Remedy(Verb::kTrackStart, "track an image file on XFS or btrfs by its extents",
-                       {{Parameter::kTarget, disk.path}, {Parameter::kSource, "extents"}}));
-  }
-  const host::DeviceNumber whole = host::whole_disk(*device);
-  blkrewind_control epoch{};
-  epoch.version = BLKREWIND_CHANGES_VERSION;
-  epoch.major = major(whole);
-  epoch.minor = minor(whole);
-  epoch.first_sector = host::partition_start_bytes(*device) / kSectorBytes;
-  epoch.sectors = (host::device_size_bytes(*device) + kSectorBytes - 1) / kSectorBytes;
-  epoch.granule_shift = static_cast<__u32>(std::countr_zero(disk.chunk_bytes));
-  const std::uint64_t bytes = epoch.sectors * kSectorBytes;
-  const auto bits = [&] { return (bytes >> epoch.granule_shift) + 1; };
-  while (bits() > kBitsMax) ++epoch.granule_shift;
-  epoch.words = bits() / 64 + 1;
-  epoch.diskseq = host::read_number(host::sysfs_directory(whole) + "/diskseq").value_or(0);
-  if (const auto loop = host::loop_device(whole)) {
-    epoch.loop_device = loop->backing.device;
-    epoch.loop_inode = loop->backing.inode;
-    epoch.loop_offset = loop->range.offset;
-  }
-  copy_text(epoch.boot_id, sizeof epoch.boot_id,
-            host::read_attribute("/proc/sys/kernel/random/boot_id"));
-  copy_text(epoch.store_uuid, sizeof epoch.store_uuid, disk.store_uuid);
-  copy_text(epoch.disk_id, sizeof epoch.disk_id, disk.disk_id);
-  return epoch;
-}
 
 // Why the dirty bits of `control` are not valid for the current device; empty: they are.
 std::optional<std::string> why_other(const blkrewind_control& control,
@@ -84,6 +36,8 @@ std::optional<std::string> why_other(const blkrewind_control& control,
     return "the size of the device has changed";
   }
   if (control.granule_shift != now.granule_shift) return "the chunk size of the disk has changed";
+  if (control.bios != now.bios) return "the device has another kind of queue now";
+  if (control.table != now.table) return "the device has another device-mapper table now";
   if (control.loop_device != now.loop_device || control.loop_inode != now.loop_inode ||
       control.loop_offset != now.loop_offset) {
     return "the loop device has another file now";
@@ -105,7 +59,7 @@ class BitmapTracker final : public Tracker {
  public:
   BitmapTracker(const TrackedDisk& disk, std::unique_ptr<KernelProgram> program)
       : program_(std::move(program)),
-        dirty_bits_(program_->control(), program_->bits(), disk.device_bytes,
+        dirty_bits_(program_->control(), program_->bits(), program_->under_way(), disk.device_bytes,
                     [path = disk.path] { return flush(path); }) {}
 
   const char* name() const override { return dirty_bits_.name(); }
@@ -156,27 +110,6 @@ class VoidTracker final : public Tracker {
   const std::string why_;
 };
 
-Status check_trackable(const TrackedDisk& disk) {
-  const auto device = host::block_device_at(disk.path);
-  if (!device) return {};  // epoch_of() says so
-  const std::string queue = host::sysfs_directory(host::whole_disk(*device));
-  const auto refuse = [&](const std::string& why) {
-    return fail(Errc::kUnsupported, disk.path + " cannot be tracked in the kernel: " + why,
-                "operations on it scan");
-  };
-  if (::access((queue + "/mq").c_str(), F_OK) != 0) {
-    return refuse("its driver has no request queue, so completions cannot be observed");
-  }
-  if (host::read_number(queue + "/queue/dax").value_or(0) != 0) {
-    return refuse("it can be written to as memory (DAX)");
-  }
-  if (const std::string zoned = host::read_attribute(queue + "/queue/zoned");
-      !zoned.empty() && zoned != "none") {
-    return refuse("it is a zoned device");
-  }
-  return {};
-}
-
 }  // namespace
 
 Status start_bitmap(const TrackedDisk& disk) {
@@ -226,7 +159,8 @@ Result<std::optional<TrackerState>> bitmap_state(const TrackedDisk& disk,
     state.why = *other;
     return state;
   }
-  Generations generations(const_cast<blkrewind_control&>(control), (*program)->bits());
+  Generations generations(const_cast<blkrewind_control&>(control), (*program)->bits(),
+                          (*program)->under_way());
   auto why = generations.why_not(base_snapshot);
   if (!why && (*program)->skipped_events() != control.skipped) {
     why = "the kernel skipped an event, because it came while the same program was running";

@@ -4,10 +4,11 @@
 // position of a partition, file below a loop device), the same disk and store, and a running
 // program. After any change the tracker is invalid: the caller scans.
 //
-// It does not see writes that bypass the device's own queue. start() refuses devices without
-// request queues (dm, md, zram, the head of an NVMe multipath), those with DAX, and zoned ones.
-// Direct writes to the file below a loop device are not seen, nor is a device that is given another
-// size, or another offset in its file, and then its former one, between two operations.
+// It does not see writes that bypass the device's own queue (bitmap_devices.h says which devices
+// are refused for it). Direct writes to the file below a loop device are not seen, nor is a device
+// that is given another size, or another offset in its file, and then its former one, between two
+// operations: among them a zram device that is reset and given its size again, and a device-mapper
+// device whose table is exchanged for another one and back.
 #pragma once
 
 #include <memory>

@@ -6,8 +6,9 @@
 namespace blkrewind::track {
 
 DirtyBitsTracker::DirtyBitsTracker(blkrewind_control& control, std::span<std::uint64_t> bits,
+                                   std::span<blkrewind_bucket> under_way,
                                    std::uint64_t device_bytes, std::function<Status()> flush)
-    : generations_(control, bits),
+    : generations_(control, bits, under_way),
       granule_shift_(control.granule_shift),
       device_bytes_(device_bytes),
       flush_(std::move(flush)) {}

@@ -17,7 +17,8 @@ class DirtyBitsTracker final : public Tracker {
   // `flush`: turns written data that is not yet submitted into operations, and so into dirty bits.
   // The memory outlives the tracker.
   DirtyBitsTracker(blkrewind_control& control, std::span<std::uint64_t> bits,
-                   std::uint64_t device_bytes, std::function<Status()> flush);
+                   std::span<blkrewind_bucket> under_way, std::uint64_t device_bytes,
+                   std::function<Status()> flush);
   ~DirtyBitsTracker() override;
 
   [[nodiscard]] const char* name() const override { return "bitmap"; }

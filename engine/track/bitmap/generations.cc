@@ -44,29 +44,17 @@ std::string why_escaped(std::uint32_t how) {
   if ((how & BLKREWIND_ESCAPED_SKIPPED) != 0) {
     return "the kernel skipped an event, because it came while the same program was running";
   }
+  if ((how & BLKREWIND_ESCAPED_OVERFLOW) != 0) {
+    return "more writes were under way at once than can be followed";
+  }
   return "a request could not be tracked";
 }
 
 }  // namespace
 
-Generations::Generations(blkrewind_control& control, std::span<std::uint64_t> bits)
-    : control_(control), bits_(bits) {
-  BLKREWIND_CHECK(bits.size() == control.words * BLKREWIND_GENERATIONS);
-}
-
-std::uint32_t Generations::active() const { return load(control_.active) & 1; }
-
-std::span<std::uint64_t> Generations::words(std::uint32_t generation) const {
-  return bits_.subspan(generation * control_.words, control_.words);
-}
-
-void Generations::clear(std::uint32_t generation) {
-  for (std::uint64_t& word : words(generation)) {
-    if (load(word) != 0) store(word, std::uint64_t{0});
-  }
-}
-
-void Generations::make_other_active() { store(control_.active, load(control_.active) + 1); }
+Generations::Generations(blkrewind_control& control, std::span<std::uint64_t> bits,
+                         std::span<blkrewind_bucket> under_way)
+    : control_(control), sets_(control, bits, under_way) {}
 
 void Generations::set_base(std::uint32_t generation, const std::string& id) {
   write_id(control_.base[generation], id);
@@ -74,8 +62,8 @@ void Generations::set_base(std::uint32_t generation, const std::string& id) {
 
 // First the dirty bits, then the base to which they refer, then the end of the other generation.
 void Generations::merge_other_into_active() {
-  const auto from = words(other());
-  const auto into = words(active());
+  const auto from = sets_.words(other());
+  const auto into = sets_.words(active());
   for (std::size_t i = 0; i < from.size(); ++i) {
     if (const std::uint64_t marks = load(from[i]); marks != 0) {
       std::atomic_ref<std::uint64_t>(into[i]).fetch_or(marks);
@@ -133,7 +121,7 @@ std::optional<std::string> Generations::why_not(const std::string& base_snapshot
 std::optional<std::string> Generations::begin(const std::string& base_snapshot, bool writes) {
   recover(base_snapshot);
   write_id(control_.pending, "");
-  clear(other());
+  sets_.clear(other());
   writes_ = writes;
   own_bytes_ = 0;
   if (writes) {
@@ -142,7 +130,7 @@ std::optional<std::string> Generations::begin(const std::string& base_snapshot, 
     store(control_.completed_sectors, __u64{0});
     store(control_.self, static_cast<std::uint32_t>(::getpid()));
   }
-  make_other_active();
+  sets_.make_other_active();
   frozen_ = true;
   // Only now: an untrackable event from here on invalidates the new generation.
   if (const std::uint32_t how = load(control_.escaped); how != 0) {
@@ -155,38 +143,17 @@ std::optional<std::string> Generations::begin(const std::string& base_snapshot, 
 }
 
 Extent Generations::marked(std::uint64_t granule) const {
-  const auto marks = words(frozen_ ? other() : active());
-  std::uint64_t at = granule / 64;
-  if (at >= marks.size()) return {};
-  std::uint64_t word = load(marks[at]) & (~std::uint64_t{0} << granule % 64);
-  while (word == 0) {
-    if (++at == marks.size()) return {};
-    word = load(marks[at]);
-  }
-  const std::uint64_t first = at * 64 + static_cast<unsigned>(std::countr_zero(word));
-  std::uint64_t end = first;
-  while (at < marks.size()) {
-    word = load(marks[at]) >> end % 64;
-    const auto ones = static_cast<unsigned>(std::countr_one(word));
-    end += ones;
-    // The shift filled in zeroes from above, so a run of ones ends at the word's end at the latest.
-    if (end % 64 != 0 || ones == 0) break;
-    ++at;
-  }
-  return {first, end - first};
+  return sets_.first_run(frozen_ ? other() : active(), granule);
 }
 
 std::uint64_t Generations::count_dirty() const {
-  std::uint64_t count = 0;
-  const auto one = words(0);
-  const auto two = words(1);
   // At rest only the active generation counts; the other may still hold discarded bits.
-  const bool both = !read_id(control_.base[other()]).empty();
+  if (read_id(control_.base[other()]).empty()) return sets_.count(active());
+  std::uint64_t count = 0;
+  const auto one = sets_.words(0);
+  const auto two = sets_.words(1);
   for (std::size_t i = 0; i < one.size(); ++i) {
-    const std::uint64_t word = both            ? load(one[i]) | load(two[i])
-                               : active() == 0 ? load(one[i])
-                                               : load(two[i]);
-    count += static_cast<unsigned>(std::popcount(word));
+    count += static_cast<unsigned>(std::popcount(load(one[i]) | load(two[i])));
   }
   return count;
 }
@@ -221,8 +188,8 @@ void Generations::commit() {
   if (!writes_) return;
   // A third generation, in place of the first; the bits in the second are from the operation
   // itself, or are kept.
-  clear(other());
-  make_other_active();
+  sets_.clear(other());
+  sets_.make_other_active();
   if (only_we_wrote()) {
     set_base(active(), id);
     set_base(other(), "");

@@ -41,13 +41,15 @@
 
 #include "blkrewind/units.h"
 #include "track/bitmap/kernel/changes_abi.h"
+#include "track/bitmap/mark_sets.h"
 
 namespace blkrewind::track {
 
 class Generations {
  public:
-  // `bits`: of both generations. Shared with the program; both outlive this object.
-  Generations(blkrewind_control& control, std::span<std::uint64_t> bits);
+  // As of MarkSets.
+  Generations(blkrewind_control& control, std::span<std::uint64_t> bits,
+              std::span<blkrewind_bucket> under_way = {});
 
   // Recovers from an operation that died, based on the base snapshot in the log. Afterwards at
   // rest.
@@ -74,19 +76,16 @@ class Generations {
   void forget(const std::string& why);
 
  private:
-  [[nodiscard]] std::uint32_t active() const;
-  [[nodiscard]] std::uint32_t other() const { return 1 - active(); }
-  [[nodiscard]] std::span<std::uint64_t> words(std::uint32_t generation) const;
+  [[nodiscard]] std::uint32_t active() const { return sets_.active(); }
+  [[nodiscard]] std::uint32_t other() const { return sets_.other(); }
   [[nodiscard]] std::optional<std::string> why_no_base(const std::string& base,
                                                        const std::string& base_snapshot) const;
   [[nodiscard]] bool only_we_wrote() const;
-  void make_other_active();
-  void clear(std::uint32_t generation);
   void merge_other_into_active();
   void set_base(std::uint32_t generation, const std::string& id);
 
   blkrewind_control& control_;
-  const std::span<std::uint64_t> bits_;
+  MarkSets sets_;
   bool frozen_ = false;
   bool writes_ = false;
   std::uint64_t own_bytes_ = 0;

@@ -8,6 +8,13 @@ Status KernelProgram::start(const std::string&, const blkrewind_control&, const 
               "build it with libbpf-dev, clang and bpftool installed, or let operations scan");
 }
 
+Result<std::unique_ptr<KernelProgram>> KernelProgram::start_unpinned(const blkrewind_control&) {
+  return fail(Errc::kUnsupported, "this blkrewind was built without the tracking program",
+              "build it with libbpf-dev, clang and bpftool installed");
+}
+
+bool kernel_writes_pages_past_queue() { return true; }
+
 Result<std::unique_ptr<KernelProgram>> KernelProgram::find(const std::string&) {
   return std::unique_ptr<KernelProgram>();
 }

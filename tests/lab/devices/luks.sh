@@ -7,3 +7,4 @@ image "$work/image" 12M
 make_loop "$work/image"
 make_luks lab-luks "$made" 8M
 round "$made"
+tracked_round "$made"

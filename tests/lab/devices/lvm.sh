@@ -13,3 +13,4 @@ wait_for /dev/labvg/frozen
 save /dev/labvg/frozen "$work/frozen"
 round /dev/labvg/volume
 check "the LVM snapshot holds what it held" holds /dev/labvg/frozen "$work/frozen"
+tracked_round /dev/labvg/volume

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 
 #define BLKREWIND_GENERATIONS 2
-#define BLKREWIND_CHANGES_VERSION 1
+#define BLKREWIND_CHANGES_VERSION 2
 #define BLKREWIND_ID_BYTES 32
 
 /* Bits of `escaped`: operations whose extent cannot be told. */
@@ -20,6 +20,19 @@
 #define BLKREWIND_ESCAPED_MERGED 4      /* a request of more discards than can be followed */
 #define BLKREWIND_ESCAPED_SKIPPED 16    /* set by the engine: the kernel skipped an event */
 #define BLKREWIND_ESCAPED_UNMARKED 8    /* a mark that could not be set; cannot happen */
+#define BLKREWIND_ESCAPED_OVERFLOW 32   /* more bios under way than there are places for */
+#define BLKREWIND_ESCAPED_UNCOUNTED 64  /* for a watch: an end that the sums do not cover */
+
+/* The bios under way of a device without a request queue: the map `under_way`, of
+ * BLKREWIND_BUCKETS buckets (otherwise one). A bio may be at any place of two buckets. */
+#define BLKREWIND_BUCKETS 1024
+#define BLKREWIND_PLACES 16
+
+struct blkrewind_bucket {      /* NOLINT(readability-identifier-naming): C's */
+  __u64 bio[BLKREWIND_PLACES]; /* its address; 0: free */
+  __u64 sector[BLKREWIND_PLACES];
+  __u64 sectors[BLKREWIND_PLACES]; /* written last and cleared first; 0: nothing is known yet */
+};
 
 struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
   /* The epoch: what must still be so for the bits to mean anything. */
@@ -34,6 +47,7 @@ struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
   __u64 loop_device; /* of a loop device: what it shows */
   __u64 loop_inode;
   __u64 loop_offset;
+  __u64 table; /* of a device-mapper device: a hash of its table */
   char boot_id[64];
   char store_uuid[64];
   char disk_id[64];
@@ -45,11 +59,16 @@ struct blkrewind_control { /* NOLINT(readability-identifier-naming): C's */
   /* While `self` is the process of an operation: sectors that it and others began to change, and
    * sectors whose change is complete. */
   __u32 self;
-  __u32 padding;
+  __u32 bios;    /* the device has no request queue */
   __u64 skipped; /* events, when the active generation began */
   __u64 own_sectors;
   __u64 foreign_sectors;
   __u64 completed_sectors;
+
+  /* For a watch: what began and what ended since it was attached. Of a device with a request queue
+   * sectors of the target, of another one bios that touch it. See bitmap_watch.h. */
+  __u64 begun;
+  __u64 ended;
 
   /* Ids of snapshots; empty: none. See generations.h. */
   char base[BLKREWIND_GENERATIONS][BLKREWIND_ID_BYTES];
