@@ -34,8 +34,9 @@ class Watch {
   [[nodiscard]] virtual Extent marked(std::uint64_t offset) const = 0;
   [[nodiscard]] virtual std::uint64_t marked_bytes() const = 0;
 
-  // Since the last flip(), or the start of the watch, nothing was written: no write began and none ended, none is under way
-  // that began before it, and nothing escaped. False is also the answer when it cannot be told.
+  // Since the last flip(), or the start of the watch, nothing was written: no write began and none
+  // ended, none is under way that began before it, and nothing escaped. False is also the answer
+  // when it cannot be told.
   [[nodiscard]] virtual bool quiet() const = 0;
   // A write was missed, or one of unknown extent was made, since the watch began: what was read
   // is worth nothing any more. Empty: none was.

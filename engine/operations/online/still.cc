@@ -1,7 +1,9 @@
 #include "operations/online/still.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace blkrewind {
@@ -13,6 +15,13 @@ tl::unexpected<Error> refuse_stack(std::string message, Remedy remedy) {
 
 std::string named(const host::MountedSuper& super) {
   return "the " + super.type + " file system on " + super.mount_point;
+}
+
+// There is no way to write to such a file system.
+bool is_never_written(const host::MountedSuper& super) {
+  constexpr std::array<std::string_view, 5> kTypes = {"squashfs", "iso9660", "erofs", "cramfs",
+                                                      "romfs"};
+  return std::ranges::find(kTypes, super.type) != kTypes.end();
 }
 
 std::string listed_nodes(const std::vector<host::DeviceNumber>& devices) {
@@ -49,6 +58,7 @@ Result<Still> survey(freeze::Freezer& freezer, const std::vector<host::DeviceInf
   still.others = std::move(stack.raw);
   std::vector<host::MountedSuper> freezable;
   for (host::MountedSuper& super : stack.mounted) {
+    if (is_never_written(super)) continue;
     if (freeze::can_freeze(super)) {
       freezable.push_back(std::move(super));
     } else {

@@ -237,6 +237,16 @@ TEST(SnapshotInUse, OfWhatCannotBeFrozenIsQuiet) {
   EXPECT_EQ(machine.use().freezes(), 0U);
 }
 
+TEST(SnapshotInUse, OfWhatIsNeverWrittenNeedsNoFreeze) {
+  InUseBench machine;
+  machine.use().mount("/mnt");
+  machine.use().mount("/snap", "squashfs");
+  const auto receipt = machine.snapshot();
+  ASSERT_TRUE(machine.holds(receipt, machine.bench().device()));
+  EXPECT_EQ(receipt->taken_from, TakenFrom::kFrozen);
+  EXPECT_EQ(receipt->frozen, std::vector<std::string>{"/mnt"});
+}
+
 TEST(SnapshotInUse, BesideOthersThanFrozenFileSystemsIsQuiet) {
   InUseBench machine;
   machine.use().mount("/mnt");
