@@ -175,7 +175,8 @@ Result<OpenedDevice> open_in_use(io::Env& env, const std::string& store_path,
   BLKREWIND_ASSIGN(device.recognised_by,
                    check_device(env, store_path, disk, device.info, DeviceUse::kInUse));
   if (device.info.kind != host::DeviceKind::kBlock) {
-    return refuse(path + " is an image file that is in use",
+    BLKREWIND_TRY(check_free(device.info));
+    return refuse(path + " is an image file, which cannot be read while others use it",
                   Remedy("end what uses it, and take the snapshot offline")
                       .or_else("take a snapshot of the loop device that shows it"));
   }

@@ -25,7 +25,8 @@ TEST(Json, OfASnapshotReceipt) {
   EXPECT_EQ(keys_of(json),
             (Keys{"snapshot_id", "name", "disk_id", "disk_registered", "change_source",
                   "device_bytes", "scanned_bytes", "changed_bytes", "stored_bytes", "zero_bytes",
-                  "elapsed_seconds", "scan_seconds", "root_digest", "recognised_by"}));
+                  "elapsed_seconds", "scan_seconds", "root_digest", "recognised_by", "taken",
+                  "frozen", "frozen_us", "passes", "last_pass_bytes"}));
   EXPECT_EQ(json.at("stored_bytes"), 65536);
   EXPECT_EQ(json.at("elapsed_seconds"), 0.5);
   EXPECT_TRUE(json.at("name").is_null());
@@ -165,9 +166,11 @@ TEST(Json, OfAListedDiskHasItsSnapshots) {
   Json json = json_of_listed(disk, snapshots);
   const Json own = json.at("snapshots");
   ASSERT_EQ(own.size(), 2U);
-  EXPECT_EQ(keys_of(own.at(0)), (Keys{"snapshot_id", "name", "description", "disk_id", "kind",
-                                      "status", "damaged", "created_at", "device_bytes",
-                                      "chunk_bytes", "stored_bytes", "zero_bytes", "root_digest"}));
+  EXPECT_EQ(keys_of(own.at(0)),
+            (Keys{"snapshot_id", "name", "description", "disk_id", "kind", "status", "damaged",
+                  "created_at", "device_bytes", "chunk_bytes", "stored_bytes", "zero_bytes",
+                  "root_digest", "taken", "frozen_us"}));
+  EXPECT_EQ(own.at(0).at("taken"), "offline");
   EXPECT_EQ(own.at(0).at("kind"), "import");
   EXPECT_EQ(own.at(0).at("status"), "accomplished");
   EXPECT_EQ(own.at(1).at("kind"), "undo");

@@ -243,10 +243,21 @@ TEST_F(EngineRulesOnLoop, MountedDeviceIsNotTouchedWhateverTheRecordSays) {
 
 TEST_F(EngineRulesOnLoop, FirstSnapshotOfAMountedDeviceLeavesNoDiskBehind) {
   const Mount mount(loop_->path(), directory_.file("mnt"), "ext4");
-  const auto result = engine_->snapshot(loop_->path());
+  SnapshotOptions options;
+  options.online.in_use = InUse::kOffline;
+  const auto result = engine_->snapshot(loop_->path(), options);
   ASSERT_FALSE(result);
   EXPECT_TRUE(result.error().code == Errc::kPrecondition || result.error().code == Errc::kBusy);
   EXPECT_TRUE(engine_->disks()->empty());
+}
+
+TEST_F(EngineRulesOnLoop, SnapshotOfAMountedDeviceFreezesIt) {
+  const Mount mount(loop_->path(), directory_.file("mnt"), "ext4");
+  const auto result = engine_->snapshot(loop_->path());
+  ASSERT_TRUE(ok(result));
+  EXPECT_EQ(result->taken_from, TakenFrom::kFrozen);
+  EXPECT_EQ(result->frozen, std::vector<std::string>{directory_.file("mnt")});
+  EXPECT_EQ(engine_->snapshots().value().front().taken_from, TakenFrom::kFrozen);
 }
 
 }  // namespace

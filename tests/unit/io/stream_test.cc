@@ -100,10 +100,10 @@ INSTANTIATE_TEST_SUITE_P(Kinds, WrittenStream,
                          [](const auto& kind) { return kind.param.name; });
 
 Completion read_all_of(Stream& stream, std::string& into) {
-  return stream.read({.op = Op::kRead,
-                      .file = &stream,
-                      .extent = {0, into.size()},
-                      .data = reinterpret_cast<std::byte*>(into.data())});
+  return stream.serve({.op = Op::kRead,
+                       .file = &stream,
+                       .extent = {0, into.size()},
+                       .data = reinterpret_cast<std::byte*>(into.data())});
 }
 
 // As Ctrl-C does to both ends of "producer | import TARGET -": the end comes first.
