@@ -174,13 +174,7 @@ Result<OpenedDevice> open_in_use(io::Env& env, const std::string& store_path,
   BLKREWIND_ASSIGN(device.info, env.probe(*device.file));
   BLKREWIND_ASSIGN(device.recognised_by,
                    check_device(env, store_path, disk, device.info, DeviceUse::kInUse));
-  if (device.info.kind != host::DeviceKind::kBlock) {
-    BLKREWIND_TRY(check_free(device.info));
-    return refuse(path + " is an image file, which cannot be read while others use it",
-                  Remedy("end what uses it, and take the snapshot offline")
-                      .or_else("take a snapshot of the loop device that shows it"));
-  }
-  if (device.file->alignment_bytes() <= 1) {
+  if (device.info.kind == host::DeviceKind::kBlock && device.file->alignment_bytes() <= 1) {
     return refuse(path + " cannot be read past the kernel's cache, as a device in use has to be",
                   "take the snapshot while nothing uses the device");
   }

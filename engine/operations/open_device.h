@@ -52,9 +52,8 @@ struct OpenedDevice {
                                                const format::DiskRecord& disk,
                                                const std::string& path, DeviceUse use);
 
-// The same for a device that others use, for reading: not held, and its users do not count. Direct,
-// since what the cache of its node holds need not be what a file system has written.
-// kPrecondition also for an image file.
+// The same for a device that others use, for reading: not held, and its users do not count. A
+// device is read past the cache, since what that holds need not be what a file system has written.
 [[nodiscard]] Result<OpenedDevice> open_in_use(io::Env& env, const std::string& store_path,
                                                const format::DiskRecord& disk,
                                                const std::string& path);

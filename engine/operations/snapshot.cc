@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "io/stream.h"
 #include "operations/online/scan_in_use.h"
+#include "operations/online/still_image.h"
 #include "operations/operations_parts.h"
 #include "operations/raw_image.h"
 #include "operations/tracking.h"
@@ -181,10 +182,15 @@ class SnapshotMaker {
       BLKREWIND_ASSIGN(
           tracked, pipeline::TrackedSource::make(history_, *tracking.source(), *parent, *parent));
     }
-    BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
-                     plan_.in_use()
-                         ? scan_in_use(parent, tracked.get(), *writer, std::move(watch), monitor)
-                         : scan_alone(parent, tracked.get(), *writer, monitor));
+    const auto scan_source = [&] {
+      if (!plan_.in_use()) {
+        return scan_file(*plan_.source.file, parent, tracked.get(), *writer, monitor);
+      }
+      return plan_.source.info.kind == host::DeviceKind::kFile
+                 ? scan_clone(parent, *writer, monitor)
+                 : scan_in_use(parent, tracked.get(), *writer, std::move(watch), monitor);
+    };
+    BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome, scan_source());
     BLKREWIND_TRY(writer->seal(*queue));
     // The data counts only if it was read from this device, without concurrent writes.
     BLKREWIND_TRY(recheck());
@@ -219,17 +225,45 @@ class SnapshotMaker {
     return outcome;
   }
 
-  Result<pipeline::ScanOutcome> scan_alone(const std::optional<format::SnapshotRecord>& parent,
-                                           pipeline::CandidateSource* candidates,
-                                           store::SegmentWriter& writer, const Monitor& monitor) {
+  Result<pipeline::ScanOutcome> scan_file(io::File& file,
+                                          const std::optional<format::SnapshotRecord>& parent,
+                                          pipeline::CandidateSource* candidates,
+                                          store::SegmentWriter& writer, const Monitor& monitor) {
     pipeline::ScanRequest request;
-    request.device = plan_.source.file.get();
+    request.device = &file;
     request.geometry = plan_.geometry;
     request.means = means_;
     if (parent) request.references.push_back(*parent);
     request.candidates = candidates;
     request.writer = &writer;
     return pipeline::scan_device(history_, request, monitor);
+  }
+
+  // A clone of the image, which is scanned once nobody has to wait for that any more. What a
+  // tracker says is of another moment.
+  Result<pipeline::ScanOutcome> scan_clone(const std::optional<format::SnapshotRecord>& parent,
+                                           store::SegmentWriter& writer, const Monitor& monitor) {
+    if (plan_.change_source != ChangeSource::kAuto && plan_.change_source != ChangeSource::kScan) {
+      return fail(Errc::kPrecondition, "an image file that is in use is scanned",
+                  Remedy(Verb::kRepeat, "let it be", {{Parameter::kChangeSource, "auto"}}));
+    }
+    const auto look = [&] { return look_at_users(); };
+    BLKREWIND_ASSIGN(StillImage still, clone_in_use(history_.env(), *plan_.source.file, *freezer_,
+                                                    look, plan_.online));
+    take_end(std::move(still.outcome));
+    BLKREWIND_ASSIGN(pipeline::ScanOutcome outcome,
+                     scan_file(*still.file, parent, nullptr, writer, monitor));
+    last_pass_bytes_ = outcome.scanned_bytes;
+    return outcome;
+  }
+
+  [[nodiscard]] Result<Still> look_at_users() const {
+    return survey(*freezer_, {plan_.source.info}, {history_.folder()});
+  }
+
+  void take_end(InUseOutcome end) {
+    record_.capture = end.capture;
+    frozen_ = std::move(end.frozen);
   }
 
   Result<pipeline::ScanOutcome> scan_in_use(const std::optional<format::SnapshotRecord>& parent,
@@ -256,7 +290,10 @@ class SnapshotMaker {
 
   // Before the trackers, so that nothing lies between the two.
   Result<std::unique_ptr<track::Watch>> begin_watch() {
-    if (!plan_.in_use() || trackers_ == nullptr) return std::unique_ptr<track::Watch>();
+    if (!plan_.in_use() || trackers_ == nullptr ||
+        plan_.source.info.kind == host::DeviceKind::kFile) {
+      return std::unique_ptr<track::Watch>();
+    }
     auto watch = trackers_->start_watch(tracked_disk(
         store_, locked_.disk, plan_.source.info.real_path, plan_.geometry.device_bytes));
     if (watch || watch.error().code != Errc::kUnsupported) return watch;
@@ -371,9 +408,12 @@ Result<OpenedDevice> open_source(io::Env& env, const std::string& store,
       return device;
     }
     auto shared = open_in_use(env, store, disk, path);
-    // If nobody uses it, that was not why it could not be opened.
-    if (shared && shared->info.used_by.empty()) return device;
-    return shared;
+    // If nobody uses it, that was not why it could not be opened. An image file on most file
+    // systems has to be free.
+    const bool is_of_no_use =
+        shared && (shared->info.used_by.empty() || (shared->info.kind == host::DeviceKind::kFile &&
+                                                    !can_clone(env, *shared->file)));
+    return is_of_no_use ? std::move(device) : std::move(shared);
   }
   if (!can_freeze) {
     return fail(Errc::kUnsupported, "snapshots of devices in use are not available here",
@@ -401,6 +441,10 @@ Result<AnnouncedSnapshot> Operations::announce_snapshot(format::DiskNumber numbe
   if (device.info.size_bytes == 0) {
     return fail(Errc::kPrecondition, path + " is empty now",
                 "put the medium back into it, or bring the image back");
+  }
+  if (device.use == DeviceUse::kInUse) {
+    // Refused now rather than when everything was read; looked at again then.
+    BLKREWIND_TRY(survey(*parts_->freezer, {device.info}, {store_path()}));
   }
   remember_seen(store, locked, device);
   SnapshotPlan plan;

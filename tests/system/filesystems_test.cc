@@ -189,7 +189,7 @@ TEST_F(Partitions, TheWholeDiskIsRefusedWhileOneIsMounted) {
     const std::string part = "partition " + partitions.path(1) + " is mounted on " + mount_point;
     const json error = expect_refused(disk, {"rollback", disk.path(), "before"}, part);
     EXPECT_EQ(error.at("code"), "IncorrectInstanceStatus");
-    expect_refused(disk, {"snapshot", disk.path()}, part);
+    expect_refused(disk, {"snapshot", disk.path(), "--offline"}, part);
     ask({"rollback", partitions.path(2), "sibling"});  // that one is free
   }
   write_noise(partitions.path(1), 4 * kMiB, kMiB, 1);

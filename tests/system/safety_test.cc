@@ -35,7 +35,7 @@ class Safety : public DeviceSystem {
     expect_refused(*disk_, {"rollback", path(), "before"}, part);
     expect_refused(*disk_, {"rollback", path(), "before", "--dry-run"}, part);
     expect_refused(*disk_, {"rollback", path(), "before", "--no-undo"}, part);
-    expect_refused(*disk_, {"snapshot", path()}, part);
+    expect_refused(*disk_, {"snapshot", path(), "--offline"}, part);
   }
 
   void expect_accepted() {
