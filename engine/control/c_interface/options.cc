@@ -1,6 +1,7 @@
 #include "control/c_interface/options.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <string>
 
@@ -75,6 +76,23 @@ Result<VerifyAfter> verify_after(std::uint32_t given) {
   }
 }
 
+namespace {
+
+Result<InUse> in_use(std::uint32_t given) {
+  switch (given) {
+    case BLKREWIND_IN_USE_AUTO:
+      return InUse::kAuto;
+    case BLKREWIND_IN_USE_ONLINE:
+      return InUse::kOnline;
+    case BLKREWIND_IN_USE_OFFLINE:
+      return InUse::kOffline;
+    default:
+      return fail(Errc::kInvalidArgument, "no blkrewind_in_use: " + std::to_string(given));
+  }
+}
+
+}  // namespace
+
 Result<SnapshotOptions> snapshot_options(const blkrewind_snapshot_options* given) {
   BLKREWIND_ASSIGN(const auto known, known_options(given, "blkrewind_snapshot_options"));
   BLKREWIND_TRY(unused(known.reserved, "blkrewind_snapshot_options"));
@@ -87,6 +105,15 @@ Result<SnapshotOptions> snapshot_options(const blkrewind_snapshot_options* given
   }
   options.raw = known.raw != 0;
   BLKREWIND_ASSIGN(options.change_source, change_source(known.change_source));
+  BLKREWIND_ASSIGN(options.online.in_use, in_use(known.in_use));
+  if (known.freeze_limit_ms != 0) {
+    options.online.freeze_limit = std::chrono::milliseconds(known.freeze_limit_ms);
+  }
+  if (known.deadline_seconds != 0) {
+    options.online.deadline = std::chrono::seconds(known.deadline_seconds);
+  }
+  if (known.max_passes != 0) options.online.max_passes = known.max_passes;
+  options.online.hook = text(known.hook);
   return options;
 }
 

@@ -14,6 +14,22 @@ T sized() {
 
 }  // namespace
 
+namespace {
+
+std::uint32_t shown(TakenFrom from) {
+  switch (from) {
+    case TakenFrom::kOffline:
+      break;
+    case TakenFrom::kFrozen:
+      return BLKREWIND_TAKEN_FROZEN;
+    case TakenFrom::kQuiet:
+      return BLKREWIND_TAKEN_QUIET;
+  }
+  return BLKREWIND_TAKEN_OFFLINE;
+}
+
+}  // namespace
+
 const char* Arena::text(std::string_view from) {
   char* const to = array<char>(from.size() + 1);
   *std::copy(from.begin(), from.end(), to) = '\0';
@@ -62,6 +78,8 @@ blkrewind_snapshot_info shown(Arena& arena, const SnapshotInfo& from) {
     tags[i] = {arena.text(from.tags[i].key), arena.text(from.tags[i].value)};
   }
   to.tags = tags;
+  to.taken_from = shown(from.taken_from);
+  to.frozen_us = from.frozen_us;
   return to;
 }
 
@@ -81,6 +99,14 @@ blkrewind_snapshot_receipt shown(Arena& arena, const SnapshotReceipt& from) {
   to.elapsed_seconds = from.elapsed_seconds;
   to.scan_seconds = from.scan_seconds;
   to.disk_registered = from.disk_registered ? 1 : 0;
+  to.taken_from = shown(from.taken_from);
+  to.frozen_us = from.frozen_us;
+  to.last_pass_bytes = from.last_pass_bytes;
+  to.passes = from.passes;
+  to.frozen_count = static_cast<std::uint32_t>(from.frozen.size());
+  auto* const frozen = arena.array<const char*>(from.frozen.size());
+  for (std::size_t i = 0; i < from.frozen.size(); ++i) frozen[i] = arena.text(from.frozen[i]);
+  to.frozen = frozen;
   return to;
 }
 

@@ -210,6 +210,19 @@ enum blkrewind_change_source {
   BLKREWIND_CHANGES_EXTENTS = 3  // a clone of the image file; an error if it is not valid now
 };
 
+enum blkrewind_in_use {
+  BLKREWIND_IN_USE_AUTO = 0,    // also of a device that is in use
+  BLKREWIND_IN_USE_ONLINE = 1,  // in the way that allows others to use it, also if none does
+  BLKREWIND_IN_USE_OFFLINE = 2  // only of a device that nothing else uses
+};
+
+// What the device was like while a snapshot of it was taken. Each is of one instant.
+enum blkrewind_taken_from {
+  BLKREWIND_TAKEN_OFFLINE = 0,  // nothing else used it
+  BLKREWIND_TAKEN_FROZEN = 1,   // what was mounted from it was frozen
+  BLKREWIND_TAKEN_QUIET = 2     // in use; nothing was written while the last of it was read
+};
+
 typedef struct blkrewind_snapshot_options {
   size_t size;
   const char* name;         // NULL: none
@@ -222,6 +235,12 @@ typedef struct blkrewind_snapshot_options {
   // (qcow2, vmdk, vdi, vhd, vhdx, ...), which is refused otherwise.
   uint32_t raw;
   uint32_t reserved;  // 0
+  // Of a device in use: see OnlineOptions in blkrewind/engine.h.
+  uint32_t in_use;            // a blkrewind_in_use
+  uint32_t freeze_limit_ms;   // 0: 2000
+  uint32_t deadline_seconds;  // 0: 60
+  uint32_t max_passes;        // 0: 20
+  const char* hook;           // NULL: none
 } blkrewind_snapshot_options;
 
 typedef struct blkrewind_snapshot_receipt {
@@ -240,10 +259,16 @@ typedef struct blkrewind_snapshot_receipt {
   double elapsed_seconds;
   double scan_seconds;       // of them: to read scanned_bytes, compare and store what is new
   uint32_t disk_registered;  // flag: by this call
+  uint32_t taken_from;       // a blkrewind_taken_from
+  uint64_t frozen_us;        // how long file systems were frozen for it, in microseconds
+  uint64_t last_pass_bytes;  // read while they were frozen, or while it was quiet
+  uint32_t passes;           // over what had been written meanwhile, the last included
+  uint32_t frozen_count;
+  const char* const* frozen;  // mount points of the file systems that were frozen
 } blkrewind_snapshot_receipt;
 
-// Reads the device, which must be free (not mounted, not held), and registers it by its first
-// snapshot. `receipt` may be NULL.
+// Reads the device, also while others use it, and registers it by its first snapshot. `receipt` may
+// be NULL.
 BLKREWIND_API int blkrewind_snapshot(blkrewind_engine* engine, const char* target,
                                      const blkrewind_snapshot_options* options,
                                      const blkrewind_monitor* monitor,
@@ -296,6 +321,9 @@ typedef struct blkrewind_snapshot_info {
   uint32_t retention_days;  // 0: kept until it is deleted
   uint32_t tag_count;
   const blkrewind_tag* tags;  // by key
+  uint64_t frozen_us;         // how long file systems were frozen for it, in microseconds
+  uint32_t taken_from;        // a blkrewind_taken_from
+  uint32_t reserved;          // 0
 } blkrewind_snapshot_info;
 
 typedef struct blkrewind_disk_info {

@@ -183,8 +183,10 @@ class BLKREWIND_API Engine {
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
-  // Reads the device; registers it by its first snapshot. The device must be free (not mounted, not
-  // held).
+  // Reads the device; registers it by its first snapshot. One that others use is read beside them
+  // (OnlineOptions), and what is kept is of one instant: kPrecondition if it does not become quiet
+  // before the deadline, kBusy if a file system could not be frozen and read within the limit, or
+  // somebody else has frozen it.
   [[nodiscard]] Result<SnapshotReceipt> snapshot(const std::string& target,
                                                  const SnapshotOptions& options = {},
                                                  const Monitor& monitor = {});

@@ -13,6 +13,21 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+TEST_F(CInterface, SnapshotsOfDevicesInUseAreChosenByTheOptions) {
+  blkrewind_snapshot_options options = BLKREWIND_INIT(blkrewind_snapshot_options);
+  options.in_use = 3;
+  EXPECT_TRUE(failed(
+      blkrewind_snapshot(engine_.get(), image_.c_str(), &options, nullptr, nullptr, error_.out()),
+      BLKREWIND_INVALID_ARGUMENT));
+  EXPECT_THAT(error_->message, HasSubstr("blkrewind_in_use"));
+  options.in_use = BLKREWIND_IN_USE_OFFLINE;
+  options.freeze_limit_ms = 100;
+  options.deadline_seconds = 1;
+  options.max_passes = 1;
+  EXPECT_TRUE(ok(
+      blkrewind_snapshot(engine_.get(), image_.c_str(), &options, nullptr, nullptr, error_.out())));
+}
+
 TEST_F(CInterface, TakesASnapshotRollsBackAndUndoes) {
   blkrewind_snapshot_options options = BLKREWIND_INIT(blkrewind_snapshot_options);
   options.name = "before";
@@ -30,6 +45,8 @@ TEST_F(CInterface, TakesASnapshotRollsBackAndUndoes) {
   EXPECT_EQ(taken->device_bytes, kImageBytes);
   EXPECT_EQ(taken->stored_bytes, kImageBytes);
   EXPECT_EQ(taken->disk_registered, 1U);
+  EXPECT_EQ(taken->taken_from, static_cast<std::uint32_t>(BLKREWIND_TAKEN_OFFLINE));
+  EXPECT_EQ(taken->frozen_count, 0U);
 
   fill(image_, 8192, 100, 'b');
   Value<blkrewind_rollback_receipt> done;
