@@ -190,7 +190,7 @@ Result<std::optional<unsigned>> parse_partition(const std::optional<std::string>
   const char* const end = text->data() + text->size();
   const auto [last, error] = std::from_chars(text->data(), end, number);
   if (error != std::errc{} || last != end || number == 0) {
-    return fail(Errc::kInvalidArgument, "invalid partition " + quoted(*text),
+    return fail(Errc::kInvalidArgument, "invalid partition " + cli::quoted(*text),
                 "give its number, as 1");
   }
   return std::optional<unsigned>(number);

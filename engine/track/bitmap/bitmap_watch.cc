@@ -60,7 +60,11 @@ class BitmapWatch final : public Watch {
   }
 
   bool quiet() const override {
-    return excess() == former_ && sets_.is_empty(sets_.active()) && escaped()[0] == '\0';
+    const std::uint64_t now = excess();
+    // A write that was under way before the watch has ended: it is marked as one of the set in
+    // which it ended.
+    if (is_above(now, former_)) former_ = now;
+    return now == former_ && sets_.is_empty(sets_.active()) && escaped()[0] == '\0';
   }
 
   const char* escaped() const override {
@@ -70,12 +74,14 @@ class BitmapWatch final : public Watch {
     if ((how & BLKREWIND_ESCAPED_OVERFLOW) != 0) return "too many writes were under way at once";
     if (how != 0) return "a request could not be followed";
     if (program_->skipped_events() != 0) return "the kernel skipped an event";
-    // The difference is small, and below zero while writes are under way.
-    if (static_cast<std::int64_t>(excess() - former_) > 0) return "a write ended that never began";
     return "";
   }
 
  private:
+  // Both are small, and wrap around.
+  [[nodiscard]] static bool is_above(std::uint64_t one, std::uint64_t other) {
+    return static_cast<std::int64_t>(one - other) > 0;
+  }
   // What has ended beyond what has begun. Never too large: see the header.
   [[nodiscard]] std::uint64_t excess() const {
     const std::uint64_t ended = std::atomic_ref(control_.ended).load();
@@ -86,7 +92,7 @@ class BitmapWatch final : public Watch {
   blkrewind_control& control_;
   MarkSets sets_;
   const std::uint64_t device_bytes_;
-  std::uint64_t former_ = 0;
+  mutable std::uint64_t former_ = 0;  // the most that excess() was when it was asked
 };
 
 }  // namespace

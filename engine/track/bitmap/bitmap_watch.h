@@ -11,7 +11,7 @@
 // bytes; the one that is ended a second time by the flush machinery has none left then. What never
 // became a request (REQ_NOWAIT again) is announced by block_bio_complete with its sectors still on
 // it. Ends of any other kind, and merged discards that end in parts, make the watch void
-// (BLKREWIND_ESCAPED_UNCOUNTED), and so does an end without a beginning.
+// (BLKREWIND_ESCAPED_UNCOUNTED).
 //
 // Without a request queue it counts bios of the table (kernel/changes.bpf.c). One whose end is
 // never announced leaves the table when its address comes up again; until then quiet() is false.
@@ -27,9 +27,11 @@
 // waits until the kernel reports no write in flight, twice, and the sums have not moved between;
 // what had ended without a beginning by then is taken off. It cannot see a write that the kernel
 // has not handed to the driver at both readings, and that began before: one that waits in a plug or
-// a scheduler, or a bio between its announcement and the driver. With a request queue its end makes
-// the watch void. Without one, where the way to the driver is a function call, it is not seen: it
-// is over long before the first flip() in any use of a watch but a test.
+// a scheduler, or a bio between its announcement and the driver. With a request queue its end sets
+// its marks, and is taken off as well when quiet() meets it: so only one that is under way from
+// before the watch until the last quiet() is not seen. Without one, where the way to the driver is
+// a function call, it is not seen: it is over long before the first flip() in any use of a watch
+// but a test.
 #pragma once
 
 #include <memory>
