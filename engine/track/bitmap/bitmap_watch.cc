@@ -1,10 +1,9 @@
 #include "track/bitmap/bitmap_watch.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "track/bitmap/bitmap_devices.h"
