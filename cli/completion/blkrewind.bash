@@ -27,7 +27,8 @@ _blkrewind() {
     case ${COMP_WORDS[i]} in
       --store) store=(--store "${COMP_WORDS[++i]}") ;;
       --name | --description | --chunk-size | --created-at | --instance | --reason | --expires-at | \
-        --arrears | --source | --change-source | --verify-after | --range | --of | --partition | --path | --to) ((i++)) ;;
+        --arrears | --source | --change-source | --verify-after | --range | --of | --partition | --path | --to | \
+        --freeze-limit | --deadline | --max-passes | --hook) ((i++)) ;;
       --listen | --access-key-file | --region | --tls-cert | --tls-key | --workers | --max-waiting | \
         --max-connections | --grace) ((i++)) ;;
       -*) ;;
@@ -57,12 +58,12 @@ _blkrewind() {
     --change-source) words="auto scan bitmap extents" ;;
     --verify-after) words="none written all" ;;
     --of) words=$(_blkrewind_devices) ;;
-    --access-key-file | --tls-cert | --tls-key | --to)
+    --access-key-file | --tls-cert | --tls-key | --to | --hook)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
     --name | --description | --created-at | --range | --partition | --path | --listen | --region | --workers | \
-      --max-waiting | \
+      --max-waiting | --freeze-limit | --deadline | --max-passes | \
       --max-connections | --grace) return ;;
   esac
   if [[ -n $words ]]; then
@@ -74,7 +75,8 @@ _blkrewind() {
     words="--store --json --quiet --verbose --help"
     case "$command $sub" in
       " ") words+=" --version" ;;
-      "snapshot ") words+=" --name --description --chunk-size --change-source --raw" ;;
+      "snapshot ") words+=" --name --description --chunk-size --change-source --raw --online --offline
+        --freeze-limit --deadline --max-passes --hook" ;;
       "diff ") words+=" --files --partition" ;;
       "delete " | "verify ") words+=" --of" ;;
       "export ") words+=" --of --range" ;;
