@@ -47,13 +47,18 @@ bool ends_are_seen(host::DeviceNumber whole) {
   return exists(folder + "/dm") || exists(folder + "/md") || is_in_memory(whole);
 }
 
-// "md0" or "bcache0": a holder that may hand on the very bio that it was given.
-std::string holder_that_redirects(host::DeviceNumber device) {
+// Why what is built on the device may write past its queue; empty: nothing does.
+std::string way_past_queue(host::DeviceNumber device) {
   const std::string holders = host::sysfs_directory(device) + "/holders";
   for (const std::string& name : host::list_names(holders)) {
     const std::string folder = holders + "/" + name;
     const std::string level = host::read_attribute(folder + "/md/level");
-    if (level == "raid0" || level == "linear" || exists(folder + "/bcache")) return name;
+    if (level == "raid0" || level == "linear" || exists(folder + "/bcache")) {
+      return name + ", which is built on it, may write past its queue";
+    }
+    if (host::read_attribute(folder + "/dm/uuid").starts_with("mpath-")) {
+      return name + ", a multipath device over it, also writes by other paths";
+    }
   }
   return {};
 }
@@ -114,9 +119,7 @@ Status check_trackable(const TrackedDisk& disk) {
   std::vector<host::DeviceNumber> parts = host::partitions_of(whole);
   parts.push_back(whole);
   for (const host::DeviceNumber part : parts) {
-    if (const std::string holder = holder_that_redirects(part); !holder.empty()) {
-      return refuse(holder + ", which is built on it, may write past its queue");
-    }
+    if (const std::string way = way_past_queue(part); !way.empty()) return refuse(way);
   }
   if (host::read_number(folder + "/queue/dax").value_or(0) != 0) {
     return refuse("it can be written to as memory (DAX)");

@@ -17,6 +17,7 @@ namespace blkrewind::track {
 //   - zram and brd on kernels that write single pages to them past the queue (until 6.2);
 //   - a device whose holder may hand it bios that were announced elsewhere, so that their beginning
 //     is not seen: md raid0 and linear (until 6.4, without I/O statistics), bcache;
+//   - a path of a multipath device (dm), which may write by its other paths;
 //   - devices with DAX, and zoned ones.
 [[nodiscard]] Status check_trackable(const TrackedDisk& disk);
 
