@@ -1,4 +1,6 @@
 // The guard: what is killed, and when, and that nothing stays frozen.
+#ifdef BLKREWIND_PROGRAM
+
 #include <pty.h>
 #include <sched.h>
 #include <sys/file.h>
@@ -427,3 +429,5 @@ TEST_F(FreezeGuard, AnotherFileSystemWithTheSameNumberIsLeftAlone) {
 
 }  // namespace
 }  // namespace blkrewind::test
+
+#endif  // BLKREWIND_PROGRAM
