@@ -95,7 +95,8 @@ std::vector<std::string> words_of_raw(const host::Stack& stack) {
 
 std::vector<int> mount_ids() {
   std::vector<int> ids;
-  for (const host::Mount& mount : host::read_mounts().value()) ids.push_back(mount.id);
+  const auto mounts = host::read_mounts().value();
+  for (const host::Mount& mount : mounts) ids.push_back(mount.id);
   return ids;
 }
 
