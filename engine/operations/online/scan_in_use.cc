@@ -169,6 +169,12 @@ class ScanInUse {
                       still.others.front().what,
                   help);
     }
+    if (still.file_systems.empty()) {
+      return fail(Errc::kPrecondition,
+                  "what is written to " + path +
+                      " while it is read cannot be marked here, and nothing on it can be frozen",
+                  help);
+    }
     // Everything fits, and nobody is asked whether it was written to: only the limit can end it.
     while (true) {
       BLKREWIND_ASSIGN(auto outcome, window());

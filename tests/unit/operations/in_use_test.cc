@@ -272,6 +272,14 @@ TEST(SnapshotInUse, WithoutMarksOfASmallDeviceIsReadWhileItIsFrozen) {
   EXPECT_TRUE(failed(machine.snapshot(), Errc::kPrecondition));
 }
 
+// Neither marks nor a freeze: nothing would tell that it was written to.
+TEST(SnapshotInUse, WithoutMarksAndWithoutAFreezeIsRefused) {
+  InUseBench machine;
+  machine.use().without_marks();
+  EXPECT_TRUE(failed(machine.snapshot(InUse::kOnline), Errc::kPrecondition));
+  EXPECT_TRUE(machine.bench().view().snapshots.empty());
+}
+
 TEST(SnapshotInUse, IsRefusedWhenSomebodyElseHasFrozenIt) {
   InUseBench machine;
   machine.use().mount("/mnt");
