@@ -47,7 +47,7 @@ TEST_P(StillImage, IsOfOneInstantAndClean) {
       write_noise(folder + "/second", number % 64 * 4096, 4096, number);
     }
   });
-  const json taken = ask({"snapshot", image_, "--name", "at-work"});
+  const json taken = ask({"snapshot", image_, "--name", "at-work", "--freeze-limit", "30s"});
   stop = true;
   writer.join();
   EXPECT_EQ(taken.value("taken", ""), "frozen");
