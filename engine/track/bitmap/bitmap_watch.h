@@ -28,10 +28,12 @@
 // what had ended without a beginning by then is taken off. It cannot see a write that the kernel
 // has not handed to the driver at both readings, and that began before: one that waits in a plug or
 // a scheduler, or a bio between its announcement and the driver. With a request queue its end sets
-// its marks, and is taken off as well when quiet() meets it: so only one that is under way from
-// before the watch until the last quiet() is not seen. Without one, where the way to the driver is
-// a function call, it is not seen: it is over long before the first flip() in any use of a watch
-// but a test.
+// its marks, and is taken off as well when quiet() meets it. Open: if it ends between two calls of
+// quiet(), it makes up for as many sectors of a write that has begun and not ended, and quiet() may
+// be true while that one is under way. A freeze, which waits for the writes of its file systems,
+// closes this for them; raw writers have no such help. Without a request queue, where the way to
+// the driver is a function call, such a write is not seen: it is over long before the first flip()
+// in any use of a watch but a test.
 #pragma once
 
 #include <memory>
